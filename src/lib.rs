@@ -1,0 +1,6 @@
+//! konektor-bridge takes the webhooks of forms, WhatsApp and ad platforms and turns each lead in them into exactly one
+//! lead in Konektor.
+
+pub mod clock;
+pub mod domain;
+pub mod sandbox;

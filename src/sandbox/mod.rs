@@ -1,0 +1,1 @@
+//! A local Konektor for demos, development and tests.

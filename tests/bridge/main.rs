@@ -1,0 +1,1 @@
+//! The black-box tests of the bridge, in one binary.
