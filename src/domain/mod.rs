@@ -1,3 +1,9 @@
 //! What a lead is, without anything that moves: pure types and rules, no I/O, no clock.
 
+pub mod event;
+pub mod external_ref;
+pub mod lead;
+pub mod notes;
+pub mod rules;
 pub mod status;
+pub mod submission;
