@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
@@ -86,8 +88,31 @@ impl std::fmt::Debug for EventId {
     }
 }
 
+/// A verified webhook as the inbox keeps it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Whose URL it came to.
+    pub source: SourceName,
+    /// When it had been received whole.
+    pub received: Timestamp,
+    /// The id under which the logs speak of it, and which its sender got back as `X-Request-Id`.
+    pub request_id: String,
+    /// The headers that its provider needs to read it, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body as received, secrets in it redacted.
+    pub body: Bytes,
+}
+
+impl std::fmt::Debug for Kept {
+    /// Shows no header value and no body: both hold personal data.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { source, received, request_id, headers: _, body } = self;
+        write!(f, "Kept({source}, {received}, {request_id}, {} bytes)", body.len())
+    }
+}
+
 /// One lead's part of a webhook, in the sender's own bytes, not yet stored on its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Item {
     /// What makes it the same event when it comes again.
     pub id: EventId,
@@ -100,6 +125,14 @@ pub struct Item {
     pub hold: Hold,
     /// The sender's own bytes of this item.
     pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Item {
+    /// Shows no body: it holds personal data.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { id, same_within, external_ref, hold, body } = self;
+        write!(f, "Item({id}, {external_ref}, {hold}, same within {same_within:?}, {} bytes)", body.len())
+    }
 }
 
 /// Why an event is not forwarded by itself.

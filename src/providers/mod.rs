@@ -1,0 +1,417 @@
+//! The senders' dialects: bytes in, items and submissions out. Pure; one file per dialect.
+//!
+//! A [`Provider`] is a dialect with its settings (secrets, origins, field map). A [`Source`] is a provider under a name
+//! and with its owner's rules. To add one: a file here, its `mod` line, its line in [`DIALECTS`], and a folder in
+//! `tests/fixtures/`.
+
+mod secret;
+mod signature;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::domain::event::{Item, Kept, SourceName};
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::rules::Rules;
+use crate::domain::submission::Submission;
+
+pub use secret::Secrets;
+
+/// A provider configured: whose webhooks these are and what is done with them.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What stands in the URL.
+    pub name: SourceName,
+    /// The dialect, with its secrets.
+    pub provider: Arc<dyn Provider>,
+    /// What its owner wants done.
+    pub rules: Rules,
+}
+
+/// The code that speaks one sender's dialect. Every function is pure: no I/O, no clock.
+pub trait Provider: Send + Sync + std::fmt::Debug {
+    /// Answers what is not a webhook: a challenge, a preflight. `None` lets the request go on to [`Provider::verify`].
+    fn handshake(&self, webhook: &Webhook) -> Option<Reply>;
+
+    /// Checks the proof, and takes secrets out of the body.
+    ///
+    /// # Errors
+    /// [`Refusal`] says what the sender is answered and why, without the expected value.
+    fn verify(&self, webhook: &Webhook, now: Timestamp) -> Result<Verified, Refusal>;
+
+    /// What the sender is answered once the webhook is kept; the same for new and known ones.
+    fn accepted(&self, webhook: &Webhook) -> Reply;
+
+    /// Cuts a verified webhook into its items, one per lead. What is not about a lead (a delivery status, another
+    /// object) gives no item.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when the webhook has not the shape that this dialect knows; it is then kept whole.
+    fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable>;
+
+    /// What has to be fetched from the sender before [`Provider::read`]; `None` when the item says everything.
+    fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
+        let _ = item;
+        None
+    }
+
+    /// Judges the answer to the [`Lookup`] that was `asked`.
+    fn looked_up(&self, item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
+        let _ = (item, asked);
+        Fetched::Lead(Bytes::copy_from_slice(answer.body))
+    }
+
+    /// Reads an item: what it says, nothing lost.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when it cannot be read as this dialect.
+    fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable>;
+
+    /// A webhook as this sender would make it, signed with the first secret, for `send`, `demo` and tests. `seed` makes
+    /// it another lead; the same seed is the same lead.
+    fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample;
+}
+
+/// A request as received: untrusted.
+#[derive(Clone)]
+pub struct Webhook {
+    /// Whose URL it came to.
+    pub source: SourceName,
+    /// When it had been received whole.
+    pub received: Timestamp,
+    /// The id of the request.
+    pub request_id: String,
+    /// How it was asked.
+    pub method: Method,
+    /// The query string, undecoded, without the question mark.
+    pub query: String,
+    /// Headers in order, names in lower case, values that are not text left out.
+    pub headers: Vec<(String, String)>,
+    /// The body, raw, capped.
+    pub body: Bytes,
+}
+
+/// The methods that a hook knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// A challenge.
+    Get,
+    /// A webhook.
+    Post,
+    /// A browser's preflight.
+    Options,
+}
+
+/// What a header lookup found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header<'a> {
+    /// It is not there.
+    Absent,
+    /// It is there once (or several times with one value), spaces around it trimmed.
+    Once(&'a str),
+    /// It is there with different values: somebody garbled it.
+    Several,
+}
+
+impl Webhook {
+    /// Finds a header by its lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Header<'_> {
+        let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.trim_ascii());
+        match values.next() {
+            None => Header::Absent,
+            Some(first) if values.all(|other| other == first) => Header::Once(first),
+            Some(_) => Header::Several,
+        }
+    }
+
+    /// The first value of a query parameter, decoded.
+    #[must_use]
+    pub fn query_value(&self, name: &str) -> Option<String> {
+        form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// The media type of the body in lower case, without parameters; empty when there is none.
+    #[must_use]
+    pub fn media_type(&self) -> String {
+        match self.header("content-type") {
+            Header::Once(value) => value.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase(),
+            Header::Absent | Header::Several => String::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Webhook {
+    /// Shows header names only, and no query and no body: all hold secrets or personal data.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        write!(f, "Webhook({:?} {}, {names:?}, {} bytes)", self.method, self.source, self.body.len())
+    }
+}
+
+/// A webhook whose proof held. Made by a provider's `verify`, or by the inbox giving back what was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    kept: Kept,
+}
+
+impl Verified {
+    /// Marks `webhook` as verified, with the headers named in `keep` and `body` in place of its own (secrets taken out).
+    ///
+    /// Only this module's dialects can call it, and only `verify` does.
+    fn new(webhook: &Webhook, keep: &[&str], body: Bytes) -> Self {
+        let headers = webhook.headers.iter().filter(|(name, _)| keep.contains(&name.as_str())).cloned().collect();
+        Self {
+            kept: Kept {
+                source: webhook.source.clone(),
+                received: webhook.received,
+                request_id: webhook.request_id.clone(),
+                headers,
+                body,
+            },
+        }
+    }
+
+    /// Takes back from the inbox what was verified before it was kept.
+    #[must_use]
+    pub fn from_inbox(kept: Kept) -> Self {
+        Self { kept }
+    }
+
+    /// What the inbox keeps.
+    #[must_use]
+    pub fn into_kept(self) -> Kept {
+        self.kept
+    }
+
+    /// Whose URL it came to.
+    #[must_use]
+    pub fn source(&self) -> &SourceName {
+        &self.kept.source
+    }
+
+    /// When it had been received.
+    #[must_use]
+    pub fn received(&self) -> Timestamp {
+        self.kept.received
+    }
+
+    /// A kept header by its lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.kept.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body, secrets taken out.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.kept.body
+    }
+}
+
+/// Why a webhook is not let in. The words go to logs and metrics, never to the sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Refusal {
+    /// The header or field that carries the proof is missing.
+    #[error("the proof is missing")]
+    NoProof,
+    /// The proof is there, but not in a form that this sender uses (twice, wrong length, wrong alphabet).
+    #[error("the proof is garbled")]
+    GarbledProof,
+    /// The proof does not match the body under any configured secret.
+    #[error("the proof does not match; was the secret changed at the sender?")]
+    WrongProof,
+    /// The signed time is too far from ours.
+    #[error("the signed time is outside the tolerance; is a clock wrong?")]
+    Stale,
+    /// A browser on a site that is not allowed.
+    #[error("the form's site is not in the list of allowed origins")]
+    Origin,
+    /// The body is of a type that this sender never sends.
+    #[error("the content type is not one that this sender uses")]
+    ContentType,
+    /// The method is not one that this hook knows.
+    #[error("the method is not one that this hook knows")]
+    Method,
+}
+
+/// An answer to a sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers; `content-type` is among them when there is a body.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Reply {
+    /// 200 with a JSON body.
+    #[must_use]
+    pub fn json(body: impl Into<String>) -> Self {
+        Self { status: 200, headers: vec![("content-type", "application/json".into())], body: body.into() }
+    }
+
+    /// 200 with plain text.
+    #[must_use]
+    pub fn text(body: impl Into<String>) -> Self {
+        Self { status: 200, headers: vec![("content-type", "text/plain; charset=utf-8".into())], body: body.into() }
+    }
+
+    /// A status without a body.
+    #[must_use]
+    pub fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: String::new() }
+    }
+
+    /// The same reply with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// Verified, but not of the shape that its dialect knows. Says where, never what stood there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+/// An item as the store gives it back at delivery.
+#[derive(Clone, Copy)]
+pub struct ItemBody<'a> {
+    /// Whose it is.
+    pub source: &'a SourceName,
+    /// Its lead.
+    pub external_ref: &'a ExternalRef,
+    /// When its webhook had been received.
+    pub received: Timestamp,
+    /// The sender's own bytes.
+    pub body: &'a [u8],
+    /// What a [`Lookup`] brought.
+    pub fetched: Option<&'a [u8]>,
+}
+
+/// What reading an item gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// A submission to forward.
+    Lead(Box<Submission>),
+    /// The sender marks it as a test.
+    Test(Box<Submission>),
+    /// The sender marks it as spam.
+    Spam(Box<Submission>),
+}
+
+/// A GET to the sender's own API.
+#[derive(Clone)]
+pub struct Lookup {
+    /// Where, without secrets.
+    pub url: String,
+    /// Query parameters; some are secret.
+    pub query: Vec<(&'static str, String)>,
+    /// The bearer token.
+    pub bearer: Option<SecretString>,
+    /// Other headers.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl std::fmt::Debug for Lookup {
+    /// Shows neither query nor token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lookup({})", self.url)
+    }
+}
+
+/// The answer to a [`Lookup`].
+#[derive(Debug, Clone, Copy)]
+pub struct LookupAnswer<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: &'a [(String, String)],
+    /// The body, capped.
+    pub body: &'a [u8],
+    /// How many times this item has been looked up before.
+    pub attempt: u32,
+}
+
+/// What a [`LookupAnswer`] means.
+#[derive(Debug, Clone)]
+pub enum Fetched {
+    /// The lead's fields.
+    Lead(Bytes),
+    /// Nothing of the lead can be had now; ask again after this time.
+    RetryAfter(std::time::Duration, String),
+    /// The sender will not answer for anyone until a person mends the access: wait, and say so loudly.
+    Blocked(std::time::Duration, String),
+    /// This question was too much; ask this one instead, now.
+    AskInstead(Box<Lookup>),
+    /// It will not get better by itself; the sentence says what to do.
+    GiveUp(String),
+}
+
+/// Which webhook a [`Provider::sample`] is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray, clap::ValueEnum,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum SampleKind {
+    /// One ordinary lead.
+    Lead,
+    /// A later word of the same lead (same seed): an update.
+    Update,
+    /// Several leads in one webhook, where the sender batches.
+    Batch,
+    /// What the sender's test button sends.
+    Test,
+    /// An ordinary lead whose body was changed after signing.
+    Tampered,
+    /// An ordinary lead signed long ago, where the sender signs the time.
+    Stale,
+}
+
+/// A request to a hook, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Query string, without the question mark.
+    pub query: String,
+    /// Headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// Makes a provider of one dialect from its part of the configuration.
+pub type Build = fn(toml::Table) -> Result<Arc<dyn Provider>, SettingsError>;
+
+/// Why a source's settings make no provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// Nothing is wrong, but nothing proves a webhook either: the source stays off. Says what to set.
+    #[error("{0}")]
+    Incomplete(String),
+    /// A setting is wrong; the text names it and what it may be.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Every dialect: its name in the configuration, and its builder.
+pub const DIALECTS: &[(&str, Build)] = &[];
+
+/// Builds the provider that speaks `dialect`.
+///
+/// # Errors
+/// [`SettingsError`]: the dialect is unknown, or its settings are wrong or incomplete.
+pub fn build(dialect: &str, settings: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
+    let Some((_, build)) = DIALECTS.iter().find(|(name, _)| *name == dialect) else {
+        let known = DIALECTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        return Err(SettingsError::Invalid(format!("there is no provider `{dialect}`; known are: {known}")));
+    };
+    build(settings)
+}

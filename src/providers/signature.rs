@@ -1,0 +1,98 @@
+//! The arithmetic of proofs: HMAC over parts, compared in constant time, under any of several secrets.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq};
+
+use super::Secrets;
+
+/// A SHA-256 digest.
+pub(super) type Digest = [u8; 32];
+
+/// HMAC-SHA256 over `parts`, one after the other.
+pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Digest {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// True when `given` is the HMAC-SHA256 of `parts` under one of `keys`. Every key is tried, whichever matches.
+pub(super) fn any_signed<'a>(keys: impl Iterator<Item = &'a [u8]>, parts: &[&[u8]], given: &Digest) -> bool {
+    keys.map(|key| hmac_sha256(key, parts).ct_eq(given)).fold(Choice::from(0), |any, one| any | one).into()
+}
+
+/// True when `given` is one of `secrets`, letter by letter. The time taken tells lengths at most.
+pub(super) fn any_equal(secrets: &Secrets, given: &str) -> bool {
+    secrets
+        .iter()
+        .map(|secret| secret.as_bytes().ct_eq(given.as_bytes()))
+        .fold(Choice::from(0), |any, one| any | one)
+        .into()
+}
+
+/// Reads a digest written as exactly 64 characters of `[0-9a-f]`; upper case is refused, as no sender documents it.
+pub(super) fn hex_digest(text: &str) -> Option<Digest> {
+    let mut digest = [0; 32];
+    let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    (lower && hex::decode_to_slice(text, &mut digest).is_ok()).then_some(digest)
+}
+
+/// The body with every non-ASCII character as `\uXXXX` (lower-case hex, surrogate pairs), as Meta and TikTok say they
+/// sign it; `None` when that changes nothing or the body is not UTF-8.
+///
+/// Inside JSON strings both spellings are one value, and outside them non-ASCII is no JSON, so what this lets in is
+/// exactly what was signed. Only ever tried after the raw bytes did not match.
+pub(super) fn escaped_unicode(body: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(body).ok().filter(|text| !text.is_ascii())?;
+    let mut escaped = Vec::with_capacity(body.len() * 2);
+    let mut units = [0; 2];
+    for character in text.chars() {
+        if character.is_ascii() {
+            escaped.push(character as u8);
+        } else {
+            for unit in character.encode_utf16(&mut units) {
+                escaped.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+            }
+        }
+    }
+    Some(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_test_case_of_rfc_4231_comes_out() {
+        let digest = hmac_sha256(&[0x0b; 20], &[b"Hi ", b"There"]);
+        assert_eq!(hex::encode(digest), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    }
+
+    #[test]
+    fn any_of_several_secrets_may_have_signed() {
+        let given = hmac_sha256(b"new", &[b"body"]);
+        let keys: [&[u8]; 2] = [b"old", b"new"];
+        assert!(any_signed(keys.into_iter(), &[b"body"], &given));
+        assert!(!any_signed(keys.into_iter(), &[b"other body"], &given));
+        assert!(!any_signed([&b"old"[..]].into_iter(), &[b"body"], &given));
+    }
+
+    #[test]
+    fn a_digest_is_64_lower_case_characters() {
+        let good = "0f".repeat(32);
+        assert_eq!(hex_digest(&good), Some([0x0f; 32]));
+        for bad in [good.to_uppercase(), good[1..].to_owned(), format!("{good}0"), format!(" {good}"), "zz".repeat(32)]
+        {
+            assert_eq!(hex_digest(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn escaping_writes_surrogate_pairs_in_lower_case() {
+        assert_eq!(escaped_unicode("ä 😀".as_bytes()).unwrap(), br"\u00e4 \ud83d\ude00");
+        assert_eq!(escaped_unicode(b"plain"), None);
+        assert_eq!(escaped_unicode(b"\xff"), None);
+    }
+}
