@@ -2,6 +2,7 @@
 //! lead in Konektor.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod providers;
 pub mod sandbox;
