@@ -1,6 +1,7 @@
 //! konektor-bridge takes the webhooks of forms, WhatsApp and ad platforms and turns each lead in them into exactly one
 //! lead in Konektor.
 
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod domain;

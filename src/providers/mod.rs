@@ -4,6 +4,7 @@
 //! and with its owner's rules. To add one: a file here, its `mod` line, its line in [`DIALECTS`], and a folder in
 //! `tests/fixtures/`.
 
+mod registry;
 mod secret;
 mod signature;
 
@@ -18,6 +19,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
+pub use registry::{Configured, Found, Registry, SourceState};
 pub use secret::Secrets;
 
 /// A provider configured: whose webhooks these are and what is done with them.

@@ -15,6 +15,11 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::domain::event::SourceName;
+
+/// Why events are withheld before anybody looks at them: their sender marks them as tests or spam.
+const ON_ARRIVAL: &str = "on_arrival";
+
 /// A word that is a label.
 type Word = Cow<'static, str>;
 
@@ -73,14 +78,14 @@ pub struct Metrics {
     registry: Registry,
     accepted: Family<OfSource, Counter>,
     refused: Family<Refused, Counter>,
-    alternate: Family<OfSource, Counter>,
+    sorted: Family<OfSource, Counter>,
     duplicates: Counter,
     unreadable: Counter,
     delivered: Family<OfSource, Counter>,
     dead: Family<Because, Counter>,
     withheld: Family<Because, Counter>,
     calls: Timed,
-    throttled: Counter,
+    doubled: Counter,
     created: Histogram,
     reloads: Family<Reload, Counter>,
     store: StoreGauges,
@@ -158,14 +163,14 @@ impl Metrics {
             registry: Registry::with_prefix("konektor_bridge"),
             accepted: Family::default(),
             refused: Family::default(),
-            alternate: Family::default(),
+            sorted: Family::default(),
             duplicates: Counter::default(),
             unreadable: Counter::default(),
             delivered: Family::default(),
             dead: Family::default(),
             withheld: Family::default(),
             calls: Timed::new_with_constructor(of_calls),
-            throttled: Counter::default(),
+            doubled: Counter::default(),
             // 10 ms to 22 h, by fours: an idle bridge takes milliseconds, an outage of Konektor hours.
             created: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
             reloads: Family::default(),
@@ -181,18 +186,14 @@ impl Metrics {
         let registry = &mut self.registry;
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Which version runs", build);
-        registry.register("webhooks_accepted", "Webhooks kept and answered with success", self.accepted.clone());
-        registry.register("webhooks_refused", "Webhooks not kept, by source and reason", self.refused.clone());
-        registry.register(
-            "signature_alternate_matches",
-            "Webhooks whose proof held only by a fallback: an older secret or the escaped spelling",
-            self.alternate.clone(),
-        );
-        registry.register("events_duplicate", "Events that were known already", self.duplicates.clone());
-        registry.register("webhooks_unreadable", "Webhooks dead on sorting, whole", self.unreadable.clone());
-        registry.register("events_delivered", "Events that reached Konektor", self.delivered.clone());
-        registry.register("events_dead", "Events given up, by reason", self.dead.clone());
-        registry.register("events_withheld", "Events not forwarded by policy, by reason", self.withheld.clone());
+        registry.register("accepted", "Webhooks kept and answered with success", self.accepted.clone());
+        registry.register("refused", "Webhooks not kept, by source and reason", self.refused.clone());
+        registry.register("sorted", "Webhooks cut into their events", self.sorted.clone());
+        registry.register("duplicates", "Events that were known already", self.duplicates.clone());
+        registry.register("unreadable", "Webhooks dead on sorting, whole", self.unreadable.clone());
+        registry.register("delivered", "Events that reached Konektor", self.delivered.clone());
+        registry.register("dead", "Events given up, by reason", self.dead.clone());
+        registry.register("withheld", "Events not forwarded by policy, by reason", self.withheld.clone());
         registry.register("config_reloads", "Reloads of the configuration, by outcome", self.reloads.clone());
     }
 
@@ -205,7 +206,7 @@ impl Metrics {
             Unit::Seconds,
             calls,
         );
-        registry.register("upstream_throttled", "Answers 429", self.throttled.clone());
+        registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
         let created = self.created.clone();
         registry.register_with_unit("receive_to_created", "From a webhook to its new lead", Unit::Seconds, created);
     }
@@ -226,55 +227,56 @@ impl Metrics {
     }
 
     /// A webhook of `source` was kept.
-    pub fn accepted(&self, source: &str) {
-        self.accepted.get_or_create(&OfSource { source: word(source) }).inc();
+    pub fn accepted(&self, source: &SourceName) {
+        self.accepted.get_or_create(&of(source)).inc();
     }
 
-    /// A webhook was not kept. `source` is empty when it is not one of ours.
-    pub fn refused(&self, source: &str, reason: &'static str) {
-        self.refused.get_or_create(&Refused { source: word(source), reason: reason.into() }).inc();
+    /// A webhook was not kept. There is no `source` when the URL is not one of ours.
+    pub fn refused(&self, source: Option<&SourceName>, reason: &'static str) {
+        let source = source.map_or(Cow::Borrowed(""), |source| Cow::Owned(source.to_string()));
+        self.refused.get_or_create(&Refused { source, reason: reason.into() }).inc();
     }
 
-    /// A proof of `source` held, but not in the way that its sender is expected to make it now.
-    pub fn alternate_match(&self, source: &str) {
-        self.alternate.get_or_create(&OfSource { source: word(source) }).inc();
-    }
-
-    /// A batch was sorted: `duplicates` of its events were known, `unreadable` of its webhooks are dead letters.
-    pub fn sorted(&self, duplicates: usize, unreadable: usize) {
+    /// A batch of webhooks from these `sources` was sorted: some of its events were known, some are withheld, some of
+    /// its webhooks are dead letters, whole.
+    pub fn sorted(&self, sources: &[SourceName], duplicates: usize, withheld: usize, unreadable: usize) {
+        for source in sources {
+            self.sorted.get_or_create(&of(source)).inc();
+        }
         self.duplicates.inc_by(duplicates as u64);
+        if withheld > 0 {
+            self.withheld.get_or_create(&Because { reason: ON_ARRIVAL.into() }).inc_by(withheld as u64);
+        }
         self.unreadable.inc_by(unreadable as u64);
     }
 
-    /// `count` events of `source` have reached Konektor.
-    pub fn delivered(&self, source: &str, count: u64) {
-        self.delivered.get_or_create(&OfSource { source: word(source) }).inc_by(count);
+    /// An event of `source` has reached Konektor; `created` is how long after its webhook, when it made a new lead.
+    pub fn delivered(&self, source: &SourceName, created: Option<Duration>) {
+        self.delivered.get_or_create(&of(source)).inc();
+        if let Some(took) = created {
+            self.created.observe(took.as_secs_f64());
+        }
     }
 
-    /// `count` events were given up.
-    pub fn dead(&self, reason: &'static str, count: u64) {
-        self.dead.get_or_create(&Because { reason: reason.into() }).inc_by(count);
+    /// An event was given up.
+    pub fn dead(&self, reason: &'static str) {
+        self.dead.get_or_create(&Because { reason: reason.into() }).inc();
     }
 
-    /// `count` events are not forwarded by policy.
-    pub fn withheld(&self, reason: &'static str, count: u64) {
-        self.withheld.get_or_create(&Because { reason: reason.into() }).inc_by(count);
+    /// An event is not forwarded by policy.
+    pub fn withheld(&self, reason: &'static str) {
+        self.withheld.get_or_create(&Because { reason: reason.into() }).inc();
     }
 
-    /// A call (`create`, `search` …) ended as `outcome` (`ok`, `refused`, `unknown` …).
+    /// Konektor turned out to have a lead more than once.
+    pub fn doubled(&self) {
+        self.doubled.inc();
+    }
+
+    /// A call (`create`, `search` …) ended as `outcome` (`done`, `throttled` …).
     pub fn upstream_call(&self, call: &'static str, outcome: &'static str, took: Duration) {
         let labels = Call { call: call.into(), outcome: outcome.into() };
         self.calls.get_or_create(&labels).observe(took.as_secs_f64());
-    }
-
-    /// Konektor answered 429.
-    pub fn throttled(&self) {
-        self.throttled.inc();
-    }
-
-    /// A lead exists, this long after its first webhook was received.
-    pub fn receive_to_created(&self, took: Duration) {
-        self.created.observe(took.as_secs_f64());
     }
 
     /// The configuration was read again: `applied`, or `refused` for being wrong.
@@ -314,7 +316,7 @@ impl StoreGauges {
         set(&self.bytes, *bytes);
         self.paused.clear();
         if let Some(reason) = paused {
-            self.paused.get_or_create(&Because { reason: word(reason) }).set(1);
+            self.paused.get_or_create(&Because { reason: Cow::Owned(reason.clone()) }).set(1);
         }
         set(&self.limit, limit.unwrap_or_default().into());
         set(&self.permits, (*permits).into());
@@ -322,8 +324,8 @@ impl StoreGauges {
     }
 }
 
-fn word(text: &str) -> Word {
-    Cow::Owned(text.to_owned())
+fn of(source: &SourceName) -> OfSource {
+    OfSource { source: Cow::Owned(source.to_string()) }
 }
 
 /// Gauges are signed; no count of ours comes near their end.
@@ -338,33 +340,36 @@ mod tests {
     #[test]
     fn what_was_counted_is_rendered_under_documented_names() {
         let metrics = Metrics::new();
-        metrics.accepted("form");
-        metrics.accepted("form");
-        metrics.refused("meta", "wrong_proof");
-        metrics.alternate_match("meta");
-        metrics.sorted(3, 1);
-        metrics.delivered("form", 2);
-        metrics.dead("rejected", 1);
-        metrics.withheld("test_lead", 1);
-        metrics.upstream_call("create", "ok", Duration::from_millis(7));
-        metrics.throttled();
-        metrics.receive_to_created(Duration::from_millis(15));
+        let (form, meta) = (SourceName::parse("form").unwrap(), SourceName::parse("meta").unwrap());
+        metrics.accepted(&form);
+        metrics.accepted(&form);
+        metrics.refused(Some(&meta), "wrong_proof");
+        metrics.refused(None, "unknown_source");
+        metrics.sorted(&[form.clone(), form.clone()], 3, 2, 1);
+        metrics.delivered(&form, None);
+        metrics.delivered(&form, Some(Duration::from_millis(15)));
+        metrics.dead("rejected");
+        metrics.withheld("no_contact");
+        metrics.upstream_call("create", "done", Duration::from_millis(7));
+        metrics.doubled();
         metrics.reloaded("applied");
         let text = metrics.render(None);
         for line in [
             "konektor_bridge_build_info{version=\"0.1.0\"} 1",
-            "konektor_bridge_webhooks_accepted_total{source=\"form\"} 2",
-            "konektor_bridge_webhooks_refused_total{source=\"meta\",reason=\"wrong_proof\"} 1",
-            "konektor_bridge_signature_alternate_matches_total{source=\"meta\"} 1",
-            "konektor_bridge_events_duplicate_total 3",
-            "konektor_bridge_webhooks_unreadable_total 1",
-            "konektor_bridge_events_delivered_total{source=\"form\"} 2",
-            "konektor_bridge_events_dead_total{reason=\"rejected\"} 1",
-            "konektor_bridge_events_withheld_total{reason=\"test_lead\"} 1",
-            "konektor_bridge_upstream_call_seconds_bucket{le=\"0.01\",call=\"create\",outcome=\"ok\"} 1",
-            "konektor_bridge_upstream_throttled_total 1",
+            r#"konektor_bridge_accepted_total{source="form"} 2"#,
+            r#"konektor_bridge_refused_total{source="meta",reason="wrong_proof"} 1"#,
+            r#"konektor_bridge_refused_total{source="",reason="unknown_source"} 1"#,
+            r#"konektor_bridge_sorted_total{source="form"} 2"#,
+            "konektor_bridge_duplicates_total 3",
+            "konektor_bridge_unreadable_total 1",
+            r#"konektor_bridge_delivered_total{source="form"} 2"#,
+            r#"konektor_bridge_dead_total{reason="rejected"} 1"#,
+            r#"konektor_bridge_withheld_total{reason="no_contact"} 1"#,
+            r#"konektor_bridge_withheld_total{reason="on_arrival"} 2"#,
+            r#"konektor_bridge_upstream_call_seconds_bucket{le="0.01",call="create",outcome="done"} 1"#,
+            "konektor_bridge_doubled_total 1",
             "konektor_bridge_receive_to_created_seconds_count 1",
-            "konektor_bridge_config_reloads_total{outcome=\"applied\"} 1",
+            r#"konektor_bridge_config_reloads_total{outcome="applied"} 1"#,
             "# EOF",
         ] {
             assert!(text.lines().any(|rendered| rendered == line), "{line} is not in\n{text}");
