@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod domain;
+pub mod konektor;
 pub mod providers;
 pub mod sandbox;
 pub mod store;
