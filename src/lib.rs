@@ -5,6 +5,7 @@ pub mod app;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod konektor;
 pub mod providers;
 pub mod sandbox;
 pub mod store;
