@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod konektor;
+pub mod metrics;
 pub mod providers;
 pub mod sandbox;
 pub mod store;

@@ -1,8 +1,10 @@
 //! The variables of the process, and the files that hold secrets.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Read};
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 /// The longest file that is read as a setting, secret or list of sources.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -47,15 +49,47 @@ impl std::fmt::Debug for Environment {
     }
 }
 
+/// Files that were read or looked for, and what was in them. When one changes, so may what was made of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Files(BTreeMap<PathBuf, Contents>);
+
+/// What a file held, as a digest; `None` when it could not be read.
+type Contents = Option<[u8; 32]>;
+
+impl Files {
+    /// Reads them again and says whether one is different. By contents, not by date: mounted secrets are swapped by
+    /// links, and their dates may stay.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.0.iter().any(|(path, contents)| *contents != digest(&read(path)))
+    }
+
+    /// Their paths.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.keys().map(PathBuf::as_path)
+    }
+}
+
+/// The bytes of a file, at most one more than [`MAX_FILE`].
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn digest(bytes: &io::Result<Vec<u8>>) -> Contents {
+    bytes.as_ref().ok().map(|bytes| Sha256::digest(bytes).into())
+}
+
 /// Reads variables and files, and remembers which files.
 pub(super) struct Reader<'a> {
     environment: &'a Environment,
-    files: BTreeSet<PathBuf>,
+    files: Files,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(environment: &'a Environment) -> Self {
-        Self { environment, files: BTreeSet::new() }
+        Self { environment, files: Files::default() }
     }
 
     /// The value of `name`, or of the file that `name_FILE` names; its trailing line end is dropped, empty is unset.
@@ -74,12 +108,11 @@ impl<'a> Reader<'a> {
 
     /// The text of a file; `None` when it is not there.
     pub(super) fn file(&mut self, path: &Path) -> Result<Option<String>, String> {
-        self.files.insert(path.to_owned());
-        let mut text = String::new();
-        let read = std::fs::File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
-        match read {
-            Ok(length) if length as u64 > MAX_FILE => Err(format!("`{}` is larger than 1 MiB", path.display())),
-            Ok(_) => Ok(Some(text)),
+        let bytes = read(path);
+        self.files.0.insert(path.to_owned(), digest(&bytes));
+        match bytes {
+            Ok(bytes) if bytes.len() as u64 > MAX_FILE => Err(format!("`{}` is larger than 1 MiB", path.display())),
+            Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| format!("`{}` is not UTF-8", path.display())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("cannot read `{}`: {error}", path.display())),
         }
@@ -90,7 +123,7 @@ impl<'a> Reader<'a> {
         Ok(self.file(path)?.and_then(without_line_end))
     }
 
-    pub(super) fn into_files(self) -> BTreeSet<PathBuf> {
+    pub(super) fn into_files(self) -> Files {
         self.files
     }
 }
@@ -119,7 +152,11 @@ mod tests {
         let environment = Environment::from_iter([("KEY_FILE", path.to_str().unwrap())]);
         let mut reader = Reader::new(&environment);
         assert_eq!(reader.variable("KEY"), Ok(Some("geheim ".to_owned())));
-        assert!(reader.into_files().contains(&path));
+
+        let files = reader.into_files();
+        assert!(files.paths().any(|read| read == path) && !files.changed());
+        std::fs::write(&path, "neu").unwrap();
+        assert!(files.changed());
     }
 
     #[test]

@@ -11,10 +11,9 @@ mod sources;
 mod values;
 mod variables;
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-pub use environment::Environment;
+pub use environment::{Environment, Files};
 pub use settings::{Admin, Backend, LogFormat, Settings};
 pub use sources::{Origin, SourceConfig, SourceVariable, built_in_variables};
 pub use values::region;
@@ -33,7 +32,7 @@ pub struct Config {
     /// Every source, on or off, by name.
     pub sources: Vec<SourceConfig>,
     /// Each file that was read, or looked for: when one changes, so may this.
-    pub files: BTreeSet<PathBuf>,
+    pub files: Files,
     /// What is not wrong but probably not meant, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -61,7 +60,7 @@ pub struct ConfigError {
     /// What is wrong; at least one.
     pub findings: Vec<Finding>,
     /// As [`Config::files`]: mending one of them may help.
-    pub files: BTreeSet<PathBuf>,
+    pub files: Files,
 }
 
 impl std::fmt::Display for ConfigError {

@@ -109,8 +109,7 @@ mod tests {
             dialect: "form".into(),
             state: SourceState::Off { why: "switched off".into(), missing: Vec::new() },
         };
-        let registry =
-            Registry::new([(name("a"), off.clone()), (name("b"), off)], [name("a"), name("removed")]);
+        let registry = Registry::new([(name("a"), off.clone()), (name("b"), off)], [name("a"), name("removed")]);
         assert!(matches!(registry.find(&name("a")), Found::OnceOn));
         assert!(matches!(registry.find(&name("b")), Found::Unknown));
         assert!(matches!(registry.find(&name("removed")), Found::OnceOn));
