@@ -9,6 +9,7 @@ mod form;
 mod mapped;
 mod secret;
 mod signature;
+mod standard;
 mod timed;
 
 use std::sync::Arc;
@@ -415,7 +416,7 @@ pub enum SettingsError {
 }
 
 /// Every dialect: its name in the configuration, and its builder.
-pub const DIALECTS: &[(&str, Build)] = &[("form", form::build)];
+pub const DIALECTS: &[(&str, Build)] = &[("form", form::build), ("standard_webhooks", standard::build)];
 
 /// Builds the provider that speaks `dialect`.
 ///
