@@ -1,1 +1,4 @@
 //! The black-box tests of the bridge, in one binary.
+
+mod dialects;
+mod fixtures;
