@@ -4,8 +4,16 @@
 //! and with its owner's rules. To add one: a file here, its `mod` line, its line in [`DIALECTS`], and a folder in
 //! `tests/fixtures/`.
 
+mod fictional;
+mod google_leads;
+mod handshake;
+mod json;
+mod meta;
+mod meta_leads;
 mod secret;
+mod settings;
 mod signature;
+mod whatsapp;
 
 use std::sync::Arc;
 
@@ -402,7 +410,8 @@ pub enum SettingsError {
 }
 
 /// Every dialect: its name in the configuration, and its builder.
-pub const DIALECTS: &[(&str, Build)] = &[];
+pub const DIALECTS: &[(&str, Build)] =
+    &[("google_leads", google_leads::build), ("meta_leads", meta_leads::build), ("whatsapp", whatsapp::build)];
 
 /// Builds the provider that speaks `dialect`.
 ///
