@@ -3,6 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
 mod config;
-mod sandbox;
 mod dialects;
 mod fixtures;
+mod sandbox;
