@@ -4,9 +4,14 @@
 //! and with its owner's rules. To add one: a file here, its `mod` line, its line in [`DIALECTS`], and a folder in
 //! `tests/fixtures/`.
 
+mod fictional;
+mod form;
+mod mapped;
 mod registry;
 mod secret;
 mod signature;
+mod standard;
+mod timed;
 
 use std::sync::Arc;
 
@@ -134,6 +139,15 @@ impl Webhook {
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// True when the body is as its sender wrote it. No sender here compresses, and what is unpacked could be of any size.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let encodings = self.headers.iter().filter(|(name, _)| name == "content-encoding");
+        encodings
+            .map(|(_, value)| value.trim_ascii())
+            .all(|value| value.is_empty() || value.eq_ignore_ascii_case("identity"))
     }
 
     /// The media type of the body in lower case, without parameters; empty when there is none.
@@ -404,7 +418,7 @@ pub enum SettingsError {
 }
 
 /// Every dialect: its name in the configuration, and its builder.
-pub const DIALECTS: &[(&str, Build)] = &[];
+pub const DIALECTS: &[(&str, Build)] = &[("form", form::build), ("standard_webhooks", standard::build)];
 
 /// Finds the builder of the provider that speaks `dialect`.
 ///
