@@ -5,22 +5,21 @@
 
 use super::phone::is_whatsapp_user_id;
 use super::rules::NameStyle;
-use super::text::{cut, one_line};
+use super::text::{cut, is_among, one_line};
 
 /// The longest first and last name that Konektor takes, in Unicode scalar values (Agent API 2.2.0, "Create Lead").
 pub const MAX_LEN: usize = 100;
 
 /// Words before a name that are no part of it; left out when something else remains.
-const HONORIFICS: [&str; 21] = [
-    "pak", "bpk", "bapak", "bu", "ibu", "kak", "kakak", "mas", "mbak", "mba", "sdr", "sdri", "saudara", "saudari",
-    "tn", "tuan", "ny", "nyonya", "mr", "mrs", "ms",
-];
+const HONORIFICS: &str = "\
+        pak, bpk, bapak, bu, ibu, kak, kakak, mas, mbak, mba, sdr, sdri, saudara, saudari, tn, tuan, ny, nyonya, \
+    mr, mrs, ms";
 
 /// Titles that stay with the word behind them (`Dr. Budi`, last name `Santoso`). Whatever ends in a full stop does so too.
-const TITLES: [&str; 12] = ["dr", "drg", "drh", "ir", "drs", "dra", "prof", "h", "hj", "kh", "haji", "hajah"];
+const TITLES: &str = "dr, drg, drh, ir, drs, dra, prof, h, hj, kh, haji, hajah";
 
 /// What forms and spreadsheets hold where there is no name.
-const PLACEHOLDERS: [&str; 8] = ["n/a", "null", "nil", "undefined", "none", "(none)", "unknown", "tidak ada"];
+const PLACEHOLDERS: &str = "n/a, null, nil, undefined, none, (none), unknown, tidak ada";
 
 /// A person's name in Konektor's two fields, each 1 to [`MAX_LEN`] long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +106,7 @@ pub fn is_stand_in(first_name: &str) -> bool {
 /// The words of a name without honorifics and empty dashes; `None` when it is no name.
 fn name_text(text: &str) -> Option<String> {
     let text = one_line(cut(text, 1000));
-    let is_placeholder = PLACEHOLDERS.contains(&text.to_lowercase().as_str());
+    let is_placeholder = is_among(PLACEHOLDERS, &text.to_lowercase());
     // An address, a WhatsApp account (`628…@s.whatsapp.net`), a link.
     let is_address = text.contains('@') || text.contains("://") || is_whatsapp_user_id(&text);
     if is_placeholder || is_address || !has_letter(&text) {
@@ -117,7 +116,7 @@ fn name_text(text: &str) -> Option<String> {
         text.split(' ').filter(|word| !word.chars().all(|c| c.is_ascii_punctuation() && c != '&')).collect::<Vec<_>>();
     let mut name = words.as_slice();
     while let [first, rest @ ..] = name
-        && is_among(first, &HONORIFICS)
+        && is_among(HONORIFICS, &without_mark(first))
         && rest.iter().any(|word| has_letter(word))
     {
         name = rest;
@@ -131,12 +130,12 @@ fn has_letter(text: &str) -> bool {
 
 fn is_title(word: &str) -> bool {
     let is_initial = word.chars().count() == 1;
-    word.ends_with('.') || is_initial || is_among(word, &TITLES)
+    word.ends_with('.') || is_initial || is_among(TITLES, &without_mark(word))
 }
 
-fn is_among(word: &str, list: &[&str]) -> bool {
-    let word = word.trim_end_matches(['.', ',']).to_lowercase();
-    list.contains(&word.as_str())
+/// `Ny.` and `Pak,` as the lists have them.
+fn without_mark(word: &str) -> String {
+    word.trim_end_matches(['.', ',']).to_lowercase()
 }
 
 #[cfg(test)]

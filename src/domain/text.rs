@@ -54,6 +54,11 @@ pub(super) fn ascii_digit(c: char) -> Option<char> {
     ZEROS.iter().find_map(|zero| char::from_digit(code.checked_sub(*zero).filter(|value| *value < 10)?, 10))
 }
 
+/// True when `word` is one of a list written as `one, two, three`: what the tables of words are written as.
+pub(super) fn is_among(list: &str, word: &str) -> bool {
+    list.split(", ").any(|listed| listed == word)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
