@@ -150,13 +150,13 @@ fn parameters(address: &str) -> Vec<Fact> {
 
 /// What page builders, analytics and WhatsApp call the address of the page.
 const PAGE_KEYS: &str = "\
-        pageurl, pagelocation, currenturl, landingpage, landingpageurl, landingurl, sourceurl, referrer, referer, \
+    pageurl, pagelocation, currenturl, landingpage, landingpageurl, landingurl, sourceurl, referrer, referer, \
     referrerurl, initialreferrer, entrypage, submissionurl";
 
 /// Attribution that proves nothing: UTM written as one word, cookies, and the parameters of the URL templates that Konektor
 /// recommends for Meta and TikTok.
 const OTHER_KEYS: &str = "\
-        utmsource, utmmedium, utmcampaign, utmterm, utmcontent, utmid, fbp, ttp, gaclientid, gadsource, \
+    utmsource, utmmedium, utmcampaign, utmterm, utmcontent, utmid, fbp, ttp, gaclientid, gadsource, \
     gadcampaignid, srsltid, dclid, yclid, campaignid, campaignname, adsetid, adsetname, adgroupid, adgroupname, \
     adid, adname, adaccountid, sitesourcename, placement";
 

@@ -160,7 +160,7 @@ fn begins_word(before: Option<char>, after: Option<char>) -> bool {
 
 /// Words that say nothing of the topic: to whom the question is put, that an answer is wanted, and how.
 const NOISE: &str = "\
-        your, my, anda, kamu, saya, nya, aktif, active, valid, wajib, required, optional, opsional, mandatory, \
+    your, my, anda, kamu, saya, nya, aktif, active, valid, wajib, required, optional, opsional, mandatory, \
     diisi, isi, isikan, please, enter, masukkan, masukan, tulis, tuliskan, mohon, silakan, silahkan, what, is";
 
 /// Words that make a label one of a person's name.
@@ -170,45 +170,45 @@ const LAST_NAME: &str = "lastname, lname, surname, familyname, namabelakang, nam
 const GIVEN: &str = "first, given, depan";
 const FAMILY: &str = "last, family, belakang, keluarga, akhir";
 const NAME_FILLER: &str = "\
-        full, lengkap, complete, sesuai, ktp, identitas, contact, kontak, person, customer, client, klien, \
+    full, lengkap, complete, sesuai, ktp, identitas, contact, kontak, person, customer, client, klien, \
     pelanggan, pemesan, pembeli, siapa, and, dan, or, atau";
 
 const EMAIL: &str = "email, emails, surel, emailaddress, youremail, workemail";
 const EMAIL_FILLER: &str = "\
-        mail, alamat, address, id, contact, kontak, customer, personal, pribadi, primary, utama, or, atau";
+    mail, alamat, address, id, contact, kontak, customer, personal, pribadi, primary, utama, or, atau";
 
 const PHONE: &str = "\
-        hp, wa, whatsapp, whatsap, watsapp, telepon, telpon, telefon, telfon, telephone, telp, tlp, tlpn, tel, \
+    hp, wa, whatsapp, whatsap, watsapp, telepon, telpon, telefon, telfon, telephone, telp, tlp, tlpn, tel, \
     phone, mobile, handphone, hape, ponsel, seluler, cell, cellphone, cellular, phonenumber, mobilenumber, \
     mobilephone, telephonenumber, whatsappnumber, nohp, nomorhp, nowa, nomorwa, notelp, notelepon, nomortelepon, \
     workphone";
 const PHONE_FILLER: &str = "\
-        no, nomor, nomer, num, number, nr, contact, kontak, customer, personal, pribadi, primary, utama, 1, or, \
+    no, nomor, nomer, num, number, nr, contact, kontak, customer, personal, pribadi, primary, utama, 1, or, \
     atau, and, dan";
 /// Fields for numbers without a word of [`PHONE`].
 const PHONE_PHRASES: &str = "kontak, no kontak, nomor kontak, contact number, contact no, nomor yang bisa dihubungi";
 
 /// Words that make an address or number the second one.
 const SECOND: &str = "\
-        work, workemail, workphone, kantor, kerja, office, business, bisnis, company, perusahaan, corporate, \
+    work, workemail, workphone, kantor, kerja, office, business, bisnis, company, perusahaan, corporate, \
     professional, home, rumah, 2, second, kedua, alternatif, alternative, other, lain";
 
 const MESSAGE_PHRASES: &str = "\
-        pesan, pesan tambahan, message, messages, additional message, komentar, comment, comments, catatan, \
+    pesan, pesan tambahan, message, messages, additional message, komentar, comment, comments, catatan, \
     catatan tambahan, note, notes, additional notes, additional comments, additional information, \
     informasi tambahan, keterangan, keterangan tambahan, kebutuhan, ceritakan kebutuhan, pertanyaan, question, \
     questions, inquiry, enquiry, keluhan, feedback, remarks, how can we help, how can we help you, \
     ada yang bisa kami bantu, apa yang bisa kami bantu";
 
 const VALUE_PHRASES: &str = "\
-        budget, anggaran, estimasi, estimasi budget, estimasi anggaran, estimasi biaya, estimasi harga, \
+    budget, anggaran, estimasi, estimasi budget, estimasi anggaran, estimasi biaya, estimasi harga, \
     perkiraan budget, perkiraan anggaran, kisaran budget, range budget, berapa budget, estimated budget, \
     estimated value, estimatedvalue, deal value, value, amount";
 
 /// Never kept: captcha tokens and passwords, and the numbers of identity papers, which have no place in a sales note
 /// (Google's `GOVERNMENT_ISSUED_ID_…`; UU 27/2022 for the Indonesian ones). A rule for the field keeps them after all.
 const DROPPED: &str = "\
-        g recaptcha response, h captcha response, cf turnstile response, password, kata sandi, nik, no nik, \
+    g recaptcha response, h captcha response, cf turnstile response, password, kata sandi, nik, no nik, \
     nomor nik, ktp, no ktp, nomor ktp, nik ktp, no nik ktp, nomor induk kependudukan, no kk, nomor kk, npwp, \
     no npwp, nomor npwp, no paspor, nomor paspor, passport number, ssn, social security number";
 

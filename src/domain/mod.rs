@@ -1,6 +1,7 @@
 //! What a lead is, without anything that moves: pure types and rules, no I/O, no clock.
 
 pub mod attribution;
+pub mod compose;
 pub mod email;
 pub mod event;
 pub mod external_ref;

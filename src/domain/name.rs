@@ -12,7 +12,7 @@ pub const MAX_LEN: usize = 100;
 
 /// Words before a name that are no part of it; left out when something else remains.
 const HONORIFICS: &str = "\
-        pak, bpk, bapak, bu, ibu, kak, kakak, mas, mbak, mba, sdr, sdri, saudara, saudari, tn, tuan, ny, nyonya, \
+    pak, bpk, bapak, bu, ibu, kak, kakak, mas, mbak, mba, sdr, sdri, saudara, saudari, tn, tuan, ny, nyonya, \
     mr, mrs, ms";
 
 /// Titles that stay with the word behind them (`Dr. Budi`, last name `Santoso`). Whatever ends in a full stop does so too.
@@ -103,13 +103,18 @@ pub fn is_stand_in(first_name: &str) -> bool {
     ours || first_name.strip_prefix("Visitor [").is_some_and(|code| code.ends_with(']'))
 }
 
+/// True for what forms hold where there is no answer: nothing, `-`, `.`, `N/A`, `null`.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    let text = one_line(text);
+    text.chars().all(|c| c.is_ascii_punctuation()) || is_among(PLACEHOLDERS, &text.to_lowercase())
+}
+
 /// The words of a name without honorifics and empty dashes; `None` when it is no name.
 fn name_text(text: &str) -> Option<String> {
     let text = one_line(cut(text, 1000));
-    let is_placeholder = is_among(PLACEHOLDERS, &text.to_lowercase());
     // An address, a WhatsApp account (`628…@s.whatsapp.net`), a link.
     let is_address = text.contains('@') || text.contains("://") || is_whatsapp_user_id(&text);
-    if is_placeholder || is_address || !has_letter(&text) {
+    if is_placeholder(&text) || is_address || !has_letter(&text) {
         return None;
     }
     let words =
