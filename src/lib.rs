@@ -8,6 +8,7 @@ pub mod domain;
 pub mod http;
 pub mod konektor;
 pub mod metrics;
+pub mod ops;
 pub mod providers;
 pub mod receive;
 pub mod sandbox;
