@@ -73,7 +73,7 @@ pub(super) struct Settings {
 impl std::fmt::Debug for Settings {
     /// Shows how many keys there are, and none of them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Settings({} keys, {} mapped places)", self.keys.len(), self.map.0.len())
+        write!(f, "Settings({} keys, {} mapped places)", self.keys.len(), self.map.places().len())
     }
 }
 
@@ -91,7 +91,7 @@ impl Settings {
             return Err(SettingsError::Invalid("tolerance_seconds: at most 3600".to_owned()));
         }
         let items = raw.items.as_deref().map(|text| place("items", text)).transpose()?;
-        if items.as_ref().is_some_and(|items| !items.is_exact()) {
+        if items.as_ref().is_some_and(|items| items.open_steps() > 0) {
             return Err(SettingsError::Invalid("items: name one list, without `*`".to_owned()));
         }
         Ok(Self {
@@ -129,7 +129,7 @@ fn map(fields: &BTreeMap<String, String>) -> Result<FieldMap, SettingsError> {
         let target = word.parse().map_err(|error| SettingsError::Invalid(format!("fields.{text}: {error}")))?;
         Ok((place("fields", text)?, target))
     });
-    mapped.collect::<Result<_, _>>().map(FieldMap)
+    mapped.collect::<Result<_, _>>().map(FieldMap::new)
 }
 
 #[cfg(test)]
