@@ -1,8 +1,21 @@
 //! A lead as Konektor takes it, before it is cut into a create or an update.
 
+use serde::{Deserialize, Serialize};
+
 use super::external_ref::ExternalRef;
 use super::notes::Notes;
 use super::status::{AdPlatform, LeadSource, Priority, Status};
+
+/// Konektor's id of a lead. Opaque: its shape is not promised.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LeadId(pub String);
+
+impl std::fmt::Display for LeadId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// The fold of a lane's submissions.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,6 +7,7 @@
 mod fictional;
 mod form;
 mod mapped;
+mod registry;
 mod secret;
 mod signature;
 mod standard;
@@ -23,6 +24,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
+pub use registry::{Configured, Found, Registry, SourceState};
 pub use secret::Secrets;
 
 /// A provider configured: whose webhooks these are and what is done with them.
@@ -418,14 +420,22 @@ pub enum SettingsError {
 /// Every dialect: its name in the configuration, and its builder.
 pub const DIALECTS: &[(&str, Build)] = &[("form", form::build), ("standard_webhooks", standard::build)];
 
+/// Finds the builder of the provider that speaks `dialect`.
+///
+/// # Errors
+/// [`SettingsError::Invalid`]: there is none; the text names those that there are.
+pub fn dialect(dialect: &str) -> Result<Build, SettingsError> {
+    let known = || DIALECTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    match DIALECTS.iter().find(|(name, _)| *name == dialect) {
+        Some((_, build)) => Ok(*build),
+        None => Err(SettingsError::Invalid(format!("there is no provider `{dialect}`; known are: {}", known()))),
+    }
+}
+
 /// Builds the provider that speaks `dialect`.
 ///
 /// # Errors
 /// [`SettingsError`]: the dialect is unknown, or its settings are wrong or incomplete.
 pub fn build(dialect: &str, settings: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
-    let Some((_, build)) = DIALECTS.iter().find(|(name, _)| *name == dialect) else {
-        let known = DIALECTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        return Err(SettingsError::Invalid(format!("there is no provider `{dialect}`; known are: {known}")));
-    };
-    build(settings)
+    self::dialect(dialect)?(settings)
 }

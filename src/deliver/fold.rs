@@ -1,0 +1,107 @@
+//! A lane's events, oldest first, into one lead. Pure: read, compose, absorb.
+
+use jiff::Timestamp;
+
+use crate::domain::compose::compose;
+use crate::domain::event::{DeadReason, Hold, SourceName};
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::{Fields, Lead};
+use crate::domain::submission::Submission;
+use crate::providers::{ItemBody, Lookup, Reading, Source};
+use crate::store::{Seq, StoredEvent, Undelivered};
+
+/// What a lane's events come to.
+#[derive(Debug)]
+pub(super) enum Folded {
+    /// One lead, to be created or updated.
+    Lead(Box<Lead>),
+    /// The sender has to be asked for this event's fields first.
+    Ask(Seq, Box<Lookup>),
+    /// These events are not to be forwarded.
+    Withhold(Vec<(Seq, Hold)>),
+    /// This event cannot be read.
+    Unreadable(Seq, Undelivered),
+}
+
+/// Folds `events` by the sources' present rules.
+pub(super) fn fold(
+    external_ref: &ExternalRef,
+    events: &[StoredEvent],
+    region: &str,
+    source_of: impl Fn(&SourceName) -> Option<Source>,
+) -> Folded {
+    let mut lead: Option<Lead> = None;
+    let mut withheld = Vec::new();
+    for event in events {
+        let Some(source) = source_of(&event.source) else { return gone(event) };
+        let item = body_of(event, external_ref);
+        if let Some(lookup) = source.provider.lookup(&item).filter(|_| event.fetched.is_none()) {
+            return Folded::Ask(event.seq, Box::new(lookup));
+        }
+        match read(&source, &item, event.released) {
+            Ok(Ok(submission)) => {
+                let one = weigh(compose(&submission, external_ref, &source.rules, region), event.late);
+                match &mut lead {
+                    Some(lead) => lead.absorb(one),
+                    None => lead = Some(one),
+                }
+            }
+            Ok(Err(hold)) => withheld.push((event.seq, hold)),
+            Err(why) => return Folded::Unreadable(event.seq, why),
+        }
+    }
+    match lead {
+        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead)),
+        Some(_) | None => Folded::Withhold(withheld),
+    }
+}
+
+/// The event as its provider reads it.
+#[must_use]
+pub(super) fn body_of<'a>(event: &'a StoredEvent, external_ref: &'a ExternalRef) -> ItemBody<'a> {
+    ItemBody {
+        source: &event.source,
+        external_ref,
+        received: event.received,
+        body: &event.body,
+        fetched: event.fetched.as_deref(),
+    }
+}
+
+fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<Submission, Hold>, Undelivered> {
+    let reading = source
+        .provider
+        .read(item)
+        .map_err(|error| Undelivered { reason: DeadReason::Unreadable, detail: error.to_string() })?;
+    Ok(match reading {
+        Reading::Lead(submission) => Ok(received_at(*submission, item.received)),
+        Reading::Test(mut submission) if released || source.rules.forward_test_leads => {
+            submission.facts.insert(0, crate::domain::submission::Fact::new("TEST", "marked as a test by the sender"));
+            Ok(received_at(*submission, item.received))
+        }
+        Reading::Spam(submission) if released => Ok(received_at(*submission, item.received)),
+        Reading::Test(_) => Err(Hold::TestLead),
+        Reading::Spam(_) => Err(Hold::Spam),
+    })
+}
+
+/// A sender that gives no time of its own: the lead was submitted when its webhook came.
+fn received_at(mut submission: Submission, received: Timestamp) -> Submission {
+    submission.submitted_at.get_or_insert(received);
+    submission
+}
+
+/// What is late may fill blanks, but newer words have already been delivered: none of it is stated any more.
+fn weigh(mut lead: Lead, late: bool) -> Lead {
+    if late {
+        let mut guessed = std::mem::take(&mut lead.guessed);
+        guessed.absorb(std::mem::take(&mut lead.stated));
+        lead.guessed = Fields { status: None, ..guessed };
+    }
+    lead
+}
+
+fn gone(event: &StoredEvent) -> Folded {
+    let detail = format!("the source `{}` is not configured any more; configure it again, then replay", event.source);
+    Folded::Unreadable(event.seq, Undelivered { reason: DeadReason::SourceGone, detail })
+}

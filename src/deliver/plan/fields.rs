@@ -1,0 +1,137 @@
+//! Which fields an update has to change, and which ones may be given up.
+
+use crate::domain::lead::{Fields, Lead};
+use crate::domain::status::Status;
+use crate::konektor::wire::{LeadBody, LeadView};
+
+/// What an update has to change: everything stated that differs, guesses only where there is nothing yet, a status only
+/// forwards, and our block in the notes.
+pub(super) fn patch(lead: &Lead, current: &LeadView) -> LeadBody {
+    let stated = &lead.stated;
+    let guessed = &lead.guessed;
+    let unnamed = current.first_name.as_deref().is_none_or(is_placeholder);
+    let name = if stated.first_name.is_some() || !unnamed { stated } else { guessed };
+    let fields = Fields {
+        first_name: changed(name.first_name.clone(), current.first_name.as_ref()),
+        last_name: changed(name.last_name.clone(), current.last_name.as_ref()),
+        email: fill(&stated.email, &guessed.email, current.email.as_ref()),
+        phone: fill(&stated.phone, &guessed.phone, current.phone.as_ref()),
+        status: stated.status.filter(|next| forwards(current.status.as_deref(), *next)),
+        priority: fill_word(stated.priority, guessed.priority, current.priority.as_deref()),
+        source: fill_word(stated.source, guessed.source, current.source.as_deref()),
+        ad_platform: fill_word(stated.ad_platform, guessed.ad_platform, current.ad_platform.as_deref()),
+        unique_code: None,
+        assigned_to: fill(&stated.assigned_to, &guessed.assigned_to, current.assigned_to.as_ref()),
+        estimated_value: fill(&stated.estimated_value, &guessed.estimated_value, current.estimated_value.as_ref()),
+        actual_value: fill(&stated.actual_value, &guessed.actual_value, current.actual_value.as_ref()),
+    };
+    let old = current.notes.as_deref().unwrap_or_default();
+    let notes = Some(lead.notes.merge_into(old)).filter(|new| new != old);
+    LeadBody { notes, ..LeadBody::of(fields) }
+}
+
+fn changed<T: PartialEq>(new: Option<T>, old: Option<&T>) -> Option<T> {
+    new.filter(|new| Some(new) != old)
+}
+
+fn fill<T: PartialEq + Clone>(stated: &Option<T>, guessed: &Option<T>, old: Option<&T>) -> Option<T> {
+    let guess = if old.is_none() { guessed.clone() } else { None };
+    changed(stated.clone().or(guess), old)
+}
+
+fn fill_word<T: Copy + Into<&'static str>>(stated: Option<T>, guessed: Option<T>, old: Option<&str>) -> Option<T> {
+    let guess = if old.is_none() { guessed } else { None };
+    stated.or(guess).filter(|new| Some((*new).into()) != old)
+}
+
+fn forwards(current: Option<&str>, next: Status) -> bool {
+    match current.map(str::parse::<Status>) {
+        None => true,
+        Some(Ok(current)) => current.allows(next),
+        // A status newer than this program: nobody here can say what is forwards.
+        Some(Err(_)) => false,
+    }
+}
+
+/// Konektor's own name for people it does not know yet: `Visitor [CODE]`.
+fn is_placeholder(name: &str) -> bool {
+    let name = name.trim();
+    name.is_empty() || name.strip_prefix("Visitor").is_some_and(|rest| rest.trim_start().starts_with('['))
+}
+
+/// Moves the field that Konektor calls `field` into the notes. `None` when it is not optional or not there.
+pub(super) fn set_aside(lead: &mut Lead, field: &str) -> Option<()> {
+    fn take<T: ToString>(stated: &mut Option<T>, guessed: &mut Option<T>) -> Option<String> {
+        let guess = guessed.take();
+        stated.take().or(guess).map(|value| value.to_string())
+    }
+    let Lead { stated: said, guessed: guess, notes, .. } = lead;
+    let value = match field {
+        "lastName" => take(&mut said.last_name, &mut guess.last_name),
+        "email" => take(&mut said.email, &mut guess.email),
+        "phone" => take(&mut said.phone, &mut guess.phone),
+        "status" => take(&mut said.status, &mut guess.status),
+        "priority" => take(&mut said.priority, &mut guess.priority),
+        "source" => take(&mut said.source, &mut guess.source),
+        "adPlatform" => take(&mut said.ad_platform, &mut guess.ad_platform),
+        "uniqueCode" => take(&mut said.unique_code, &mut guess.unique_code),
+        "assignedTo" => take(&mut said.assigned_to, &mut guess.assigned_to),
+        "estimatedValue" => take(&mut said.estimated_value, &mut guess.estimated_value),
+        "actualValue" => take(&mut said.actual_value, &mut guess.actual_value),
+        _ => None,
+    }?;
+    notes.answer(field, &value);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::external_ref::ExternalRef;
+    use crate::domain::notes::Notes;
+    use crate::domain::status::LeadSource;
+
+    fn lead(stated: Fields, guessed: Fields) -> Lead {
+        Lead { external_ref: ExternalRef::from_stored("r".into()), stated, guessed, notes: Notes::default() }
+    }
+
+    fn named(name: &str) -> Fields {
+        Fields { first_name: Some(name.into()), ..Fields::default() }
+    }
+
+    fn view(fields: &serde_json::Value) -> LeadView {
+        let mut view = serde_json::json!({ "id": "lead_1" });
+        view.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        serde_json::from_value(view).unwrap()
+    }
+
+    #[test]
+    fn a_guessed_name_replaces_the_placeholder_and_nothing_else() {
+        let guess = lead(Fields::default(), named("Siti"));
+        let new_name = |current: &str| patch(&guess, &view(&serde_json::json!({ "firstName": current }))).first_name;
+        assert_eq!(new_name("Visitor [KNK-7F3A]").as_deref(), Some("Siti"));
+        assert_eq!(new_name("Siti Aminah (VIP)"), None);
+        assert_eq!(new_name("Visitor Center Bali"), None);
+    }
+
+    #[test]
+    fn a_guess_fills_a_blank_and_does_not_overwrite() {
+        let guessed = Fields { phone: Some("+6281".into()), source: Some(LeadSource::Ads), ..Fields::default() };
+        let guess = lead(Fields::default(), guessed);
+        let full =
+            patch(&guess, &view(&serde_json::json!({ "firstName": "A", "phone": "+6299", "source": "website" })));
+        assert!(full.is_empty(), "{full:?}");
+        let blank = patch(&guess, &view(&serde_json::json!({ "firstName": "A" })));
+        assert_eq!((blank.phone.as_deref(), blank.source), (Some("+6281"), Some(LeadSource::Ads)));
+    }
+
+    #[test]
+    fn a_status_goes_forwards_or_not_at_all() {
+        let won = lead(Fields { status: Some(Status::Hot), ..Fields::default() }, Fields::default());
+        let status = |current: &str| patch(&won, &view(&serde_json::json!({ "status": current }))).status;
+        assert_eq!(status("new"), Some(Status::Hot));
+        assert_eq!(status("won"), None);
+        assert_eq!(status("hot"), None);
+        assert_eq!(status("a-status-of-tomorrow"), None);
+    }
+}

@@ -1,0 +1,76 @@
+//! When to try again: pure arithmetic over counts, times and a die.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// Longest time that a POST takes to be committed after it was sent, if it is ever (assumption A1 of the guarantee).
+pub(super) const T_COMMIT: Duration = Duration::from_secs(30);
+/// Longest time until a committed lead is found by a search (assumption A2).
+pub(super) const L_SEARCH: Duration = Duration::from_secs(15);
+/// A search that finds nothing proves something only this long after the POST: the two add up.
+pub(super) const T_QUIET: Duration = Duration::from_secs(T_COMMIT.as_secs() + L_SEARCH.as_secs());
+/// Two negative searches that count are at least this far apart.
+pub(super) const BETWEEN_SEARCHES: Duration = Duration::from_secs(10);
+/// How long a create is tried: most outages of a weekend end within it.
+pub(super) const CREATE_FOR: Duration = Duration::from_hours(72);
+/// How long an update is tried.
+pub(super) const UPDATE_FOR: Duration = Duration::from_hours(24);
+/// How long an open intent is searched for.
+pub(super) const UNRESOLVED_FOR: Duration = Duration::from_hours(24);
+/// Longest pause between two tries.
+const CAP: Duration = Duration::from_mins(5);
+/// What the first pause is at most.
+const BASE: Duration = Duration::from_secs(1);
+
+/// A number in `0.0..1.0` that was drawn elsewhere, so that this module stays pure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Die(pub(super) f64);
+
+impl Die {
+    fn share_of(self, span: Duration) -> Duration {
+        span.mul_f64(self.0.clamp(0.0, 1.0))
+    }
+}
+
+/// Exponential back-off with full jitter: anything up to `min(5 min, 1 s · 2^failures)`.
+#[must_use]
+pub(super) fn backoff(failures: u32, die: Die) -> Duration {
+    let ceiling = BASE.saturating_mul(2_u32.saturating_pow(failures.min(20))).min(CAP);
+    die.share_of(ceiling)
+}
+
+/// When to search next for a create whose end is not known: soon twice (finding it is conclusive at any time, and
+/// keeps the lead fast), then when a negative begins to count, then at growing distances.
+#[must_use]
+pub(super) fn next_search(sent: Timestamp, now: Timestamp, die: Die) -> Timestamp {
+    let early = [Duration::from_secs(2), Duration::from_secs(5), T_QUIET, T_QUIET + BETWEEN_SEARCHES];
+    early
+        .into_iter()
+        .map(|after| sent + after)
+        .find(|due| *due > now)
+        .unwrap_or_else(|| now + BETWEEN_SEARCHES + die.share_of(CAP - BETWEEN_SEARCHES))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_open_create_is_searched_early_and_again_when_a_negative_counts() {
+        let sent = Timestamp::from_second(1_000_000).unwrap();
+        let at =
+            |seconds| next_search(sent, sent + Duration::from_secs(seconds), Die(0.0)).duration_since(sent).as_secs();
+        assert_eq!([at(0), at(2), at(5), at(45), at(55), at(100)], [2, 5, 45, 55, 65, 110]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_pause_is_never_longer_than_its_ceiling(failures in 0_u32..100, die in 0.0..1.0_f64) {
+            let pause = backoff(failures, Die(die));
+            prop_assert!(pause <= CAP && pause <= BASE * 2_u32.pow(failures.min(16)));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The inbox into the lanes: each record is split by its provider, and all that comes of a batch is stored in one step.
+
+use std::panic::AssertUnwindSafe;
+
+use crate::domain::event::{DeadReason, Hold, Item};
+use crate::providers::{Source, Unreadable, Verified};
+use crate::store::{InboxRecord, Sorted, Undelivered};
+
+/// Splits one record with the provider of its source; `None` when that source is not configured any more.
+#[must_use]
+pub(super) fn split(record: InboxRecord, source: Option<&Source>) -> Sorted {
+    let InboxRecord { place, webhook } = record;
+    let (name, received, request_id) = (webhook.source.clone(), webhook.received, webhook.request_id.clone());
+    let split = match source {
+        Some(source) => split_with(source, &Verified::from_inbox(webhook)),
+        None => Err(Undelivered {
+            reason: DeadReason::SourceGone,
+            detail: format!("the source `{name}` is not configured any more; configure it again, then replay"),
+        }),
+    };
+    Sorted { place, source: name, received, request_id, split }
+}
+
+fn split_with(source: &Source, webhook: &Verified) -> Result<Vec<Item>, Undelivered> {
+    // A provider that panics has a bug, and a webhook that shows it: kept, not tried for ever.
+    let split = std::panic::catch_unwind(AssertUnwindSafe(|| source.provider.split(webhook))).unwrap_or_else(|_| {
+        Err(Unreadable("its provider stopped in the middle; this is a bug, please report it".into()))
+    });
+    let mut items = split.map_err(|error| Undelivered { reason: DeadReason::Unreadable, detail: error.to_string() })?;
+    for item in &mut items {
+        item.hold = match item.hold {
+            Hold::TestLead if source.rules.forward_test_leads => Hold::No,
+            Hold::No if source.rules.hold => Hold::SourceOnHold,
+            hold => hold,
+        };
+    }
+    Ok(items)
+}
