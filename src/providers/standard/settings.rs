@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 use crate::providers::mapped::{FieldMap, Path};
-use crate::providers::{Secrets, SettingsError, timed};
+use crate::providers::{Secrets, SettingsError, settings, timed};
 
 /// Secrets come padded or not (Python's library takes both), some with stray bits at their end.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -80,8 +80,7 @@ impl std::fmt::Debug for Settings {
 impl Settings {
     /// Reads and checks the source's part of the configuration.
     pub(super) fn read(table: toml::Table) -> Result<Self, SettingsError> {
-        let raw: Raw =
-            table.try_into().map_err(|error: toml::de::Error| SettingsError::Invalid(error.message().into()))?;
+        let raw: Raw = settings::read(table)?;
         let secrets = raw.secret.as_ref().ok_or_else(|| {
             SettingsError::Incomplete(
                 "set STANDARD_WEBHOOKS_SECRET to the sender's signing secret (whsec_…)".to_owned(),
