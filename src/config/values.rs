@@ -1,7 +1,6 @@
 //! Readers of single values. Each error says what is allowed and never repeats a secret.
 
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
