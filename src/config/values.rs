@@ -1,7 +1,6 @@
 //! Readers of single values. Each error says what is allowed and never repeats a secret.
 
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -78,13 +77,10 @@ fn is_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Reads a region for phone numbers: two capital letters that libphonenumber knows.
-///
-/// # Errors
-/// Says what is allowed.
-pub fn region(text: &str) -> Result<String, String> {
-    let known = phonenumber::country::Id::from_str(text).is_ok();
-    if known && text.len() == 2 { Ok(text.to_owned()) } else { Err("is not a region; write it as ID, MY or SG".into()) }
+/// Reads a region for phone numbers: two capital letters. Whether there is such a region is the domain's to say.
+pub(super) fn region(text: &str) -> Result<String, String> {
+    let letters = text.len() == 2 && text.bytes().all(|letter| letter.is_ascii_uppercase());
+    if letters { Ok(text.to_owned()) } else { Err("is not a region; write it as ID, MY or SG".into()) }
 }
 
 /// Reads a filter of log lines.
@@ -150,7 +146,7 @@ mod tests {
     #[test]
     fn a_region_is_two_capital_letters() {
         assert_eq!(region("ID").as_deref(), Ok("ID"));
-        assert!(["id", "IDN", "XX", "", "001"].iter().all(|bad| region(bad).is_err()));
+        assert!(["id", "IDN", "I1", "", "001"].iter().all(|bad| region(bad).is_err()));
     }
 
     proptest! {

@@ -6,3 +6,4 @@ mod config;
 mod dialects;
 mod fixtures;
 mod sandbox;
+mod vectors;
