@@ -4,13 +4,22 @@
 
 #![no_main]
 
+use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::konektor::Request;
 use konektor_bridge::konektor::wire::judge;
-use konektor_bridge::konektor::{LeadId, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u16, &[u8])| {
     let (status, body) = input;
-    for request in [Request::Get(LeadId::from("lead_1")), Request::Search("x".to_owned()), Request::Probe] {
+    let id = LeadId("lead_1".to_owned());
+    let requests = [
+        Request::Create(Box::default()),
+        Request::Update(id.clone(), Box::default()),
+        Request::Get(id),
+        Request::Search("x".to_owned()),
+        Request::Probe,
+    ];
+    for request in requests {
         drop(judge(&request, status, body));
     }
 });

@@ -12,4 +12,8 @@ use libfuzzer_sys::fuzz_target;
 
 static PROVIDER: LazyLock<Arc<dyn Provider>> = LazyLock::new(|| provider("standard_webhooks"));
 
-fuzz_target!(|body: &[u8]| ask(PROVIDER.as_ref(), &[("webhook-id", "msg_1"), ("webhook-timestamp", "0"), ("webhook-signature", "v1,")], body));
+fuzz_target!(|body: &[u8]| ask(
+    PROVIDER.as_ref(),
+    &[("webhook-id", "msg_1"), ("webhook-timestamp", "0"), ("webhook-signature", "v1,")],
+    body
+));
