@@ -95,7 +95,13 @@ fn a_changed_sample_is_refused_and_a_stale_one_where_the_time_is_signed() {
 }
 
 fn item_body<'a>(folder: &'a Folder, item: &'a Item) -> ItemBody<'a> {
-    ItemBody { source: &folder.name, external_ref: &item.external_ref, received: now(), body: &item.body, fetched: None }
+    ItemBody {
+        source: &folder.name,
+        external_ref: &item.external_ref,
+        received: now(),
+        body: &item.body,
+        fetched: None,
+    }
 }
 
 /// Asks a provider everything it can be asked about `webhook`, whether it verifies or not.
@@ -114,7 +120,8 @@ fn ask_everything(folder: &Folder, provider: &dyn Provider, webhook: &Webhook, a
         ask_about(provider, &item_body(folder, &item), answer);
     }
     let alone = ExternalRef::new("test:", "1");
-    let item = ItemBody { source: &folder.name, external_ref: &alone, received: now(), body: &webhook.body, fetched: None };
+    let item =
+        ItemBody { source: &folder.name, external_ref: &alone, received: now(), body: &webhook.body, fetched: None };
     ask_about(provider, &item, answer);
 }
 
