@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_region_is_two_capital_letters() {
         assert_eq!(region("ID").as_deref(), Ok("ID"));
-        assert!(["id", "IDN", "", "001", "I"].iter().all(|bad| region(bad).is_err()));
+        assert!(["id", "IDN", "I1", "", "001"].iter().all(|bad| region(bad).is_err()));
     }
 
     proptest! {

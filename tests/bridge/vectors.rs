@@ -50,12 +50,16 @@ fn rows_of(folder: &Path, file: &str) -> Vec<Value> {
 
 /// The dialect of a row, and how its secret stands in the settings; `None` for senders of other dialects.
 fn dialect(row: &Value) -> Option<(&'static str, toml::Table)> {
-    let secret = |name: &str| toml::Table::from_iter([(name.to_owned(), toml::Value::try_from(&row["secret"]).unwrap())]);
+    let secret =
+        |name: &str| toml::Table::from_iter([(name.to_owned(), toml::Value::try_from(&row["secret"]).unwrap())]);
     let meta = || {
         let text = |key: &str| row[key].as_str().unwrap_or("a-secret-of-nobody").to_owned();
         toml::Table::from_iter([
             ("app_secret".to_owned(), text("secret").into()),
-            ("verify_token".to_owned(), row["verify_token"].as_str().map_or_else(|| text("secret"), str::to_owned).into()),
+            (
+                "verify_token".to_owned(),
+                row["verify_token"].as_str().map_or_else(|| text("secret"), str::to_owned).into(),
+            ),
         ])
     };
     Some(match row["provider"].as_str().unwrap() {
