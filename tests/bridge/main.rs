@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
+mod admin;
 mod config;
 mod dialects;
+mod edge;
 mod fixtures;
+mod receive;
+mod reload;
 mod sandbox;
-mod vectors;
+mod scripted_store;
