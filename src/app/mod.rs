@@ -1,0 +1,4 @@
+//! Puts the bridge together from its parts.
+
+pub mod reload;
+pub mod sources;
