@@ -6,12 +6,19 @@
 
 mod fictional;
 mod form;
+mod google_leads;
+mod handshake;
+mod json;
 mod mapped;
+mod meta;
+mod meta_leads;
 mod registry;
 mod secret;
+mod settings;
 mod signature;
 mod standard;
 mod timed;
+mod whatsapp;
 
 use std::sync::Arc;
 
@@ -418,7 +425,13 @@ pub enum SettingsError {
 }
 
 /// Every dialect: its name in the configuration, and its builder.
-pub const DIALECTS: &[(&str, Build)] = &[("form", form::build), ("standard_webhooks", standard::build)];
+pub const DIALECTS: &[(&str, Build)] = &[
+    ("form", form::build),
+    ("google_leads", google_leads::build),
+    ("meta_leads", meta_leads::build),
+    ("standard_webhooks", standard::build),
+    ("whatsapp", whatsapp::build),
+];
 
 /// Finds the builder of the provider that speaks `dialect`.
 ///

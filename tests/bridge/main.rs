@@ -1,8 +1,8 @@
 //! The black-box tests of the bridge, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
+
 mod config;
 mod dialects;
 mod fixtures;
 mod sandbox;
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
