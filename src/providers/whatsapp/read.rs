@@ -34,6 +34,7 @@ pub(super) fn reading(body: &[u8]) -> Result<Reading, Unreadable> {
         source: Some(LeadSource::Whatsapp),
         submitted_at: written(&message),
         sender_id,
+        ..Submission::default()
     });
     let is_test = message.text("id").is_some_and(|id| id == DASHBOARD_TEST);
     Ok(if is_test { Reading::Test(submission) } else { Reading::Lead(submission) })
