@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::Unreadable;
-use crate::domain::submission::Meaning;
+use crate::domain::submission::{Answer, Meaning};
 
 /// The most leaves that one document may have: forms of people have tens, not thousands.
 const MAX_LEAVES: usize = 1000;
@@ -21,6 +21,11 @@ const MAX_DEPTH: usize = 8;
 
 /// The longest key of a leaf, in bytes. A key is repeated in everything below it, so it has to be bounded.
 const MAX_KEY: usize = 200;
+
+/// Names that hold the answers and say nothing of them. `form` and `submission` are not among them: what has a name there
+/// is not a person.
+const WRAPPERS: [&str; 9] =
+    ["data", "lead", "fields", "form_fields", "answers", "attributes", "properties", "payload", "values"];
 
 /// A place in a JSON document: names joined by dots, positions as `[0]`, anything as `*` or `[*]`.
 ///
@@ -89,9 +94,9 @@ impl Path {
         Self(self.0.iter().cloned().chain([Step::Any]).collect())
     }
 
-    /// True when no step is open.
-    pub(super) fn is_exact(&self) -> bool {
-        !self.0.contains(&Step::Any)
+    /// How many steps are `*`.
+    pub(super) fn open_steps(&self) -> usize {
+        self.0.iter().filter(|step| **step == Step::Any).count()
     }
 }
 
@@ -226,11 +231,27 @@ impl FromStr for Target {
     }
 }
 
-/// Which places mean what; the first that fits counts.
+/// Which places mean what. Where several fit, the one with the fewest `*` counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct FieldMap(pub Vec<(Path, Target)>);
+pub(super) struct FieldMap(Vec<(Path, Target)>);
 
 impl FieldMap {
+    /// A map of these places.
+    pub(super) fn new(mut places: Vec<(Path, Target)>) -> Self {
+        places.sort_by_key(|(path, _)| path.open_steps());
+        Self(places)
+    }
+
+    /// This map, and below it what holds where it says nothing.
+    pub(super) fn or(&self, places: impl IntoIterator<Item = (Path, Target)>) -> Self {
+        Self(self.0.iter().cloned().chain(places).collect())
+    }
+
+    /// The places and what stands there.
+    pub(super) fn places(&self) -> &[(Path, Target)] {
+        &self.0
+    }
+
     fn target(&self, here: &[Here<'_>]) -> Option<Target> {
         self.0.iter().find(|(path, _)| fits(&path.0, here)).map(|(_, target)| *target)
     }
@@ -325,6 +346,15 @@ impl<'v> Walk<'v, '_> {
     }
 }
 
+/// The answer that stands at `key`, labelled without the names around it that say nothing: `answers.No HP` is `No HP`.
+pub(super) fn answer(key: &str, value: String) -> Answer {
+    let mut label = key;
+    while let Some((wrapper, rest)) = label.split_once('.').filter(|(name, _)| WRAPPERS.contains(name)) {
+        label = if rest.is_empty() { wrapper } else { rest };
+    }
+    Answer::new(key, value).label(label)
+}
+
 /// True when `list` holds plain values only.
 fn is_plain(list: &[Value]) -> bool {
     !list.iter().any(|value| value.is_object() || value.is_array())
@@ -378,7 +408,7 @@ mod tests {
     }
 
     fn cut_up(document: &Value, map: &[(&str, &str)]) -> Vec<(String, String, Option<Target>)> {
-        let map = FieldMap(map.iter().map(|(place, word)| (path(place), word.parse().unwrap())).collect());
+        let map = FieldMap::new(map.iter().map(|(place, word)| (path(place), word.parse().unwrap())).collect());
         leaves(document, &map).unwrap().into_iter().map(|leaf| (leaf.key, leaf.value, leaf.target)).collect()
     }
 
@@ -422,13 +452,34 @@ mod tests {
     }
 
     #[test]
+    fn names_around_the_answers_are_not_in_their_labels() {
+        for (key, label) in [
+            ("answers.No HP", "No HP"),
+            ("data.lead.email", "email"),
+            ("company.name", "company.name"),
+            ("form.name", "form.name"),
+            ("data", "data"),
+            ("data.", "data"),
+            ("email", "email"),
+        ] {
+            assert_eq!(answer(key, "x".into()), Answer::new(key, "x").label(label));
+        }
+    }
+
+    #[test]
     fn the_map_names_leaves_lists_and_whole_branches() {
         let document = json!({"tags": ["a", "b"], "phones": ["0812", "0813"], "meta": {"x": 1, "y": {"z": 2}}});
-        let map = [("tags", "note"), ("phones[0]", "phone"), ("meta", "drop"), ("meta.y.z", "email")];
+        let map = [
+            ("phones[*]", "work_phone"),
+            ("tags", "note"),
+            ("phones[0]", "phone"),
+            ("meta", "drop"),
+            ("meta.y.z", "email"),
+        ];
         let expected = [
             ("tags", "a, b", Some(Target::Answer(Meaning::Note))),
             ("phones[0]", "0812", Some(Target::Answer(Meaning::Phone))),
-            ("phones[1]", "0813", None),
+            ("phones[1]", "0813", Some(Target::Answer(Meaning::WorkPhone))),
             ("meta.x", "1", Some(Target::Answer(Meaning::Drop))),
             ("meta.y.z", "2", Some(Target::Answer(Meaning::Email))),
         ];
@@ -512,7 +563,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_json_is_cut_up_or_refused(text in r#"[\[\]{}",:0-9a.]{0,60}"#, place in ".{0,12}") {
-            let map = place.parse().map(|path| FieldMap(vec![(path, Target::Id)])).unwrap_or_default();
+            let map = place.parse().map(|path| FieldMap::new(vec![(path, Target::Id)])).unwrap_or_default();
             if let Ok(document) = serde_json::from_str::<Value>(&text) {
                 for leaf in leaves(&document, &map).unwrap() {
                     prop_assert!(!leaf.value.trim().is_empty());

@@ -8,3 +8,4 @@ mod dialects;
 mod fixtures;
 mod house;
 mod sandbox;
+mod vectors;

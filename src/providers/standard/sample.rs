@@ -43,7 +43,7 @@ fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> 
     let data = Path::default().join("data");
     let list = match (&settings.items, kind) {
         (Some(items), _) => Some(items.clone()),
-        (None, SampleKind::Batch) if settings.map.0.is_empty() && settings.id.is_none() => Some(data.clone()),
+        (None, SampleKind::Batch) if settings.map.places().is_empty() && settings.id.is_none() => Some(data.clone()),
         (None, _) => None,
     };
     let base = list.as_ref().map_or(data, Path::each);
@@ -76,7 +76,7 @@ fn kind_of(settings: &Settings, updated: bool) -> &str {
 /// Puts one person into `document`: where the map looks, or below `base` under the usual names.
 fn fill(settings: &Settings, base: &Path, document: &mut Value, seed: u64, updated: bool) {
     let person = Person::of(seed);
-    let mapped = |meaning| settings.map.0.iter().find(|(_, target)| *target == Target::Answer(meaning));
+    let mapped = |meaning| settings.map.places().iter().find(|(_, target)| *target == Target::Answer(meaning));
     let mut put = |meaning, usual: &str, value: String| {
         let place = mapped(meaning).map_or_else(|| base.join(usual), |(place, _)| place.clone());
         place.put(document, json!(value));
