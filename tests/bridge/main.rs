@@ -4,9 +4,11 @@
 
 mod admin;
 mod config;
+mod deploy;
 mod dialects;
 mod edge;
 mod fixtures;
+mod house;
 mod receive;
 mod reload;
 mod sandbox;
