@@ -13,3 +13,4 @@ mod receive;
 mod reload;
 mod sandbox;
 mod scripted_store;
+mod vectors;
