@@ -2,6 +2,7 @@
 //! lead in Konektor.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deliver;

@@ -33,7 +33,9 @@ impl Admin {
     /// The one that the settings name.
     pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
         let base = settings.admin_url.clone().ok_or_else(|| {
-            BadUsage("set BRIDGE_ADMIN_URL to where the bridge's admin API is: BRIDGE_ADMIN_LISTEN does not say it".into())
+            BadUsage(
+                "set BRIDGE_ADMIN_URL to where the bridge's admin API is: BRIDGE_ADMIN_LISTEN does not say it".into(),
+            )
         })?;
         Self::at(base, settings.admin_token.clone())
     }
@@ -106,7 +108,10 @@ impl Admin {
             return Err(self.refused(answer).await);
         }
         answer.json().await.with_context(|| {
-            format!("what answers at {} is no bridge of this version; set BRIDGE_ADMIN_URL to where the bridge is", self.base)
+            format!(
+                "what answers at {} is no bridge of this version; set BRIDGE_ADMIN_URL to where the bridge is",
+                self.base
+            )
         })
     }
 
@@ -123,13 +128,19 @@ impl Admin {
     async fn refused(&self, answer: Response) -> anyhow::Error {
         let status = answer.status();
         if status == StatusCode::UNAUTHORIZED {
-            return anyhow!("the bridge wants another token; set BRIDGE_ADMIN_TOKEN to the one that it was started with");
+            return anyhow!(
+                "the bridge wants another token; set BRIDGE_ADMIN_TOKEN to the one that it was started with"
+            );
         }
         match answer.json::<Failure>().await {
             // Its sentence says what is wrong with what was asked.
             Ok(failure) if status == StatusCode::BAD_REQUEST => BadUsage(failure.message).into(),
             Ok(failure) => anyhow!("{}", failure.message),
-            Err(_) => anyhow!("what answers {} at {} is no bridge; set BRIDGE_ADMIN_URL to where it is", status.as_u16(), self.base),
+            Err(_) => anyhow!(
+                "what answers {} at {} is no bridge; set BRIDGE_ADMIN_URL to where it is",
+                status.as_u16(),
+                self.base
+            ),
         }
     }
 }

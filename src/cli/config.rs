@@ -14,8 +14,10 @@ const MASK: &str = "********";
 
 /// Show the settings in force, secrets masked
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  konektor-bridge config\n  konektor-bridge config --env     # every variable there is\n  \
-    konektor-bridge config --json")]
+#[command(
+    after_help = "Examples:\n  konektor-bridge config\n  konektor-bridge config --env     # every variable there is\n  \
+    konektor-bridge config --json"
+)]
 pub(super) struct Args {
     /// Every variable with its default and meaning, instead of what is in force
     #[arg(long)]
@@ -76,7 +78,11 @@ fn in_force(args: &Args, mut context: Context) -> anyhow::Result<Exit> {
     }
     let rows = settings.into_iter().map(|Setting { name, value, from }| {
         let tone = if matches!(from, From::Default | From::Unset) { Tone::Faint } else { Tone::Plain };
-        [Text(name, Tone::Plain), Text(value.unwrap_or_else(|| "–".into()), tone), Text(<&str>::from(from).into(), tone)]
+        [
+            Text(name, Tone::Plain),
+            Text(value.unwrap_or_else(|| "–".into()), tone),
+            Text(<&str>::from(from).into(), tone),
+        ]
     });
     context.out.table(["variable", "value", "from"], &[0], rows)?;
     for warning in config.warnings {

@@ -134,7 +134,11 @@ fn whole(detail: &EventDetail, now: Timestamp, out: &mut Out) -> io::Result<()> 
     let state = tone(event.state).style();
     writeln!(out, "event      {}", event.id)?;
     writeln!(out, "source     {}", event.source)?;
-    writeln!(out, "lead       {}", printable(event.external_ref.as_deref().unwrap_or("– (the webhook could not be split)")))?;
+    writeln!(
+        out,
+        "lead       {}",
+        printable(event.external_ref.as_deref().unwrap_or("– (the webhook could not be split)"))
+    )?;
     writeln!(out, "received   {} ({} ago)", event.received, age(event.received, now))?;
     writeln!(out, "request    {}", event.request_id)?;
     write!(out, "state      {state}{}{state:#}", event.state)?;
@@ -159,9 +163,17 @@ fn whole(detail: &EventDetail, now: Timestamp, out: &mut Out) -> io::Result<()> 
 
 fn print_lane(lane: &Lane, now: Timestamp, out: &mut Out) -> io::Result<()> {
     let faint = Tone::Faint.style();
-    writeln!(out, "\n{faint}LANE{faint:#}       {}, {} waiting, {} failed in a row", lane.state, lane.pending, lane.attempts)?;
+    writeln!(
+        out,
+        "\n{faint}LANE{faint:#}       {}, {} waiting, {} failed in a row",
+        lane.state, lane.pending, lane.attempts
+    )?;
     if let Some(since) = lane.in_doubt_since {
-        writeln!(out, "in doubt   a create was sent {} ago and its end is not known: it is searched for", age(since, now))?;
+        writeln!(
+            out,
+            "in doubt   a create was sent {} ago and its end is not known: it is searched for",
+            age(since, now)
+        )?;
     }
     if let Some(due) = lane.due {
         writeln!(out, "due        {due}")?;

@@ -88,8 +88,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
-    let context =
-        Context { environment: Environment::of_process(), clock: Arc::new(SystemClock), out: Out::stdout() };
+    let context = Context { environment: Environment::of_process(), clock: Arc::new(SystemClock), out: Out::stdout() };
     let mut runtime = match cli.command {
         Command::Serve(_) | Command::Demo(_) | Command::Sandbox(_) => Builder::new_multi_thread(),
         _ => Builder::new_current_thread(),

@@ -91,7 +91,8 @@ pub(super) fn faults(texts: &[String]) -> Result<Faults, BadUsage> {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
         object.insert(name.to_owned(), value);
     }
-    let faults: Faults = serde_json::from_value(Value::Object(object)).map_err(|error| BadUsage(format!("--fault: {error}")))?;
+    let faults: Faults =
+        serde_json::from_value(Value::Object(object)).map_err(|error| BadUsage(format!("--fault: {error}")))?;
     faults.check().map_err(|error| BadUsage(format!("--fault: {error}")))?;
     Ok(faults)
 }
@@ -109,7 +110,8 @@ mod tests {
 
     #[test]
     fn faults_are_text_or_json() {
-        let faults = read(&["latency=250ms", "error_rate=0.5", r#"rate_limit={"per_minute":10}"#, "daily_limit=3"]).unwrap();
+        let faults =
+            read(&["latency=250ms", "error_rate=0.5", r#"rate_limit={"per_minute":10}"#, "daily_limit=3"]).unwrap();
         assert_eq!((faults.latency, faults.daily_limit), (Duration::from_millis(250), Some(3)));
         assert_eq!(faults.rate_limit.unwrap().per_minute, NonZeroU32::new(10));
     }

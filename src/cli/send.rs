@@ -114,9 +114,9 @@ async fn send_samples(
 
 /// Where the bridge is.
 fn base(url: Option<Url>, settings: &Settings) -> Result<Url, BadUsage> {
-    url.or_else(|| local::url_of(settings.listen)).or_else(|| settings.public_url.clone()).ok_or_else(|| {
-        BadUsage("say where the bridge is with --url: BRIDGE_LISTEN leaves the port open".to_owned())
-    })
+    url.or_else(|| local::url_of(settings.listen))
+        .or_else(|| settings.public_url.clone())
+        .ok_or_else(|| BadUsage("say where the bridge is with --url: BRIDGE_LISTEN leaves the port open".to_owned()))
 }
 
 /// Whether a bridge that is well answers like this.
@@ -187,7 +187,9 @@ impl Sender {
 fn unanswered(hook: &Url, error: &reqwest::Error) -> anyhow::Error {
     let host = hook.origin().ascii_serialization();
     if error.is_connect() {
-        anyhow::anyhow!("nothing answers at {host}; start a bridge with `konektor-bridge serve`, or say where it is with --url")
+        anyhow::anyhow!(
+            "nothing answers at {host}; start a bridge with `konektor-bridge serve`, or say where it is with --url"
+        )
     } else if error.is_timeout() {
         anyhow::anyhow!("{host} did not answer within {} s", TIMEOUT.as_secs())
     } else {

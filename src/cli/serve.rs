@@ -15,9 +15,11 @@ use crate::telemetry::{self, Lines};
 
 /// Run the bridge
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  KONEKTOR_API_KEY=… FORM_ALLOWED_ORIGINS=https://www.example.com konektor-bridge serve\n\n\
+#[command(
+    after_help = "Example:\n  KONEKTOR_API_KEY=… FORM_ALLOWED_ORIGINS=https://www.example.com konektor-bridge serve\n\n\
     It stops on SIGTERM or Ctrl-C, and settles first what is under way. SIGHUP or a changed file reloads sources and\n\
-    secrets.")]
+    secrets."
+)]
 pub(super) struct Args {}
 
 pub(super) async fn run(Args {}: Args, mut context: Context) -> anyhow::Result<Exit> {

@@ -74,7 +74,8 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
         body: Bytes::copy_from_slice(&item.body),
         fetched: fetched.cloned(),
     };
-    let folded = |event: &StoredEvent| fold(&item.external_ref, std::slice::from_ref(event), region, |_| Some(source.clone()));
+    let folded =
+        |event: &StoredEvent| fold(&item.external_ref, std::slice::from_ref(event), region, |_| Some(source.clone()));
     let (held, end) = match folded(&event) {
         // Only reading it shows that it is a test: released, it goes on.
         Folded::Withhold(holds) => {

@@ -104,14 +104,18 @@ async fn ask(http: &reqwest::Client, url: Url, key: &SecretString) -> Result<See
 fn accepted(answer: &Seen, base: &Url) -> Finding {
     match answer.status {
         200 => Finding::ok("key", "accepted, may read leads; whether it may write them shows with the first lead"),
-        401 => Finding::fail("key", "refused: it is wrong, expired or revoked; make a new one and set KONEKTOR_API_KEY"),
+        401 => {
+            Finding::fail("key", "refused: it is wrong, expired or revoked; make a new one and set KONEKTOR_API_KEY")
+        }
         403 => Finding::fail(
             "key",
             "accepted, but it may not read leads: give it agent.leads.read and agent.leads.write, or look at the plan",
         ),
         429 => Finding::warn("key", "could not be seen: too many requests in this minute; try again in a minute"),
         status @ 500.. => Finding::fail("konektor", format!("answers {status}; try again later")),
-        status => Finding::fail("konektor", format!("{base} answers {status}: set KONEKTOR_BASE_URL to where Konektor is")),
+        status => {
+            Finding::fail("konektor", format!("{base} answers {status}: set KONEKTOR_BASE_URL to where Konektor is"))
+        }
     }
 }
 
@@ -200,7 +204,10 @@ mod tests {
 
     #[test]
     fn the_plan_is_read_as_far_as_it_is_told() {
-        let findings = plan(&seen(200, r#"{"success":true,"data":{"displayName":"Toko","subscription":{"plan":"pro","status":"past_due"}}}"#));
+        let findings = plan(&seen(
+            200,
+            r#"{"success":true,"data":{"displayName":"Toko","subscription":{"plan":"pro","status":"past_due"}}}"#,
+        ));
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].level, Level::Warn);
         assert!(findings[0].says.starts_with("Toko: pro, past_due"));

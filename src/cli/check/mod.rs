@@ -84,7 +84,8 @@ fn settings_wrong(wrong: &ConfigError) -> Vec<Finding> {
 }
 
 fn settings(config: &Config) -> Vec<Finding> {
-    let files: Vec<_> = config.files.paths().filter(|path| path.exists()).map(|path| path.display().to_string()).collect();
+    let files: Vec<_> =
+        config.files.paths().filter(|path| path.exists()).map(|path| path.display().to_string()).collect();
     let read = if files.is_empty() { "no file".to_owned() } else { files.join(", ") };
     let warnings = config.warnings.iter().map(|warning| Finding::warn("settings", warning.clone()));
     std::iter::once(Finding::ok("settings", format!("read from the environment and {read}"))).chain(warnings).collect()

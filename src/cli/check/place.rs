@@ -49,7 +49,8 @@ fn new_store(data_dir: &Path) -> Finding {
 }
 
 fn numbers(stats: &Stats) -> String {
-    let of = |wanted: EventState| stats.events.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
+    let of =
+        |wanted: EventState| stats.events.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
     format!(
         "opens, {} KiB of payloads; {} to sort, {} pending, {} withheld, {} dead",
         stats.bytes / 1024,
@@ -62,7 +63,10 @@ fn numbers(stats: &Stats) -> String {
 
 pub(super) async fn public_url(url: Option<&Url>) -> Finding {
     let Some(url) = url else {
-        return Finding::warn("public url", "BRIDGE_PUBLIC_URL is not set: whether senders find the bridge is not checked");
+        return Finding::warn(
+            "public url",
+            "BRIDGE_PUBLIC_URL is not set: whether senders find the bridge is not checked",
+        );
     };
     if url.scheme() != "https" {
         return Finding::warn("public url", format!("{url} is http; senders insist on https with a real certificate"));
@@ -74,11 +78,16 @@ pub(super) async fn public_url(url: Option<&Url>) -> Finding {
         Ok(answer) if answer.status().is_success() => Finding::ok("public url", format!("{health} answers")),
         Ok(answer) => {
             let status = answer.status().as_u16();
-            Finding::warn("public url", format!("{health} answers {status}; does the proxy lead to the running bridge?"))
+            Finding::warn(
+                "public url",
+                format!("{health} answers {status}; does the proxy lead to the running bridge?"),
+            )
         }
         Err(_) => Finding::warn(
             "public url",
-            format!("{health} does not answer from here; look at DNS, the proxy and its certificate, and start the bridge"),
+            format!(
+                "{health} does not answer from here; look at DNS, the proxy and its certificate, and start the bridge"
+            ),
         ),
     }
 }

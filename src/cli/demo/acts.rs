@@ -69,13 +69,13 @@ async fn once_more(stage: &Stage, story: &mut Story<'_>, sent: &[Sent]) -> anyho
     let after = (ledger(stage).await?.len(), events(stage).await?.len());
     story.expect(same, "each hears the same answer as before", "another answer")?;
     let found = format!("{} calls and {} events more", after.0 - before.0, after.1 - before.1);
-    story.expect(before == after, "nothing new is stored, and Konektor is not called", &found)
-        .map_err(Into::into)
+    story.expect(before == after, "nothing new is stored, and Konektor is not called", &found).map_err(Into::into)
 }
 
 /// More of a lead that is known.
 async fn something_new(stage: &Stage, story: &mut Story<'_>, sent: &[Sent]) -> anyhow::Result<()> {
-    story.act("Two of them have more to say: the form is sent again with another budget, and a second message comes")?;
+    story
+        .act("Two of them have more to say: the form is sent again with another budget, and a second message comes")?;
     for first in sent.iter().filter(|sent| matches!(sent.name, "form" | "whatsapp")) {
         let before = ledger(stage).await?.len();
         let update = send(stage, first.name, SampleKind::Update, first.seed).await?;
@@ -133,7 +133,11 @@ async fn refused_and_repaired(stage: &Stage, story: &mut Story<'_>) -> anyhow::R
     story.tell("google", &told(stage, &sent.heard, dead.as_ref()).await?)?;
     stage.set_faults(&faults).await?;
     let is_dead = dead.as_ref().is_some_and(|event| event.state == EventState::Dead);
-    story.expect(is_dead, "it is a dead letter, with the reason and the sender's own words", &state_of(dead.as_ref()))?;
+    story.expect(
+        is_dead,
+        "it is a dead letter, with the reason and the sender's own words",
+        &state_of(dead.as_ref()),
+    )?;
     let Some(dead) = dead.filter(|_| is_dead) else { return Ok(()) };
     let which = Which { ids: vec![dead.id.clone()], ..Which::default() };
     let count = stage.admin.move_all(&["dead-letters", "replay"], &which).await?;
@@ -209,7 +213,9 @@ async fn reached(stage: &Stage, event: Option<&Event>) -> anyhow::Result<String>
 /// Who the lead `id` is, as the local Konektor has it.
 async fn person(stage: &Stage, id: &str) -> anyhow::Result<String> {
     let leads: Vec<Value> = stage.konektor("leads").await?;
-    let Some(lead) = leads.iter().find(|lead| lead["id"] == id) else { return Ok(format!("{id}, which Konektor has not")) };
+    let Some(lead) = leads.iter().find(|lead| lead["id"] == id) else {
+        return Ok(format!("{id}, which Konektor has not"));
+    };
     let known = ["firstName", "lastName", "phone"].map(|field| lead[field].as_str().unwrap_or_default());
     Ok(known.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" "))
 }

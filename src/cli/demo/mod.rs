@@ -18,9 +18,11 @@ use crate::telemetry::{self, Lines};
 
 /// Run a local Konektor and the bridge, send a signed sample from each sender, and show what becomes of them
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  konektor-bridge demo\n  konektor-bridge demo --once      # exit code 0 when all came out right\n  \
+#[command(
+    after_help = "Examples:\n  konektor-bridge demo\n  konektor-bridge demo --once      # exit code 0 when all came out right\n  \
     konektor-bridge demo --fault latency=300ms\n\n\
-    Nothing leaves this machine, and what it kept is deleted when it ends. BRIDGE_LOG=info shows the bridge's log.")]
+    Nothing leaves this machine, and what it kept is deleted when it ends. BRIDGE_LOG=info shows the bridge's log."
+)]
 pub(super) struct Args {
     /// End when the story is told; exit code 0 when all came out right, else 1
     #[arg(long)]

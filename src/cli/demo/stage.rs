@@ -128,7 +128,8 @@ impl Stage {
 
     /// Reads one of the local Konektor's own lists.
     pub(super) async fn konektor<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let answer = self.http.get(self.konektor_url(path)).send().await.context("the local Konektor does not answer")?;
+        let answer =
+            self.http.get(self.konektor_url(path)).send().await.context("the local Konektor does not answer")?;
         answer.json().await.context("the local Konektor's answer cannot be read")
     }
 

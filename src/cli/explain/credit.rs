@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn each_field_names_the_answer_or_the_sender_that_set_it() {
-        let credited = credited(&[("nama", "Siti Aminah"), ("no_hp", "0812-0001-0002"), ("kota", "Bandung")], &Rules::default());
+        let credited =
+            credited(&[("nama", "Siti Aminah"), ("no_hp", "0812-0001-0002"), ("kota", "Bandung")], &Rules::default());
         assert_eq!(cause(&credited, "firstName"), ["answer nama"]);
         assert_eq!(cause(&credited, "lastName"), ["answer nama"]);
         assert_eq!(cause(&credited, "phone"), ["answer no_hp"]);

@@ -72,8 +72,13 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
         .map_err(|refusal| anyhow::anyhow!("no webhook of `{}` looks like this: {refusal}", args.source))?;
     let region = Region::parse(&config.settings.default_region)?;
     let rehearsed = rehearse(&source, verified, fetched.as_ref(), region, now);
-    let explanation =
-        show::Explanation { source: &source, provider: show::dialect_of(&config, &args.source), size, proof, stand_ins };
+    let explanation = show::Explanation {
+        source: &source,
+        provider: show::dialect_of(&config, &args.source),
+        size,
+        proof,
+        stand_ins,
+    };
     let url = super::local::below(&config.settings.base_url, &["api", "v2", "agent", "leads"]);
     let told = explanation.tell(rehearsed, region, &url);
     if args.json {

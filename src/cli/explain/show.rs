@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::credit::{credit, fields};
 use super::Proof;
+use super::credit::{credit, fields};
 use crate::cli::output::{Out, Text, Tone, printable};
 use crate::config::Config;
 use crate::deliver::{Rehearsal, Rehearsed};
@@ -177,7 +177,8 @@ fn call(request: &Request, leads: &Url) -> Option<Call> {
 pub(super) fn print(told: &Told, out: &mut Out) -> io::Result<()> {
     let (strong, faint) = (Tone::Strong.style(), Tone::Faint.style());
     writeln!(out, "{strong}{}{strong:#} {faint}({}, {} bytes){faint:#}", told.source, told.provider, told.bytes)?;
-    let hint = if told.proof == "not checked" { ": give the sender's headers with --header to have it checked" } else { "" };
+    let hint =
+        if told.proof == "not checked" { ": give the sender's headers with --header to have it checked" } else { "" };
     writeln!(out, "proof      {}{hint}", told.proof)?;
     if !told.stand_ins.is_empty() {
         writeln!(out, "secrets    made up, as these are not set: {}", told.stand_ins.join(", "))?;
@@ -213,7 +214,12 @@ fn print_item(item: &ItemTold, out: &mut Out) -> io::Result<()> {
         writeln!(out)?;
         let rows = item.answers.iter().map(|answer| {
             let meaning = answer.meaning.as_str().unwrap_or_default();
-            [Text::from(&answer.key), Text::from(&answer.label), Text::from(&answer.value), Text(meaning.to_owned(), Tone::Faint)]
+            [
+                Text::from(&answer.key),
+                Text::from(&answer.label),
+                Text::from(&answer.value),
+                Text(meaning.to_owned(), Tone::Faint),
+            ]
         });
         out.table(["answer", "label", "value", "sender says"], &[], rows)?;
     }
