@@ -1,1 +1,3 @@
 //! The black-box tests of the bridge, in one binary.
+
+mod store;
