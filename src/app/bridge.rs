@@ -4,15 +4,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use tokio::sync::watch;
+use anyhow::{Context, bail};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::{Live, Reloader};
 use crate::clock::Clock;
 use crate::config::{Admin, Config, Environment, Settings};
-use crate::deliver::{Delivery, Fetcher, Parts};
+use crate::deliver::{self, Delivery, Fetcher};
+use crate::domain::region::Region;
 use crate::http::Running;
 use crate::konektor::client::Client;
 use crate::metrics::Metrics;
@@ -50,9 +50,7 @@ pub struct Bridge {
     delivering: Option<JoinHandle<()>>,
     reloading: JoinHandle<std::io::Result<()>>,
     store: Arc<dyn Store>,
-    ready: watch::Sender<ops::Phase>,
-    stop_reload: CancellationToken,
-    stop_delivery: CancellationToken,
+    stopping: CancellationToken,
     grace: Duration,
 }
 
@@ -68,27 +66,19 @@ impl Bridge {
             Reloader::start(&config, environment, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics))
                 .await
                 .context("the sources cannot be set up")?;
-        let delivery = delivery(&config.settings, &store, &clock, &metrics, &live)?;
-        let (ready, phase) = watch::channel(ops::Phase::Serving);
-        let public = receive_side(&config.settings, &store, &clock, &metrics, &live)?;
-        let admin = admin_side(&config.settings, &store, &clock, &metrics, &live, phase)?;
-        let (stop_reload, stop_delivery) = (CancellationToken::new(), CancellationToken::new());
+        let shared =
+            Shared { settings: &config.settings, store: &store, clock: &clock, metrics: &metrics, live: &live };
+        let delivery = Arc::new(Delivery::new(shared.delivery()?));
+        let stopping = CancellationToken::new();
+        let public = shared.public()?;
+        let admin = shared.admin(stopping.clone())?;
         let delivering = match deliver {
-            Deliver::Always => Some(tokio::spawn(Arc::clone(&delivery).run(stop_delivery.clone()))),
+            Deliver::Always => Some(tokio::spawn(Arc::clone(&delivery).run(stopping.clone()))),
             Deliver::ByHand => None,
         };
-        Ok(Self {
-            public,
-            admin,
-            delivery,
-            delivering,
-            reloading: tokio::spawn(reloader.run(stop_reload.clone())),
-            store,
-            ready,
-            stop_reload,
-            stop_delivery,
-            grace: config.settings.shutdown_grace,
-        })
+        let reloading = tokio::spawn(reloader.run(stopping.clone()));
+        let grace = config.settings.shutdown_grace;
+        Ok(Self { public, admin, delivery, delivering, reloading, store, stopping, grace })
     }
 
     /// Where webhooks are taken: the port is the real one, also where 0 was asked for.
@@ -114,14 +104,12 @@ impl Bridge {
     /// # Errors
     /// A part had failed before, or did not end in time; nothing kept is lost by that.
     pub async fn stop(self) -> anyhow::Result<()> {
-        self.ready.send_replace(ops::Phase::Stopping);
-        self.stop_reload.cancel();
-        self.stop_delivery.cancel();
+        self.stopping.cancel();
         let served = self.public.stop().await.context("the public listener failed");
         let delivered = match self.delivering {
-            Some(task) => tokio::time::timeout(self.grace, task).await.map_err(|_| {
-                anyhow!("not everything under way was settled in time; it is taken up again at the next start")
-            }),
+            Some(task) => tokio::time::timeout(self.grace, task)
+                .await
+                .context("not everything under way was settled in time; it is taken up again at the next start"),
             None => Ok(Ok(())),
         };
         self.store.close().await;
@@ -134,26 +122,70 @@ impl Bridge {
     }
 }
 
-fn delivery(
-    settings: &Settings,
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-    metrics: &Arc<Metrics>,
-    live: &Live,
-) -> anyhow::Result<Arc<Delivery>> {
-    let keys = live.api_key.clone();
-    if keys.borrow().is_none() {
-        bail!("KONEKTOR_API_KEY is not set; make a key in Konektor under Workspace Settings, API Keys");
+/// What the parts share while they are made.
+struct Shared<'a> {
+    settings: &'a Settings,
+    store: &'a Arc<dyn Store>,
+    clock: &'a Arc<dyn Clock>,
+    metrics: &'a Arc<Metrics>,
+    live: &'a Live,
+}
+
+impl Shared<'_> {
+    fn delivery(&self) -> anyhow::Result<deliver::Parts> {
+        let keys = self.live.api_key.clone();
+        if keys.borrow().is_none() {
+            bail!("KONEKTOR_API_KEY is not set; make a key in Konektor under Workspace Settings, API Keys");
+        }
+        let key = Arc::new(move || keys.borrow().clone().unwrap_or_default());
+        let registry = self.live.registry.clone();
+        Ok(deliver::Parts {
+            store: Arc::clone(self.store),
+            client: Client::new(&self.settings.base_url, key)?,
+            fetcher: Fetcher::new().context("the HTTP client cannot be set up")?,
+            sources: Arc::new(move |name| registry.borrow().source(name).cloned()),
+            clock: Arc::clone(self.clock),
+            metrics: Arc::clone(self.metrics),
+            region: Region::parse(&self.settings.default_region).context("BRIDGE_DEFAULT_REGION")?,
+        })
     }
-    let client = Client::new(&settings.base_url, Arc::new(move || keys.borrow().clone().unwrap_or_default()))?;
-    let registry = live.registry.clone();
-    Ok(Arc::new(Delivery::new(Parts {
-        store: Arc::clone(store),
-        client,
-        fetcher: Fetcher::new().context("the HTTP client cannot be set up")?,
-        sources: Arc::new(move |name| registry.borrow().source(name).cloned()),
-        clock: Arc::clone(clock),
-        metrics: Arc::clone(metrics),
-        region: settings.default_region.clone(),
-    })))
+
+    fn public(&self) -> anyhow::Result<Running> {
+        let parts = receive::Parts {
+            registry: self.live.registry.clone(),
+            store: Arc::clone(self.store),
+            clock: Arc::clone(self.clock),
+            metrics: Arc::clone(self.metrics),
+            trusted_proxies: self.settings.trusted_proxies.clone(),
+        };
+        let limits = receive::Limits::new(self.settings.body_limit, self.settings.shutdown_grace);
+        let listener = listen(self.settings.listen, "BRIDGE_LISTEN")?;
+        receive::serve(listener, parts, limits).context("webhooks cannot be taken")
+    }
+
+    fn admin(&self, stopping: CancellationToken) -> anyhow::Result<Option<Running>> {
+        let (address, access) = match &self.settings.admin {
+            Admin::Off => return Ok(None),
+            Admin::Open(address) => (*address, ops::Access::Loopback),
+            Admin::Guarded(address, token) => (*address, ops::Access::Token(token.clone())),
+        };
+        let parts = ops::Parts {
+            registry: self.live.registry.clone(),
+            store: Arc::clone(self.store),
+            clock: Arc::clone(self.clock),
+            metrics: Arc::clone(self.metrics),
+            access,
+            public_url: self.settings.public_url.clone(),
+            stopping,
+        };
+        let listener = listen(address, "BRIDGE_ADMIN_LISTEN")?;
+        Ok(Some(ops::serve(listener, parts, self.settings.shutdown_grace).context("the admin API cannot be served")?))
+    }
+}
+
+fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("{address} cannot be listened on; set {variable} to an address that is free"))?;
+    listener.set_nonblocking(true).context("the listener cannot be used")?;
+    Ok(listener)
 }

@@ -107,8 +107,7 @@ mod tests {
     #[test]
     fn every_number_is_a_valid_indonesian_one() {
         for seed in [0, 1, 42, 9_999, 123_456, 999_999, u64::MAX] {
-            let phone = Phone::parse(&Person::of(seed).phone, Region::INDONESIA);
-            assert!(phone.is_ok_and(|phone| phone.as_str().starts_with("+628")), "{seed}");
+            assert!(Phone::parse(&Person::of(seed).phone, Region::INDONESIA).is_ok(), "{seed}");
         }
     }
 }

@@ -367,7 +367,7 @@ fn check_submission(submission: &Submission, wanted: &Value) {
 fn shown(submission: &Submission) -> Value {
     let Submission { answers, profile, attribution, facts, ad_platform, source, submitted_at, sender_id, is_test } =
         submission;
-    assert!(!is_test, "whether a test is forwarded is not a provider's to say");
+    assert!(!is_test, "whether a test goes on is decided at delivery");
     let mut out = Map::new();
     let mut say = |name: &str, value: Value| {
         if !matches!(&value, Value::Null) && value != json!([]) && value != json!({}) && value != json!("") {
