@@ -121,7 +121,8 @@ fn ok(body: &impl Serialize) -> HttpResponse {
 }
 
 fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Fault> {
-    let read = Query::<T>::from_query(query).map_err(|error| Fault::request(error.to_string()));
+    let times = "times are written as 2026-11-20T00:00:00Z";
+    let read = Query::<T>::from_query(query).map_err(|error| Fault::request(format!("{error}; {times}")));
     read.map(Query::into_inner)
 }
 

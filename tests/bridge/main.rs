@@ -2,8 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
+mod admin;
 mod config;
+mod deploy;
 mod dialects;
+mod edge;
 mod fixtures;
+mod house;
+mod receive;
+mod reload;
 mod sandbox;
+mod scripted_store;
 mod vectors;

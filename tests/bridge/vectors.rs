@@ -16,7 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// What `requires` may name and we have: such a row must come out as it is marked, any other one must be refused.
-const OPTIONS: [&str; 1] = ["escape_fallback"];
+const OPTIONS: [&str; 2] = ["escape_fallback", "pad_secret"];
 
 /// Rows about something that we do not do, each with the reason.
 const NOT_OURS: [(&str, &str); 1] =

@@ -1,3 +1,5 @@
+//! What the form dialect takes and refuses, and what it makes of it.
+
 use std::collections::BTreeSet;
 
 use super::*;

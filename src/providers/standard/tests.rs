@@ -1,3 +1,5 @@
+//! What the Standard Webhooks dialect takes and refuses, and what it makes of it.
+
 use proptest::prelude::*;
 
 use super::*;
