@@ -54,9 +54,6 @@ fn not_set(missing: &[String]) -> String {
 fn rules(config: &SourceConfig) -> Result<Rules, String> {
     let rules = Rules::deserialize(config.rules.clone())
         .map_err(|error| format!("in its rules: {}", with_suggestion(error.message())))?;
-    if let Some(region) = &rules.region {
-        crate::config::region(region).map_err(|problem| format!("in its rules: region {problem}"))?;
-    }
     if let Some(member) = &rules.assigned_to {
         uuid::Uuid::parse_str(member).map_err(|_| "in its rules: assigned_to is not a UUID".to_owned())?;
     }

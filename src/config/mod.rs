@@ -16,7 +16,6 @@ use std::path::Path;
 pub use environment::{Environment, Files};
 pub use settings::{Admin, Backend, LogFormat, Settings};
 pub use sources::{Origin, SourceConfig, SourceVariable, built_in_variables};
-pub use values::region;
 pub use variables::{VARIABLES, Variable};
 
 use environment::Reader;

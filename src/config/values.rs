@@ -1,11 +1,11 @@
 //! Readers of single values. Each error says what is allowed and never repeats a secret.
 
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::SignedDuration;
+use rlibphonenumber::PHONE_NUMBER_UTIL;
 use url::{Host, Url};
 
 /// Reads a number of bytes: `4MiB`, `512KiB`, `1048576`.
@@ -79,12 +79,15 @@ fn is_this_machine(url: &Url) -> bool {
 }
 
 /// Reads a region for phone numbers: two capital letters that libphonenumber knows.
-///
-/// # Errors
-/// Says what is allowed.
-pub fn region(text: &str) -> Result<String, String> {
-    let known = phonenumber::country::Id::from_str(text).is_ok();
-    if known && text.len() == 2 { Ok(text.to_owned()) } else { Err("is not a region; write it as ID, MY or SG".into()) }
+pub(super) fn region(text: &str) -> Result<String, String> {
+    let has_numbers = |region| PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some();
+    // The default is not looked up: that would bring the numbering plans (5 MB) into memory before the first lead.
+    let known = text == "ID" || text.parse().is_ok_and(has_numbers);
+    if known && text.bytes().all(|b| b.is_ascii_uppercase()) {
+        Ok(text.to_owned())
+    } else {
+        Err("is not a region; write it as ID, MY or SG".into())
+    }
 }
 
 /// Reads a filter of log lines.

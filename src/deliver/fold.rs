@@ -6,7 +6,8 @@ use crate::domain::compose::compose;
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, Lead};
-use crate::domain::submission::Submission;
+use crate::domain::region::Region;
+use crate::domain::submission::{Fact, Submission, TEST_MARK};
 use crate::providers::{ItemBody, Lookup, Reading, Source};
 use crate::store::{Seq, StoredEvent, Undelivered};
 
@@ -27,7 +28,7 @@ pub(super) enum Folded {
 pub(super) fn fold(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
-    region: &str,
+    region: Region,
     source_of: impl Fn(&SourceName) -> Option<Source>,
 ) -> Folded {
     let mut lead: Option<Lead> = None;
@@ -76,7 +77,7 @@ fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<S
     Ok(match reading {
         Reading::Lead(submission) => Ok(received_at(*submission, item.received)),
         Reading::Test(mut submission) if released || source.rules.forward_test_leads => {
-            submission.facts.insert(0, crate::domain::submission::Fact::new("TEST", "marked as a test by the sender"));
+            submission.facts.insert(0, Fact::new(TEST_MARK, "marked as a test by the sender"));
             Ok(received_at(*submission, item.received))
         }
         Reading::Spam(submission) if released => Ok(received_at(*submission, item.received)),

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::region::Region;
 use crate::konektor::client::{CALL_TIMEOUT, Client};
 use crate::konektor::{Request, Verdict};
 use crate::metrics::Metrics;
@@ -55,8 +56,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Region for phone numbers of sources that set none, two letters.
-    pub region: String,
+    /// Region for phone numbers of sources that set none.
+    pub region: Region,
 }
 
 /// The delivering half, ready to run.
