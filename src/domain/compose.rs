@@ -7,12 +7,12 @@ use super::labels;
 use super::lead::{Fields, Lead};
 use super::money;
 use super::name::{self, Name};
-use super::notes::{Notes, Section};
+use super::notes::Notes;
 use super::phone::Phone;
 use super::region::Region;
 use super::rules::Rules;
 use super::status::AdPlatform;
-use super::submission::{Answer, Fact, Meaning, Submission};
+use super::submission::{Answer, Fact, Meaning, Submission, TEST_MARK};
 
 /// The longest `uniqueCode` that Konektor takes (Agent API 2.2.0, "Create Lead").
 const MAX_CODE: usize = 100;
@@ -26,7 +26,7 @@ const MAX_CODE: usize = 100;
 /// **Stated** is only what the person answered. The channel, the ad network, rule constants and a messenger's profile are
 /// **guessed**: they create a lead and fill blanks, but a second message of the same person must not undo what the sales
 /// staff changed since. For the first name the guesses are, in this order: profile name, user name, local part of the
-/// e-mail address, and `Lead` with the end of the sender's id; so a create always has one. A phone number is not among them:
+/// e-mail address, and `Lead` with the end of the lead's id; so a create always has one. A phone number is not among them:
 /// it stands in its own field, and as a name it would look like an answer.
 #[must_use]
 pub fn compose(submission: &Submission, external_ref: &ExternalRef, rules: &Rules, default_region: Region) -> Lead {
@@ -34,11 +34,14 @@ pub fn compose(submission: &Submission, external_ref: &ExternalRef, rules: &Rule
     let mut form = Form::of(submission, rules);
     let stated = form.stated(rules, region);
     let attribution = Attribution::read(submission.attribution.iter().cloned().chain(form.attribution()).collect());
-    let guessed = guessed(submission, rules, region, &stated, attribution.paid_by);
+    let mut guessed = guessed(submission, rules, region, attribution.paid_by);
+    let name = guessed_name(submission, rules, stated.email.as_deref().or(guessed.email.as_deref()));
+    let name = name.unwrap_or_else(|| Name::stand_in(last_resort(submission, external_ref)));
+    (guessed.first_name, guessed.last_name) = (Some(name.first), name.last);
     let mut notes = Notes::default();
     form.write_rest(&mut notes, submission);
     for fact in &attribution.facts {
-        notes.add(Section::Attribution, &fact.label, &fact.value);
+        notes.attribution(&fact.label, &fact.value);
     }
     write_details(&mut notes, submission, &stated, &guessed);
     Lead { external_ref: external_ref.clone(), stated, guessed, notes }
@@ -131,8 +134,8 @@ impl<'a> Form<'a> {
 
     /// Writes the answers that no field holds, in the order of the form.
     fn write_rest(&self, notes: &mut Notes, submission: &Submission) {
-        if submission.is_test {
-            notes.add(Section::Answers, "TEST", "the sender marks this lead as a test");
+        for mark in submission.facts.iter().filter(|fact| is_mark(fact)) {
+            notes.answer(&mark.label, &mark.value);
         }
         for ((answer, meaning), is_used) in self.answers.iter().zip(&self.is_used) {
             match meaning {
@@ -141,10 +144,10 @@ impl<'a> Form<'a> {
                     if name::is_placeholder(&answer.value) => {}
                 Some(Meaning::Message) => match submission.submitted_at {
                     Some(at) => notes.say(at, label(answer), &answer.value),
-                    None => notes.add(Section::Answers, label(answer), &answer.value),
+                    None => notes.answer(label(answer), &answer.value),
                 },
                 Some(_) | None if *is_used => {}
-                Some(_) | None => notes.add(Section::Answers, label(answer), &answer.value),
+                Some(_) | None => notes.answer(label(answer), &answer.value),
             }
         }
     }
@@ -160,6 +163,11 @@ fn by_rule(answer: &Answer, rules: &Rules) -> Option<Meaning> {
     exact.or_else(|| similar().map(|(_, meaning)| meaning)).copied()
 }
 
+/// True for a fact that nobody may overlook: it stands first, where it is cut last.
+fn is_mark(fact: &Fact) -> bool {
+    fact.label == TEST_MARK
+}
+
 /// What a person reads; the key where there is no label.
 fn label(answer: &Answer) -> &str {
     if answer.label.trim().is_empty() { &answer.key } else { &answer.label }
@@ -172,40 +180,35 @@ fn code(text: &str) -> Option<String> {
     is_code.then(|| code.to_owned())
 }
 
-/// What nobody stated: profile, channel, evidence and rule constants.
-fn guessed(
-    submission: &Submission,
-    rules: &Rules,
-    region: Region,
-    stated: &Fields,
-    paid_by: Option<AdPlatform>,
-) -> Fields {
+/// What nobody stated, but for the name: profile, channel, evidence and rule constants.
+fn guessed(submission: &Submission, rules: &Rules, region: Region, paid_by: Option<AdPlatform>) -> Fields {
     let profile = &submission.profile;
-    let number = |text: &String| Phone::of_account(text).or_else(|_| Phone::parse(text, region)).ok();
-    let phone = profile.phone.as_ref().and_then(number).map(|phone| phone.as_str().to_owned());
-    let email = profile.email.as_deref().and_then(|text| Email::parse(text).ok());
-    let asked_email = stated.email.as_deref().and_then(|text| Email::parse(text).ok());
-    let name = profile
-        .name
-        .as_deref()
-        .and_then(|text| Name::whole(text, rules.names))
-        .or_else(|| Name::of_handle(profile.username.as_deref()?))
-        .or_else(|| Name::of_handle(asked_email.as_ref().or(email.as_ref())?.local_part()))
-        .unwrap_or_else(|| Name::stand_in(&submission.sender_id));
-    let source = paid_by.and(rules.source_when_paid).or(rules.source).or(submission.source);
+    let phone = |text: &str| Phone::of_account(text).or_else(|_| Phone::parse(text, region)).ok();
+    let ad_platform = submission.ad_platform.or(paid_by);
     Fields {
-        first_name: Some(name.first),
-        last_name: name.last,
-        email: email.map(|email| email.as_str().to_owned()),
-        phone,
+        email: profile.email.as_deref().and_then(|text| Email::parse(text).ok()).map(|email| email.as_str().to_owned()),
+        phone: profile.phone.as_deref().and_then(phone).map(|phone| phone.as_str().to_owned()),
         status: rules.status,
         priority: rules.priority,
-        source,
-        ad_platform: rules.ad_platform.or(submission.ad_platform).or(paid_by),
+        source: ad_platform.and(rules.source_when_paid).or(rules.source).or(submission.source),
+        ad_platform: rules.ad_platform.or(ad_platform),
         assigned_to: rules.assigned_to.clone(),
         estimated_value: rules.estimated_value,
         ..Fields::default()
     }
+}
+
+/// A name that nobody was asked for.
+fn guessed_name(submission: &Submission, rules: &Rules, email: Option<&str>) -> Option<Name> {
+    let profile = &submission.profile;
+    let of_profile = profile.name.as_deref().and_then(|text| Name::whole(text, rules.names));
+    let of_email = || Name::of_handle(Email::parse(email?).ok()?.local_part());
+    of_profile.or_else(|| Name::of_handle(profile.username.as_deref()?)).or_else(of_email)
+}
+
+/// The id for a stand-in name: the sender's, or else our own, so that two nameless leads are not one.
+fn last_resort<'a>(submission: &'a Submission, external_ref: &'a ExternalRef) -> &'a str {
+    if submission.sender_id.is_empty() { external_ref.as_str() } else { &submission.sender_id }
 }
 
 /// Technical lines: the true time, the profile as it is, and the sender's facts.
@@ -214,7 +217,7 @@ fn write_details(notes: &mut Notes, submission: &Submission, stated: &Fields, gu
         notes.submitted(at);
     }
     let profile = &submission.profile;
-    let mut detail = |label: &str, value: &str| notes.add(Section::Details, label, value);
+    let mut detail = |label: &str, value: &str| notes.detail(label, value);
     for (label, value) in [("Profile name", &profile.name), ("Username", &profile.username)] {
         detail(label, value.as_deref().unwrap_or_default());
     }
@@ -227,7 +230,7 @@ fn write_details(notes: &mut Notes, submission: &Submission, stated: &Fields, gu
         let is_shown = read.is_some() && (stated.is_none() || stated == read);
         detail(label, raw.as_deref().filter(|_| !is_shown).unwrap_or_default());
     }
-    for fact in &submission.facts {
+    for fact in submission.facts.iter().filter(|fact| !is_mark(fact)) {
         detail(&fact.label, &fact.value);
     }
 }
@@ -427,7 +430,7 @@ fbclid: IwAR0abc";
         assert_eq!(first(&submission), "Ana");
         submission.answers.push(Answer::new("nama", "Ioana"));
         assert_eq!(first(&submission), "Ioana");
-        assert_eq!(first(&Submission::default()), "Lead");
+        assert_eq!(first(&Submission::default()), "Lead mtest1");
     }
 
     #[test]
@@ -474,8 +477,10 @@ fbclid: IwAR0abc";
 
     #[test]
     fn a_test_says_so_first() {
-        let submission = Submission { is_test: true, ..form(&[("Kota", "Bogor")]) };
-        assert_eq!(lines(&lead(&submission, &Rules::default()))[1], "TEST: the sender marks this lead as a test");
+        let mut submission = form(&[("Kota", "Bogor")]);
+        submission.facts = vec![Fact::new("Form", "Kontak"), Fact::new(TEST_MARK, "marked as a test by the sender")];
+        let noted = ["# Answers", "TEST: marked as a test by the sender", "Kota: Bogor", "# Details", "Form: Kontak"];
+        assert_eq!(lines(&lead(&submission, &Rules::default())), noted);
     }
 
     #[test]

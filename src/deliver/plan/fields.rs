@@ -1,7 +1,6 @@
 //! Which fields an update has to change, and which ones may be given up.
 
 use crate::domain::lead::{Fields, Lead};
-use crate::domain::notes::Section;
 use crate::domain::status::Status;
 use crate::konektor::wire::{LeadBody, LeadView};
 
@@ -81,7 +80,7 @@ pub(super) fn set_aside(lead: &mut Lead, field: &str) -> Option<()> {
         "actualValue" => take(&mut said.actual_value, &mut guess.actual_value),
         _ => None,
     }?;
-    notes.add(Section::Answers, field, &value);
+    notes.answer(field, &value);
     Some(())
 }
 
