@@ -62,6 +62,7 @@
 //!     well-kept crate does.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deliver;

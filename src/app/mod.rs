@@ -3,3 +3,4 @@
 pub mod bridge;
 pub mod reload;
 pub mod sources;
+pub mod store;

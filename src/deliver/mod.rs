@@ -8,6 +8,7 @@ mod fetch;
 mod fold;
 mod identity;
 mod plan;
+mod rehearse;
 mod retry;
 mod run;
 mod sort;
@@ -30,6 +31,7 @@ use crate::providers::Source;
 use crate::store::{Claim, Lease, PauseReason, Probe, Store, StoreError, WorkerId};
 use breaker::{Breaker, Gate};
 pub use fetch::Fetcher;
+pub use rehearse::{Rehearsal, Rehearsed, rehearse};
 use retry::Die;
 
 /// A lease must be at least this much longer than a call, so that a POST is over before somebody else may look.

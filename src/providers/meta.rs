@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::signature::{any_signed, escaped_unicode, hex_digest, hmac_sha256};
-use super::{Header, Method, Refusal, Secrets, Unreadable, Verified, Webhook};
+use super::{Header, Method, Refusal, Sample, Secrets, Unreadable, Verified, Webhook};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
@@ -46,9 +46,11 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -
     if proven { Ok(Verified::new(webhook, &[], webhook.body.clone())) } else { Err(Refusal::WrongProof) }
 }
 
-/// The header that Meta would send with `body`, for samples.
-pub(super) fn signature(app_secrets: &Secrets, body: &str) -> (&'static str, String) {
-    (SIGNATURE, format!("sha256={}", hex::encode(hmac_sha256(app_secrets.first().as_bytes(), &[body.as_bytes()]))))
+/// `body` as Meta would send it, for samples.
+pub(super) fn signed(app_secrets: &Secrets, body: Vec<u8>) -> Sample {
+    let digest = hmac_sha256(app_secrets.first().as_bytes(), &[&body]);
+    let proof = (SIGNATURE, format!("sha256={}", hex::encode(digest)));
+    Sample { query: String::new(), headers: vec![("content-type", "application/json".to_owned()), proof], body }
 }
 
 /// The changes of a webhook about `object`, in order; none when it is about something else.

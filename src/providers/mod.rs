@@ -87,6 +87,10 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// A webhook as this sender would make it, signed with the first secret, for `send`, `demo` and tests. `seed` makes
     /// it another lead; the same seed is the same lead.
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample;
+
+    /// `body` as this sender would send it, proved with the first secret, for `send` and `explain`. What is no webhook
+    /// of this sender is proved all the same, as far as it can hold a proof.
+    fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample;
 }
 
 /// A request as received: untrusted.

@@ -305,8 +305,10 @@ impl Lane {
                 }
                 self.state = wait(*at, self.why(), now);
             }
-            Outcome::Dead { .. } if self.lead_id.is_none() => self.state = State::Dead,
-            Outcome::Dead { .. } => self.go_on(rest, window, now),
+            Outcome::Dead { .. } => {
+                self.close_own_intent();
+                if self.lead_id.is_none() { self.state = State::Dead } else { self.go_on(rest, window, now) }
+            }
             Outcome::Withheld(_) if rest.count == 0 => self.state = State::Idle,
             Outcome::Withheld(_) => {
                 self.place(rest.first);
@@ -353,10 +355,14 @@ impl Lane {
 
     /// To the old place, not before `at`. What was begun under this lease is known not to have been executed.
     fn put_back(&mut self, at: Timestamp, now: Timestamp) {
-        if self.intent.is_some_and(|intent| intent.fence == self.fence) {
-            self.intent = None;
-        }
+        self.close_own_intent();
         self.state = wait(at, self.why(), now);
+    }
+
+    /// What was begun under this lease is known not to have been executed: had its end been unclear, the attempt would
+    /// have ended as [`Outcome::Ambiguous`]. An older intent stays.
+    fn close_own_intent(&mut self) {
+        self.intent = self.intent.filter(|intent| intent.fence != self.fence);
     }
 
     const fn why(&self) -> Wait {
@@ -400,4 +406,38 @@ pub(super) fn note(log: &mut Vec<Attempt>, attempts: Vec<Attempt>) {
 
 fn wait(due: Timestamp, why: Wait, now: Timestamp) -> State {
     if due <= now { State::Ready } else { State::Waiting { due, why } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn claimed_and_begun(lane: &mut Lane, now: Timestamp) {
+        lane.claim(&WorkerId("w".into()), now + Duration::from_secs(30), now);
+        let _done = lane.begin(lane.fence, 1, now);
+    }
+
+    fn dead() -> Outcome {
+        Outcome::Dead { why: Undelivered { reason: DeadReason::Rejected, detail: String::new() }, upto: 1 }
+    }
+
+    #[test]
+    fn a_create_that_was_refused_leaves_no_doubt_and_an_unclear_one_before_it_does() {
+        let mut refused = Lane { state: State::Ready, ..Lane::new() };
+        claimed_and_begun(&mut refused, at(0));
+        refused.settle(&dead(), Rest::default(), Duration::ZERO, at(1));
+        assert_eq!((refused.intent, &refused.state), (None, &State::Dead));
+
+        let mut unclear = Lane { state: State::Ready, ..Lane::new() };
+        claimed_and_begun(&mut unclear, at(0));
+        unclear.settle(&Outcome::Ambiguous { at: at(2) }, Rest::default(), Duration::ZERO, at(1));
+        unclear.promote();
+        unclear.claim(&WorkerId("w".into()), at(40), at(3));
+        unclear.settle(&dead(), Rest::default(), Duration::ZERO, at(4));
+        assert_eq!(unclear.intent.map(|intent| intent.at), Some(at(0)));
+    }
 }

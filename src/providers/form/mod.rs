@@ -131,6 +131,11 @@ impl Provider for Form {
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
         sample::sample(&self.settings, kind, seed, now)
     }
+
+    /// The content type is guessed from how the body begins.
+    fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample {
+        sample::signed(&self.settings, body, now)
+    }
 }
 
 impl Form {

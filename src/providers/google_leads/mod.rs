@@ -117,6 +117,10 @@ impl Provider for GoogleLeads {
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
         sample::sample(&self.keys, kind, seed, now)
     }
+
+    fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
+        sample::signed(&self.keys, body)
+    }
 }
 
 fn text(body: &[u8]) -> Result<&str, Unreadable> {

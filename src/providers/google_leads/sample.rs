@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::super::fictional::Person;
@@ -70,6 +70,20 @@ pub(super) fn sample(keys: &Secrets, kind: SampleKind, seed: u64, now: Timestamp
         SampleKind::Tampered => lead(&format!("not-{key}"), seed, now),
         SampleKind::Test => test(key),
     };
-    let headers = vec![("content-type", "application/json".to_owned())];
-    Sample { query: String::new(), headers, body: body.to_string().into_bytes() }
+    as_sent(body.to_string().into_bytes())
+}
+
+/// `body` with our key in it, when it is a JSON object.
+pub(super) fn signed(keys: &Secrets, body: Vec<u8>) -> Sample {
+    match serde_json::from_slice::<Map<String, Value>>(&body) {
+        Ok(mut lead) => {
+            lead.insert("google_key".to_owned(), keys.first().into());
+            as_sent(Value::Object(lead).to_string().into_bytes())
+        }
+        Err(_) => as_sent(body),
+    }
+}
+
+fn as_sent(body: Vec<u8>) -> Sample {
+    Sample { query: String::new(), headers: vec![("content-type", "application/json".to_owned())], body }
 }

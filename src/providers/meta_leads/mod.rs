@@ -125,6 +125,10 @@ impl Provider for MetaLeads {
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
         sample::sample(&self.app_secrets, kind, seed, now)
     }
+
+    fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
+        meta::signed(&self.app_secrets, body)
+    }
 }
 
 /// What a change is to us.

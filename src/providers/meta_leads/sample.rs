@@ -42,8 +42,10 @@ pub(super) fn sample(app_secrets: &Secrets, kind: SampleKind, seed: u64, now: Ti
         SampleKind::Batch => leads(3),
         SampleKind::Test => dashboard_test(now),
     };
-    let signature = meta::signature(app_secrets, &body);
-    let sent = if kind == SampleKind::Tampered { body.replace(r#""page_id":"1"#, r#""page_id":"2"#) } else { body };
-    let headers = vec![("content-type", "application/json".to_owned()), signature];
-    Sample { query: String::new(), headers, body: sent.into_bytes() }
+    let changed = (kind == SampleKind::Tampered).then(|| body.replace(r#""page_id":"1"#, r#""page_id":"2"#));
+    let sample = meta::signed(app_secrets, body.into_bytes());
+    match changed {
+        Some(changed) => Sample { body: changed.into_bytes(), ..sample },
+        None => sample,
+    }
 }

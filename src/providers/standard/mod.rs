@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use self::settings::Settings;
 use super::mapped::{self, FieldMap, Leaf, Path, Target};
@@ -115,6 +116,12 @@ impl Provider for Standard {
     /// that one webhook is one lead.
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
         sample::sample(&self.settings, kind, seed, now)
+    }
+
+    /// The same body has the same id, as when a sender tries again.
+    fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample {
+        let id = format!("msg_{}", hex::encode(&Sha256::digest(&body)[..12]));
+        sample::signed(&self.settings, id, body, now)
     }
 }
 

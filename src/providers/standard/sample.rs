@@ -20,14 +20,20 @@ pub(super) fn sample(settings: &Settings, kind: SampleKind, seed: u64, now: Time
         SampleKind::Lead | SampleKind::Test | SampleKind::Tampered | SampleKind::Stale => format!("msg_{seed}"),
     };
     let at = if matches!(kind, SampleKind::Stale) { now - SignedDuration::from_hours(2) } else { now };
-    let time = at.as_second().to_string();
-    let mut body = document(settings, kind, seed, at).to_string();
-    let parts = [id.as_bytes(), b".", time.as_bytes(), b".", body.as_bytes()];
-    let digest = signature::hmac_sha256(settings.keys.first().expect("there is at least one key"), &parts);
+    let body = document(settings, kind, seed, at).to_string().into_bytes();
+    let mut sample = signed(settings, id, body, at);
     if matches!(kind, SampleKind::Tampered) {
         // One space more is another body: what a proxy does that parses JSON and writes it again.
-        body.push(' ');
+        sample.body.push(b' ');
     }
+    sample
+}
+
+/// `body` as the sender would send it under `id`.
+pub(super) fn signed(settings: &Settings, id: String, body: Vec<u8>, at: Timestamp) -> Sample {
+    let time = at.as_second().to_string();
+    let parts = [id.as_bytes(), b".", time.as_bytes(), b".", &body];
+    let digest = signature::hmac_sha256(settings.keys.first().expect("there is at least one key"), &parts);
     let [name_of_id, name_of_time, name_of_signature] = HEADERS[0];
     let headers = vec![
         ("content-type", "application/json".to_owned()),
@@ -35,7 +41,7 @@ pub(super) fn sample(settings: &Settings, kind: SampleKind, seed: u64, now: Time
         (name_of_time, time),
         (name_of_signature, format!("v1,{}", STANDARD.encode(digest))),
     ];
-    Sample { query: String::new(), headers, body: body.into_bytes() }
+    Sample { query: String::new(), headers, body }
 }
 
 fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> Value {

@@ -74,6 +74,10 @@ impl Provider for WhatsApp {
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
         sample::sample(&self.app_secrets, kind, seed, now)
     }
+
+    fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
+        meta::signed(&self.app_secrets, body)
+    }
 }
 
 #[cfg(test)]

@@ -84,8 +84,10 @@ pub(super) fn sample(app_secrets: &Secrets, kind: SampleKind, seed: u64, now: Ti
     let account = if kind == SampleKind::Test { "0" } else { "102290129340398" };
     let entry = json!([{ "id": account, "changes": changes }]);
     let body = as_meta_writes(&json!({ "object": "whatsapp_business_account", "entry": entry }));
-    let signature = meta::signature(app_secrets, &body);
-    let sent = if kind == SampleKind::Tampered { body.replace(NUMBER_ID, "106540352242923") } else { body };
-    let headers = vec![("content-type", "application/json".to_owned()), signature];
-    Sample { query: String::new(), headers, body: sent.into_bytes() }
+    let changed = (kind == SampleKind::Tampered).then(|| body.replace(NUMBER_ID, "106540352242923"));
+    let sample = meta::signed(app_secrets, body.into_bytes());
+    match changed {
+        Some(changed) => Sample { body: changed.into_bytes(), ..sample },
+        None => sample,
+    }
 }
