@@ -4,6 +4,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod deliver;
 pub mod domain;
 pub mod konektor;
 pub mod metrics;

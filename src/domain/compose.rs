@@ -55,8 +55,12 @@ struct Form<'a> {
 
 impl<'a> Form<'a> {
     fn of(submission: &'a Submission, rules: &Rules) -> Self {
+        let by_spelling =
+            rules.fields.iter().map(|(name, meaning)| (labels::plain(name), *meaning)).collect::<Vec<_>>();
         let meaning = |answer: &Answer| {
-            by_rule(answer, rules).or(answer.meaning).or_else(|| labels::meaning(&answer.key, &answer.label))
+            by_rule(answer, rules, &by_spelling)
+                .or(answer.meaning)
+                .or_else(|| labels::meaning(&answer.key, &answer.label))
         };
         let answers = submission.answers.iter().map(|answer| (answer, meaning(answer))).collect::<Vec<_>>();
         Self { is_used: vec![false; answers.len()], answers }
@@ -154,13 +158,16 @@ impl<'a> Form<'a> {
 }
 
 /// What the source's `fields` rules say: by the exact key or label, else by one that differs in spelling only.
-fn by_rule(answer: &Answer, rules: &Rules) -> Option<Meaning> {
-    let exact = rules.fields.get(&answer.key).or_else(|| rules.fields.get(&answer.label));
+fn by_rule(answer: &Answer, rules: &Rules, by_spelling: &[(String, Meaning)]) -> Option<Meaning> {
+    if by_spelling.is_empty() {
+        return None;
+    }
+    let exact = rules.fields.get(&answer.key).or_else(|| rules.fields.get(&answer.label)).copied();
     let similar = || {
-        let mut by_spelling = rules.fields.iter();
-        by_spelling.find(|(name, _)| labels::same(name, &answer.key) || labels::same(name, &answer.label))
+        let (key, label) = (labels::plain(&answer.key), labels::plain(&answer.label));
+        by_spelling.iter().find(|(name, _)| *name == key || *name == label).map(|(_, meaning)| *meaning)
     };
-    exact.or_else(|| similar().map(|(_, meaning)| meaning)).copied()
+    exact.or_else(similar)
 }
 
 /// True for a fact that nobody may overlook: it stands first, where it is cut last.

@@ -260,11 +260,9 @@ impl Plan {
     }
 
     fn create(&self) -> Step {
-        let mut fields = self.lead.guessed.clone();
-        fields.absorb(self.lead.stated.clone());
         let notes = Some(self.lead.notes.render()).filter(|notes| !notes.is_empty());
         let external_ref = Some(self.lane.external_ref.clone());
-        Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(fields) })))
+        Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(self.lead.for_create()) })))
     }
 
     fn done(&self, lead_id: LeadId) -> Step {
