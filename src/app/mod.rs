@@ -1,4 +1,5 @@
 //! Puts the bridge together from its parts.
 
+pub mod bridge;
 pub mod reload;
 pub mod sources;

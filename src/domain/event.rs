@@ -207,6 +207,8 @@ pub enum DeadReason {
     Exhausted,
     /// The worker died with it again and again.
     Crashed,
+    /// Its lead has too many undelivered events already.
+    LaneFull,
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_what_a_person_reads() {
-        let answer = |json: &str| super::answer(&RawValue::from_string(json.to_owned()).unwrap());
+        let answer = |json: &str| answer(&RawValue::from_string(json.to_owned()).unwrap());
         assert_eq!(answer(r#"["Rumah", 2, null, "Ruko"]"#), "Rumah, 2, Ruko");
         assert_eq!(answer("true"), "Ya");
         assert_eq!(answer("false"), "Tidak");

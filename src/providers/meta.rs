@@ -2,9 +2,10 @@
 //!
 //! Sources: "Webhooks from Meta" (developers.facebook.com/docs/graph-api/webhooks/getting-started).
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 
 use super::signature::{any_signed, escaped_unicode, hex_digest, hmac_sha256};
 use super::{Header, Method, Refusal, Secrets, Unreadable, Verified, Webhook};
@@ -14,12 +15,20 @@ use crate::domain::external_ref::ExternalRef;
 /// The header of the proof. `X-Hub-Signature` (SHA-1) still comes beside it and is not looked at.
 pub(super) const SIGNATURE: &str = "x-hub-signature-256";
 
-/// Checks `sha256=<hex>` over the raw body under one of the app's secrets; where that fails, over the body with its
-/// unicode escaped, which is what Meta documents it signs.
+/// Which spelling of a body may have been signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signed {
+    /// The bytes as they came.
+    AsSent,
+    /// The bytes as they came, or else with their unicode escaped, as Meta's documents say it signs lead webhooks.
+    AsSentOrEscaped,
+}
+
+/// Checks `sha256=<hex>` over the body under one of the app's secrets.
 ///
 /// # Errors
 /// [`Refusal`]. Nothing in Meta's webhooks says when they were signed, so nothing is ever stale.
-pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets) -> Result<Verified, Refusal> {
+pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -> Result<Verified, Refusal> {
     if webhook.method != Method::Post {
         return Err(Refusal::Method);
     }
@@ -28,12 +37,13 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets) -> Result<Verifie
         Header::Several => return Err(Refusal::GarbledProof),
         Header::Once(value) => value.strip_prefix("sha256=").and_then(hex_digest).ok_or(Refusal::GarbledProof)?,
     };
-    let signed = |body: &[u8]| any_signed(app_secrets.iter().map(str::as_bytes), &[body], &given);
-    if signed(&webhook.body) || escaped_unicode(&webhook.body).is_some_and(|escaped| signed(&escaped)) {
-        Ok(Verified::new(webhook, &[], webhook.body.clone()))
-    } else {
-        Err(Refusal::WrongProof)
-    }
+    let proves = |body: &[u8]| any_signed(app_secrets.iter().map(str::as_bytes), &[body], &given);
+    let proven = proves(&webhook.body)
+        || match signed {
+            Signed::AsSent => false,
+            Signed::AsSentOrEscaped => escaped_unicode(&webhook.body).is_some_and(|escaped| proves(&escaped)),
+        };
+    if proven { Ok(Verified::new(webhook, &[], webhook.body.clone())) } else { Err(Refusal::WrongProof) }
 }
 
 /// The header that Meta would send with `body`, for samples.

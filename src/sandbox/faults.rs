@@ -288,6 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn the_description_shows_every_fault_as_it_is_taken() {
+        let shown: Vec<&str> = include_str!("skill.md").split("```json\n").skip(1).collect();
+        let json = |at: usize| serde_json::from_str(shown[at].split("```").next().unwrap()).unwrap();
+        let faults: serde_json::Value = json(0);
+        let every = serde_json::to_value(Faults::default()).unwrap();
+        assert!(every.as_object().unwrap().keys().eq(faults.as_object().unwrap().keys()));
+        assert!(read(faults).unwrap().check().is_ok());
+        assert!(serde_json::from_value::<crate::sandbox::Override>(json(1)).is_ok());
+    }
+
+    #[test]
     fn what_is_unknown_or_out_of_range_is_refused() {
         for wrong in [
             json!({"latencies": "1s"}),

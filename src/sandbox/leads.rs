@@ -69,6 +69,9 @@ impl Leads {
             include_str!("insert_lead.sql"),
             &[(":seq", &seq), (":workspace", &lead.workspace), (":createdAt", &lead.created_at.as_millisecond())],
         )?;
+        transaction
+            .prepare_cached("INSERT INTO lead_search (rowid, haystack) VALUES (:seq, :haystack)")?
+            .execute(named_params! {":seq": seq, ":haystack": lead.haystack()})?;
         ledger::enter(&transaction, Deed::Create, &lead, fields, now)?;
         transaction.commit()?;
         Ok(lead)
@@ -91,6 +94,12 @@ impl Leads {
         let Some(mut lead) = get(&transaction, workspace, id)? else { return Ok(None) };
         lead.take(fields, now);
         lead.write(&transaction, include_str!("update_lead.sql"), &[])?;
+        transaction
+            .prepare_cached(
+                "UPDATE lead_search SET haystack = :haystack
+                 WHERE rowid = (SELECT seq FROM lead WHERE id = :id) AND haystack <> :haystack",
+            )?
+            .execute(named_params! {":id": lead.id, ":haystack": lead.haystack()})?;
         ledger::enter(&transaction, Deed::Update, &lead, fields, now)?;
         transaction.commit()?;
         Ok(Some(lead))
@@ -198,9 +207,7 @@ impl Lead {
         let names: Vec<String> = Field::VARIANTS.iter().map(|field| format!(":{field}")).collect();
         let values: Vec<Option<&Datum>> = Field::VARIANTS.iter().map(|field| self.value(*field)).collect();
         let updated = self.updated_at.as_millisecond();
-        let haystack = self.haystack();
-        let mut parameters: Vec<(&str, &dyn ToSql)> =
-            vec![(":id", &self.id), (":updatedAt", &updated), (":haystack", &haystack)];
+        let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":id", &self.id), (":updatedAt", &updated)];
         parameters.extend(names.iter().zip(&values).map(|(name, value)| (name.as_str(), value as &dyn ToSql)));
         parameters.extend_from_slice(others);
         connection.prepare_cached(sql)?.execute(&parameters[..])?;

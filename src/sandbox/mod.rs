@@ -107,6 +107,9 @@ impl Running {
 ///
 /// # Errors
 /// When the settings contradict themselves, the database cannot be opened or the address cannot be had.
+///
+/// # Panics
+/// Outside a tokio runtime.
 pub fn start(settings: Settings) -> Result<Running, StartError> {
     let listen = settings.listen;
     let world = web::Data::new(World::new(settings)?);

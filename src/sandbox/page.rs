@@ -76,15 +76,21 @@ impl Leads {
     }
 }
 
+/// The trigram index is asked for the last so many characters of a search and the rest is compared: a reference begins
+/// like all others and ends in its own digits, and a long phrase costs a walk along the list of each of its trigrams.
+const TAIL: usize = 8;
+
 /// A `WHERE` clause that holds only the conditions asked for, so that SQLite can choose an index by them.
 struct Filter {
+    tables: &'static str,
     conditions: Vec<String>,
     parameters: Vec<(String, Value)>,
 }
 
 impl Filter {
     fn of(workspace: &str, query: &Query, visible_until: Option<Timestamp>) -> Self {
-        let mut filter = Self { conditions: vec!["deletedAt IS NULL".to_owned()], parameters: Vec::new() };
+        let mut filter =
+            Self { tables: "lead", conditions: vec!["deletedAt IS NULL".to_owned()], parameters: Vec::new() };
         filter.add("workspace = :workspace", ":workspace", workspace.to_owned().into());
         for (field, datum) in &query.equal {
             filter.add(&format!("{field} = :{field}"), &format!(":{field}"), value(datum));
@@ -109,14 +115,18 @@ impl Filter {
         self.parameters.push((name.to_owned(), value));
     }
 
-    /// Trigrams need three characters; less is looked for row by row.
+    /// Trigrams need three characters; for less every haystack is looked through.
     fn search(&mut self, needle: &str) {
-        if needle.chars().count() < 3 {
-            self.add("instr(haystack, :needle) > 0", ":needle", needle.to_owned().into());
-        } else {
-            let phrase = format!("\"{}\"", needle.replace('"', "\"\""));
-            let condition = "seq IN (SELECT rowid FROM lead_search WHERE lead_search MATCH :needle)";
-            self.add(condition, ":needle", phrase.into());
+        // CROSS holds SQLite to this order: first what the search finds, which is little, then those leads.
+        self.tables = "lead_search CROSS JOIN lead ON lead.seq = lead_search.rowid";
+        let length = needle.chars().count();
+        if length >= 3 {
+            let tail: String = needle.chars().skip(length.saturating_sub(TAIL)).collect();
+            let phrase = format!("\"{}\"", tail.replace('"', "\"\""));
+            self.add("lead_search MATCH :phrase", ":phrase", phrase.into());
+        }
+        if !(3..=TAIL).contains(&length) {
+            self.add("instr(lead_search.haystack, :needle) > 0", ":needle", needle.to_owned().into());
         }
     }
 
@@ -132,11 +142,12 @@ impl Filter {
     fn count(&self, leads: &Leads) -> rusqlite::Result<i64> {
         leads
             .connection
-            .prepare_cached(&format!("SELECT count(*) FROM lead WHERE {}", self.conditions.join(" AND ")))?
+            .prepare_cached(&format!("SELECT count(*) FROM {} WHERE {}", self.tables, self.conditions.join(" AND ")))?
             .query_row(&self.bound()[..], |row| row.get(0))
     }
 
-    /// One lead more than the page takes, to know whether there are more.
+    /// One lead more than the page takes, to know whether there are more. Whole rows are read only for these, not for all
+    /// that have to be sorted or passed over.
     fn leads(&mut self, leads: &Leads, query: &Query) -> rusqlite::Result<Vec<Lead>> {
         let (by, order) = match query.order {
             Order::Ascending => (query.sort_by, "ASC"),
@@ -146,7 +157,10 @@ impl Filter {
         self.parameters.push((":limit".to_owned(), (query.limit + 1).into()));
         self.parameters.push((":offset".to_owned(), offset.into()));
         let sql = format!(
-            "SELECT {COLUMNS} FROM lead WHERE {} ORDER BY {by} {order}, seq {order} LIMIT :limit OFFSET :offset",
+            "SELECT {COLUMNS} FROM lead WHERE seq IN (
+                 SELECT seq FROM {} WHERE {} ORDER BY {by} {order}, seq {order} LIMIT :limit OFFSET :offset
+             ) ORDER BY {by} {order}, seq {order}",
+            self.tables,
             self.conditions.join(" AND "),
         );
         leads.connection.prepare_cached(&sql)?.query_map(&self.bound()[..], Lead::read)?.collect()

@@ -1,3 +1,3 @@
 DELETE FROM lead;
-INSERT INTO lead_search (lead_search) VALUES ('delete-all');
+DELETE FROM lead_search;
 DELETE FROM ledger;

@@ -20,9 +20,7 @@ CREATE TABLE IF NOT EXISTS lead (
     externalRef    TEXT,
     createdAt      INTEGER NOT NULL,
     updatedAt      INTEGER NOT NULL,
-    deletedAt      INTEGER,
-    -- what a search looks through, folded to lower case
-    haystack       TEXT NOT NULL
+    deletedAt      INTEGER
 ) STRICT;
 
 -- One for each order. Each holds every column a list can filter by, so that counting 100 000 leads never leaves it.
@@ -31,18 +29,8 @@ CREATE INDEX IF NOT EXISTS lead_by_creation
 CREATE INDEX IF NOT EXISTS lead_by_update
     ON lead (workspace, updatedAt, seq, createdAt, deletedAt, status, priority, source, adPlatform, assignedTo);
 
--- Trigrams find any part of three characters or more without a scan.
-CREATE VIRTUAL TABLE IF NOT EXISTS lead_search
-    USING fts5 (haystack, content = 'lead', content_rowid = 'seq', tokenize = 'trigram case_sensitive 1');
-
-CREATE TRIGGER IF NOT EXISTS lead_search_added AFTER INSERT ON lead BEGIN
-    INSERT INTO lead_search (rowid, haystack) VALUES (new.seq, new.haystack);
-END;
-
-CREATE TRIGGER IF NOT EXISTS lead_search_changed AFTER UPDATE OF haystack ON lead WHEN old.haystack <> new.haystack BEGIN
-    INSERT INTO lead_search (lead_search, rowid, haystack) VALUES ('delete', old.seq, old.haystack);
-    INSERT INTO lead_search (rowid, haystack) VALUES (new.seq, new.haystack);
-END;
+-- What a search looks through, by the lead's seq: folded to lower case, and indexed by its trigrams.
+CREATE VIRTUAL TABLE IF NOT EXISTS lead_search USING fts5 (haystack, tokenize = 'trigram case_sensitive 1');
 
 CREATE TABLE IF NOT EXISTS ledger (
     seq         INTEGER PRIMARY KEY,

@@ -20,19 +20,18 @@ const OFFSET: Offset = Offset::constant(7);
 impl World {
     /// Does `task` in `workspace`.
     pub(super) fn done(&self, task: Task, workspace: &Workspace) -> Result<Answer, Refusal> {
-        let now = self.clock.now();
         match task {
-            Task::List(query) => self.list(workspace, &query, now),
+            Task::List(query) => self.list(workspace, &query),
             Task::Get(id) => self.get(workspace, &id),
-            Task::Create(fields) => self.create(workspace, &fields, now),
-            Task::Update(id, fields) => self.update(workspace, &id, &fields, now),
-            Task::Workspace => self.show(workspace, now),
+            Task::Create(fields) => self.create(workspace, &fields),
+            Task::Update(id, fields) => self.update(workspace, &id, &fields),
+            Task::Workspace => self.show(workspace),
         }
     }
 
-    fn list(&self, workspace: &Workspace, query: &Query, now: Timestamp) -> Result<Answer, Refusal> {
+    fn list(&self, workspace: &Workspace, query: &Query) -> Result<Answer, Refusal> {
         let lag = self.state().mishaps.faults.search_lag;
-        let visible_until = (!lag.is_zero()).then(|| now.checked_sub(lag).unwrap_or(Timestamp::MIN));
+        let visible_until = (!lag.is_zero()).then(|| self.clock.now().checked_sub(lag).unwrap_or(Timestamp::MIN));
         let page =
             self.leads().page(&workspace.name, query, visible_until).map_err(broken)?.map_err(|_| bad_cursor())?;
         let leads: Vec<Value> = page.leads.iter().map(|lead| wire::whole(lead, self.shown)).collect();
@@ -44,9 +43,11 @@ impl World {
         Ok(Answer::success(200, &wire::whole(&lead, self.shown)))
     }
 
-    fn create(&self, workspace: &Workspace, fields: &Fields, now: Timestamp) -> Result<Answer, Refusal> {
+    fn create(&self, workspace: &Workspace, fields: &Fields) -> Result<Answer, Refusal> {
         let daily_limit = self.state().mishaps.faults.daily_limit;
+        // The time is asked under the lock, so that leads are committed in the order of their creation, which cursors need.
         let mut leads = self.leads();
+        let now = self.clock.now();
         if let Some(limit) = daily_limit
             && leads.created_since(&workspace.name, start_of_day(now)).map_err(broken)? >= i64::from(limit)
         {
@@ -56,13 +57,15 @@ impl World {
         Ok(Answer::success(201, &wire::created(&lead, self.shown)))
     }
 
-    fn update(&self, workspace: &Workspace, id: &str, fields: &Fields, now: Timestamp) -> Result<Answer, Refusal> {
-        let lead = self.leads().update(&workspace.name, id, fields, now).map_err(broken)?;
+    fn update(&self, workspace: &Workspace, id: &str, fields: &Fields) -> Result<Answer, Refusal> {
+        let mut leads = self.leads();
+        let lead = leads.update(&workspace.name, id, fields, self.clock.now()).map_err(broken)?;
         let lead = lead.ok_or(Refusal::NotFound("Lead not found"))?;
         Ok(Answer::success(200, &wire::updated(&lead, fields, self.shown)))
     }
 
-    fn show(&self, workspace: &Workspace, now: Timestamp) -> Result<Answer, Refusal> {
+    fn show(&self, workspace: &Workspace) -> Result<Answer, Refusal> {
+        let now = self.clock.now();
         let current = self.leads().created_since(&workspace.name, start_of_day(now)).map_err(broken)?;
         let limit = self.state().mishaps.faults.daily_limit.unwrap_or(workspace.leads_per_day);
         let data = json!({

@@ -80,6 +80,23 @@ fn the_table_has_the_variables_of_the_contract() {
 }
 
 #[test]
+fn the_readme_has_the_same_variables() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for variable in VARIABLES.iter().filter(|variable| !variable.name.starts_with("REDIS_")) {
+        for word in [Some(variable.name), variable.default].into_iter().flatten() {
+            assert!(
+                readme.contains(&format!("`{word}`")) || readme.contains(&format!("{}={word}", variable.name)),
+                "{word}"
+            );
+        }
+    }
+    let words = readme.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+    for word in words.filter(|word| word.starts_with("BRIDGE_")) {
+        assert!(VARIABLES.iter().any(|variable| variable.name == word), "{word}");
+    }
+}
+
+#[test]
 fn every_wrong_variable_is_named_with_what_is_allowed() {
     let wrong = [
         ("KONEKTOR_BASE_URL", "http://konektor.id", "https"),

@@ -17,7 +17,7 @@ fn now() -> Timestamp {
 
 fn webhook(folder: &Folder, sample: Sample) -> Webhook {
     Webhook {
-        source: folder.name(),
+        source: folder.name.clone(),
         received: now(),
         request_id: "req-sample".into(),
         method: Method::Post,
@@ -95,8 +95,13 @@ fn a_changed_sample_is_refused_and_a_stale_one_where_the_time_is_signed() {
 }
 
 fn item_body<'a>(folder: &'a Folder, item: &'a Item) -> ItemBody<'a> {
-    let source = Box::leak(Box::new(folder.name()));
-    ItemBody { source, external_ref: &item.external_ref, received: now(), body: &item.body, fetched: None }
+    ItemBody {
+        source: &folder.name,
+        external_ref: &item.external_ref,
+        received: now(),
+        body: &item.body,
+        fetched: None,
+    }
 }
 
 /// Asks a provider everything it can be asked about `webhook`, whether it verifies or not.
@@ -115,8 +120,8 @@ fn ask_everything(folder: &Folder, provider: &dyn Provider, webhook: &Webhook, a
         ask_about(provider, &item_body(folder, &item), answer);
     }
     let alone = ExternalRef::new("test:", "1");
-    let source = folder.name();
-    let item = ItemBody { source: &source, external_ref: &alone, received: now(), body: &webhook.body, fetched: None };
+    let item =
+        ItemBody { source: &folder.name, external_ref: &alone, received: now(), body: &webhook.body, fetched: None };
     ask_about(provider, &item, answer);
 }
 
@@ -197,7 +202,7 @@ fn bare(folder: &Folder, headers: Vec<(String, String)>, body: Vec<u8>) -> Webho
 fn no_bytes_bring_a_dialect_down() {
     for folder in folders() {
         let provider = folder.provider();
-        let headers = folder.rows.iter().map(|row| row.webhook(folder.name()).headers).collect::<Vec<_>>();
+        let headers = folder.rows.iter().map(|row| row.webhook(folder.name.clone()).headers).collect::<Vec<_>>();
         let strategy = (
             proptest::sample::select(headers),
             proptest::collection::vec(any::<u8>(), 0..200),
@@ -226,7 +231,7 @@ fn no_one_wrong_value_in_a_good_webhook_brings_a_dialect_down() {
     for folder in folders() {
         let provider = folder.provider();
         let bodies: Vec<_> = folder.rows.iter().flat_map(crate::fixtures::Row::bodies).collect();
-        let good: Vec<_> = folder.rows.iter().map(|row| row.webhook(folder.name())).collect();
+        let good: Vec<_> = folder.rows.iter().map(|row| row.webhook(folder.name.clone())).collect();
         let strategy =
             (proptest::sample::select(good), proptest::sample::select(bodies), 0_usize..60, any_json(words(&folder)));
         run(256, &strategy, |(webhook, answer, place, with)| {

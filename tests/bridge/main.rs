@@ -2,7 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
+mod admin;
 mod config;
+mod delivery;
+mod deploy;
 mod dialects;
+mod edge;
 mod fixtures;
+mod harness;
+mod house;
+mod receive;
+mod reload;
 mod sandbox;
+mod scripted_store;
+mod store;
+mod vectors;

@@ -2,6 +2,7 @@
 
 use crate::domain::lead::{Fields, Lead};
 use crate::domain::name::is_stand_in;
+use crate::domain::notes::Section;
 use crate::domain::status::Status;
 use crate::konektor::wire::{LeadBody, LeadView};
 
@@ -81,7 +82,7 @@ pub(super) fn set_aside(lead: &mut Lead, field: &str) -> Option<()> {
         "actualValue" => take(&mut said.actual_value, &mut guess.actual_value),
         _ => None,
     }?;
-    notes.answer(field, &value);
+    notes.add(Section::Answers, field, &value);
     Some(())
 }
 

@@ -260,9 +260,10 @@ impl Plan {
     }
 
     fn create(&self) -> Step {
+        let fields = self.lead.for_create();
         let notes = Some(self.lead.notes.render()).filter(|notes| !notes.is_empty());
         let external_ref = Some(self.lane.external_ref.clone());
-        Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(self.lead.for_create()) })))
+        Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(fields) })))
     }
 
     fn done(&self, lead_id: LeadId) -> Step {

@@ -32,11 +32,14 @@ pub struct Notes {
     was_cut: bool,
 }
 
-/// The parts of the block that are lines of label and value.
+/// Where a line stands in the block, by how much it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Section {
+pub enum Section {
+    /// What the person answered.
     Answers,
+    /// Click ids, UTM values, page addresses.
     Attribution,
+    /// Form, campaign, ids, and other technical lines.
     Details,
 }
 
@@ -56,23 +59,9 @@ struct Message {
 }
 
 impl Notes {
-    /// Adds what the person answered, as part of the same submission as the lines before: a second question with the same
-    /// label becomes `label (2)`. An empty value adds nothing; a long one is cut at 500 characters, visibly.
-    pub fn answer(&mut self, label: &str, value: &str) {
-        self.add(Section::Answers, label, value);
-    }
-
-    /// Adds a click id, a UTM value or a page address, as [`Notes::answer`] does.
-    pub fn attribution(&mut self, label: &str, value: &str) {
-        self.add(Section::Attribution, label, value);
-    }
-
-    /// Adds a technical line (form, campaign, ids), as [`Notes::answer`] does.
-    pub fn detail(&mut self, label: &str, value: &str) {
-        self.add(Section::Details, label, value);
-    }
-
-    fn add(&mut self, section: Section, label: &str, value: &str) {
+    /// Adds a line that is part of the same submission as the lines before: a second field with the same label becomes
+    /// `label (2)`. An empty value adds nothing; a long one is cut at 500 characters, visibly.
+    pub fn add(&mut self, section: Section, label: &str, value: &str) {
         if self.section(section).len() == MAX_LINES {
             self.was_cut |= !value.trim().is_empty();
             return;
@@ -94,7 +83,7 @@ impl Notes {
         lines.push(Line { label: numbered, value });
     }
 
-    /// Adds what the person wrote at `at`. Without a time there is no order among messages: use [`Notes::answer`].
+    /// Adds what the person wrote at `at`. Without a time there is no order among messages: use [`Notes::add`].
     pub fn say(&mut self, at: Timestamp, label: &str, text: &str) {
         let (label, text) = (clean_label(label), clean_value(text));
         let message = Message { at: whole_second(at), label, text };
@@ -210,7 +199,7 @@ mod tests {
     fn notes(lines: &[(&str, &str)]) -> Notes {
         let mut notes = Notes::default();
         for (label, value) in lines {
-            notes.answer(label, value);
+            notes.add(Section::Answers, label, value);
         }
         notes
     }
@@ -274,7 +263,7 @@ mod tests {
     fn ten_thousand_fields_end_early() {
         let mut notes = Notes::default();
         for number in 0..10_000 {
-            notes.answer("sama", &number.to_string());
+            notes.add(Section::Answers, "sama", &number.to_string());
         }
         assert_eq!(notes.answers.len(), MAX_LINES);
         assert!(notes.was_cut);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::body::{Content, Field};
 use crate::domain::submission::{Answer, Meaning};
+use crate::providers::mapped;
 
 /// How deep the brackets of a name may go (`f[a][b][c][d][e]`); a name beyond it is taken as it stands.
 const MAX_DEPTH: usize = 5;
@@ -21,16 +22,16 @@ const TOKENS: [&str; 9] = [
     "max_file_size",
 ];
 
-/// Cookies that ad networks set, which pages copy into hidden fields: the only names with a leading underscore that are
-/// answers.
-const AD_COOKIES: [&str; 11] =
-    ["_fbc", "_fbp", "_ttp", "_ga", "_gcl_aw", "_gcl_gb", "_gcl_au", "_gcl_dc", "_scid", "_epik", "_rdt_uuid"];
+/// The only names with a leading underscore that are answers: cookies of ad networks, which pages copy into hidden fields,
+/// and the address of the page.
+const KEPT: [&str; 12] =
+    ["_fbc", "_fbp", "_ttp", "_ga", "_gcl_aw", "_gcl_gb", "_gcl_au", "_gcl_dc", "_scid", "_epik", "_rdt_uuid", "_url"];
 
 /// True for fields that steer the sending and say nothing: `_next`, `_charset_`, captcha tokens.
 pub(super) fn is_control(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let token = TOKENS.iter().any(|token| name.starts_with(token));
-    token || name == "utf8" || (name.starts_with('_') && !AD_COOKIES.contains(&name.as_str()))
+    token || name == "utf8" || (name.starts_with('_') && !KEPT.contains(&name.as_str()))
 }
 
 /// The answers in `fields`, in the order of the form: what has one name stands together where it first came, joined with
@@ -46,8 +47,8 @@ pub(super) fn answers<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<Answer
             together.push_str(", ");
             together.push_str(&value);
         } else {
-            places.insert(key.clone(), answers.len());
-            answers.push(Answer { meaning, ..Answer::new(key, value) });
+            answers.push(Answer { meaning, ..mapped::answer(&key, value) });
+            places.insert(key, answers.len() - 1);
         }
     }
     answers

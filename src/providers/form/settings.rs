@@ -4,7 +4,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::origin::Origins;
-use crate::providers::{Secrets, SettingsError};
+use crate::providers::{Secrets, SettingsError, settings};
 
 /// What the settings file may say.
 #[derive(Deserialize)]
@@ -64,8 +64,7 @@ pub(super) struct Settings {
 impl Settings {
     /// Reads and checks the source's part of the configuration.
     pub(super) fn read(table: toml::Table) -> Result<Self, SettingsError> {
-        let raw: Raw =
-            table.try_into().map_err(|error: toml::de::Error| SettingsError::Invalid(error.message().into()))?;
+        let raw: Raw = settings::read(table)?;
         let origins = match &raw.allowed_origins {
             OneOrMany::One(origins) => Origins::parse([origins.as_str()].into_iter())?,
             OneOrMany::Many(origins) => Origins::parse(origins.iter().map(String::as_str))?,

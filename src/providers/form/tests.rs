@@ -1,3 +1,5 @@
+//! What the form dialect takes and refuses, and what it makes of it.
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -145,6 +147,14 @@ fn scripts_get_json_and_browsers_go_to_the_next_page() {
     let reply = form.accepted(&from_site("nama=Siti"));
     assert_eq!((reply.status, header(&reply, "location")), (303, Some("https://toko.example/terima-kasih")));
     assert_eq!(header(&reply, "access-control-allow-origin"), Some(SITE));
+}
+
+#[test]
+fn a_back_end_that_signs_gets_json_and_no_page() {
+    let form = form("secret = 'rahasia'\nredirect_ok = 'https://toko.example/terima-kasih'");
+    let signature = timed::sign("rahasia", b"a=b", now());
+    let reply = form.accepted(&post(&[("content-type", PLAIN), (SIGNATURE, &signature)], "a=b"));
+    assert_eq!((reply.status, reply.body.as_str()), (200, r#"{"ok":true,"id":"req-1"}"#));
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn trouble(status: u16, error: Code) -> Trouble {
         (368, _) => Trouble::Policy,
         (1 | 2, _) => Trouble::Transient,
         _ if status == 429 => Trouble::Throttled,
-        _ if status < 400 || status >= 500 || error.is_transient == Some(true) => Trouble::Transient,
+        _ if !(400..500).contains(&status) || error.is_transient == Some(true) => Trouble::Transient,
         _ => Trouble::Unknown,
     }
 }

@@ -87,7 +87,7 @@ impl Provider for MetaLeads {
     }
 
     fn verify(&self, webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {
-        meta::verify(webhook, &self.app_secrets)
+        meta::verify(webhook, &self.app_secrets, meta::Signed::AsSentOrEscaped)
     }
 
     fn accepted(&self, _webhook: &Webhook) -> Reply {

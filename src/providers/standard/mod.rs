@@ -27,7 +27,7 @@ use super::{
 };
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::submission::{Answer, Fact, Meaning, Submission};
+use crate::domain::submission::{Fact, Meaning, Submission};
 
 /// The most leads that one webhook may hold.
 const MAX_ITEMS: usize = 1000;
@@ -182,15 +182,13 @@ impl Standard {
 
     /// The owner's map, and below it what the standard itself says of the places around the data.
     fn map(&self, list: Option<&Path>) -> FieldMap {
-        let mut map = self.settings.map.clone();
-        let dated = map.0.iter().any(|(_, target)| *target == Target::SubmittedAt);
+        let dated = self.settings.map.places().iter().any(|(_, target)| *target == Target::SubmittedAt);
         let time = if dated { Target::Answer(Meaning::Note) } else { Target::SubmittedAt };
-        map.0.extend([
+        self.settings.map.or([
             (self.id_path(list), Target::Id),
             (self.settings.type_path.clone(), Target::Event),
             (Path::default().join("timestamp"), time),
-        ]);
-        map
+        ])
     }
 }
 
@@ -241,7 +239,7 @@ fn item(webhook: &Verified, event: &[&[u8]], lead: &str, body: Vec<u8>) -> Item 
 fn take_in(submission: &mut Submission, leaf: Leaf, base: &str) {
     let key = leaf.key.strip_prefix(base).unwrap_or(&leaf.key);
     let word = leaf.value.trim().to_ascii_lowercase();
-    let answer = Answer::new(key, &*leaf.value);
+    let answer = mapped::answer(key, leaf.value.clone());
     match leaf.target {
         None => submission.answers.push(answer),
         Some(Target::Answer(Meaning::Drop) | Target::Id) => {}
@@ -262,9 +260,9 @@ fn take_in(submission: &mut Submission, leaf: Leaf, base: &str) {
     }
 }
 
-/// The last part of a reference, where the webhook has no id of its own.
+/// What a reference says behind `sw:<source>:`, for a lead without an id of its own.
 fn tail(external_ref: &ExternalRef) -> String {
-    external_ref.as_str().rsplit(':').next().unwrap_or_default().to_owned()
+    external_ref.as_str().splitn(3, ':').last().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

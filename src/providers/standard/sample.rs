@@ -43,13 +43,13 @@ fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> 
     let data = Path::default().join("data");
     let list = match (&settings.items, kind) {
         (Some(items), _) => Some(items.clone()),
-        (None, SampleKind::Batch) if settings.map.0.is_empty() && settings.id.is_none() => Some(data.clone()),
+        (None, SampleKind::Batch) if settings.map.places().is_empty() && settings.id.is_none() => Some(data.clone()),
         (None, _) => None,
     };
     let base = list.as_ref().map_or(data, Path::each);
     let mut document = json!({});
+    Path::default().join("timestamp").put(&mut document, json!(at.to_string()));
     settings.type_path.put(&mut document, json!(kind_of(settings, updated)));
-    document["timestamp"] = json!(at.to_string());
     fill(settings, &base, &mut document, seed, updated);
     if let (Some(list), SampleKind::Batch) = (&list, kind) {
         let more = (1..3).filter_map(|step| {
@@ -57,11 +57,9 @@ fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> 
             fill(settings, &base, &mut other, seed.wrapping_add(step << 32), updated);
             list.each().find(&other).cloned()
         });
-        let more: Vec<_> = more.collect();
-        list.find_mut(&mut document)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .for_each(|list| list.extend(more.clone()));
+        if let Some(Value::Array(leads)) = list.find_mut(&mut document) {
+            leads.extend(more);
+        }
     }
     document
 }
@@ -76,7 +74,7 @@ fn kind_of(settings: &Settings, updated: bool) -> &str {
 /// Puts one person into `document`: where the map looks, or below `base` under the usual names.
 fn fill(settings: &Settings, base: &Path, document: &mut Value, seed: u64, updated: bool) {
     let person = Person::of(seed);
-    let mapped = |meaning| settings.map.0.iter().find(|(_, target)| *target == Target::Answer(meaning));
+    let mapped = |meaning| settings.map.places().iter().find(|(_, target)| *target == Target::Answer(meaning));
     let mut put = |meaning, usual: &str, value: String| {
         let place = mapped(meaning).map_or_else(|| base.join(usual), |(place, _)| place.clone());
         place.put(document, json!(value));

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 use crate::providers::mapped::{FieldMap, Path};
-use crate::providers::{Secrets, SettingsError, timed};
+use crate::providers::{Secrets, SettingsError, settings, timed};
 
 /// Secrets come padded or not (Python's library takes both), some with stray bits at their end.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -73,15 +73,14 @@ pub(super) struct Settings {
 impl std::fmt::Debug for Settings {
     /// Shows how many keys there are, and none of them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Settings({} keys, {} mapped places)", self.keys.len(), self.map.0.len())
+        write!(f, "Settings({} keys, {} mapped places)", self.keys.len(), self.map.places().len())
     }
 }
 
 impl Settings {
     /// Reads and checks the source's part of the configuration.
     pub(super) fn read(table: toml::Table) -> Result<Self, SettingsError> {
-        let raw: Raw =
-            table.try_into().map_err(|error: toml::de::Error| SettingsError::Invalid(error.message().into()))?;
+        let raw: Raw = settings::read(table)?;
         let secrets = raw.secret.as_ref().ok_or_else(|| {
             SettingsError::Incomplete(
                 "set STANDARD_WEBHOOKS_SECRET to the sender's signing secret (whsec_…)".to_owned(),
@@ -91,7 +90,7 @@ impl Settings {
             return Err(SettingsError::Invalid("tolerance_seconds: at most 3600".to_owned()));
         }
         let items = raw.items.as_deref().map(|text| place("items", text)).transpose()?;
-        if items.as_ref().is_some_and(|items| !items.is_exact()) {
+        if items.as_ref().is_some_and(|items| items.open_steps() > 0) {
             return Err(SettingsError::Invalid("items: name one list, without `*`".to_owned()));
         }
         Ok(Self {
@@ -129,7 +128,7 @@ fn map(fields: &BTreeMap<String, String>) -> Result<FieldMap, SettingsError> {
         let target = word.parse().map_err(|error| SettingsError::Invalid(format!("fields.{text}: {error}")))?;
         Ok((place("fields", text)?, target))
     });
-    mapped.collect::<Result<_, _>>().map(FieldMap)
+    mapped.collect::<Result<_, _>>().map(FieldMap::new)
 }
 
 #[cfg(test)]

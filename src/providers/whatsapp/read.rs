@@ -34,6 +34,7 @@ pub(super) fn reading(body: &[u8]) -> Result<Reading, Unreadable> {
         source: Some(LeadSource::Whatsapp),
         submitted_at: written(&message),
         sender_id,
+        ..Submission::default()
     });
     let is_test = message.text("id").is_some_and(|id| id == DASHBOARD_TEST);
     Ok(if is_test { Reading::Test(submission) } else { Reading::Lead(submission) })
@@ -59,7 +60,7 @@ fn profile(contact: &Object<'_>, phone: Option<String>) -> Profile {
 /// The click that brought the person: on the first message after it only.
 fn attribution(referral: &Object<'_>) -> Vec<Fact> {
     let line = |name: &str| Some(Fact::new(name, referral.text(name)?));
-    ["ctwa_clid", "source_url"].into_iter().filter_map(line).collect()
+    ["ctwa_clid", "source_type", "source_url"].into_iter().filter_map(line).collect()
 }
 
 /// Business number, user id, the ad or post, the product asked about and media, for the notes.

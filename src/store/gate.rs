@@ -1,0 +1,285 @@
+//! Whether a call may go out now, and for whom: the pause, whose turn it is, and the limiter behind them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::lane::Lane;
+use super::limit::{Limiter, Take, Tuning};
+use super::{Class, PauseReason, PermitId, Probe};
+
+/// First try after a pause; doubles up to the longest (`queue.md` §2.10).
+const FIRST_PROBE: Duration = Duration::from_secs(30);
+const LONGEST_PROBE: Duration = Duration::from_mins(5);
+
+/// Where a lane stands in line. A lane in doubt is in a line of its own: its search comes before anything else of that
+/// lane, and must not spend the whole budget when Konektor is unwell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::VariantArray)]
+#[repr(u8)]
+pub(super) enum Line {
+    /// No lead yet.
+    New = 0,
+    /// A lead that has more to say.
+    Update = 1,
+    /// Replays and back-fill.
+    Bulk = 2,
+    /// Whether a lead was made has to be found out first.
+    Search = 3,
+}
+
+/// How many lines there are.
+pub(super) const LINES: usize = 4;
+
+impl Line {
+    /// Where `lane` stands.
+    pub(super) const fn of(lane: &Lane) -> Self {
+        match (lane.intent, lane.class) {
+            (Some(_), _) => Self::Search,
+            (None, Class::New) => Self::New,
+            (None, Class::Update) => Self::Update,
+            (None, Class::Bulk) => Self::Bulk,
+        }
+    }
+
+    /// As what it calls, and is counted.
+    pub(super) const fn class(self) -> Class {
+        match self {
+            Self::New | Self::Search => Class::New,
+            Self::Update => Class::Update,
+            Self::Bulk => Class::Bulk,
+        }
+    }
+}
+
+/// The order in which the lines are asked at a turn. New leads first, but every tenth turn updates are, every fiftieth
+/// replays, and searches once or twice in ten (`queue.md` §2.11: floors of 10 % and 2 %, searches at most 20 %).
+const fn order(turn: u64) -> [Line; LINES] {
+    use Line::{Bulk, New, Search, Update};
+    match turn {
+        turn if turn % 50 == 40 => [Bulk, New, Update, Search],
+        turn if turn % 10 == 9 => [Update, Search, New, Bulk],
+        turn if turn % 5 == 4 => [Search, New, Update, Bulk],
+        _ => [New, Update, Bulk, Search],
+    }
+}
+
+/// What may be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Lease the first lane of this line.
+    Lane(Line, PermitId),
+    /// Try whether Konektor takes calls again.
+    Probe(Probe),
+    /// Nothing before this time (`None`: until something changes).
+    Wait(Option<Timestamp>),
+}
+
+/// Pause, turn and limiter.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    /// The limiter.
+    pub(super) limiter: Limiter,
+    paused: Option<Paused>,
+    generation: u64,
+    turn: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Paused {
+    why: PauseReason,
+    since: Timestamp,
+    next_probe: Timestamp,
+    probes: u32,
+}
+
+/// What a backend keeps of a gate, beside the limiter's log.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct GateRecord {
+    tuning: Tuning,
+    paused: Option<Paused>,
+    generation: u64,
+}
+
+impl Gate {
+    /// The gate as it was kept. `call_timeout` is the longest that a call may be under way.
+    pub(super) fn restore(record: GateRecord, calls: BTreeMap<u64, Timestamp>, call_timeout: Duration) -> Self {
+        let GateRecord { tuning, paused, generation } = record;
+        Self { limiter: Limiter::restore(tuning, calls, call_timeout), paused, generation, turn: 0 }
+    }
+
+    /// To be kept.
+    pub(super) fn record(&self) -> GateRecord {
+        GateRecord { tuning: self.limiter.tuning().clone(), paused: self.paused.clone(), generation: self.generation }
+    }
+
+    /// What may be done, when so many lanes are ready in each line.
+    pub(super) fn pass(&mut self, ready: [u64; LINES], now: Timestamp) -> Pass {
+        if self.paused.is_some() {
+            return self.probe(now);
+        }
+        let mut soonest = None;
+        for line in order(self.turn).into_iter().filter(|line| ready[*line as usize] > 0) {
+            match self.limiter.take(line.class(), now) {
+                Take::Granted(permit) => {
+                    self.turn += 1;
+                    return Pass::Lane(line, permit);
+                }
+                Take::NotBefore(at) => soonest = Some(soonest.map_or(at, |soonest: Timestamp| soonest.min(at))),
+            }
+        }
+        Pass::Wait(soonest)
+    }
+
+    /// Stops calls. The same reason again, or any other while a person has stopped them, changes nothing.
+    pub(super) fn pause(&mut self, why: PauseReason, now: Timestamp) {
+        let stays = self.paused.as_ref().is_some_and(|paused| paused.why == why || paused.why == PauseReason::Operator);
+        if !stays {
+            self.generation += 1;
+            self.paused = Some(Paused { why, since: now, next_probe: now + FIRST_PROBE, probes: 0 });
+        }
+    }
+
+    /// Ends the pause, if it is that of `generation` (`None`: any).
+    pub(super) fn resume(&mut self, generation: Option<u64>) {
+        if generation.is_none_or(|generation| generation == self.generation) {
+            self.paused = None;
+        }
+    }
+
+    /// Why calls are stopped, and since when.
+    pub(super) fn paused(&self) -> Option<(PauseReason, Timestamp)> {
+        self.paused.as_ref().map(|paused| (paused.why, paused.since))
+    }
+
+    fn probe(&mut self, now: Timestamp) -> Pass {
+        let Some(paused) = self.paused.as_mut().filter(|paused| paused.why != PauseReason::Operator) else {
+            return Pass::Wait(None);
+        };
+        if now < paused.next_probe {
+            return Pass::Wait(Some(paused.next_probe));
+        }
+        match self.limiter.take(Class::New, now) {
+            Take::NotBefore(at) => Pass::Wait(Some(at)),
+            Take::Granted(permit) => {
+                paused.probes += 1;
+                let wait = FIRST_PROBE * 2_u32.saturating_pow(paused.probes.min(8));
+                paused.next_probe = now + wait.min(LONGEST_PROBE);
+                Pass::Probe(Probe { permit, generation: self.generation, why: paused.why })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Observation, RateHeaders};
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn gate() -> Gate {
+        Gate::restore(GateRecord::default(), BTreeMap::new(), Duration::from_secs(10))
+    }
+
+    /// The lines of the next `turns`, each call answered at once.
+    fn lines(gate: &mut Gate, ready: [u64; LINES], turns: i64) -> Vec<Line> {
+        let headers = RateHeaders { limit: Some(60), ..RateHeaders::default() };
+        (0..turns)
+            .map(|turn| match gate.pass(ready, at(turn * 120)) {
+                Pass::Lane(line, permit) => {
+                    gate.limiter.observe(permit, Observation::Answered(headers), at(turn * 120));
+                    line
+                }
+                other => panic!("expected a lane, got {other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn new_leads_go_first_and_the_others_have_their_floors() {
+        let lines = lines(&mut gate(), [9; LINES], 1000);
+        let share = |line| lines.iter().filter(|one| **one == line).count();
+        assert_eq!(
+            [share(Line::New), share(Line::Update), share(Line::Bulk), share(Line::Search)],
+            [780, 100, 20, 100]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_alone_gets_everything() {
+        for (index, line) in [Line::New, Line::Update, Line::Bulk, Line::Search].into_iter().enumerate() {
+            let mut ready = [0; LINES];
+            ready[index] = 1;
+            assert_eq!(lines(&mut gate(), ready, 60), [line; 60]);
+        }
+    }
+
+    #[test]
+    fn a_turn_of_an_update_that_must_keep_its_pace_goes_to_a_new_lead() {
+        let mut gate = gate();
+        let headers = RateHeaders { limit: Some(60), ..RateHeaders::default() };
+        let mut went = Vec::new();
+        for _ in 0..11 {
+            match gate.pass([1, 1, 0, 0], at(0)) {
+                Pass::Lane(line, permit) => {
+                    went.push(line);
+                    gate.limiter.observe(permit, Observation::Answered(headers), at(0));
+                }
+                other => panic!("expected a lane, got {other:?}"),
+            }
+        }
+        assert_eq!(went, [Line::New; 11]);
+    }
+
+    #[test]
+    fn nothing_ready_is_nothing_to_wait_for() {
+        assert_eq!(gate().pass([0; LINES], at(0)), Pass::Wait(None));
+    }
+
+    #[test]
+    fn a_pause_is_probed_ever_more_rarely_and_a_late_answer_does_not_end_a_newer_one() {
+        let mut gate = gate();
+        gate.pause(PauseReason::Unauthorized, at(0));
+        gate.pause(PauseReason::Unauthorized, at(5));
+        assert_eq!(gate.paused(), Some((PauseReason::Unauthorized, at(0))));
+        let (mut now, mut waits) = (at(0), Vec::new());
+        for _ in 0..6 {
+            let Pass::Wait(Some(next)) = gate.pass([1; LINES], now) else { panic!("a probe too early") };
+            waits.push(next.duration_since(now).as_secs());
+            now = next;
+            let Pass::Probe(probe) = gate.pass([1; LINES], now) else { panic!("no probe") };
+            assert_eq!((probe.generation, probe.why), (1, PauseReason::Unauthorized));
+            gate.limiter.observe(probe.permit, Observation::Unsent, now);
+        }
+        assert_eq!(waits, [30, 60, 120, 240, 300, 300]);
+        gate.pause(PauseReason::Forbidden, now);
+        gate.resume(Some(1));
+        assert!(gate.paused().is_some());
+        gate.resume(Some(2));
+        assert_eq!(gate.paused(), None);
+    }
+
+    #[test]
+    fn only_a_person_ends_what_a_person_has_stopped() {
+        let mut gate = gate();
+        gate.pause(PauseReason::Operator, at(0));
+        gate.pause(PauseReason::Unauthorized, at(1));
+        assert_eq!(gate.pass([1; LINES], at(9999)), Pass::Wait(None));
+        assert_eq!(gate.paused(), Some((PauseReason::Operator, at(0))));
+        gate.resume(None);
+        assert!(matches!(gate.pass([1; LINES], at(9999)), Pass::Lane(Line::New, _)));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_gate_brings_it_back() {
+        let mut gate = gate();
+        gate.pause(PauseReason::Forbidden, at(0));
+        let kept = serde_json::to_string(&gate.record()).unwrap();
+        let back = Gate::restore(serde_json::from_str(&kept).unwrap(), BTreeMap::new(), Duration::from_secs(10));
+        assert_eq!(back.record(), gate.record());
+    }
+}

@@ -1,0 +1,403 @@
+//! The lane's state machine: where a lane goes when an event arrives, and when an attempt begins, ends or is lost.
+//!
+//! Pure, and shared by the backends. A backend loads a lane, asks here what becomes of it and of its events, and writes
+//! both down in one atomic step. `queue.md` §2.4 to §2.6 is the design.
+//!
+//! ```text
+//!  idle ──arrive, no lead──▶ ready(new) ──claim──▶ leased ──Done, nothing left──▶ idle
+//!    └───arrive, lead known─▶ waiting(coalesce) ─due─▶ ready(update)  ├──Done, more left──▶ waiting(coalesce)
+//!                                                                     ├──Retry──▶ waiting(back-off)
+//!                                                                     ├──Ambiguous, lost with intent──▶ waiting(reconcile)
+//!                                                                     ├──Release, lost without intent──▶ ready, old place
+//!  dead ──arrive, replay──▶ ready                                     └──Dead, no lead──▶ dead
+//! ```
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Attempt, Class, Fenced, Intent, Outcome, Seq, Undelivered, WorkerId};
+use crate::domain::event::{DeadReason, Hold};
+use crate::domain::lead::LeadId;
+
+/// How long an update waits for more to say, from its first event on (`queue.md` §2.11, C4).
+pub(super) const COALESCE: Duration = Duration::from_secs(2);
+/// Earliest look for a lead after its worker was lost (`queue.md` §2.6, step 3): a hit is conclusive at any time.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// Leases that may end without a word before the lane is given up (`queue.md` §2.4, heartbeat).
+const MAX_CRASHES: u32 = 5;
+/// Calls kept in a lane's log.
+const LOG_LENGTH: usize = 10;
+
+/// What is known of one lead, without its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lane {
+    /// Where it stands.
+    pub(super) state: State,
+    /// What it waits as.
+    pub(super) class: Class,
+    /// Its place among those that wait: the first pending event when it began to.
+    pub(super) ord: Seq,
+    /// When the webhook of that event was received.
+    pub(super) since: Timestamp,
+    /// Grows with every claim.
+    pub(super) fence: u64,
+    /// The last fence that was settled.
+    pub(super) settled: u64,
+    /// Konektor's id of the lead, once known.
+    pub(super) lead_id: Option<LeadId>,
+    /// An earlier POST whose end is not known.
+    pub(super) intent: Option<Intent>,
+    /// Clean searches since that found nothing.
+    pub(super) negatives: u32,
+    /// Definite failures in a row.
+    pub(super) attempts: u32,
+    /// When the first of them was.
+    pub(super) failing_since: Option<Timestamp>,
+    /// Leases that ended without a word.
+    pub(super) crashes: u32,
+    /// Pending events.
+    pub(super) pending: u32,
+    /// The newest event that has been delivered.
+    pub(super) delivered: Seq,
+}
+
+/// Where a lane stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing is pending.
+    Idle,
+    /// May be claimed.
+    Ready,
+    /// May be claimed from `due` on.
+    Waiting { due: Timestamp, why: Wait },
+    /// Is worked on.
+    Leased { worker: WorkerId, from: Timestamp, until: Timestamp },
+    /// Given up, with all its events.
+    Dead,
+}
+
+/// Why a lane waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// After a failure.
+    Backoff,
+    /// For more to say in one call.
+    Coalesce,
+    /// Until a search can tell whether an earlier POST went through.
+    Reconcile,
+}
+
+/// Which of a lane's pending events an outcome ends: those up to `upto` that had joined before the claim under
+/// `joined_before`. An older event that a person put back meanwhile was not in the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) upto: Seq,
+    pub(super) joined_before: u64,
+}
+
+impl Span {
+    /// Everything pending.
+    pub(super) const ALL: Self = Self { upto: Seq::MAX, joined_before: u64::MAX };
+
+    /// Whether it takes in an event.
+    pub(super) const fn covers(self, seq: Seq, joined: u64) -> bool {
+        seq <= self.upto && joined < self.joined_before
+    }
+}
+
+/// What an outcome does to the lane's pending events.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ends<'a> {
+    /// Nothing.
+    Nothing,
+    /// They have reached the lead.
+    Delivered(Span, &'a LeadId),
+    /// They are given up.
+    Dead(Span, &'a Undelivered),
+    /// These are withheld.
+    Withheld(&'a [(Seq, Hold)]),
+}
+
+/// The pending events of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Rest {
+    /// How many.
+    pub(super) count: u32,
+    /// The oldest, and when its webhook was received.
+    pub(super) first: Option<(Seq, Timestamp)>,
+}
+
+impl Lane {
+    /// A lane of which nothing is known.
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Idle,
+            class: Class::New,
+            ord: 0,
+            since: Timestamp::UNIX_EPOCH,
+            fence: 0,
+            settled: 0,
+            lead_id: None,
+            intent: None,
+            negatives: 0,
+            attempts: 0,
+            failing_since: None,
+            crashes: 0,
+            pending: 0,
+            delivered: 0,
+        }
+    }
+
+    /// Whether it is dead. An event that arrives then must be preceded by [`Lane::revive`].
+    pub(super) fn is_dead(&self) -> bool {
+        self.state == State::Dead
+    }
+
+    /// An event has joined. `window` is how long an update waits for more ([`COALESCE`], or nothing when no other lane
+    /// is ready).
+    pub(super) fn arrive(&mut self, seq: Seq, received: Timestamp, window: Duration, now: Timestamp) {
+        self.pending += 1;
+        match self.state {
+            State::Idle => {
+                self.class = self.live_class();
+                (self.ord, self.since) = (seq, received);
+                self.state = match self.class {
+                    Class::Update => wait(received.min(now) + window, Wait::Coalesce, now),
+                    Class::New | Class::Bulk => State::Ready,
+                };
+            }
+            // Somebody has said something new: what was replayed goes with it.
+            State::Ready | State::Waiting { .. } | State::Leased { .. } | State::Dead => {
+                if self.class == Class::Bulk {
+                    self.class = self.live_class();
+                }
+            }
+        }
+    }
+
+    /// The dead events of a dead lane are pending again (`back`): a person replays them, or a new event has come, and a
+    /// corrected lead is what unblocks it. An open intent stays, so that the lead is searched for first.
+    pub(super) fn revive(&mut self, back: Rest, replayed: bool) {
+        self.class = if replayed { Class::Bulk } else { self.live_class() };
+        self.reset_counters();
+        self.pending = back.count;
+        self.place(back.first);
+        self.state = if back.count == 0 { State::Idle } else { State::Ready };
+    }
+
+    /// Dead events of a lane that lives have been put back.
+    pub(super) fn rejoin(&mut self, back: Rest) {
+        self.pending += back.count;
+        if self.state == State::Idle && back.count > 0 {
+            self.class = Class::Bulk;
+            self.place(back.first);
+            self.state = State::Ready;
+        }
+    }
+
+    /// Dead events were discarded, and `left` of them are left.
+    pub(super) fn discarded(&mut self, left: u64) {
+        if self.is_dead() && left == 0 {
+            self.state = State::Idle;
+        }
+    }
+
+    /// It is due.
+    pub(super) fn promote(&mut self) {
+        debug_assert!(matches!(self.state, State::Waiting { .. }), "only what waits comes due");
+        self.state = State::Ready;
+    }
+
+    /// Leases it under the next fence.
+    pub(super) fn claim(&mut self, worker: &WorkerId, until: Timestamp, now: Timestamp) {
+        debug_assert_eq!(self.state, State::Ready, "only what is ready is claimed");
+        self.fence += 1;
+        self.state = State::Leased { worker: worker.clone(), from: now, until };
+    }
+
+    /// Whether the lease under `fence` lasts.
+    pub(super) fn is_held(&self, fence: u64, now: Timestamp) -> bool {
+        matches!(self.state, State::Leased { until, .. } if fence == self.fence && now < until)
+    }
+
+    /// Extends the lease of `worker` under `fence`; false when it is lost.
+    pub(super) fn extend(&mut self, worker: &WorkerId, fence: u64, to: Timestamp, now: Timestamp) -> bool {
+        if !self.is_held(fence, now) {
+            return false;
+        }
+        match &mut self.state {
+            State::Leased { worker: holder, until, .. } if holder == worker => *until = to.max(*until),
+            State::Leased { .. } | State::Idle | State::Ready | State::Waiting { .. } | State::Dead => return false,
+        }
+        true
+    }
+
+    /// Writes the intent of the lease under `fence`.
+    pub(super) fn begin(&mut self, fence: u64, upto: Seq, now: Timestamp) -> Fenced {
+        if !self.is_held(fence, now) {
+            return Fenced::Stale;
+        }
+        let before = self.intent.replace(Intent { fence, at: now, upto });
+        match before {
+            None => {
+                self.negatives = 0;
+                Fenced::Done
+            }
+            Some(same) if same.fence == fence => Fenced::AlreadyDone,
+            // Another POST may be out: only a search may follow it.
+            Some(open) => {
+                self.intent = Some(open);
+                Fenced::Stale
+            }
+        }
+    }
+
+    /// Whether a settlement under `fence` is the one that is waited for (`Ok`), or what to answer instead.
+    pub(super) fn expects(&self, fence: u64) -> Result<(), Fenced> {
+        match self.state {
+            State::Leased { .. } if fence == self.fence => Ok(()),
+            _ if fence == self.settled && fence > 0 => Err(Fenced::AlreadyDone),
+            State::Idle | State::Ready | State::Waiting { .. } | State::Leased { .. } | State::Dead => {
+                Err(Fenced::Stale)
+            }
+        }
+    }
+
+    /// What `outcome` does to the pending events. To be asked, and done, before [`Lane::settle`].
+    pub(super) fn ends<'a>(&self, outcome: &'a Outcome) -> Ends<'a> {
+        // A lead that was found is the end of the POST that made it, not of what joined the lane since.
+        let joined_before = self.intent.map_or(self.fence, |intent| intent.fence);
+        match outcome {
+            Outcome::Done { lead_id, upto } => Ends::Delivered(Span { upto: *upto, joined_before }, lead_id),
+            Outcome::Dead { why, .. } if self.lead_id.is_none() => Ends::Dead(Span::ALL, why),
+            Outcome::Dead { why, upto } => Ends::Dead(Span { upto: *upto, joined_before: self.fence }, why),
+            Outcome::Withheld(holds) => Ends::Withheld(holds),
+            Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {
+                Ends::Nothing
+            }
+        }
+    }
+
+    /// Ends the attempt. `rest` are the events that are still pending, `window` as in [`Lane::arrive`].
+    pub(super) fn settle(&mut self, outcome: &Outcome, rest: Rest, window: Duration, now: Timestamp) {
+        self.pending = rest.count;
+        match outcome {
+            Outcome::Done { lead_id, upto } => {
+                self.lead_id = Some(lead_id.clone());
+                self.delivered = self.delivered.max(*upto);
+                self.intent = None;
+                self.go_on(rest, window, now);
+            }
+            Outcome::Retry { at, counted } => {
+                if *counted {
+                    self.attempts += 1;
+                    self.failing_since.get_or_insert(now);
+                }
+                self.put_back(*at, now);
+            }
+            Outcome::Release { at } => self.put_back(*at, now),
+            Outcome::Ambiguous { at } => self.state = wait(*at, Wait::Reconcile, now),
+            Outcome::Negative { at, settled } => {
+                self.negatives = if *settled { 0 } else { self.negatives + 1 };
+                if *settled {
+                    self.intent = None;
+                }
+                self.state = wait(*at, self.why(), now);
+            }
+            Outcome::Dead { .. } if self.lead_id.is_none() => self.state = State::Dead,
+            Outcome::Dead { .. } => self.go_on(rest, window, now),
+            Outcome::Withheld(_) if rest.count == 0 => self.state = State::Idle,
+            Outcome::Withheld(_) => {
+                self.place(rest.first);
+                self.state = State::Ready;
+            }
+        }
+        self.settled = self.fence;
+    }
+
+    /// The lease has ended without a settlement. `crashed` is false when its worker is known to have done nothing bad
+    /// (a clean stop, a stray lease). Gives why all pending events are to end as dead, if they are.
+    pub(super) fn lost(&mut self, crashed: bool, now: Timestamp) -> Option<Undelivered> {
+        self.crashes += u32::from(crashed);
+        if self.crashes >= MAX_CRASHES {
+            self.pending = 0;
+            self.crashes = 0;
+            self.state = if self.lead_id.is_none() { State::Dead } else { State::Idle };
+            return Some(Undelivered {
+                reason: DeadReason::Crashed,
+                detail: format!("its worker was lost {MAX_CRASHES} times; look into the log, then replay or discard"),
+            });
+        }
+        self.state = match self.intent {
+            Some(intent) => wait(now.max(intent.at + FIRST_LOOK), Wait::Reconcile, now),
+            None => State::Ready,
+        };
+        None
+    }
+
+    /// Whether its newest delivered event is newer than `seq`.
+    pub(super) const fn is_late(&self, seq: Seq) -> bool {
+        seq < self.delivered
+    }
+
+    fn live_class(&self) -> Class {
+        if self.lead_id.is_none() { Class::New } else { Class::Update }
+    }
+
+    fn place(&mut self, first: Option<(Seq, Timestamp)>) {
+        if let Some((ord, since)) = first {
+            (self.ord, self.since) = (ord, since);
+        }
+    }
+
+    /// To the old place, not before `at`. What was begun under this lease is known not to have been executed.
+    fn put_back(&mut self, at: Timestamp, now: Timestamp) {
+        if self.intent.is_some_and(|intent| intent.fence == self.fence) {
+            self.intent = None;
+        }
+        self.state = wait(at, self.why(), now);
+    }
+
+    const fn why(&self) -> Wait {
+        if self.intent.is_some() { Wait::Reconcile } else { Wait::Backoff }
+    }
+
+    /// On to what is left, as an update of the lead that is known now.
+    fn go_on(&mut self, rest: Rest, window: Duration, now: Timestamp) {
+        self.reset_counters();
+        self.class = Class::Update;
+        self.place(rest.first);
+        self.state = match rest.first {
+            Some((_, received)) => wait(received.min(now) + window, Wait::Coalesce, now),
+            None => State::Idle,
+        };
+    }
+
+    fn reset_counters(&mut self) {
+        (self.negatives, self.attempts, self.crashes, self.failing_since) = (0, 0, 0, None);
+    }
+}
+
+impl State {
+    /// The word for a person.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Ready => "ready",
+            Self::Waiting { .. } => "waiting",
+            Self::Leased { .. } => "leased",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// Adds to a lane's log, which keeps the newest ten.
+pub(super) fn note(log: &mut Vec<Attempt>, attempts: Vec<Attempt>) {
+    log.extend(attempts);
+    log.drain(..log.len().saturating_sub(LOG_LENGTH));
+}
+
+fn wait(due: Timestamp, why: Wait, now: Timestamp) -> State {
+    if due <= now { State::Ready } else { State::Waiting { due, why } }
+}

@@ -1,0 +1,42 @@
+//! How much a store may hold, and how long it remembers.
+
+use std::time::Duration;
+
+/// Caps and times of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Webhooks in the inbox plus undelivered events (pending, withheld, dead); past it `keep` says full.
+    pub max_events: u64,
+    /// Bytes of the payloads held; past it `keep` says full.
+    pub max_bytes: u64,
+    /// Pending events of one lane; the next one becomes a dead letter, so that one lead cannot fill the store.
+    pub max_lane_events: u32,
+    /// Bytes of the disk that `keep` leaves free, so that what is held can still be delivered.
+    pub disk_reserve: u64,
+    /// How long an event's id and receipt are remembered. The longest that a sender is known to retry is seven days
+    /// (Meta), and for proofs that carry no time this is the only guard against a replay.
+    pub retention: Duration,
+    /// How long a lane without undelivered events is remembered. Forgetting one costs a search, never a second lead.
+    pub idle_retention: Duration,
+    /// How long a lease lasts without a heartbeat. Longer than a call and a margin.
+    pub lease: Duration,
+    /// The longest that a call may be under way; a permit of which nothing is heard any more is free a minute after it.
+    pub call_timeout: Duration,
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_events: 5_000_000,
+            max_bytes: 16 << 30,
+            max_lane_events: 1000,
+            disk_reserve: 256 << 20,
+            retention: 30 * DAY,
+            idle_retention: 400 * DAY,
+            lease: Duration::from_secs(30),
+            call_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a new event is at first, and how receipts are named and kept. Pure, and shared by the backends.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{EventState, Options, Undelivered};
+use crate::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
+
+/// The longest time that an id is remembered, whatever a source asks for: keeps the arithmetic of times in range.
+const FOR_EVER: Duration = Duration::from_hours(24 * 3650);
+/// Most events in one page of a list.
+const PAGE: usize = 1000;
+/// Most events that one claim gives (`queue.md` §2.11, C8).
+pub(super) const CALL_EVENTS: usize = 256;
+/// Most payload bytes that one claim gives; the first event always (`queue.md` §2.11, C8).
+pub(super) const CALL_BYTES: usize = 256 << 10;
+/// A lease that its worker does not know of is a stray once it is this old: the answer to the claim is not on its way
+/// any more (`queue.md` §2.4, heartbeat).
+pub(super) const STRAY_AGE: Duration = Duration::from_secs(5);
+
+/// Where a new event goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// Into its lane.
+    Pending,
+    /// To those that wait for a person.
+    Withheld(Hold),
+    /// To the dead letters.
+    Dead(Undelivered),
+}
+
+impl Entry {
+    /// Where `item` goes, when its lane has `pending` events.
+    pub(super) fn of(item: &Item, pending: u32, options: &Options) -> Self {
+        match item.hold {
+            Hold::No if pending >= options.max_lane_events => Self::Dead(Undelivered {
+                reason: DeadReason::LaneFull,
+                detail: format!("its lead has {pending} undelivered events; replay it when they are delivered"),
+            }),
+            Hold::No => Self::Pending,
+            hold => Self::Withheld(hold),
+        }
+    }
+
+    /// As a list shows it.
+    pub(super) const fn state(&self) -> EventState {
+        match self {
+            Self::Pending => EventState::Pending,
+            Self::Withheld(_) => EventState::Withheld,
+            Self::Dead(_) => EventState::Dead,
+        }
+    }
+}
+
+/// The sentence beside a withheld event.
+pub(super) const fn why_withheld(hold: Hold) -> &'static str {
+    match hold {
+        Hold::No => "it was held by mistake; release it",
+        Hold::TestLead => "the sender marks it as a test; release it if it is a lead",
+        Hold::Spam => "it looks like spam; release it if it is a lead",
+        Hold::SourceOnHold => "the rules of its source hold everything; release it when it may go out",
+        Hold::NoContact => "nothing in it says how to reach the person; release it to forward it all the same",
+    }
+}
+
+/// Until when an item's id is remembered.
+pub(super) fn known_until(item: &Item, options: &Options, now: Timestamp) -> Timestamp {
+    now + item.same_within.unwrap_or(options.retention).min(FOR_EVER)
+}
+
+/// When the receipt of an event that ends now may be forgotten.
+pub(super) fn forget_at(known_until: Timestamp, options: &Options, now: Timestamp) -> Timestamp {
+    known_until.max(now + options.retention)
+}
+
+/// The id of a webhook that could not be split: its place in the inbox is never used again.
+pub(super) fn whole_id(source: &SourceName, request_id: &str, place: u64) -> EventId {
+    EventId::of(source, &[b"webhook", request_id.as_bytes(), &place.to_be_bytes()])
+}
+
+/// The name that an event goes by once its own id may be used again by a new one.
+pub(super) fn retired_id(source: &SourceName, id: EventId, seq: u64) -> EventId {
+    EventId::of(source, &[b"earlier", id.as_bytes(), &seq.to_be_bytes()])
+}
+
+/// What a webhook weighs against the cap.
+pub(super) fn weight(webhook: &Kept) -> u64 {
+    let headers: usize = webhook.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    (headers + webhook.body.len()) as u64
+}
+
+/// The length of a page when `asked` for.
+pub(super) fn page(asked: usize) -> usize {
+    asked.clamp(1, PAGE)
+}

@@ -1,0 +1,181 @@
+//! Lanes as rows.
+
+use jiff::Timestamp;
+use rusqlite::{Error, OptionalExtension, Row, params};
+
+use super::db::Db;
+use super::sql;
+use super::values::{count, count_at, int, maybe_time_at, nanos, small, strange, time_at};
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::LeadId;
+use crate::store::gate::Line;
+use crate::store::lane::{Lane, Rest, State, Wait};
+use crate::store::{Class, Intent, Undelivered, WorkerId};
+
+/// A lane, and how it lies in the file.
+pub(super) struct LaneRow {
+    pub(super) id: u64,
+    pub(super) external_ref: ExternalRef,
+    pub(super) lane: Lane,
+    /// As what it is counted; `None` while it is not in the file.
+    stored: Option<(State, Line)>,
+}
+
+impl LaneRow {
+    /// Reads the columns of the `lane_*` statements.
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
+        let lane = Lane {
+            state: state(row)?,
+            class: class(row.get(3)?)?,
+            ord: count_at(row, 4)?,
+            since: time_at(row, 5)?,
+            fence: count_at(row, 10)?,
+            settled: count_at(row, 11)?,
+            lead_id: row.get::<_, Option<String>>(12)?.map(LeadId),
+            intent: intent(row)?,
+            negatives: row.get(16).map(small)?,
+            attempts: row.get(17).map(small)?,
+            failing_since: maybe_time_at(row, 18)?,
+            crashes: row.get(19).map(small)?,
+            pending: row.get(20).map(small)?,
+            delivered: count_at(row, 21)?,
+        };
+        let stored = Some((lane.state.clone(), Line::of(&lane)));
+        Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
+    }
+}
+
+fn state(row: &Row<'_>) -> Result<State, Error> {
+    Ok(match row.get::<_, i64>(2)? {
+        0 => State::Idle,
+        sql::READY => State::Ready,
+        sql::WAITING => State::Waiting { due: time_at(row, 6)?, why: why(row.get(7)?)? },
+        sql::LEASED => State::Leased { worker: WorkerId(row.get(8)?), from: time_at(row, 9)?, until: time_at(row, 6)? },
+        4 => State::Dead,
+        other => return Err(unknown(2, other)),
+    })
+}
+
+fn intent(row: &Row<'_>) -> Result<Option<Intent>, Error> {
+    let Some(fence) = row.get::<_, Option<i64>>(13)? else { return Ok(None) };
+    Ok(Some(Intent { fence: count(fence), at: time_at(row, 14)?, upto: count_at(row, 15)? }))
+}
+
+fn why(word: i64) -> Result<Wait, Error> {
+    match word {
+        0 => Ok(Wait::Backoff),
+        1 => Ok(Wait::Coalesce),
+        2 => Ok(Wait::Reconcile),
+        other => Err(unknown(7, other)),
+    }
+}
+
+fn class(word: i64) -> Result<Class, Error> {
+    match word {
+        0 => Ok(Class::New),
+        1 => Ok(Class::Update),
+        2 => Ok(Class::Bulk),
+        other => Err(unknown(3, other)),
+    }
+}
+
+fn unknown(column: usize, value: i64) -> Error {
+    strange(column, rusqlite::types::FromSqlError::OutOfRange(value))
+}
+
+/// The columns that depend on the state: its number, until when, why, by whom, since when.
+fn columns(state: &State) -> (i64, Option<i64>, Option<i64>, Option<&str>, Option<i64>) {
+    match state {
+        State::Idle => (0, None, None, None, None),
+        State::Ready => (sql::READY, None, None, None, None),
+        State::Waiting { due, why } => (sql::WAITING, Some(nanos(*due)), Some(*why as i64), None, None),
+        State::Leased { worker, from, until } => {
+            (sql::LEASED, Some(nanos(*until)), None, Some(&worker.0), Some(nanos(*from)))
+        }
+        State::Dead => (4, None, None, None, None),
+    }
+}
+
+impl Db {
+    pub(super) fn find_lane(&self, external_ref: &ExternalRef) -> Result<Option<LaneRow>, Error> {
+        self.cached(sql::LANE_BY_REF)?.query_row([external_ref.as_str()], LaneRow::read).optional()
+    }
+
+    /// The lane, or a new one that is not in the file before it is saved.
+    pub(super) fn lane_for(&mut self, external_ref: &ExternalRef) -> Result<LaneRow, Error> {
+        if let Some(row) = self.find_lane(external_ref)? {
+            return Ok(row);
+        }
+        let id = self.counts.next_lane;
+        Ok(LaneRow { id, external_ref: external_ref.clone(), lane: Lane::new(), stored: None })
+    }
+
+    pub(super) fn lane_with_id(&self, id: u64) -> Result<LaneRow, Error> {
+        self.cached(sql::LANE_BY_ID)?.query_row([int(id)], LaneRow::read)
+    }
+
+    /// Lanes in `state` that are due, the earliest first.
+    pub(super) fn lanes_due(&self, state: i64, now: Timestamp, max: u32) -> Result<Vec<LaneRow>, Error> {
+        let mut due = self.cached(sql::LANES_DUE)?;
+        due.query_map(params![state, nanos(now), max], LaneRow::read)?.collect()
+    }
+
+    /// Writes the lane, and counts it as what it is now.
+    pub(super) fn save_lane(&mut self, row: &mut LaneRow, now: Timestamp) -> Result<(), Error> {
+        let LaneRow { id, external_ref, lane, stored } = row;
+        let (state, due, why, worker, leased) = columns(&lane.state);
+        let line = Line::of(lane);
+        let forget = (lane.state == State::Idle).then(|| nanos(now + self.options.idle_retention));
+        let statement = if stored.is_some() { sql::SAVE_LANE } else { sql::ADD_LANE };
+        self.cached(statement)?.execute(params![
+            int(*id),
+            external_ref.as_str(),
+            state,
+            line as i64,
+            lane.class as i64,
+            int(lane.ord),
+            nanos(lane.since),
+            due,
+            why,
+            worker,
+            leased,
+            int(lane.fence),
+            int(lane.settled),
+            lane.lead_id.as_ref().map(|id| &id.0),
+            lane.intent.map(|intent| int(intent.fence)),
+            lane.intent.map(|intent| nanos(intent.at)),
+            lane.intent.map(|intent| int(intent.upto)),
+            lane.negatives,
+            lane.attempts,
+            lane.failing_since.map(nanos),
+            lane.crashes,
+            lane.pending,
+            int(lane.delivered),
+            forget,
+        ])?;
+        if stored.is_none() {
+            self.counts.next_lane += 1;
+        }
+        self.recount(stored.as_ref().map(|(state, line)| (state, *line)), lane);
+        *stored = Some((lane.state.clone(), line));
+        Ok(())
+    }
+
+    /// Of the lane's events in `state`, how many (`count` is known to the caller) and the first.
+    pub(super) fn rest(&self, lane: u64, state: i64, count: u32) -> Result<Rest, Error> {
+        let first = self
+            .cached(sql::FIRST_OF_LANE)?
+            .query_row([int(lane), state], |row| Ok((count_at(row, 0)?, time_at(row, 1)?)))
+            .optional()?;
+        Ok(Rest { count, first })
+    }
+
+    /// The lane's lease has ended without a word.
+    pub(super) fn lose(&mut self, mut row: LaneRow, crashed: bool, now: Timestamp) -> Result<(), Error> {
+        let died: Option<Undelivered> = row.lane.lost(crashed, now);
+        if let Some(why) = died {
+            self.bury(row.id, crate::store::lane::Span::ALL, &why, now)?;
+        }
+        self.save_lane(&mut row, now)
+    }
+}

@@ -1,0 +1,184 @@
+//! What a person asks that changes something, what time forgets, and the numbers.
+
+use jiff::Timestamp;
+use rusqlite::{Error, OptionalExtension, params};
+use strum::VariantArray;
+
+use super::db::Db;
+use super::inbox::DEAD;
+use super::sql;
+use super::values::{count, count_at, int, nanos, source_at, state_at, time, time_at};
+use crate::domain::event::SourceName;
+use crate::store::gate::Line;
+use crate::store::lane::Rest;
+use crate::store::{Class, EventState, Queue, Seq, Stats};
+
+/// An event that was chosen to be moved.
+struct Chosen {
+    seq: Seq,
+    /// `None` for a webhook that could not be split.
+    lane: Option<u64>,
+    received: Timestamp,
+}
+
+impl Db {
+    /// Puts dead letters back, until `max` have been.
+    pub(super) fn replay(&mut self, chosen: &[Seq], max: usize, now: Timestamp) -> Result<usize, Error> {
+        let now = self.tick(now);
+        self.each(EventState::Dead, chosen, max, |db, event| {
+            let Some(lane) = event.lane else { return db.sort_again(event.seq) };
+            let mut row = db.lane_with_id(lane)?;
+            let count = if row.lane.is_dead() {
+                db.revive(&mut row, true)?
+            } else {
+                db.put_back(event, row.lane.fence, EventState::Dead)?;
+                row.lane.rejoin(Rest { count: 1, first: Some((event.seq, event.received)) });
+                1
+            };
+            db.save_lane(&mut row, now)?;
+            Ok(count)
+        })
+    }
+
+    /// Lets withheld events go to their lanes, until `max` have.
+    pub(super) fn release(&mut self, chosen: &[Seq], max: usize, now: Timestamp) -> Result<usize, Error> {
+        let now = self.tick(now);
+        self.each(EventState::Withheld, chosen, max, |db, event| {
+            let Some(lane) = event.lane else { return Ok(0) };
+            let mut row = db.lane_with_id(lane)?;
+            db.put_back(event, row.lane.fence, EventState::Withheld)?;
+            db.arrive(&mut row, event.seq, event.received, now)?;
+            db.save_lane(&mut row, now)?;
+            Ok(1)
+        })
+    }
+
+    /// Gives up dead letters or withheld events, until `max` have been.
+    pub(super) fn discard(
+        &mut self,
+        state: EventState,
+        chosen: &[Seq],
+        max: usize,
+        now: Timestamp,
+    ) -> Result<usize, Error> {
+        let now = self.tick(now);
+        self.each(state, chosen, max, |db, event| {
+            let forget = nanos(now + db.options.retention);
+            let values = params![int(event.seq), nanos(now), forget];
+            let size = db.cached(sql::DISCARD)?.query_row(values, |row| count_at(row, 0))?;
+            db.count_moved(state, EventState::Discarded, 1);
+            db.counts.bytes -= size;
+            if let Some(lane) = event.lane {
+                let left = db.cached(sql::COUNT_DEAD)?.query_row([int(lane)], |row| count_at(row, 0))?;
+                let mut row = db.lane_with_id(lane)?;
+                row.lane.discarded(left);
+                db.save_lane(&mut row, now)?;
+            }
+            Ok(1)
+        })
+    }
+
+    fn each(
+        &mut self,
+        state: EventState,
+        chosen: &[Seq],
+        max: usize,
+        mut step: impl FnMut(&mut Self, &Chosen) -> Result<usize, Error>,
+    ) -> Result<usize, Error> {
+        let mut moved = 0;
+        for seq in chosen {
+            if moved >= max {
+                break;
+            }
+            let event = self
+                .cached(sql::MOVED)?
+                .query_row([int(*seq), state as i64], |row| {
+                    let lane = row.get::<_, Option<i64>>(0)?.map(count);
+                    Ok(Chosen { seq: *seq, lane, received: time_at(row, 1)? })
+                })
+                .optional()?;
+            if let Some(event) = event {
+                moved += step(self, &event)?;
+            }
+        }
+        Ok(moved)
+    }
+
+    fn put_back(&mut self, event: &Chosen, fence: u64, from: EventState) -> Result<(), Error> {
+        let released = from == EventState::Withheld;
+        self.cached(sql::PUT_BACK)?.execute(params![int(event.seq), int(fence), released])?;
+        self.count_moved(from, EventState::Pending, 1);
+        Ok(())
+    }
+
+    /// A webhook that could not be split goes back to the inbox; what comes of it this time is new.
+    fn sort_again(&mut self, seq: Seq) -> Result<usize, Error> {
+        self.cached(sql::SORT_AGAIN)?.execute([int(seq), int(self.counts.next_place)])?;
+        self.cached(sql::DROP_EVENT)?.execute([int(seq)])?;
+        self.counts.next_place += 1;
+        self.counts.inbox += 1;
+        self.counts.events[EventState::Dead as usize] -= 1;
+        Ok(1)
+    }
+
+    /// Forgets receipts and idle lanes whose time has come.
+    pub(super) fn expire(&mut self, max: usize, now: Timestamp) -> Result<usize, Error> {
+        let now = self.tick(now);
+        let values = [nanos(now), int(max as u64)];
+        let gone: Vec<EventState> = self
+            .cached(sql::EXPIRE_EVENTS)?
+            .query_map(values, |row| state_at(row, 0))?
+            .collect::<Result<_, Error>>()?;
+        for state in &gone {
+            self.counts.events[*state as usize] -= 1;
+        }
+        let lanes = self.cached(sql::EXPIRE_LANES)?.execute(values)?;
+        Ok(gone.len() + lanes)
+    }
+
+    pub(super) fn stats(&mut self, now: Timestamp) -> Result<Stats, Error> {
+        let now = self.tick(now);
+        let events = EventState::VARIANTS.iter().map(|state| (*state, self.counts.events[*state as usize])).collect();
+        Ok(Stats {
+            inbox: self.counts.inbox,
+            events,
+            queues: Class::VARIANTS.iter().map(|class| self.queue(*class)).collect::<Result<_, Error>>()?,
+            leased: self.counts.leased,
+            dead_lanes: self.counts.dead,
+            bytes: self.counts.bytes,
+            paused: self.gate.paused(),
+            limiter: self.gate.limiter.stats(now),
+        })
+    }
+
+    fn queue(&self, class: Class) -> Result<Queue, Error> {
+        let mut queue = Queue { class, ready: 0, waiting: 0, oldest: None };
+        let mut oldest: Option<(i64, i64)> = None;
+        for line in Line::VARIANTS.iter().filter(|line| line.class() == class) {
+            queue.ready += self.counts.ready[*line as usize];
+            queue.waiting += self.counts.waiting[*line as usize];
+            for state in [sql::READY, sql::WAITING] {
+                let first = self
+                    .cached(sql::OLDEST_IN_LINE)?
+                    .query_row([state, *line as i64], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                oldest = [oldest, first].into_iter().flatten().min();
+            }
+        }
+        queue.oldest = oldest.map(|(_, since)| time(since));
+        Ok(queue)
+    }
+
+    pub(super) fn remember_sources(&mut self, on: &[SourceName], now: Timestamp) -> Result<(), Error> {
+        let now = self.tick(now);
+        on.iter().try_for_each(|source| {
+            self.cached(sql::REMEMBER_SOURCE)?.execute(params![source.as_str(), nanos(now)]).map(drop)
+        })
+    }
+
+    pub(super) fn known_sources(&self) -> Result<Vec<SourceName>, Error> {
+        self.cached(sql::KNOWN_SOURCES)?.query_map([], |row| source_at(row, 0))?.collect()
+    }
+}
+
+const _: () = assert!(DEAD == 3, "the statements name a dead letter's state as 3");

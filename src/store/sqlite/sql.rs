@@ -1,0 +1,65 @@
+//! The statements, each in its own file, and the few that are a word or two.
+
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+pub(super) const COMMIT: &str = "COMMIT";
+pub(super) const ROLLBACK: &str = "ROLLBACK";
+pub(super) const COPY_LOG: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+pub(super) const IS_EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)";
+
+/// `lane.state` as stored.
+pub(super) const READY: i64 = 1;
+pub(super) const WAITING: i64 = 2;
+pub(super) const LEASED: i64 = 3;
+
+pub(super) const ADD_EVENT: &str = include_str!("sql/add_event.sql");
+pub(super) const ADD_LANE: &str = include_str!("sql/add_lane.sql");
+pub(super) const BURY: &str = include_str!("sql/bury.sql");
+pub(super) const BURY_WHOLE: &str = include_str!("sql/bury_whole.sql");
+pub(super) const CHOSEN: &str = include_str!("sql/chosen.sql");
+pub(super) const CHOSEN_BY_ID: &str = include_str!("sql/chosen_by_id.sql");
+pub(super) const CHOSEN_OF_LEAD: &str = include_str!("sql/chosen_of_lead.sql");
+pub(super) const COUNT_DEAD: &str = include_str!("sql/count_dead.sql");
+pub(super) const DEAD_OF_LANE: &str = include_str!("sql/dead_of_lane.sql");
+pub(super) const DELIVER: &str = include_str!("sql/deliver.sql");
+pub(super) const DISCARD: &str = include_str!("sql/discard.sql");
+pub(super) const DROP_EVENT: &str = include_str!("sql/drop_event.sql");
+pub(super) const DROP_PERMIT: &str = include_str!("sql/drop_permit.sql");
+pub(super) const EVENT_ROW: &str = include_str!("sql/event_row.sql");
+pub(super) const EXPIRE_EVENTS: &str = include_str!("sql/expire_events.sql");
+pub(super) const EXPIRE_LANES: &str = include_str!("sql/expire_lanes.sql");
+pub(super) const EXPIRE_PERMITS: &str = include_str!("sql/expire_permits.sql");
+pub(super) const FETCHED: &str = include_str!("sql/fetched.sql");
+pub(super) const FIRST_IN_LINE: &str = include_str!("sql/first_in_line.sql");
+pub(super) const FIRST_OF_LANE: &str = include_str!("sql/first_of_lane.sql");
+pub(super) const IN_HAND: &str = include_str!("sql/in_hand.sql");
+pub(super) const INBOX_RECORD: &str = include_str!("sql/inbox_record.sql");
+pub(super) const KEEP: &str = include_str!("sql/keep.sql");
+pub(super) const KNOWN_EVENT: &str = include_str!("sql/known_event.sql");
+pub(super) const KNOWN_SOURCES: &str = include_str!("sql/known_sources.sql");
+pub(super) const LANE_BY_ID: &str = include_str!("sql/lane_by_id.sql");
+pub(super) const LANE_BY_REF: &str = include_str!("sql/lane_by_ref.sql");
+pub(super) const LANE_DETAIL: &str = include_str!("sql/lane_detail.sql");
+pub(super) const LANE_LOG: &str = include_str!("sql/lane_log.sql");
+pub(super) const LANES_DUE: &str = include_str!("sql/lanes_due.sql");
+pub(super) const LIST: &str = include_str!("sql/list.sql");
+pub(super) const LIST_IN_STATE: &str = include_str!("sql/list_in_state.sql");
+pub(super) const LIST_OF_LEAD: &str = include_str!("sql/list_of_lead.sql");
+pub(super) const LIST_OF_LEAD_IN_STATE: &str = include_str!("sql/list_of_lead_in_state.sql");
+pub(super) const META: &str = include_str!("sql/meta.sql");
+pub(super) const MOVED: &str = include_str!("sql/moved.sql");
+pub(super) const NEXT_DUE: &str = include_str!("sql/next_due.sql");
+pub(super) const OLDEST_IN_LINE: &str = include_str!("sql/oldest_in_line.sql");
+pub(super) const PERMITS: &str = include_str!("sql/permits.sql");
+pub(super) const PUT_BACK: &str = include_str!("sql/put_back.sql");
+pub(super) const REMEMBER_SOURCE: &str = include_str!("sql/remember_source.sql");
+pub(super) const RENAME_EVENT: &str = include_str!("sql/rename_event.sql");
+pub(super) const SAVE_FETCHED: &str = include_str!("sql/save_fetched.sql");
+pub(super) const SAVE_LANE: &str = include_str!("sql/save_lane.sql");
+pub(super) const SAVE_LOG: &str = include_str!("sql/save_log.sql");
+pub(super) const SAVE_META: &str = include_str!("sql/save_meta.sql");
+pub(super) const SAVE_PERMIT: &str = include_str!("sql/save_permit.sql");
+pub(super) const SCHEMA: &str = include_str!("sql/schema.sql");
+pub(super) const SORT_AGAIN: &str = include_str!("sql/sort_again.sql");
+pub(super) const TAKE_SORTED: &str = include_str!("sql/take_sorted.sql");
+pub(super) const UNSORTED: &str = include_str!("sql/unsorted.sql");
+pub(super) const WITHHOLD: &str = include_str!("sql/withhold.sql");

@@ -1,0 +1,7 @@
+SELECT event.seq
+FROM event
+WHERE event.state = ?1
+  AND (?2 IS NULL OR event.source = ?2) AND (?3 IS NULL OR event.reason = ?3)
+  AND (?4 IS NULL OR event.received >= ?4) AND (?5 IS NULL OR event.received < ?5)
+  AND ?6 IS NULL
+ORDER BY event.seq LIMIT ?7

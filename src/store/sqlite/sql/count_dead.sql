@@ -1,0 +1,1 @@
+SELECT count(*) FROM event WHERE lane = ?1 AND state = 3

@@ -1,0 +1,5 @@
+DELETE FROM lane WHERE id IN (
+    SELECT id FROM lane
+    WHERE forget <= ?1 AND NOT EXISTS (SELECT 1 FROM event WHERE event.lane = lane.id)
+    ORDER BY forget LIMIT ?2
+)

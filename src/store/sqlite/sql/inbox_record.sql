@@ -1,0 +1,1 @@
+SELECT source, request_id FROM inbox WHERE place = ?1

@@ -1,0 +1,1 @@
+SELECT seq, known_until, source FROM event WHERE id = ?1

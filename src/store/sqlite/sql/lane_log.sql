@@ -1,0 +1,1 @@
+SELECT log FROM lane WHERE id = ?1

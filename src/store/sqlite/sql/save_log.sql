@@ -1,0 +1,1 @@
+UPDATE lane SET log = ?2 WHERE id = ?1

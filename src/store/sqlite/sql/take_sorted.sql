@@ -1,0 +1,1 @@
+DELETE FROM inbox WHERE place = ?1 RETURNING size

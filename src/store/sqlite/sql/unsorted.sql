@@ -1,0 +1,1 @@
+SELECT place, source, received, request_id, headers, body FROM inbox ORDER BY place LIMIT ?1

@@ -1,0 +1,160 @@
+//! The writer thread: takes what waits, does it in transactions, and answers after the commit.
+//!
+//! Webhooks and the rest take turns. A transaction of webhooks holds all that wait, so one write to the disk serves them
+//! all; one of the rest is cut short when webhooks wait again. Neither starves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Error, ErrorCode};
+
+use super::db::Db;
+use super::mailbox::{Job, Mailbox, Sync, Wake};
+use super::reader::Reader;
+use crate::store::StoreError;
+
+/// Webhooks in one transaction, at most.
+const WEBHOOKS: usize = 512;
+/// Other verbs in one transaction, at most.
+const REST: usize = 512;
+/// How long a transaction of the rest may go on while webhooks wait: each waits for one such transaction at most.
+const RUSHED: Duration = Duration::from_millis(1);
+/// And how long at all: its own verbs are answered at its end.
+const LONGEST: Duration = Duration::from_millis(4);
+/// Nothing to do for so long: time to tidy.
+const QUIET: Duration = Duration::from_secs(2);
+/// Pages of the log (4 KiB each) after which they are copied into the database, beside the writer.
+const COPY_LOG: u32 = 1000;
+/// Pages of the log after which the writer itself copies the rest, so that the log can begin anew: under constant load
+/// the copying beside it never quite catches up. By then only the newest pages are left to do.
+const RENEW_LOG: u32 = 16_000;
+
+/// Why the writer stopped before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[error("the store cannot go on: {0}")]
+pub(super) struct Fatal(Error);
+
+/// The thread's state.
+pub(super) struct Writer {
+    db: Db,
+    mailbox: Arc<Mailbox>,
+    reader: Arc<Reader>,
+    log_pages: Arc<AtomicU32>,
+    tidy: bool,
+}
+
+impl Writer {
+    /// `log_pages` is what the hook of the connection counts.
+    pub(super) fn new(db: Db, mailbox: Arc<Mailbox>, reader: Arc<Reader>, log_pages: Arc<AtomicU32>) -> Self {
+        Self { db, mailbox, reader, log_pages, tidy: true }
+    }
+
+    /// Works until the mailbox is closed and empty, or the disk fails.
+    pub(super) fn run(mut self) -> Result<(), Fatal> {
+        loop {
+            match self.mailbox.wait((!self.tidy).then_some(QUIET)) {
+                Wake::Work => {}
+                Wake::Quiet => {
+                    self.tidy_up();
+                    continue;
+                }
+                Wake::Closed => return self.db.stop().map_err(Fatal),
+            }
+            self.tidy = false;
+            self.keep()?;
+            self.rest()?;
+            self.look_after_the_log();
+        }
+    }
+
+    /// All webhooks that wait, in one transaction.
+    fn keep(&mut self) -> Result<(), Fatal> {
+        let mut jobs = Vec::new();
+        self.mailbox.take_webhooks(WEBHOOKS, &mut jobs);
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.db.transaction(Sync::Disk, |db| jobs.iter_mut().try_for_each(|job| job.run(db)));
+        self.answer(Sync::Disk, jobs, outcome)
+    }
+
+    /// The next of the rest, as many as have the same needs and fit into the time.
+    fn rest(&mut self) -> Result<(), Fatal> {
+        let Some((sync, first)) = self.mailbox.take_rest(None) else { return Ok(()) };
+        let (mut jobs, mailbox) = (vec![first], Arc::clone(&self.mailbox));
+        let outcome = self.db.transaction(sync, |db| {
+            let began = Instant::now();
+            loop {
+                jobs.last_mut().expect("it begins with one").run(db)?;
+                let took = began.elapsed();
+                if jobs.len() >= REST || took > LONGEST || (took > RUSHED && mailbox.has_webhooks()) {
+                    return Ok(());
+                }
+                let Some((_, next)) = mailbox.take_rest(Some(sync)) else { return Ok(()) };
+                jobs.push(next);
+            }
+        });
+        self.answer(sync, jobs, outcome)
+    }
+
+    /// Answers after a commit. When the transaction failed, each job is tried alone: the one that cannot be done must not
+    /// take the others with it.
+    fn answer(&mut self, sync: Sync, jobs: Vec<Box<dyn Job>>, outcome: Result<(), Error>) -> Result<(), Fatal> {
+        let Err(error) = outcome else {
+            jobs.into_iter().for_each(Job::done);
+            return Ok(());
+        };
+        if is_fatal(&error) {
+            return Err(Fatal(error));
+        }
+        for mut job in jobs {
+            match self.db.transaction(sync, |db| job.run(db)) {
+                Ok(()) => job.done(),
+                Err(error) if is_fatal(&error) => return Err(Fatal(error)),
+                Err(error) => job.failed(meaning(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn look_after_the_log(&self) {
+        let pages = self.log_pages.load(Ordering::Relaxed);
+        if pages >= RENEW_LOG {
+            self.db.copy_log();
+        } else if pages >= COPY_LOG {
+            self.reader.copy_log();
+        }
+    }
+
+    fn tidy_up(&mut self) {
+        self.reader.copy_log();
+        self.db.shrink();
+        self.tidy = true;
+    }
+}
+
+/// Errors after which nothing that the disk says can be trusted: above all, a failed sync must not be tried again.
+fn is_fatal(error: &Error) -> bool {
+    match error.sqlite_error_code() {
+        Some(code) => !matches!(
+            code,
+            ErrorCode::DiskFull
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+        ),
+        None => false,
+    }
+}
+
+/// What a caller hears of an error.
+pub(super) fn meaning(error: Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full("disk"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+        _ => StoreError::Backend("SQLite refused a step".to_owned(), Box::new(error)),
+    }
+}

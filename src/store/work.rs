@@ -1,0 +1,297 @@
+//! What the two halves hand each other through the store: records, leases, permits, outcomes.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Seq;
+use crate::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::LeadId;
+
+/// An unsorted webhook and its place in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxRecord {
+    /// Its place.
+    pub place: u64,
+    /// The webhook.
+    pub webhook: Kept,
+}
+
+/// What a record's provider made of it.
+#[derive(Debug, Clone)]
+pub struct Sorted {
+    /// Its place in the inbox.
+    pub place: u64,
+    /// Whose URL it came to.
+    pub source: SourceName,
+    /// When it had been received.
+    pub received: Timestamp,
+    /// The id of its request.
+    pub request_id: String,
+    /// Its items, or why it could not be split.
+    pub split: Result<Vec<Item>, Undelivered>,
+}
+
+/// Why an event is given up: a word for filters, a sentence for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// The word.
+    pub reason: DeadReason,
+    /// The sentence: what happened and what to do. No personal data.
+    pub detail: String,
+}
+
+/// What became of a sorted batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SortCount {
+    /// New events that joined their lanes.
+    pub new: usize,
+    /// Events that were known.
+    pub duplicates: usize,
+    /// New events that are withheld.
+    pub withheld: usize,
+    /// Webhooks that became dead letters, whole.
+    pub unreadable: usize,
+    /// New events that became dead letters because their lane has too many undelivered ones.
+    pub crowded: usize,
+}
+
+/// Who claims: one per process start, so that a restarted process never looks like its predecessor.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkerId(pub String);
+
+/// The right to work on a lane until a time, under a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The lane.
+    pub external_ref: ExternalRef,
+    /// Grows with every claim of the lane.
+    pub fence: u64,
+    /// When it ends, unless a heartbeat extends it.
+    pub until: Timestamp,
+}
+
+/// The right to one upstream call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PermitId(pub u64);
+
+/// What a claim gave.
+#[derive(Debug, Clone)]
+pub enum Claim {
+    /// A lane to work on.
+    Lane(Box<Claimed>),
+    /// The workspace is paused, and it is time to try whether it may be called again.
+    Probe(Probe),
+    /// Nothing until this time (`None`: until something comes in).
+    Nothing(Option<Timestamp>),
+}
+
+/// The right to try one call while paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// For the call.
+    pub permit: PermitId,
+    /// Which pause.
+    pub generation: u64,
+    /// Why it was paused.
+    pub why: PauseReason,
+}
+
+/// A leased lane.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The right to it.
+    pub lease: Lease,
+    /// The right to one call.
+    pub permit: PermitId,
+    /// Konektor's id of the lead, once known.
+    pub lead_id: Option<LeadId>,
+    /// An earlier POST whose end is not known.
+    pub intent: Option<Intent>,
+    /// Clean searches since that found nothing.
+    pub negatives: u32,
+    /// Definite failures in a row.
+    pub attempts: u32,
+    /// When the first of them was.
+    pub failing_since: Option<Timestamp>,
+    /// Its undelivered events, oldest first; at most 256 and 256 KiB, the rest follows after.
+    pub events: Vec<StoredEvent>,
+}
+
+/// "A POST may have left this process."
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Under which fence.
+    pub fence: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The last event that was in it.
+    pub upto: Seq,
+}
+
+/// An event as a claim gives it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its place in the order of arrival.
+    pub seq: Seq,
+    /// Its id.
+    pub id: EventId,
+    /// Whose URL it came to.
+    pub source: SourceName,
+    /// When its webhook had been received.
+    pub received: Timestamp,
+    /// The id of its request.
+    pub request_id: String,
+    /// Anything a later event of the lane has already been delivered over: it may fill blanks, not overwrite.
+    pub late: bool,
+    /// A person has released it: it is not withheld again.
+    pub released: bool,
+    /// The sender's own bytes.
+    pub body: Bytes,
+    /// What the sender's API said of it.
+    pub fetched: Option<Bytes>,
+}
+
+impl std::fmt::Debug for StoredEvent {
+    /// Shows no payload.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoredEvent(#{} {} {}, {} bytes)", self.seq, self.source, self.id, self.body.len())
+    }
+}
+
+/// Whether a fenced step was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Fenced {
+    /// It was.
+    Done,
+    /// It had been done before under this fence.
+    AlreadyDone,
+    /// Somebody else holds the lane now: drop the result.
+    Stale,
+}
+
+/// What a request for one more permit gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PermitGrant {
+    /// Call.
+    Granted(PermitId),
+    /// Not before this time.
+    NotBefore(Timestamp),
+    /// The lease is not ours any more.
+    Stale,
+}
+
+/// The end of an attempt.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// Where the lane goes.
+    pub outcome: Outcome,
+    /// What was tried, for the lane's log; empty when nothing was called.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Where a lane goes after an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The events up to `upto` that were in the call have reached the lead: they end as delivered, the intent is closed,
+    /// the counters start anew. After a search that found the lead, `upto` is the intent's.
+    Done {
+        /// Konektor's id of the lead.
+        lead_id: LeadId,
+        /// The last event that was in the call.
+        upto: Seq,
+    },
+    /// Definitely not executed, to be tried again. Closes the intent of this lease; an older one stays.
+    Retry {
+        /// When.
+        at: Timestamp,
+        /// Whether it counts as a failure of this lane.
+        counted: bool,
+    },
+    /// The create may or may not have been executed: the intent stays, the lane may only search.
+    Ambiguous {
+        /// When to search.
+        at: Timestamp,
+    },
+    /// A clean search found nothing.
+    Negative {
+        /// When to go on.
+        at: Timestamp,
+        /// True when the doubt is over: the intent is closed and the lane may create again.
+        settled: bool,
+    },
+    /// Given up. A lane without a lead dies with all its events; one with a lead gives up the events up to `upto` and
+    /// goes on with the rest. An intent stays, so that a replay searches first.
+    Dead {
+        /// Why.
+        why: Undelivered,
+        /// The last event that is given up.
+        upto: Seq,
+    },
+    /// These events are withheld; the lane goes on with the rest.
+    Withheld(Vec<(Seq, Hold)>),
+    /// Nothing was executed: back to its old place, counters untouched. Closes the intent of this lease; an older one
+    /// stays.
+    Release {
+        /// Not before.
+        at: Timestamp,
+    },
+}
+
+/// One call in a lane's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When it was sent.
+    pub at: Timestamp,
+    /// What was called (`create`, `update`, `search`, `fetch`).
+    pub call: String,
+    /// HTTP status; absent when there was no answer.
+    pub status: Option<u16>,
+    /// How long it took, in milliseconds.
+    pub millis: u64,
+    /// What came of it, in words without personal data; Konektor's request id when it gave one.
+    pub note: String,
+}
+
+/// What an answer told of the rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observation {
+    /// The request was never sent: the permit is given back.
+    Unsent,
+    /// It was (or may have been) counted upstream.
+    Answered(RateHeaders),
+}
+
+/// The rate-limit headers of an answer (Agent API 2.2.0, "Response Headers"); all absent when there was no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateHeaders {
+    /// `X-RateLimit-Limit`: requests a minute.
+    pub limit: Option<u32>,
+    /// `X-RateLimit-Remaining`.
+    pub remaining: Option<u32>,
+    /// `X-RateLimit-Reset`.
+    pub reset: Option<Timestamp>,
+    /// Set on a 429: do not call for this long.
+    pub retry_after: Option<Duration>,
+    /// True on a 429.
+    pub throttled: bool,
+}
+
+/// Why calls upstream are stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::Display, strum::EnumString)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum PauseReason {
+    /// A person asked for it; only a person ends it.
+    Operator,
+    /// Konektor answers 401: the key is missing, wrong, expired or revoked. Probed.
+    Unauthorized,
+    /// Konektor answers 403: a scope or the plan. Probed.
+    Forbidden,
+    /// Konektor answers 404 or 405 where its leads should be: the base URL is wrong. Probed.
+    Misconfigured,
+}
