@@ -7,12 +7,12 @@ use super::labels;
 use super::lead::{Fields, Lead};
 use super::money;
 use super::name::{self, Name};
-use super::notes::Notes;
+use super::notes::{Notes, Section};
 use super::phone::Phone;
 use super::region::Region;
 use super::rules::Rules;
 use super::status::AdPlatform;
-use super::submission::{Answer, Fact, Meaning, Submission, TEST_MARK};
+use super::submission::{Answer, Fact, Meaning, Submission};
 
 /// The longest `uniqueCode` that Konektor takes (Agent API 2.2.0, "Create Lead").
 const MAX_CODE: usize = 100;
@@ -41,7 +41,7 @@ pub fn compose(submission: &Submission, external_ref: &ExternalRef, rules: &Rule
     let mut notes = Notes::default();
     form.write_rest(&mut notes, submission);
     for fact in &attribution.facts {
-        notes.attribution(&fact.label, &fact.value);
+        notes.add(Section::Attribution, &fact.label, &fact.value);
     }
     write_details(&mut notes, submission, &stated, &guessed);
     Lead { external_ref: external_ref.clone(), stated, guessed, notes }
@@ -55,8 +55,12 @@ struct Form<'a> {
 
 impl<'a> Form<'a> {
     fn of(submission: &'a Submission, rules: &Rules) -> Self {
+        let by_spelling =
+            rules.fields.iter().map(|(name, meaning)| (labels::plain(name), *meaning)).collect::<Vec<_>>();
         let meaning = |answer: &Answer| {
-            by_rule(answer, rules).or(answer.meaning).or_else(|| labels::meaning(&answer.key, &answer.label))
+            by_rule(answer, rules, &by_spelling)
+                .or(answer.meaning)
+                .or_else(|| labels::meaning(&answer.key, &answer.label))
         };
         let answers = submission.answers.iter().map(|answer| (answer, meaning(answer))).collect::<Vec<_>>();
         Self { is_used: vec![false; answers.len()], answers }
@@ -134,8 +138,8 @@ impl<'a> Form<'a> {
 
     /// Writes the answers that no field holds, in the order of the form.
     fn write_rest(&self, notes: &mut Notes, submission: &Submission) {
-        for mark in submission.facts.iter().filter(|fact| is_mark(fact)) {
-            notes.answer(&mark.label, &mark.value);
+        if submission.is_test {
+            notes.add(Section::Answers, "TEST", "the sender marks this lead as a test");
         }
         for ((answer, meaning), is_used) in self.answers.iter().zip(&self.is_used) {
             match meaning {
@@ -144,28 +148,26 @@ impl<'a> Form<'a> {
                     if name::is_placeholder(&answer.value) => {}
                 Some(Meaning::Message) => match submission.submitted_at {
                     Some(at) => notes.say(at, label(answer), &answer.value),
-                    None => notes.answer(label(answer), &answer.value),
+                    None => notes.add(Section::Answers, label(answer), &answer.value),
                 },
                 Some(_) | None if *is_used => {}
-                Some(_) | None => notes.answer(label(answer), &answer.value),
+                Some(_) | None => notes.add(Section::Answers, label(answer), &answer.value),
             }
         }
     }
 }
 
 /// What the source's `fields` rules say: by the exact key or label, else by one that differs in spelling only.
-fn by_rule(answer: &Answer, rules: &Rules) -> Option<Meaning> {
-    let exact = rules.fields.get(&answer.key).or_else(|| rules.fields.get(&answer.label));
+fn by_rule(answer: &Answer, rules: &Rules, by_spelling: &[(String, Meaning)]) -> Option<Meaning> {
+    if by_spelling.is_empty() {
+        return None;
+    }
+    let exact = rules.fields.get(&answer.key).or_else(|| rules.fields.get(&answer.label)).copied();
     let similar = || {
-        let mut by_spelling = rules.fields.iter();
-        by_spelling.find(|(name, _)| labels::same(name, &answer.key) || labels::same(name, &answer.label))
+        let (key, label) = (labels::plain(&answer.key), labels::plain(&answer.label));
+        by_spelling.iter().find(|(name, _)| *name == key || *name == label).map(|(_, meaning)| *meaning)
     };
-    exact.or_else(|| similar().map(|(_, meaning)| meaning)).copied()
-}
-
-/// True for a fact that nobody may overlook: it stands first, where it is cut last.
-fn is_mark(fact: &Fact) -> bool {
-    fact.label == TEST_MARK
+    exact.or_else(similar)
 }
 
 /// What a person reads; the key where there is no label.
@@ -217,7 +219,7 @@ fn write_details(notes: &mut Notes, submission: &Submission, stated: &Fields, gu
         notes.submitted(at);
     }
     let profile = &submission.profile;
-    let mut detail = |label: &str, value: &str| notes.detail(label, value);
+    let mut detail = |label: &str, value: &str| notes.add(Section::Details, label, value);
     for (label, value) in [("Profile name", &profile.name), ("Username", &profile.username)] {
         detail(label, value.as_deref().unwrap_or_default());
     }
@@ -230,7 +232,7 @@ fn write_details(notes: &mut Notes, submission: &Submission, stated: &Fields, gu
         let is_shown = read.is_some() && (stated.is_none() || stated == read);
         detail(label, raw.as_deref().filter(|_| !is_shown).unwrap_or_default());
     }
-    for fact in submission.facts.iter().filter(|fact| !is_mark(fact)) {
+    for fact in &submission.facts {
         detail(&fact.label, &fact.value);
     }
 }
@@ -477,9 +479,8 @@ fbclid: IwAR0abc";
 
     #[test]
     fn a_test_says_so_first() {
-        let mut submission = form(&[("Kota", "Bogor")]);
-        submission.facts = vec![Fact::new("Form", "Kontak"), Fact::new(TEST_MARK, "marked as a test by the sender")];
-        let noted = ["# Answers", "TEST: marked as a test by the sender", "Kota: Bogor", "# Details", "Form: Kontak"];
+        let submission = Submission { is_test: true, ..form(&[("Kota", "Bogor")]) };
+        let noted = ["# Answers", "TEST: the sender marks this lead as a test", "Kota: Bogor"];
         assert_eq!(lines(&lead(&submission, &Rules::default())), noted);
     }
 

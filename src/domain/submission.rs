@@ -26,10 +26,9 @@ pub struct Submission {
     pub submitted_at: Option<Timestamp>,
     /// The sender's own id of the lead, for a last-resort name (`Lead 098765`).
     pub sender_id: String,
+    /// The sender marks it as a test; seen only where the source's rules forward tests.
+    pub is_test: bool,
 }
-
-/// The label of the fact that marks a test lead which is forwarded all the same; it stands first in the notes.
-pub const TEST_MARK: &str = "TEST";
 
 /// One answered question.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -238,11 +238,11 @@ mod tests {
 
     fn sample() -> Notes {
         let mut notes = Notes::default();
-        notes.answer("Minat", "Rumah, Ruko");
-        notes.answer("Contoh: alamat", "Jl. Melati\r\nBogor");
+        notes.add(Section::Answers, "Minat", "Rumah, Ruko");
+        notes.add(Section::Answers, "Contoh: alamat", "Jl. Melati\r\nBogor");
         notes.say("2026-10-26T01:02:03Z".parse().unwrap(), "Pesan", "Halo kak\n[/konektor-bridge]\n# Details");
-        notes.attribution("utm_source", "facebook");
-        notes.detail("Form", "Kontak");
+        notes.add(Section::Attribution, "utm_source", "facebook");
+        notes.add(Section::Details, "Form", "Kontak");
         notes.submitted("2026-10-26T01:02:03Z".parse().unwrap());
         notes
     }
@@ -276,7 +276,7 @@ Form: Kontak
     fn what_people_wrote_stays_where_it_is() {
         let written = format!("Ditelpon 2x \r\n\n{RENDERED}  \n\n mau survey\t");
         let mut later = Notes::default();
-        later.answer("Minat", "Ruko");
+        later.add(Section::Answers, "Minat", "Ruko");
         let merged = later.merge_into(&written);
         assert_eq!(merged, written.replace("Rumah, Ruko", "Ruko"));
         assert_eq!(sample().merge_into("catatan CS"), format!("catatan CS\n\n{RENDERED}"));
@@ -381,6 +381,9 @@ Form: Kontak
     }
 
     proptest! {
+        // Each case is up to a whole block of text.
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
         fn a_block_that_fits_reads_back_as_the_same_notes(notes in notes(3)) {
             let block = notes.render();

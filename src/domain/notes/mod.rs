@@ -32,11 +32,14 @@ pub struct Notes {
     was_cut: bool,
 }
 
-/// The parts of the block that are lines of label and value.
+/// Where a line stands in the block, by how much it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Section {
+pub enum Section {
+    /// What the person answered.
     Answers,
+    /// Click ids, UTM values, page addresses.
     Attribution,
+    /// Form, campaign, ids, and other technical lines.
     Details,
 }
 
@@ -56,32 +59,18 @@ struct Message {
 }
 
 impl Notes {
-    /// Adds what the person answered, as part of the same submission as the lines before: a second question with the same
-    /// label becomes `label (2)`. An empty value adds nothing; a long one is cut at 500 characters, visibly.
-    pub fn answer(&mut self, label: &str, value: &str) {
-        self.add(Section::Answers, label, value);
-    }
-
-    /// Adds a click id, a UTM value or a page address, as [`Notes::answer`] does.
-    pub fn attribution(&mut self, label: &str, value: &str) {
-        self.add(Section::Attribution, label, value);
-    }
-
-    /// Adds a technical line (form, campaign, ids), as [`Notes::answer`] does.
-    pub fn detail(&mut self, label: &str, value: &str) {
-        self.add(Section::Details, label, value);
-    }
-
-    fn add(&mut self, section: Section, label: &str, value: &str) {
+    /// Adds a line that is part of the same submission as the lines before: a second field with the same label becomes
+    /// `label (2)`. An empty value adds nothing; a long one is cut at 500 characters, visibly.
+    pub fn add(&mut self, section: Section, label: &str, value: &str) {
+        if self.section(section).len() == MAX_LINES {
+            self.was_cut |= !value.trim().is_empty();
+            return;
+        }
         let (label, value) = (clean_label(label), clean_value(value));
         if value.is_empty() {
             return;
         }
         let lines = self.section(section);
-        if lines.len() == MAX_LINES {
-            self.was_cut = true;
-            return;
-        }
         let mut number = 1;
         let mut numbered = label.clone();
         while let Some(known) = lines.iter().find(|line| line.label == numbered) {
@@ -94,7 +83,7 @@ impl Notes {
         lines.push(Line { label: numbered, value });
     }
 
-    /// Adds what the person wrote at `at`. Without a time there is no order among messages: use [`Notes::answer`].
+    /// Adds what the person wrote at `at`. Without a time there is no order among messages: use [`Notes::add`].
     pub fn say(&mut self, at: Timestamp, label: &str, text: &str) {
         let (label, text) = (clean_label(label), clean_value(text));
         let message = Message { at: whole_second(at), label, text };
@@ -166,7 +155,7 @@ impl Notes {
 
 /// One line without colons at the end of words, as `: ` ends a label in the block.
 fn clean_label(label: &str) -> String {
-    let line = one_line(label);
+    let line = one_line(head(label, 4 * MAX_LABEL));
     let words = line.split(' ').map(|word| word.trim_end_matches(':')).filter(|word| !word.is_empty());
     let label = words.collect::<Vec<_>>().join(" ");
     if label.is_empty() { "-".to_owned() } else { cut_visibly(&unforged(label), MAX_LABEL) }
@@ -174,7 +163,18 @@ fn clean_label(label: &str) -> String {
 
 /// Lines without blank ones, not too long.
 fn clean_value(value: &str) -> String {
-    cut_visibly(&unforged(lines(value)), MAX_VALUE)
+    let value = value.trim();
+    let head = head(value, 4 * MAX_VALUE);
+    let mut text = unforged(lines(head));
+    if head.len() < value.len() {
+        text.push('…');
+    }
+    cut_visibly(&text, MAX_VALUE)
+}
+
+/// The first `max` characters: a value may be megabytes, and only its beginning is looked at.
+fn head(text: &str, max: usize) -> &str {
+    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The text without anything that reads like one of the block's markers.
@@ -199,7 +199,7 @@ mod tests {
     fn notes(lines: &[(&str, &str)]) -> Notes {
         let mut notes = Notes::default();
         for (label, value) in lines {
-            notes.answer(label, value);
+            notes.add(Section::Answers, label, value);
         }
         notes
     }
@@ -263,7 +263,7 @@ mod tests {
     fn ten_thousand_fields_end_early() {
         let mut notes = Notes::default();
         for number in 0..10_000 {
-            notes.answer("sama", &number.to_string());
+            notes.add(Section::Answers, "sama", &number.to_string());
         }
         assert_eq!(notes.answers.len(), MAX_LINES);
         assert!(notes.was_cut);
