@@ -300,6 +300,10 @@ impl Provider for Defect {
     fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
         unreachable!("nothing is sent")
     }
+
+    fn sign(&self, _body: Vec<u8>, _now: Timestamp) -> Sample {
+        unreachable!("nothing is sent")
+    }
 }
 
 #[tokio::test]
