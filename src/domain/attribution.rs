@@ -50,7 +50,7 @@ fn paid_by(fields: &[Fact], in_pages: &[Fact]) -> Option<AdPlatform> {
     let named = value("utmsource").and_then(|source| network(&source));
     let medium_is_paid = value("utmmedium").is_some_and(|medium| is_paid(&medium));
     let proven_by = |fact: &Fact| {
-        let (platform, proof) = click_id(&fact.label, &fact.value)?;
+        let (platform, proof) = click_id(&key(&fact.label), &fact.value)?;
         let proven = match proof {
             Proof::Click => true,
             Proof::WithPaidMedium => medium_is_paid && named.is_none_or(|named| named == platform),
@@ -69,8 +69,8 @@ enum Proof {
     WithPaidMedium,
 }
 
-fn click_id(label: &str, value: &str) -> Option<(AdPlatform, Proof)> {
-    Some(match key(label).as_str() {
+fn click_id(key: &str, value: &str) -> Option<(AdPlatform, Proof)> {
+    Some(match key {
         "gclid" | "gbraid" | "wbraid" => (AdPlatform::Google, Proof::Click),
         "ctwaclid" => (AdPlatform::Meta, Proof::Click),
         "sourcetype" | "referralsourcetype" if value.trim().eq_ignore_ascii_case("ad") => {
@@ -127,13 +127,27 @@ fn is_filled(value: &str) -> bool {
 /// True for the label of a click id, a UTM value, an ad's or campaign's id, or a page address.
 #[must_use]
 pub fn is_label(label: &str) -> bool {
-    let key = key(label);
-    let is_utm = words(label).first().is_some_and(|word| word == "utm") && key.len() > 3;
-    is_utm || is_among(OTHER_KEYS, &key) || click_id(label, "ad").is_some() || is_page(label)
+    is_label_of(&words(label), label)
+}
+
+/// [`is_label`] for a label whose words are known.
+pub(super) fn is_label_of(words: &[String], label: &str) -> bool {
+    let key = words.concat();
+    let is_utm = words.len() > 1 && words[0] == "utm";
+    is_utm
+        || is_among(OTHER_KEYS, &key)
+        || is_among(PAGE_KEYS, &key)
+        || click_id(&key, "ad").is_some()
+        || is_own_page(label)
 }
 
 fn is_page(label: &str) -> bool {
-    is_among(PAGE_KEYS, &key(label)) || label.trim() == "_url"
+    is_among(PAGE_KEYS, &key(label)) || is_own_page(label)
+}
+
+/// Contact Form 7's `_url`. A plain `URL` is a question for the person's own site.
+fn is_own_page(label: &str) -> bool {
+    label.trim() == "_url"
 }
 
 /// A label in lower case without anything but letters and digits: `Page URL`, `page_url` and `pageUrl` are one.

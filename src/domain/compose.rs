@@ -26,7 +26,7 @@ const MAX_CODE: usize = 100;
 /// **Stated** is only what the person answered. The channel, the ad network, rule constants and a messenger's profile are
 /// **guessed**: they create a lead and fill blanks, but a second message of the same person must not undo what the sales
 /// staff changed since. For the first name the guesses are, in this order: profile name, user name, local part of the
-/// e-mail address, and `Lead` with the end of the sender's id; so a create always has one. A phone number is not among them:
+/// e-mail address, and `Lead` with the end of the lead's id; so a create always has one. A phone number is not among them:
 /// it stands in its own field, and as a name it would look like an answer.
 #[must_use]
 pub fn compose(submission: &Submission, external_ref: &ExternalRef, rules: &Rules, default_region: Region) -> Lead {
@@ -34,7 +34,10 @@ pub fn compose(submission: &Submission, external_ref: &ExternalRef, rules: &Rule
     let mut form = Form::of(submission, rules);
     let stated = form.stated(rules, region);
     let attribution = Attribution::read(submission.attribution.iter().cloned().chain(form.attribution()).collect());
-    let guessed = guessed(submission, rules, region, &stated, attribution.paid_by);
+    let mut guessed = guessed(submission, rules, region, attribution.paid_by);
+    let name = guessed_name(submission, rules, stated.email.as_deref().or(guessed.email.as_deref()));
+    let name = name.unwrap_or_else(|| Name::stand_in(last_resort(submission, external_ref)));
+    (guessed.first_name, guessed.last_name) = (Some(name.first), name.last);
     let mut notes = Notes::default();
     form.write_rest(&mut notes, submission);
     for fact in &attribution.facts {
@@ -52,8 +55,12 @@ struct Form<'a> {
 
 impl<'a> Form<'a> {
     fn of(submission: &'a Submission, rules: &Rules) -> Self {
+        let by_spelling =
+            rules.fields.iter().map(|(name, meaning)| (labels::plain(name), *meaning)).collect::<Vec<_>>();
         let meaning = |answer: &Answer| {
-            by_rule(answer, rules).or(answer.meaning).or_else(|| labels::meaning(&answer.key, &answer.label))
+            by_rule(answer, rules, &by_spelling)
+                .or(answer.meaning)
+                .or_else(|| labels::meaning(&answer.key, &answer.label))
         };
         let answers = submission.answers.iter().map(|answer| (answer, meaning(answer))).collect::<Vec<_>>();
         Self { is_used: vec![false; answers.len()], answers }
@@ -151,13 +158,16 @@ impl<'a> Form<'a> {
 }
 
 /// What the source's `fields` rules say: by the exact key or label, else by one that differs in spelling only.
-fn by_rule(answer: &Answer, rules: &Rules) -> Option<Meaning> {
-    let exact = rules.fields.get(&answer.key).or_else(|| rules.fields.get(&answer.label));
+fn by_rule(answer: &Answer, rules: &Rules, by_spelling: &[(String, Meaning)]) -> Option<Meaning> {
+    if by_spelling.is_empty() {
+        return None;
+    }
+    let exact = rules.fields.get(&answer.key).or_else(|| rules.fields.get(&answer.label)).copied();
     let similar = || {
-        let mut by_spelling = rules.fields.iter();
-        by_spelling.find(|(name, _)| labels::same(name, &answer.key) || labels::same(name, &answer.label))
+        let (key, label) = (labels::plain(&answer.key), labels::plain(&answer.label));
+        by_spelling.iter().find(|(name, _)| *name == key || *name == label).map(|(_, meaning)| *meaning)
     };
-    exact.or_else(|| similar().map(|(_, meaning)| meaning)).copied()
+    exact.or_else(similar)
 }
 
 /// What a person reads; the key where there is no label.
@@ -172,40 +182,35 @@ fn code(text: &str) -> Option<String> {
     is_code.then(|| code.to_owned())
 }
 
-/// What nobody stated: profile, channel, evidence and rule constants.
-fn guessed(
-    submission: &Submission,
-    rules: &Rules,
-    region: Region,
-    stated: &Fields,
-    paid_by: Option<AdPlatform>,
-) -> Fields {
+/// What nobody stated, but for the name: profile, channel, evidence and rule constants.
+fn guessed(submission: &Submission, rules: &Rules, region: Region, paid_by: Option<AdPlatform>) -> Fields {
     let profile = &submission.profile;
-    let number = |text: &String| Phone::of_account(text).or_else(|_| Phone::parse(text, region)).ok();
-    let phone = profile.phone.as_ref().and_then(number).map(|phone| phone.as_str().to_owned());
-    let email = profile.email.as_deref().and_then(|text| Email::parse(text).ok());
-    let asked_email = stated.email.as_deref().and_then(|text| Email::parse(text).ok());
-    let name = profile
-        .name
-        .as_deref()
-        .and_then(|text| Name::whole(text, rules.names))
-        .or_else(|| Name::of_handle(profile.username.as_deref()?))
-        .or_else(|| Name::of_handle(asked_email.as_ref().or(email.as_ref())?.local_part()))
-        .unwrap_or_else(|| Name::stand_in(&submission.sender_id));
-    let source = paid_by.and(rules.source_when_paid).or(rules.source).or(submission.source);
+    let phone = |text: &str| Phone::of_account(text).or_else(|_| Phone::parse(text, region)).ok();
+    let ad_platform = submission.ad_platform.or(paid_by);
     Fields {
-        first_name: Some(name.first),
-        last_name: name.last,
-        email: email.map(|email| email.as_str().to_owned()),
-        phone,
+        email: profile.email.as_deref().and_then(|text| Email::parse(text).ok()).map(|email| email.as_str().to_owned()),
+        phone: profile.phone.as_deref().and_then(phone).map(|phone| phone.as_str().to_owned()),
         status: rules.status,
         priority: rules.priority,
-        source,
-        ad_platform: rules.ad_platform.or(submission.ad_platform).or(paid_by),
+        source: ad_platform.and(rules.source_when_paid).or(rules.source).or(submission.source),
+        ad_platform: rules.ad_platform.or(ad_platform),
         assigned_to: rules.assigned_to.clone(),
         estimated_value: rules.estimated_value,
         ..Fields::default()
     }
+}
+
+/// A name that nobody was asked for.
+fn guessed_name(submission: &Submission, rules: &Rules, email: Option<&str>) -> Option<Name> {
+    let profile = &submission.profile;
+    let of_profile = profile.name.as_deref().and_then(|text| Name::whole(text, rules.names));
+    let of_email = || Name::of_handle(Email::parse(email?).ok()?.local_part());
+    of_profile.or_else(|| Name::of_handle(profile.username.as_deref()?)).or_else(of_email)
+}
+
+/// The id for a stand-in name: the sender's, or else our own, so that two nameless leads are not one.
+fn last_resort<'a>(submission: &'a Submission, external_ref: &'a ExternalRef) -> &'a str {
+    if submission.sender_id.is_empty() { external_ref.as_str() } else { &submission.sender_id }
 }
 
 /// Technical lines: the true time, the profile as it is, and the sender's facts.
@@ -427,7 +432,7 @@ fbclid: IwAR0abc";
         assert_eq!(first(&submission), "Ana");
         submission.answers.push(Answer::new("nama", "Ioana"));
         assert_eq!(first(&submission), "Ioana");
-        assert_eq!(first(&Submission::default()), "Lead");
+        assert_eq!(first(&Submission::default()), "Lead mtest1");
     }
 
     #[test]
@@ -475,7 +480,8 @@ fbclid: IwAR0abc";
     #[test]
     fn a_test_says_so_first() {
         let submission = Submission { is_test: true, ..form(&[("Kota", "Bogor")]) };
-        assert_eq!(lines(&lead(&submission, &Rules::default()))[1], "TEST: the sender marks this lead as a test");
+        let noted = ["# Answers", "TEST: the sender marks this lead as a test", "Kota: Bogor"];
+        assert_eq!(lines(&lead(&submission, &Rules::default())), noted);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Name {
     }
 }
 
-/// True for a first name that nobody gave: our own `Lead 098765`, Konektor's `Visitor [CODE]` for unknown people.
+/// True for a first name that nobody gave: none, our own `Lead 098765`, Konektor's `Visitor [CODE]` for unknown people.
 /// Such a one may be replaced by a guess.
 #[must_use]
 pub fn is_stand_in(first_name: &str) -> bool {
@@ -100,7 +100,7 @@ pub fn is_stand_in(first_name: &str) -> bool {
         || first_name.strip_prefix("Lead ").is_some_and(|id| {
             id.len() <= 6 && id.chars().all(|c| c.is_ascii_alphanumeric()) && id.contains(|c: char| c.is_ascii_digit())
         });
-    ours || first_name.strip_prefix("Visitor [").is_some_and(|code| code.ends_with(']'))
+    first_name.trim().is_empty() || ours || first_name.strip_prefix("Visitor [").is_some_and(|code| code.ends_with(']'))
 }
 
 /// True for what forms hold where there is no answer: nothing, `-`, `.`, `N/A`, `null`.
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(Name::stand_in("987654321098765").first, "Lead 098765");
         assert_eq!(Name::stand_in("wa:12").first, "Lead wa12");
         assert_eq!(Name::stand_in("").first, "Lead");
-        for text in ["Lead 098765", "Lead", "Lead wa12", "Visitor [KNK-001]"] {
+        for text in ["Lead 098765", "Lead", "Lead wa12", "Visitor [KNK-001]", " "] {
             assert!(is_stand_in(text), "{text:?}");
         }
         for text in ["Leadia", "Budi", "Lead Budi", "Visitor"] {

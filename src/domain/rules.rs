@@ -16,7 +16,7 @@ pub struct Rules {
     pub region: Option<Region>,
     /// The channel of contact; the provider's own where absent.
     pub source: Option<LeadSource>,
-    /// The channel of contact when there is proof of a paid click.
+    /// The channel of contact when a paid click is proven, or the sender names the ad.
     pub source_when_paid: Option<LeadSource>,
     /// The ad network, whatever the evidence says.
     pub ad_platform: Option<AdPlatform>,

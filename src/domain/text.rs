@@ -13,15 +13,19 @@ pub(super) fn is_invisible(c: char) -> bool {
 
 /// One tidy line: NFC, nothing invisible, every run of white space a single space, none at the ends.
 pub(super) fn one_line(text: &str) -> String {
-    let visible = text.nfc().filter(|c| c.is_whitespace() || !is_invisible(*c)).collect::<String>();
-    visible.split_whitespace().collect::<Vec<_>>().join(" ")
+    visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Tidy lines: NFC, nothing invisible, no blank lines, no white space at the ends of a line.
 pub(super) fn lines(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}', '\u{b}', '\u{c}', '\u{85}'], "\n");
-    let visible = text.nfc().filter(|c| c.is_whitespace() || !is_invisible(*c)).collect::<String>();
-    visible.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    visible(&text).lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// The text in NFC without what nobody sees, but with all its white space.
+fn visible(text: &str) -> String {
+    let is_kept = |c: &char| c.is_whitespace() || !is_invisible(*c);
+    if text.is_ascii() { text.chars().filter(is_kept).collect() } else { text.nfc().filter(is_kept).collect() }
 }
 
 /// The beginning of `text`, at most `max` Unicode scalar values (Konektor's unit of length) and no grapheme cut in two.

@@ -11,9 +11,11 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", EVERYTHING),
     ("app", EVERYTHING),
-    ("ops", &["store", "konektor", "metrics", "domain", "clock"]),
-    ("receive", &["providers", "store", "metrics", "domain", "clock"]),
+    ("ops", &["http", "providers", "store", "konektor", "metrics", "domain", "clock"]),
+    ("receive", &["http", "providers", "store", "metrics", "domain", "clock"]),
     ("deliver", &["konektor", "providers", "store", "metrics", "domain", "clock"]),
+    // What both listeners share.
+    ("http", &[]),
     ("metrics", &["domain"]),
     // The halves of the bridge meet in the store only.
     ("store", &["domain"]),

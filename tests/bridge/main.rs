@@ -5,13 +5,16 @@
 mod admin;
 mod cli;
 mod config;
+mod delivery;
 mod deploy;
 mod dialects;
 mod edge;
 mod fixtures;
+mod harness;
 mod house;
 mod receive;
 mod reload;
 mod sandbox;
 mod scripted_store;
+mod store;
 mod vectors;

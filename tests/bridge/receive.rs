@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -328,4 +328,46 @@ async fn stopping_ends_what_is_under_way_and_takes_nothing_more() {
     assert_eq!(answered(edge.public(Method::GET, "/healthz")).await.0, 200);
     edge.public.stop().await.unwrap();
     assert!(TcpStream::connect(address).is_err());
+}
+
+/// Collects log lines of all threads.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_people_send_is_in_no_log_line_and_the_request_id_is() {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_env_filter("konektor_bridge=trace").with_writer(move || writer.clone());
+    tracing::subscriber::set_global_default(lines.with_ansi(false).finish()).unwrap();
+    let edge = Edge::start().await;
+    let mut ids = Vec::new();
+    for mood in [Mood::Keeps, Mood::Full] {
+        edge.store.is(mood);
+        for kind in [SampleKind::Lead, SampleKind::Tampered] {
+            let mut sample = edge.sample("form", kind);
+            sample.headers.push(("x-request-id", "theirs-7".into()));
+            sample.headers.push(("x-secret-header", "in-a-header".into()));
+            sample.query = "token=in-the-query".into();
+            ids.push(header(&edge.post("form", &sample).send().await.unwrap(), "x-request-id").unwrap());
+        }
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(ids.iter().all(|id| text.contains(id)) && text.contains("theirs-7"), "{text}");
+    let body = String::from_utf8(edge.sample("form", SampleKind::Lead).body).unwrap();
+    let said: Vec<_> = form_urlencoded::parse(body.as_bytes()).map(|(_, value)| value.into_owned()).collect();
+    let personal = said.iter().map(String::as_str).filter(|value| value.len() > 4 && *value != "google");
+    for secret in personal.chain(["in-a-header", "in-the-query", "fake-form-secret", "v1="]) {
+        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    }
 }

@@ -381,6 +381,9 @@ Form: Kontak
     }
 
     proptest! {
+        // Each case is up to a whole block of text.
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
         #[test]
         fn a_block_that_fits_reads_back_as_the_same_notes(notes in notes(3)) {
             let block = notes.render();

@@ -62,15 +62,15 @@ impl Notes {
     /// Adds a line that is part of the same submission as the lines before: a second field with the same label becomes
     /// `label (2)`. An empty value adds nothing; a long one is cut at 500 characters, visibly.
     pub fn add(&mut self, section: Section, label: &str, value: &str) {
+        if self.section(section).len() == MAX_LINES {
+            self.was_cut |= !value.trim().is_empty();
+            return;
+        }
         let (label, value) = (clean_label(label), clean_value(value));
         if value.is_empty() {
             return;
         }
         let lines = self.section(section);
-        if lines.len() == MAX_LINES {
-            self.was_cut = true;
-            return;
-        }
         let mut number = 1;
         let mut numbered = label.clone();
         while let Some(known) = lines.iter().find(|line| line.label == numbered) {
@@ -155,7 +155,7 @@ impl Notes {
 
 /// One line without colons at the end of words, as `: ` ends a label in the block.
 fn clean_label(label: &str) -> String {
-    let line = one_line(label);
+    let line = one_line(head(label, 4 * MAX_LABEL));
     let words = line.split(' ').map(|word| word.trim_end_matches(':')).filter(|word| !word.is_empty());
     let label = words.collect::<Vec<_>>().join(" ");
     if label.is_empty() { "-".to_owned() } else { cut_visibly(&unforged(label), MAX_LABEL) }
@@ -163,7 +163,18 @@ fn clean_label(label: &str) -> String {
 
 /// Lines without blank ones, not too long.
 fn clean_value(value: &str) -> String {
-    cut_visibly(&unforged(lines(value)), MAX_VALUE)
+    let value = value.trim();
+    let head = head(value, 4 * MAX_VALUE);
+    let mut text = unforged(lines(head));
+    if head.len() < value.len() {
+        text.push('…');
+    }
+    cut_visibly(&text, MAX_VALUE)
+}
+
+/// The first `max` characters: a value may be megabytes, and only its beginning is looked at.
+fn head(text: &str, max: usize) -> &str {
+    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The text without anything that reads like one of the block's markers.

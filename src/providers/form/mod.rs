@@ -85,7 +85,8 @@ impl Provider for Form {
 
     fn accepted(&self, webhook: &Webhook) -> Reply {
         let encoding = self.encoding(&webhook.media_type());
-        let reply = if matches!(encoding, Some(Encoding::Json | Encoding::TextJson)) || asks_for_json(webhook) {
+        let is_json = matches!(encoding, Some(Encoding::Json | Encoding::TextJson));
+        let reply = if is_json || asks_for_json(webhook) || self.is_signed(webhook) {
             Reply::json(serde_json::json!({ "ok": true, "id": webhook.request_id }).to_string())
         } else if let Some(page) = self.next_page(webhook, encoding) {
             Reply::empty(303).header("location", page)
@@ -105,7 +106,8 @@ impl Provider for Form {
         if answers::answers(self.said(&fields)).is_empty() {
             return Ok(Vec::new());
         }
-        let page = webhook.header("referer").or_else(|| webhook.header("origin")).map(str::trim).map(str::to_owned);
+        let page = webhook.header("referer").or_else(|| webhook.header("origin")).map(str::trim);
+        let page = page.filter(|page| *page != "null").map(str::to_owned);
         Ok(vec![self.item(webhook, Filled { page, fields })])
     }
 
@@ -140,9 +142,8 @@ impl Form {
     /// Lets in what is signed, and what comes from a browser on an allowed site. A wrong signature is refused from
     /// wherever it comes: browsers send none.
     fn admit(&self, webhook: &Webhook, now: Timestamp) -> Result<(), Refusal> {
-        let signature = webhook.header(SIGNATURE);
-        if let Some(secret) = self.settings.secret.as_ref().filter(|_| signature != Header::Absent) {
-            return timed::verify(signature, secret, &webhook.body, now);
+        if let Some(secret) = self.settings.secret.as_ref().filter(|_| self.is_signed(webhook)) {
+            return timed::verify(webhook.header(SIGNATURE), secret, &webhook.body, now);
         }
         match webhook.header("origin") {
             _ if self.settings.origins.allowed(webhook).is_some() => Ok(()),
@@ -150,6 +151,11 @@ impl Form {
             Header::Once(_) | Header::Absent => Err(Refusal::NoProof),
             Header::Several => Err(Refusal::GarbledProof),
         }
+    }
+
+    /// True for what a back-end sent: it has no use for a page.
+    fn is_signed(&self, webhook: &Webhook) -> bool {
+        self.settings.secret.is_some() && webhook.header(SIGNATURE) != Header::Absent
     }
 
     fn encoding(&self, media_type: &str) -> Option<Encoding> {

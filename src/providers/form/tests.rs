@@ -150,6 +150,14 @@ fn scripts_get_json_and_browsers_go_to_the_next_page() {
 }
 
 #[test]
+fn a_back_end_that_signs_gets_json_and_no_page() {
+    let form = form("secret = 'rahasia'\nredirect_ok = 'https://toko.example/terima-kasih'");
+    let signature = timed::sign("rahasia", b"a=b", now());
+    let reply = form.accepted(&post(&[("content-type", PLAIN), (SIGNATURE, &signature)], "a=b"));
+    assert_eq!((reply.status, reply.body.as_str()), (200, r#"{"ok":true,"id":"req-1"}"#));
+}
+
+#[test]
 fn the_form_may_name_its_next_page_on_an_allowed_site() {
     let form = for_browsers();
     let goes = |body| header(&form.accepted(&from_site(body)), "location").unwrap().to_owned();

@@ -267,9 +267,9 @@ fn take_in(submission: &mut Submission, leaf: Leaf, base: &str) {
     }
 }
 
-/// The last part of a reference, where the webhook has no id of its own.
+/// What a reference says behind `sw:<source>:`, for a lead without an id of its own.
 fn tail(external_ref: &ExternalRef) -> String {
-    external_ref.as_str().rsplit(':').next().unwrap_or_default().to_owned()
+    external_ref.as_str().splitn(3, ':').last().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -54,8 +54,8 @@ fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> 
     };
     let base = list.as_ref().map_or(data, Path::each);
     let mut document = json!({});
+    Path::default().join("timestamp").put(&mut document, json!(at.to_string()));
     settings.type_path.put(&mut document, json!(kind_of(settings, updated)));
-    document["timestamp"] = json!(at.to_string());
     fill(settings, &base, &mut document, seed, updated);
     if let (Some(list), SampleKind::Batch) = (&list, kind) {
         let more = (1..3).filter_map(|step| {
@@ -63,11 +63,9 @@ fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> 
             fill(settings, &base, &mut other, seed.wrapping_add(step << 32), updated);
             list.each().find(&other).cloned()
         });
-        let more: Vec<_> = more.collect();
-        list.find_mut(&mut document)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .for_each(|list| list.extend(more.clone()));
+        if let Some(Value::Array(leads)) = list.find_mut(&mut document) {
+            leads.extend(more);
+        }
     }
     document
 }

@@ -182,7 +182,7 @@ fn a_list_of_leads_is_split_and_what_stands_around_it_is_kept() {
     let submission = read(&standard, &items[1]);
     let expected = [("form", "Promo", None), ("hp", "0813", Some(Meaning::Phone)), ("data.page", "x", None)];
     assert_eq!(said(&submission), expected);
-    assert_eq!(submission.sender_id, "1");
+    assert_eq!(submission.sender_id, "msg_1:1");
 }
 
 #[test]
@@ -259,6 +259,17 @@ fn samples_stand_where_the_map_looks() {
     let submission = read(&standard, &items[0]);
     let meanings: Vec<_> = submission.answers.iter().filter_map(|answer| answer.meaning).collect();
     assert_eq!(meanings, [Meaning::FullName, Meaning::Phone]);
+}
+
+#[test]
+fn settings_of_any_shape_have_samples() {
+    for settings in
+        ["type_path = '[*].kind'\nid = '[*].nr'", "id = 'data'\n[fields]\n'data[0]' = 'phone'", "items = 'type'"]
+    {
+        for kind in [SampleKind::Lead, SampleKind::Update, SampleKind::Batch] {
+            standard(settings).sample(kind, 9, now());
+        }
+    }
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub(super) struct Writer<'a> {
     number: Id<'a>,
     /// The business-scoped user id.
     pub(super) user_id: Option<Id<'a>>,
-    /// What the number of the person is, by the message and by the contact; for some people not a number.
+    /// The person's number: the message's, else the contact's.
     pub(super) phone: Option<Id<'a>>,
     wa_id: Option<Id<'a>>,
 }
@@ -107,35 +107,49 @@ pub(super) fn items(webhook: &Verified, change: &str) -> Vec<Item> {
         return unread();
     };
     let contacts = contacts(value.contacts);
-    messages.into_iter().filter_map(|message| item(webhook, value.metadata, &contacts, message)).collect()
+    let around = Around {
+        metadata: value.metadata,
+        contacts: &contacts,
+        only: match (messages.as_slice(), contacts.as_slice()) {
+            ([_], [only]) => Some(only),
+            _ => None,
+        },
+    };
+    messages.into_iter().filter_map(|message| item(webhook, &around, message)).collect()
 }
+
+/// What stands around a message in its change.
+struct Around<'c, 'a> {
+    metadata: Option<&'a RawValue>,
+    contacts: &'c [Listed<'a>],
+    /// The only contact, where there is only one message too.
+    only: Option<&'c Listed<'a>>,
+}
+
+/// A contact of the list, with its bytes.
+type Listed<'a> = (&'a RawValue, Contact<'a>);
 
 /// A part that can be done without, as its default where it is of another shape.
 fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
-/// The contacts that can be read, each with its bytes.
-fn contacts(raw: Option<&RawValue>) -> Vec<(&RawValue, Contact<'_>)> {
+/// The contacts that can be read.
+fn contacts(raw: Option<&RawValue>) -> Vec<Listed<'_>> {
     let list = part::<Vec<&RawValue>>(raw);
     list.into_iter().filter_map(|raw| Some((raw, serde_json::from_str(raw.get()).ok()?))).collect()
 }
 
 /// The item of one message; `None` when nobody wrote it.
-fn item(
-    webhook: &Verified,
-    metadata: Option<&RawValue>,
-    contacts: &[(&RawValue, Contact<'_>)],
-    raw: &RawValue,
-) -> Option<Item> {
-    let source = webhook.source();
+fn item(webhook: &Verified, around: &Around<'_, '_>, raw: &RawValue) -> Option<Item> {
+    let (source, metadata) = (webhook.source(), around.metadata);
     let Ok(message) = serde_json::from_str::<Message<'_>>(raw.get()) else {
         return Some(meta::unread(source, UNREAD, &stored(metadata, None, raw)));
     };
     if message.is_no_persons() {
         return None;
     }
-    let (contact, ids) = contact_of(&message, contacts).map(|(raw, ids)| (*raw, ids)).unzip();
+    let (contact, ids) = around.contact_of(&message).map(|(raw, ids)| (*raw, ids)).unzip();
     let body = stored(metadata, contact, raw);
     let Some(writer) = Writer::of(metadata, ids, &message) else {
         return Some(meta::unread(source, UNREAD, &body));
@@ -158,18 +172,15 @@ fn stored(metadata: Option<&RawValue>, contact: Option<&RawValue>, message: &Raw
     [r#"{"metadata":"#, metadata, r#","contact":"#, contact, r#","message":"#, message.get(), "}"].concat()
 }
 
-/// The contact of a message: by its person's ids, else the only one there is; never by position.
-fn contact_of<'c, 'a>(
-    message: &Message<'_>,
-    contacts: &'c [(&'a RawValue, Contact<'a>)],
-) -> Option<&'c (&'a RawValue, Contact<'a>)> {
-    let same = |a: &Option<Id<'_>>, b: &Option<Id<'_>>| a.is_some() && a == b;
-    let by_user = || contacts.iter().find(|(_, contact)| same(&contact.user_id, &message.from_user_id));
-    let by_phone = || contacts.iter().find(|(_, contact)| same(&contact.wa_id, &message.from));
-    by_user().or_else(by_phone).or(match contacts {
-        [only] => Some(only),
-        _ => None,
-    })
+impl<'c, 'a> Around<'c, 'a> {
+    /// The contact of a message: by its person's ids, never by position. In some countries the two numbers of one person
+    /// differ in a digit, so where nothing matches and nobody else can be meant, it is the only one there is.
+    fn contact_of(&self, message: &Message<'_>) -> Option<&'c Listed<'a>> {
+        let same = |a: &Option<Id<'_>>, b: &Option<Id<'_>>| a.is_some() && a == b;
+        let by_user = || self.contacts.iter().find(|(_, contact)| same(&contact.user_id, &message.from_user_id));
+        let by_phone = || self.contacts.iter().find(|(_, contact)| same(&contact.wa_id, &message.from));
+        by_user().or_else(by_phone).or(self.only)
+    }
 }
 
 impl Message<'_> {
@@ -260,6 +271,8 @@ mod tests {
         let value = r#"{"metadata":{"phone_number_id":"1"},"contacts":[{"wa_id":"5511988887777"}],
             "messages":[{"from":"551188887777","id":"m1"}]}"#;
         assert_eq!(refs(value), ["wa:1:5511988887777"]);
+        let two = value.replace(r#""id":"m1"}"#, r#""id":"m1"},{"from":"629","id":"m2"}"#);
+        assert_eq!(refs(&two), ["wa:1:551188887777", "wa:1:629"], "with two writers it is not known whose it is");
     }
 
     #[test]

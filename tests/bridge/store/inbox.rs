@@ -1,0 +1,254 @@
+//! Keep and sort: the inbox, dedupe, caps.
+
+use std::time::Duration;
+
+use konektor_bridge::domain::event::{DeadReason, EventId, Hold};
+use konektor_bridge::store::{EventState, Options, Selector, SortCount, Sorted, StoreError, Undelivered};
+
+use super::{Bed, bodies, done, event_id, everything, item, lead, on_every_backend, source, start, upto, with_options};
+
+fn new(count: usize) -> SortCount {
+    SortCount { new: count, ..SortCount::default() }
+}
+
+fn duplicate() -> SortCount {
+    SortCount { duplicates: 1, ..SortCount::default() }
+}
+
+fn unreadable(place: u64) -> Sorted {
+    Sorted {
+        place,
+        source: source(),
+        received: start(),
+        request_id: "r".to_owned(),
+        split: Err(Undelivered { reason: DeadReason::Unreadable, detail: "not JSON".to_owned() }),
+    }
+}
+
+#[test]
+fn a_kept_webhook_comes_out_as_it_went_in() {
+    on_every_backend(async |bed: Bed| {
+        bed.keep("one").await;
+        bed.pass(1);
+        bed.keep("two").await;
+        let records = bed.store.unsorted(10).await.unwrap();
+        let kept: Vec<_> = records.iter().map(|record| &record.webhook.body[..]).collect();
+        assert_eq!(kept, [b"one", b"two"]);
+        assert_eq!(records[1].webhook, bed.webhook("two"));
+        assert!(records[0].place < records[1].place);
+        assert_eq!(bed.store.unsorted(1).await.unwrap(), records[..1]);
+        assert_eq!(bed.stats().await.inbox, 2);
+    });
+}
+
+#[test]
+fn sorting_takes_the_record_out_and_puts_all_its_items_into_their_lanes() {
+    on_every_backend(async |bed: Bed| {
+        bed.keep("webhook").await;
+        assert_eq!(bed.sort(vec![item("ann", "1"), item("bob", "2"), item("ann", "3")]).await, new(3));
+        assert!(bed.store.unsorted(10).await.unwrap().is_empty());
+        assert_eq!(bodies(&bed.claim().await), ["1", "3"]);
+        assert_eq!(bodies(&bed.claim().await), ["2"]);
+        assert_eq!(bed.nothing().await, Some(bed.now() + Options::default().lease));
+    });
+}
+
+#[test]
+fn sorting_a_record_twice_changes_nothing() {
+    on_every_backend(async |bed: Bed| {
+        bed.keep("webhook").await;
+        let record = bed.store.unsorted(1).await.unwrap().remove(0);
+        let sorted = Sorted { split: Ok(vec![item("ann", "1")]), ..unreadable(record.place) };
+        assert_eq!(bed.store.sort(vec![sorted.clone()], bed.now()).await.unwrap(), new(1));
+        assert_eq!(bed.store.sort(vec![sorted], bed.now()).await.unwrap(), SortCount::default());
+        assert_eq!(bed.store.sort(vec![unreadable(record.place)], bed.now()).await.unwrap(), SortCount::default());
+        assert_eq!((bed.count(EventState::Pending).await, bed.count(EventState::Dead).await), (1, 0));
+    });
+}
+
+#[test]
+fn a_place_is_never_used_again() {
+    on_every_backend(async |bed: Bed| {
+        bed.keep("webhook").await;
+        let first = bed.store.unsorted(1).await.unwrap()[0].place;
+        bed.sort(Vec::new()).await;
+        bed.keep("webhook").await;
+        assert!(bed.store.unsorted(1).await.unwrap()[0].place > first);
+    });
+}
+
+#[test]
+fn the_same_event_twice_is_one_event() {
+    on_every_backend(async |bed: Bed| {
+        bed.keep("webhook").await;
+        let count = bed.sort(vec![item("ann", "1"), item("ann", "1")]).await;
+        assert_eq!(count, SortCount { new: 1, duplicates: 1, ..SortCount::default() });
+        assert_eq!(bed.arrive_as(item("ann", "1")).await, duplicate());
+        let claimed = bed.claim().await;
+        assert_eq!(bodies(&claimed), ["1"]);
+        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        assert_eq!(bed.arrive_as(item("ann", "1")).await, duplicate(), "after delivery too");
+    });
+}
+
+#[test]
+fn an_id_is_forgotten_after_the_retention_or_as_soon_as_its_source_says() {
+    on_every_backend(async |bed: Bed| {
+        let shortly = || konektor_bridge::domain::event::Item {
+            same_within: Some(Duration::from_secs(600)),
+            ..item("ann", "short")
+        };
+        bed.arrive("ann", "long").await;
+        bed.arrive_as(shortly()).await;
+        bed.pass(599);
+        assert_eq!(bed.arrive_as(shortly()).await, duplicate());
+        bed.pass(1);
+        assert_eq!(bed.arrive_as(shortly()).await, new(1));
+        assert_eq!(bed.arrive_as(item("ann", "long")).await, duplicate());
+        let claimed = bed.claim().await;
+        assert_eq!(bodies(&claimed), ["long", "short", "short"], "the earlier one is delivered as well");
+        bed.pass(30 * 24 * 3600);
+        assert_eq!(bed.arrive_as(item("ann", "long")).await, new(1));
+    });
+}
+
+#[test]
+fn an_event_that_gave_its_id_up_can_still_be_named() {
+    on_every_backend(async |bed: Bed| {
+        bed.arrive("ann", "1").await;
+        bed.pass(31 * 24 * 3600);
+        bed.arrive("ann", "1").await;
+        let ids: Vec<EventId> = bed.list(None, Default::default()).await.iter().map(|row| row.id).collect();
+        assert_eq!(ids[0], event_id("1"), "the newer one has it");
+        assert_ne!(ids[1], ids[0]);
+        assert_eq!(bed.store.event(&ids[1]).await.unwrap().unwrap().row.seq, 1);
+    });
+}
+
+#[test]
+fn what_is_held_does_not_enter_its_lane_and_is_known_all_the_same() {
+    on_every_backend(async |bed: Bed| {
+        let held = || konektor_bridge::domain::event::Item { hold: Hold::Spam, ..item("ann", "1") };
+        assert_eq!(bed.arrive_as(held()).await, SortCount { withheld: 1, ..SortCount::default() });
+        assert_eq!(bed.arrive_as(held()).await, duplicate());
+        assert_eq!(bed.nothing().await, None);
+        assert_eq!(bed.state_of("ann").await, "idle");
+        let row = bed.row("1").await;
+        assert_eq!((row.state, row.reason.as_deref()), (EventState::Withheld, Some("spam")));
+        assert_eq!(row.ended, Some(bed.now()));
+        assert!(row.detail.is_some());
+    });
+}
+
+#[test]
+fn a_webhook_that_cannot_be_split_becomes_a_dead_letter_whole_and_is_sorted_again_on_replay() {
+    on_every_backend(async |bed: Bed| {
+        bed.keep("{broken").await;
+        let record = bed.store.unsorted(1).await.unwrap().remove(0);
+        let count = bed.store.sort(vec![unreadable(record.place)], bed.now()).await.unwrap();
+        assert_eq!(count, SortCount { unreadable: 1, ..SortCount::default() });
+        let rows = bed.list(Some(EventState::Dead), Default::default()).await;
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].reason.as_deref(), rows[0].external_ref.as_ref()), (Some("unreadable"), None));
+        assert_eq!(rows[0].request_id, record.webhook.request_id);
+        let whole = bed.store.event(&rows[0].id).await.unwrap().unwrap();
+        assert_eq!(&whole.body.unwrap()[..], b"{broken");
+        assert!(bed.stats().await.bytes > 0);
+
+        let moved = bed.store.replay(&Selector::Ids(vec![rows[0].id]), 10, bed.now()).await.unwrap();
+        assert_eq!((moved.count, moved.more), (1, false));
+        let again = bed.store.unsorted(10).await.unwrap();
+        assert_eq!(again.len(), 1);
+        assert_eq!(again[0].webhook, record.webhook, "headers and all");
+        assert!(bed.list(None, Default::default()).await.is_empty());
+        let count = bed.store.sort(vec![unreadable(again[0].place)], bed.now()).await.unwrap();
+        assert_eq!(count.unreadable, 1, "still unreadable, so it is dead again");
+        assert_eq!(bed.store.replay(&everything(), 10, bed.now()).await.unwrap().count, 1);
+        bed.arrive("ann", "1").await;
+        assert_eq!(bodies(&bed.claim().await), ["1"]);
+    });
+}
+
+#[test]
+fn a_full_store_refuses_webhooks_until_something_is_delivered() {
+    with_options(&Options { max_events: 2, ..Options::default() }, async |bed: Bed| {
+        bed.arrive("ann", "1").await;
+        bed.keep("webhook").await;
+        let refused = bed.store.keep(bed.webhook("webhook")).await;
+        assert!(matches!(refused, Err(StoreError::Full("events"))), "{refused:?}");
+        bed.sort(vec![item("bob", "2")]).await;
+        assert!(bed.store.keep(bed.webhook("webhook")).await.is_err());
+        let claimed = bed.claim().await;
+        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        bed.keep("webhook").await;
+    });
+}
+
+#[test]
+fn bytes_are_counted_from_the_inbox_to_the_end() {
+    let webhook = 7 + "content-type".len() as u64 + "text/plain".len() as u64;
+    with_options(&Options { max_bytes: 2 * webhook, ..Options::default() }, async |bed: Bed| {
+        bed.keep("webhook").await;
+        bed.keep("webhook").await;
+        assert_eq!(bed.stats().await.bytes, 2 * webhook);
+        let refused = bed.store.keep(bed.webhook("")).await;
+        assert!(matches!(refused, Err(StoreError::Full("bytes"))), "{refused:?}");
+        bed.sort(vec![item("ann", "12345")]).await;
+        assert_eq!(bed.stats().await.bytes, webhook + 5);
+        let claimed = bed.claim().await;
+        let _ = bed.store.fetched(&claimed.lease, upto(&claimed), vec![0; 9].into()).await.unwrap();
+        assert_eq!(bed.stats().await.bytes, webhook + 14);
+        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        assert_eq!(bed.stats().await.bytes, webhook);
+    });
+}
+
+#[test]
+fn a_crowded_lane_sends_new_events_to_the_dead_letters_and_nothing_is_lost() {
+    with_options(&Options { max_lane_events: 2, ..Options::default() }, async |bed: Bed| {
+        bed.arrive("ann", "1").await;
+        bed.arrive("ann", "2").await;
+        assert_eq!(bed.arrive_as(item("ann", "3")).await, SortCount { crowded: 1, ..SortCount::default() });
+        bed.arrive("bob", "other").await;
+        assert_eq!(bed.row("3").await.reason.as_deref(), Some("lane_full"));
+        let claimed = bed.claim().await;
+        assert_eq!(bodies(&claimed), ["1", "2"]);
+        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        assert_eq!(bed.store.replay(&everything(), 10, bed.now()).await.unwrap().count, 1);
+        let _bob = bed.claim().await;
+        let claimed = bed.claim().await;
+        assert_eq!((bodies(&claimed), claimed.lease.external_ref.clone()), (vec!["3".to_owned()], lead("ann")));
+    });
+}
+
+#[test]
+fn sources_that_were_on_are_remembered() {
+    on_every_backend(async |bed: Bed| {
+        let name = |name: &str| konektor_bridge::domain::event::SourceName::parse(name).unwrap();
+        bed.store.remember_sources(&[name("meta"), name("form")], bed.now()).await.unwrap();
+        bed.store.remember_sources(&[name("form"), name("google")], bed.now()).await.unwrap();
+        assert_eq!(bed.store.known_sources().await.unwrap(), [name("form"), name("google"), name("meta")]);
+    });
+}
+
+#[test]
+fn a_waiting_sorter_is_woken_by_what_came_before_it_waited() {
+    on_every_backend(async |bed: Bed| {
+        bed.keep("webhook").await;
+        bed.store.inbox_changed().await;
+        bed.sort(vec![item("ann", "1")]).await;
+        bed.store.lanes_changed().await;
+    });
+}
+
+#[test]
+fn a_closed_store_refuses() {
+    on_every_backend(async |bed: Bed| {
+        bed.keep("webhook").await;
+        bed.store.close().await;
+        assert!(matches!(bed.store.keep(bed.webhook("x")).await, Err(StoreError::Closed)));
+        assert!(matches!(bed.store.unsorted(1).await, Err(StoreError::Closed)));
+        assert!(matches!(bed.store.events(Default::default()).await, Err(StoreError::Closed)));
+        bed.store.close().await;
+    });
+}

@@ -1,0 +1,174 @@
+//! What the embedded store is after a stop, a crash, and with somebody else at its door.
+
+use std::path::Path;
+use std::time::Duration;
+
+use konektor_bridge::domain::event::Hold;
+use konektor_bridge::store::{
+    EventState, Fenced, Observation, OpenError, Options, PauseReason, RateHeaders, SqliteStore, StoreError,
+};
+
+use super::{Bed, bodies, dead, done, event_id, item, lead, run, start, upto};
+
+fn open(dir: &Path, now: jiff::Timestamp) -> Bed {
+    let store = SqliteStore::open(dir, Options::default(), now).unwrap();
+    Bed { store: std::sync::Arc::new(store), now: now.into(), _dir: None }
+}
+
+/// What `kill -9` leaves: the files as they are at this moment, without the lock.
+fn as_killed(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["store.db", "store.db-wal"] {
+        std::fs::copy(dir.join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn everything_is_still_there_after_a_stop() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = open(dir.path(), start());
+        bed.create("ann", "1").await;
+        bed.kill("bob", "2").await;
+        bed.arrive_as(konektor_bridge::domain::event::Item { hold: Hold::Spam, ..item("carl", "3") }).await;
+        bed.arrive("dora", "4").await;
+        bed.keep("unsorted").await;
+        bed.store.remember_sources(&[super::source()], bed.now()).await.unwrap();
+        let claimed = bed.claim().await;
+        let throttled = RateHeaders {
+            limit: Some(200),
+            throttled: true,
+            retry_after: Some(Duration::from_secs(90)),
+            ..RateHeaders::default()
+        };
+        bed.store.observe(claimed.permit, Observation::Answered(throttled), bed.now()).await.unwrap();
+        let _ = bed.settle(&claimed, konektor_bridge::store::Outcome::Retry { at: bed.now(), counted: true }).await;
+        bed.store.pause(PauseReason::Forbidden, bed.now()).await.unwrap();
+        let (events, stats) = (bed.list(None, Default::default()).await, bed.stats().await);
+        let lane = bed.store.lane(&lead("dora")).await.unwrap();
+        bed.store.close().await;
+
+        let bed = open(dir.path(), start());
+        assert_eq!(bed.list(None, Default::default()).await, events);
+        assert_eq!(bed.stats().await, stats);
+        assert_eq!(bed.store.lane(&lead("dora")).await.unwrap(), lane);
+        assert_eq!(bed.store.known_sources().await.unwrap(), [super::source()]);
+        assert_eq!(&bed.store.unsorted(9).await.unwrap()[0].webhook.body[..], b"unsorted");
+        assert_eq!(bed.arrive_as(item("ann", "1")).await.duplicates, 1, "it sorts the oldest: the one from before");
+    });
+}
+
+#[test]
+fn numbers_go_on_after_a_restart_although_everything_is_forgotten() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = open(dir.path(), start());
+        bed.create("ann", "1").await;
+        bed.pass(500 * 24 * 3600);
+        assert_eq!(bed.store.expire(9, bed.now()).await.unwrap(), 2);
+        drop(bed);
+        let bed = open(dir.path(), start());
+        bed.keep("webhook").await;
+        assert_eq!(bed.store.unsorted(1).await.unwrap()[0].place, 2);
+        bed.sort(vec![item("ann", "2")]).await;
+        assert_eq!(bed.row("2").await.seq, 2);
+    });
+}
+
+#[test]
+fn a_stop_ends_the_leases_without_blame_and_a_crash_with_it() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = open(dir.path(), start());
+        bed.arrive("ann", "1").await;
+        bed.arrive("bob", "2").await;
+        let ann = bed.claim().await;
+        let bob = bed.claim().await;
+        assert_eq!(bed.begin(&bob).await, Fenced::Done);
+        let killed = as_killed(dir.path());
+        drop(bed);
+        for (dir, crashes) in [(&dir, 0), (&killed, 1)] {
+            let bed = open(dir.path(), start());
+            assert_eq!(bed.settle(&ann, done("L", upto(&ann))).await, Fenced::Stale, "the lease is over");
+            let again = bed.claim().await;
+            assert_eq!((bodies(&again), again.intent), (bodies(&ann), None));
+            assert_eq!(bed.store.lane(&lead("ann")).await.unwrap().unwrap().crashes, crashes);
+            assert_eq!(bed.state_of("bob").await, "waiting");
+            bed.pass(2);
+            assert_eq!(bed.claim().await.intent.map(|intent| intent.fence), Some(bob.lease.fence));
+        }
+    });
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_crash_at_every_step() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = open(dir.path(), start());
+        bed.keep("webhook").await;
+        let kept = as_killed(dir.path());
+        bed.sort(vec![item("ann", "1"), item("bob", "2")]).await;
+        let sorted = as_killed(dir.path());
+        let claimed = bed.claim().await;
+        let _ = bed.begin(&claimed).await;
+        let _ = bed.settle(&claimed, dead(&claimed)).await;
+        let settled = as_killed(dir.path());
+        drop(bed);
+
+        let bed = open(kept.path(), start());
+        assert_eq!(bed.store.unsorted(9).await.unwrap().len(), 1);
+        assert_eq!(bed.sort(vec![item("ann", "1"), item("bob", "2")]).await.new, 2);
+        let bed = open(sorted.path(), start());
+        assert!(bed.store.unsorted(9).await.unwrap().is_empty());
+        assert_eq!(bodies(&bed.claim().await), ["1"]);
+        let bed = open(settled.path(), start());
+        assert_eq!(bed.row("1").await.state, EventState::Dead);
+        assert_eq!(bodies(&bed.claim().await), ["2"]);
+        assert_eq!(bed.stats().await.dead_lanes, 1);
+    });
+}
+
+#[test]
+fn a_second_process_is_refused_until_the_first_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
+    let second = SqliteStore::open(dir.path(), Options::default(), start());
+    assert!(matches!(second, Err(OpenError::InUse(_))));
+    drop(first);
+    SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
+}
+
+#[test]
+fn a_file_that_is_not_a_store_or_of_a_newer_one_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
+    conn.execute_batch("CREATE TABLE other (x)").unwrap();
+    let refused = |text| {
+        let error = SqliteStore::open(dir.path(), Options::default(), start()).err().expect("it is refused");
+        assert!(error.to_string().contains(text), "{error}");
+    };
+    refused("not a store of this program");
+    conn.execute_batch("PRAGMA application_id = 0x6b6f6e62; PRAGMA user_version = 99").unwrap();
+    refused("newer version (99");
+}
+
+#[test]
+fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = open(dir.path(), start());
+        bed.arrive("ann", "1").await;
+        bed.keep("webhook").await;
+        drop(bed);
+        let options = Options { disk_reserve: u64::MAX, ..Options::default() };
+        let store = SqliteStore::open(dir.path(), options, start()).unwrap();
+        let bed = Bed { store: std::sync::Arc::new(store), now: start().into(), _dir: None };
+        let refused = bed.store.keep(bed.webhook("x")).await;
+        assert!(matches!(refused, Err(StoreError::Full("disk"))), "{refused:?}");
+        bed.sort(vec![item("bob", "2")]).await;
+        let claimed = bed.claim().await;
+        assert_eq!(bed.settle(&claimed, done("L", upto(&claimed))).await, Fenced::Done);
+        assert_eq!(bed.store.event(&event_id("1")).await.unwrap().unwrap().row.state, EventState::Delivered);
+    });
+}
