@@ -10,14 +10,12 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::failure::BadUsage;
-use super::local::below;
+use super::local::{self, below};
 use crate::config::Settings;
 use crate::ops::wire::{Event, EventPage, Failure, ListQuery, Moved, Which};
 
 /// Longest time for one request: moving a thousand events takes a fraction of it.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest time to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// The most events on a page of the admin API.
 const PAGE: usize = 1000;
 
@@ -42,13 +40,7 @@ impl Admin {
 
     /// The one at `base`.
     pub(super) fn at(base: Url, token: Option<SecretString>) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // The token must not follow a redirect.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .context("the HTTP client cannot be set up")?;
+        let http = local::client(&base, TIMEOUT)?;
         Ok(Self { http, base, token })
     }
 

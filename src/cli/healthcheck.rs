@@ -21,18 +21,18 @@ pub(super) struct Args {}
 
 pub(super) async fn run(Args {}: Args, context: Context) -> anyhow::Result<Exit> {
     let settings = config::load(&context.environment)?.settings;
-    let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().context("no HTTP client")?;
-    ask(&http, settings.listen, "healthz").await?;
+    ask(settings.listen, "healthz").await?;
     if let Admin::Open(address) | Admin::Guarded(address, _) = settings.admin {
-        ask(&http, address, "readyz").await?;
+        ask(address, "readyz").await?;
     }
     Ok(Exit::Done)
 }
 
-async fn ask(http: &reqwest::Client, address: SocketAddr, path: &str) -> anyhow::Result<()> {
+async fn ask(address: SocketAddr, path: &str) -> anyhow::Result<()> {
     let base = local::url_of(address)
         .ok_or_else(|| BadUsage(format!("give the bridge fixed ports: {address} says nothing of where it is")))?;
-    let url = format!("{base}{path}");
+    let http = local::client(&base, PATIENCE)?;
+    let url = local::below(&base, &[path]).to_string();
     let answer = http.get(&url).send().await.with_context(|| format!("the bridge does not answer at {url}"))?;
     ensure!(answer.status().is_success(), "the bridge answers {} at {url}; its log says why", answer.status().as_u16());
     Ok(())

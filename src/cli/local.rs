@@ -1,9 +1,11 @@
 //! What commands learn from the configuration of the machine they run on.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
+use anyhow::Context as _;
 use jiff::Timestamp;
-use url::Url;
+use url::{Host, Url};
 
 use super::Context;
 use super::failure::BadUsage;
@@ -11,6 +13,9 @@ use crate::app::sources::build_sources;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::domain::event::SourceName;
 use crate::providers::{Registry, Source, SourceState};
+
+/// Longest time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
 impl Context {
     pub(super) fn now(&self) -> Timestamp {
@@ -70,6 +75,27 @@ pub(super) fn below(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
     url.path_segments_mut().expect("a web address takes a path").pop_if_empty().extend(path);
     url
+}
+
+/// A client for what is at `base`. A redirect is not followed: it could take a token elsewhere. What is on this machine is
+/// asked directly, whatever proxy the environment names.
+pub(super) fn client(base: &Url, timeout: Duration) -> anyhow::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("konektor-bridge/", env!("CARGO_PKG_VERSION")))
+        .timeout(timeout)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none());
+    let builder = if is_this_machine(base) { builder.no_proxy() } else { builder };
+    builder.build().context("the HTTP client cannot be set up; are there root certificates on this machine?")
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
     let (config, registry) = context.configured()?;
     let source = local::source(&registry, &args.source)?;
     let hook = local::hook(&base(args.url.clone(), &config.settings)?, &source.name);
-    let sender = Sender::new()?;
+    let sender = Sender::new(&hook)?;
     let (provider, now) = (source.provider.as_ref(), context.now());
     if let Some(path) = &args.file {
         let sample = provider.sign(super::explain::read(path)?, now);
@@ -157,14 +157,9 @@ fn advise(source: &SourceName, kind: SampleKind, status: u16, out: &mut Out) -> 
 pub(super) struct Sender(reqwest::Client);
 
 impl Sender {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("konektor-bridge-send/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .context("the HTTP client cannot be set up")?;
-        Ok(Self(http))
+    /// For the bridge at `base`.
+    pub(super) fn new(base: &Url) -> anyhow::Result<Self> {
+        local::client(base, TIMEOUT).map(Self)
     }
 
     /// Posts `sample` to `hook`, and waits for the answer.

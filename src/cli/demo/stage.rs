@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -28,6 +29,8 @@ use crate::sandbox::{self, DEFAULT_KEY, Faults, GraphSettings, Plan, Running, Wo
 
 /// The ports that people expect: the bridge's two, and one for Konektor.
 const FRIENDLY: [u16; 3] = [8080, 8081, 8090];
+/// Longest time for one question to the local Konektor.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// The site whose forms are taken.
 pub(super) const SITE: &str = "https://www.example.com";
 /// The senders, in the order of the story.
@@ -53,7 +56,7 @@ pub(super) struct Stage {
     directory: TempDir,
     environment: Vec<(&'static str, String)>,
     /// How long it took until the bridge listened.
-    started_in: std::time::Duration,
+    started_in: Duration,
     pub(super) admin: Admin,
     pub(super) hooks: Url,
     pub(super) admin_url: Url,
@@ -88,13 +91,12 @@ impl Stage {
                 _ => {}
             }
         }
-        let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build();
         Ok(Self {
             bridge,
             konektor,
             registry,
-            sender: Sender::new()?,
-            http: http.context("the HTTP client cannot be set up")?,
+            sender: Sender::new(&hooks)?,
+            http: local::client(&hooks, TIMEOUT)?,
             clock,
             directory,
             environment,
