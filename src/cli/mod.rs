@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn verify_cli() {
+    fn the_arguments_are_well_defined() {
         Cli::command().debug_assert();
     }
 
