@@ -112,11 +112,11 @@ fn table(events: &[Event], now: Timestamp, out: &mut Out) -> io::Result<()> {
             Text(age(event.received, now), Tone::Faint),
             Text::from(&event.source),
             Text(event.state.to_string(), tone(event.state)),
+            Text::from(event.reason.as_deref().unwrap_or_default()),
             Text::from(event.external_ref.as_deref().unwrap_or("–")),
-            Text::from(event.reason.as_deref().or(event.lead_id.as_deref()).unwrap_or_default()),
         ]
     });
-    out.table(["event", "age", "source", "state", "lead", "reason or lead id"], &[0, 1, 2, 3], rows)
+    out.list(["event", "age", "source", "state", "reason", "lead"], &[0, 1, 2, 3, 4], rows)
 }
 
 const fn tone(state: EventState) -> Tone {
@@ -139,11 +139,11 @@ fn whole(detail: &EventDetail, now: Timestamp, out: &mut Out) -> io::Result<()> 
         "lead       {}",
         printable(event.external_ref.as_deref().unwrap_or("– (the webhook could not be split)"))
     )?;
-    writeln!(out, "received   {} ({} ago)", event.received, age(event.received, now))?;
+    writeln!(out, "received   {:.0} ({} ago)", event.received, age(event.received, now))?;
     writeln!(out, "request    {}", event.request_id)?;
     write!(out, "state      {state}{}{state:#}", event.state)?;
     if let Some(ended) = event.ended {
-        write!(out, " since {ended} ({} ago)", age(ended, now))?;
+        write!(out, " since {ended:.0} ({} ago)", age(ended, now))?;
     }
     writeln!(out)?;
     let said = [("lead id", &event.lead_id), ("reason", &event.reason), ("detail", &event.detail)];
@@ -176,7 +176,7 @@ fn print_lane(lane: &Lane, now: Timestamp, out: &mut Out) -> io::Result<()> {
         )?;
     }
     if let Some(due) = lane.due {
-        writeln!(out, "due        {due}")?;
+        writeln!(out, "due        {due:.0}")?;
     }
     for Attempt { at, call, status, millis, note } in &lane.log {
         let status = status.map_or_else(|| "–".to_owned(), |status| status.to_string());

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_source_that_is_off_or_unknown_says_what_to_do() {
-        let (_, registry) = configured(&Environment::from_iter([("BRIDGE_CONFIG", "")])).unwrap();
+        let (_, registry) = configured(&Environment::default()).unwrap();
         let said = |name: &str| source(&registry, name).unwrap_err().to_string();
         assert!(said("google").contains("GOOGLE_LEADS_KEY is not set"), "{}", said("google"));
         assert!(said("gogle").contains("there are form, google"), "{}", said("gogle"));

@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_are_well_defined() {
+    fn the_command_line_holds_together() {
         Cli::command().debug_assert();
     }
 
@@ -141,22 +141,34 @@ mod tests {
     }
 
     #[test]
-    fn the_help_of_each_command_has_an_example_that_can_be_typed() {
+    fn the_help_of_each_command_has_examples_and_all_can_be_typed() {
         let leaves = leaves(&Cli::command(), "konektor-bridge");
         assert!(leaves.len() > 15);
         for (path, mut command) in leaves {
             let help = command.render_help().to_string();
-            let example = help.lines().find(|line| line.trim_start().contains(&path) && !line.contains("Usage"));
-            let example = example.unwrap_or_else(|| panic!("{path} has no example:\n{help}"));
-            let words = example[example.find(&path).unwrap()..].split('#').next().unwrap().split_whitespace();
-            let words: Vec<_> = words.take_while(|word| !matches!(*word, "|" | ">" | "<")).map(unquoted).collect();
-            if let Err(error) = Cli::try_parse_from(&words) {
-                panic!("{example}: {error}");
+            let lines = help.lines().filter(|line| !line.starts_with("Usage"));
+            let examples: Vec<_> = lines.filter_map(|line| Some(&line[line.find(&path)?..])).collect();
+            assert!(!examples.is_empty(), "{path} has no example:\n{help}");
+            for example in examples {
+                if let Err(error) = Cli::try_parse_from(words(example)) {
+                    panic!("{example}: {error}");
+                }
             }
         }
     }
 
-    fn unquoted(word: &str) -> String {
-        word.replace('\'', "")
+    /// The words of a line for a shell, up to a comment or an operator.
+    fn words(line: &str) -> Vec<String> {
+        let quoted = line.split('\'').enumerate().map(|(place, part)| match place % 2 {
+            0 => part.to_owned(),
+            _ => part.replace(' ', "\u{a0}"),
+        });
+        let line: String = quoted.collect();
+        let ends = |word: &str| matches!(word, "#" | "|" | "<" | ">" | "&&");
+        line.split([' ', '\t'])
+            .filter(|word| !word.is_empty())
+            .take_while(|word| !ends(word))
+            .map(str::to_owned)
+            .collect()
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -29,18 +29,40 @@ impl Out {
     }
 
     /// Writes `rows` under `header`, as wide as the terminal allows. The columns `whole` are never broken, so that what
-    /// stands there can be copied.
+    /// stands there can be copied; what does not fit in the others goes on below.
     pub(super) fn table<const N: usize>(
         &mut self,
         header: [&str; N],
         whole: &[usize],
         rows: impl IntoIterator<Item = [Text; N]>,
     ) -> io::Result<()> {
+        self.write_table(header, whole, usize::MAX, rows)
+    }
+
+    /// The same with one line for each row: what does not fit is cut.
+    pub(super) fn list<const N: usize>(
+        &mut self,
+        header: [&str; N],
+        whole: &[usize],
+        rows: impl IntoIterator<Item = [Text; N]>,
+    ) -> io::Result<()> {
+        self.write_table(header, whole, 1, rows)
+    }
+
+    fn write_table<const N: usize>(
+        &mut self,
+        header: [&str; N],
+        whole: &[usize],
+        lines_each: usize,
+        rows: impl IntoIterator<Item = [Text; N]>,
+    ) -> io::Result<()> {
         let mut table = Table::new();
-        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(NOTHING).set_truncation_indicator("…").set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(header.map(|word| self.cell(Text(word.to_uppercase(), Tone::Faint))));
         for row in rows {
-            table.add_row(row.map(|text| self.cell(text)));
+            let mut row = Row::from(row.map(|text| self.cell(text)));
+            row.max_height(lines_each);
+            table.add_row(row);
         }
         for (index, column) in table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));

@@ -34,7 +34,7 @@ async fn ask(verb: &str, mut context: Context) -> anyhow::Result<Exit> {
     match state.paused {
         Some(paused) => writeln!(
             context.out,
-            "Konektor is not called ({}, since {}); webhooks are kept until `konektor-bridge resume`",
+            "Konektor is not called ({}, since {:.0}); webhooks are kept until `konektor-bridge resume`",
             paused.why, paused.since
         )?,
         None => writeln!(context.out, "Konektor is called")?,

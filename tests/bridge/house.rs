@@ -40,6 +40,7 @@ const PURE: &[&str] = &[
     "deliver/fold.rs",
     "deliver/identity.rs",
     "deliver/plan/",
+    "deliver/rehearse.rs",
     "deliver/retry.rs",
     "deliver/sort.rs",
     "store/lane.rs",

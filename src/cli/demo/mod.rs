@@ -7,11 +7,15 @@ mod stage;
 mod story;
 
 use std::io::Write as _;
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use self::stage::Stage;
 use self::story::Story;
 use super::Context;
 use super::failure::Exit;
+use super::output::Out;
 use super::sandbox::faults;
 use super::stopping::asked_to_stop;
 use crate::telemetry::{self, Lines};
@@ -27,6 +31,9 @@ pub(super) struct Args {
     /// End when the story is told; exit code 0 when all came out right, else 1
     #[arg(long)]
     once: bool,
+    /// How long all waiting together may take before what is waited for counts as not come
+    #[arg(long, value_name = "TIME", default_value = "6s")]
+    patience: SignedDuration,
     /// Something that goes wrong in the local Konektor, as in `sandbox`; may be repeated
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     faults: Vec<String>,
@@ -38,18 +45,24 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
     }
     let ports = if args.once { stage::Ports::Any } else { stage::Ports::Friendly };
     let stage = Stage::set(ports, faults(&args.faults)?, context.clock.clone()).await?;
-    let wrong = {
-        let mut story = Story::begin(&mut context.out);
-        stage.introduce(&mut story)?;
-        acts::play(&stage, &mut story).await?;
-        finale::leads(&stage, &mut story).await?;
-        story.end()?
+    let told = tokio::select! {
+        wrong = tell(&stage, args.patience.unsigned_abs(), &mut context.out) => Some(wrong?),
+        stopped = asked_to_stop() => stopped.map(|()| None)?,
     };
-    if !args.once {
+    if told.is_some() && !args.once {
         finale::what_to_try(&stage, &mut context.out)?;
         context.out.flush()?;
         asked_to_stop().await?;
     }
     stage.clear().await?;
-    Ok(if wrong == 0 { Exit::Done } else { Exit::NotDone })
+    Ok(if told == Some(0) { Exit::Done } else { Exit::NotDone })
+}
+
+/// Tells the story, and gives how many things did not come out right.
+async fn tell(stage: &Stage, patience: Duration, out: &mut Out) -> anyhow::Result<usize> {
+    let mut story = Story::begin(patience, out);
+    stage.introduce(&mut story)?;
+    acts::play(stage, &mut story).await?;
+    finale::leads(stage, &mut story).await?;
+    Ok(story.end()?)
 }

@@ -7,9 +7,6 @@ use tokio::time::Instant;
 
 use crate::cli::output::{Out, Tone, printable, took};
 
-/// How long all waiting together may take. It is generous: what is waited for takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(6);
-
 /// The telling.
 pub(super) struct Story<'a> {
     out: &'a mut Out,
@@ -17,12 +14,13 @@ pub(super) struct Story<'a> {
     right: usize,
     wrong: usize,
     began: Instant,
-    waited: Duration,
+    patience: Duration,
 }
 
 impl<'a> Story<'a> {
-    pub(super) fn begin(out: &'a mut Out) -> Self {
-        Self { out, act: 0, right: 0, wrong: 0, began: Instant::now(), waited: Duration::ZERO }
+    /// Begins. `patience` is how long all waiting together may take.
+    pub(super) fn begin(patience: Duration, out: &'a mut Out) -> Self {
+        Self { out, act: 0, right: 0, wrong: 0, began: Instant::now(), patience }
     }
 
     /// Begins the next act.
@@ -59,8 +57,8 @@ impl<'a> Story<'a> {
         let began = Instant::now();
         loop {
             let found = look().await?;
-            if found.is_some() || self.waited + began.elapsed() > PATIENCE {
-                self.waited += began.elapsed();
+            if found.is_some() || began.elapsed() >= self.patience {
+                self.patience = self.patience.saturating_sub(began.elapsed());
                 return Ok(found);
             }
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -11,8 +11,13 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::Lead;
 use crate::domain::region::Region;
 use crate::domain::rules::{NameStyle, Rules};
-use crate::domain::submission::{Profile, Submission};
+use crate::domain::submission::Submission;
 use crate::konektor::wire::LeadBody;
+
+/// Leaves a rule out.
+type LeaveOut = fn(&mut Rules);
+/// Moves a part from one submission to another.
+type Move = fn(&mut Submission, &mut Submission);
 
 /// Konektor's fields of a lead by their names on the wire, without notes and reference.
 pub(super) fn fields(lead: &Lead) -> Map<String, Value> {
@@ -40,20 +45,21 @@ pub(super) fn credit(
     for (cause, without) in without_a_rule(rules) {
         compare(&cause, &read(submission, &without));
     }
-    for (cause, without) in without_a_part(submission) {
-        compare(&cause, &read(&without, rules));
+    for part in parts(submission) {
+        compare(&part.cause, &read(&part.without, rules));
     }
-    // Two answers that say the same: leaving out either changes nothing, so each is tried alone.
+    // Two parts that say the same: leaving out either changes nothing, so each is tried alone.
+    let alone: Vec<_> = parts(submission).into_iter().map(|part| (part.cause, read(&part.alone, rules))).collect();
     for field in whole.keys().filter(|field| !causes.contains_key(*field)).cloned().collect::<Vec<_>>() {
-        let alone = only_an_answer(submission).filter(|(_, alone)| read(alone, rules).get(&field) == whole.get(&field));
-        causes.insert(field.clone(), alone.map(|(cause, _)| cause).collect());
+        let same = alone.iter().filter(|(_, alone)| alone.get(&field) == whole.get(&field));
+        causes.insert(field.clone(), same.map(|(cause, _)| cause.clone()).collect());
     }
     causes
 }
 
 /// The rules with each one that is set left out, and its name.
 fn without_a_rule(rules: &Rules) -> Vec<(String, Rules)> {
-    let left_out: [(&str, fn(&mut Rules)); 9] = [
+    let left_out: [(&str, LeaveOut); 9] = [
         ("region", |rules| rules.region = None),
         ("source", |rules| rules.source = None),
         ("source_when_paid", |rules| rules.source_when_paid = None),
@@ -77,53 +83,55 @@ fn without_a_rule(rules: &Rules) -> Vec<(String, Rules)> {
     single.chain(fields).filter(|(_, without)| without != rules).collect()
 }
 
-/// The submission with each of its parts left out, and what that part is.
-fn without_a_part(submission: &Submission) -> Vec<(String, Submission)> {
+/// A part of a submission that may set a field.
+struct Part {
+    /// What it is.
+    cause: String,
+    /// The submission without it.
+    without: Submission,
+    /// It, and nothing else.
+    alone: Submission,
+}
+
+fn parts(submission: &Submission) -> Vec<Part> {
     let answers = submission.answers.iter().enumerate().map(|(place, answer)| {
         let mut without = submission.clone();
         without.answers.remove(place);
-        (format!("answer {}", answer.key), without)
+        let alone = Submission { answers: vec![answer.clone()], ..Submission::default() };
+        Part { cause: format!("answer {}", answer.key), without, alone }
     });
     let attribution = submission.attribution.iter().enumerate().map(|(place, fact)| {
         let mut without = submission.clone();
         without.attribution.remove(place);
-        (fact.label.clone(), without)
+        let alone = Submission { attribution: vec![fact.clone()], ..Submission::default() };
+        Part { cause: fact.label.clone(), without, alone }
     });
-    let left_out: [(&str, fn(&mut Submission)); 7] = [
-        ("profile name", |without| without.profile.name = None),
-        ("user name", |without| without.profile.username = None),
-        ("sender's number", |without| without.profile.phone = None),
-        ("sender's address", |without| without.profile.email = None),
-        ("this sender", |without| without.ad_platform = None),
-        ("this sender", |without| without.source = None),
-        ("the sender's id", |without| without.sender_id = String::new()),
-    ];
-    let others = left_out.into_iter().map(|(cause, leave_out)| {
-        let mut without = submission.clone();
-        leave_out(&mut without);
-        (cause.to_owned(), without)
-    });
-    answers.chain(attribution).chain(others).filter(|(_, without)| without != submission).collect()
+    answers.chain(attribution).chain(single_parts(submission)).filter(|part| part.without != *submission).collect()
 }
 
-/// The submission with one answer and nothing else that could set a field.
-fn only_an_answer(submission: &Submission) -> impl Iterator<Item = (String, Submission)> {
-    submission.answers.iter().map(|answer| {
-        let alone = Submission {
-            answers: vec![answer.clone()],
-            profile: Profile::default(),
-            attribution: Vec::new(),
-            ..submission.clone()
-        };
-        (format!("answer {}", answer.key), alone)
+/// The parts that there is one of.
+fn single_parts(submission: &Submission) -> impl Iterator<Item = Part> {
+    let moves: [(&str, Move); 7] = [
+        ("profile name", |from, to| to.profile.name = from.profile.name.take()),
+        ("user name", |from, to| to.profile.username = from.profile.username.take()),
+        ("sender's number", |from, to| to.profile.phone = from.profile.phone.take()),
+        ("sender's address", |from, to| to.profile.email = from.profile.email.take()),
+        ("this sender", |from, to| to.ad_platform = from.ad_platform.take()),
+        ("this sender", |from, to| to.source = from.source.take()),
+        ("the sender's id", |from, to| to.sender_id = std::mem::take(&mut from.sender_id)),
+    ];
+    moves.into_iter().map(|(cause, take_out)| {
+        let (mut without, mut alone) = (submission.clone(), Submission::default());
+        take_out(&mut without, &mut alone);
+        Part { cause: cause.to_owned(), without, alone }
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::status::{LeadSource, Priority};
-    use crate::domain::submission::{Answer, Meaning};
+    use crate::domain::status::{AdPlatform, LeadSource, Priority};
+    use crate::domain::submission::{Answer, Fact, Meaning};
 
     fn credited(answers: &[(&str, &str)], rules: &Rules) -> BTreeMap<String, Vec<String>> {
         let submission = Submission {
@@ -163,6 +171,19 @@ mod tests {
     fn two_answers_that_say_the_same_are_both_named() {
         let credited = credited(&[("phone", "0812-0001-0002"), ("mobile", "+6281200010002")], &Rules::default());
         assert_eq!(cause(&credited, "phone"), ["answer phone", "answer mobile"]);
+    }
+
+    #[test]
+    fn evidence_that_only_confirms_the_sender_is_named_beside_it() {
+        let submission = Submission {
+            answers: vec![Answer::new("nama", "Siti")],
+            attribution: vec![Fact::new("gclid", "abc")],
+            ad_platform: Some(AdPlatform::Google),
+            ..Submission::default()
+        };
+        let credited =
+            credit(&submission, &ExternalRef::new("google:lead:", "1"), &Rules::default(), Region::INDONESIA);
+        assert_eq!(cause(&credited, "adPlatform"), ["gclid", "this sender"]);
     }
 
     #[test]

@@ -177,12 +177,12 @@ fn call(request: &Request, leads: &Url) -> Option<Call> {
 pub(super) fn print(told: &Told, out: &mut Out) -> io::Result<()> {
     let (strong, faint) = (Tone::Strong.style(), Tone::Faint.style());
     writeln!(out, "{strong}{}{strong:#} {faint}({}, {} bytes){faint:#}", told.source, told.provider, told.bytes)?;
-    let hint =
-        if told.proof == "not checked" { ": give the sender's headers with --header to have it checked" } else { "" };
+    let hint = match (told.proof.as_str(), told.stand_ins.as_slice()) {
+        ("not checked", []) => ": give the sender's headers with --header to have it checked".to_owned(),
+        ("not checked", missing) => format!(", for {} would be needed; it was read without", missing.join(", ")),
+        _ => String::new(),
+    };
     writeln!(out, "proof      {}{hint}", told.proof)?;
-    if !told.stand_ins.is_empty() {
-        writeln!(out, "secrets    made up, as these are not set: {}", told.stand_ins.join(", "))?;
-    }
     if let Some(why) = &told.dead {
         print_dead(why, out)?;
     }
