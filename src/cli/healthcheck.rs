@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Ask the bridge on this machine whether it is well, for containers
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  konektor-bridge healthcheck && echo well\n\n\
+#[command(after_help = "Example:\n  konektor-bridge healthcheck\n\n\
     Asks /healthz where BRIDGE_LISTEN says, and /readyz where BRIDGE_ADMIN_LISTEN says.")]
 pub(super) struct Args {}
 

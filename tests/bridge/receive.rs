@@ -164,6 +164,9 @@ async fn a_body_over_the_limit_is_413_whether_its_length_is_announced_or_not() {
     let huge = vec![b'a'; 64 * 1024 + 1];
     let announced = edge.public(Method::POST, "/hooks/meta").body(huge.clone());
     assert_eq!(answered(announced).await, (413, json!({ "error": "too_large" })));
+    // Far over: the answer must reach a client that is still sending.
+    let far_over = edge.public(Method::POST, "/hooks/meta").body(vec![b'a'; 8 * 1024 * 1024]);
+    assert_eq!(answered(far_over).await, (413, json!({ "error": "too_large" })));
     let chunks: Vec<std::io::Result<Vec<u8>>> = huge.chunks(9000).map(|chunk| Ok(chunk.to_vec())).collect();
     let chunked = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
     let answer = answered(edge.public(Method::POST, "/hooks/meta").body(chunked)).await;

@@ -281,11 +281,19 @@ impl Store for SqliteStore {
     }
 
     async fn pause(&self, why: PauseReason, now: Timestamp) -> Result<(), StoreError> {
-        self.ask(Sync::Disk, move |db| Ok(db.pause(why, now))).await
+        self.ask(Sync::Disk, move |db| {
+            db.pause(why, now);
+            Ok(())
+        })
+        .await
     }
 
     async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        self.change(Sync::Disk, move |db| Ok(db.resume(generation))).await
+        self.change(Sync::Disk, move |db| {
+            db.resume(generation);
+            Ok(())
+        })
+        .await
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {

@@ -87,9 +87,9 @@ fn some_item((of, name, hold): (u8, u8, u8)) -> Item {
 fn some_outcome(kind: u8, at: Timestamp, upto: u64) -> Outcome {
     match kind {
         0..=2 => Outcome::Done { lead_id: LeadId(format!("id {upto}")), upto },
-        3 => Outcome::Retry { at, counted: upto % 2 == 0 },
+        3 => Outcome::Retry { at, counted: upto.is_multiple_of(2) },
         4 => Outcome::Ambiguous { at },
-        5 => Outcome::Negative { at, settled: upto % 2 == 0 },
+        5 => Outcome::Negative { at, settled: upto.is_multiple_of(2) },
         6 => Outcome::Dead { why: why("refused"), upto },
         7 => Outcome::Withheld(vec![(upto, Hold::NoContact), (upto + 1, Hold::Spam)]),
         _ => Outcome::Release { at },
