@@ -1,6 +1,5 @@
 //! Secrets for a source that has none yet, so that its webhooks can be explained before it is set up.
 
-use crate::cli::failure::BadUsage;
 use crate::cli::local;
 use crate::config::{Config, Environment};
 use crate::providers::{Registry, Source, SourceState};
@@ -17,14 +16,9 @@ pub(super) fn source(environment: &Environment, name: &str) -> anyhow::Result<(C
         return Ok((config, source, Vec::new()));
     }
     let (config, registry) = local::configured(&with_stand_ins(environment, &missing))?;
-    match local::source(&registry, name) {
-        Ok(source) => Ok((config, source.clone(), missing)),
-        // What is missing is more than variables; what it is was said without the stand-ins.
-        Err(BadUsage(_)) => Err(local::source(&local::configured(environment)?.1, name).err().map_or_else(
-            || anyhow::anyhow!("the source `{name}` has changed meanwhile; try again"),
-            anyhow::Error::from,
-        )),
-    }
+    // Still off when more is missing than variables; the error says what.
+    let source = local::source(&registry, name)?.clone();
+    Ok((config, source, missing))
 }
 
 fn missing(registry: &Registry, name: &str) -> Vec<String> {
