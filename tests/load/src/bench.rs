@@ -14,6 +14,8 @@ use crate::http;
 use crate::process::Process;
 use crate::webhooks::{META_SECRET, STANDARD_SECRET};
 
+/// The key of the sandbox.
+const KEY: &str = "kk_load";
 /// How long a start may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -47,7 +49,7 @@ impl Bench {
     pub async fn sandbox(&self, per_minute: u32) -> Result<Sandbox> {
         let address = free_address()?;
         let mut command = Command::new(&self.binary);
-        command.arg("sandbox").args(["--listen", &address.to_string()]).env_clear();
+        command.arg("sandbox").args(["--listen", &address.to_string(), "--key", KEY]).env_clear();
         let mut process = Process::start(command, &self.path("sandbox.log"))?;
         until_answered(&mut process, address, "/sandbox/faults").await?;
         let sandbox = Sandbox { address, per_minute, _process: process };
@@ -69,7 +71,7 @@ impl Bench {
             ("BRIDGE_ADMIN_LISTEN", admin.to_string()),
             ("BRIDGE_DATA_DIR", self.path(name).display().to_string()),
             ("BRIDGE_LOG", "warn".into()),
-            ("KONEKTOR_API_KEY", konektor_bridge::sandbox::DEFAULT_KEY.into()),
+            ("KONEKTOR_API_KEY", KEY.into()),
             ("KONEKTOR_BASE_URL", format!("http://{}", sandbox.address)),
             ("META_APP_SECRET", META_SECRET.into()),
             ("META_VERIFY_TOKEN", "load-verify-token".into()),

@@ -9,11 +9,13 @@
 //! Everything runs on this machine, on loopback addresses, and ends by itself. Linux only: memory is read from `/proc`.
 
 mod bench;
+#[cfg(feature = "claims")]
+mod claims;
 mod crash;
 mod http;
 mod idle;
 mod keep;
-//mod million;
+mod million;
 mod process;
 mod rate;
 mod speed;
@@ -145,7 +147,7 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
             Part::Idle => idle::measure(bench, table).await?,
             Part::Keep => keep::measure(bench, what.rounds, Duration::from_secs(what.seconds), table).await?,
             Part::Speed => speed::measure(bench, table).await?,
-            Part::Million => {}
+            Part::Million => million::measure(bench, what.events, table).await?,
             Part::Rate => rate::measure(bench, table).await?,
         }
     }

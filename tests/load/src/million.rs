@@ -3,22 +3,16 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use jiff::Timestamp;
-use konektor_bridge::store::{
-    Claim, Observation, Options, Outcome, RateHeaders, Settlement, SqliteStore, Store, WorkerId,
-};
+use anyhow::{Result, ensure};
 use tokio::time::sleep;
 
 use crate::bench::{Bench, Bridge};
-use crate::table::{Table, median};
+use crate::table::Table;
 use crate::volley::{Supply, fire};
 use crate::webhooks::{Requests, meta_batch};
 
 /// Leads in one webhook: the most that Meta sends.
 const BATCH: u64 = 1000;
-/// Claims that are measured.
-const CLAIMS: usize = 500;
 
 pub async fn measure(bench: &Bench, events: u64, table: &mut Table) -> Result<()> {
     let sandbox = bench.sandbox(60).await?;
@@ -42,10 +36,8 @@ pub async fn measure(bench: &Bench, events: u64, table: &mut Table) -> Result<()
     table.at_most("  memory", again.process.memory()?, 64.0, "MiB");
     stop(again).await?;
 
-    let (few, many) = (claims(bench, "thousand").await?, claims(bench, "million").await?);
-    table.note("claim and settle with 1 000 events: p50", few, "ms");
-    table.note(format!("  with {events} events"), many, "ms");
-    table.at_most("  ratio", many / few, 1.5, "×");
+    #[cfg(feature = "claims")]
+    crate::claims::compare(&bench.path("thousand"), &bench.path("million"), table).await?;
     Ok(())
 }
 
@@ -69,25 +61,4 @@ async fn stop(bridge: Bridge) -> Result<()> {
     let status = bridge.process.stop(Duration::from_secs(30)).await?;
     ensure!(status.success(), "the bridge did not stop cleanly: {status}");
     Ok(())
-}
-
-/// Milliseconds that a claim and its end take in the store of this name.
-async fn claims(bench: &Bench, name: &str) -> Result<f64> {
-    let store = SqliteStore::open(&bench.path(name), Options::default()).context("the store cannot be opened")?;
-    let worker = WorkerId("load".into());
-    store.resume(None, Timestamp::now()).await?;
-    let mut took = Vec::new();
-    for _ in 0..CLAIMS {
-        let began = Instant::now();
-        let now = Timestamp::now();
-        let Claim::Lane(claimed) = store.claim(&worker, now).await? else { bail!("there is nothing to claim") };
-        // So high that the limiter never stands in the way.
-        let headers = RateHeaders { limit: Some(1_000_000), remaining: Some(999_999), ..RateHeaders::default() };
-        store.observe(claimed.permit, Observation::Answered { headers }, now).await?;
-        let outcome = Outcome::Retry { at: now + Duration::from_hours(1), counted: false };
-        let _ = store.settle(&claimed.lease, Settlement { outcome, attempts: Vec::new() }, now).await?;
-        took.push(began.elapsed().as_secs_f64() * 1000.0);
-    }
-    store.close().await;
-    Ok(median(took))
 }
