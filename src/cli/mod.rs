@@ -157,6 +157,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_command_that_the_readme_names_can_be_typed() {
+        let readme = include_str!("../../README.md");
+        let spans = readme.split('`').filter(|span| span.starts_with("konektor-bridge "));
+        let lines = readme.lines().map(str::trim).filter(|line| line.starts_with("konektor-bridge "));
+        let commands: Vec<_> = spans.chain(lines).filter(|command| !command.contains('<')).collect();
+        assert!(commands.len() > 10, "{commands:?}");
+        for command in commands {
+            let words: Vec<_> = words(command).into_iter().take_while(|word| word != "…").collect();
+            if let Err(error) = Cli::try_parse_from(&words) {
+                panic!("{command}: {error}");
+            }
+        }
+    }
+
     /// The words of a line for a shell, up to a comment or an operator.
     fn words(line: &str) -> Vec<String> {
         let quoted = line.split('\'').enumerate().map(|(place, part)| match place % 2 {

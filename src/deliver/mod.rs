@@ -37,7 +37,7 @@ use retry::Die;
 /// A lease must be at least this much longer than a call, so that a POST is over before somebody else may look.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
 /// Records that are sorted in one step.
-const SORT_BATCH: usize = 256;
+const SORT_BATCH: usize = 64;
 /// Receipts forgotten in one step.
 const EXPIRE_BATCH: usize = 1000;
 

@@ -230,8 +230,11 @@ fn the_demo_says_so_when_something_is_broken() {
     assert!(ran.out.contains('✗') && ran.out.contains("do not hold"), "{ran:?}");
 }
 
+/// What proves a form of [`Served`].
+pub(crate) const FORM_SECRET: &str = "form-secret-of-the-tests-0123456789";
+
 /// A local Konektor to call.
-struct Konektor {
+pub(crate) struct Konektor {
     sandbox: Running,
     runtime: tokio::runtime::Runtime,
 }
@@ -243,7 +246,7 @@ impl Konektor {
         Self { sandbox, runtime }
     }
 
-    fn leads(&self) -> Vec<Value> {
+    pub(crate) fn leads(&self) -> Vec<Value> {
         let url = format!("{}/sandbox/leads", self.sandbox.url());
         let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build().unwrap();
         self.runtime.block_on(async { http.get(url).send().await.unwrap().json().await.unwrap() })
@@ -251,15 +254,15 @@ impl Konektor {
 }
 
 /// A bridge that runs as `serve` does.
-struct Served {
+pub(crate) struct Served {
     child: Child,
     directory: TempDir,
     variables: Vec<(String, String)>,
-    konektor: Konektor,
+    pub(crate) konektor: Konektor,
 }
 
 impl Served {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let konektor = Konektor::start();
         let directory = TempDir::new().unwrap();
         let variables: Vec<_> = [
@@ -269,6 +272,7 @@ impl Served {
             ("BRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
             ("BRIDGE_ADMIN_TOKEN", "token"),
             ("GOOGLE_LEADS_KEY", "0123456789abcdef"),
+            ("FORM_SECRET", FORM_SECRET),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -295,8 +299,13 @@ impl Served {
         Ran::of(command(self.directory.path(), &variables, arguments).output().unwrap())
     }
 
+    /// Where it takes webhooks.
+    pub(crate) fn public(&self) -> String {
+        format!("http://{}", self.variables[2].1)
+    }
+
     /// The one event of the list, once it is in `state`.
-    fn event(&self, list: &[&str], state: &str) -> Value {
+    pub(crate) fn event(&self, list: &[&str], state: &str) -> Value {
         for _ in 0..500 {
             let events = self.run(list).json();
             match events.as_array().unwrap().as_slice() {
@@ -309,7 +318,7 @@ impl Served {
     }
 
     /// Asks it to stop, and gives its exit code.
-    fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
         self.child.wait().unwrap().code()

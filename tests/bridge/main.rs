@@ -12,6 +12,7 @@ mod edge;
 mod fixtures;
 mod harness;
 mod house;
+mod readme;
 mod receive;
 mod reload;
 mod sandbox;
