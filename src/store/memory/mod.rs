@@ -1,6 +1,7 @@
 //! The store as a plain model in memory: the meaning of each verb in as few words as it takes. The durable backends are
 //! tested against it, and it serves tests and demos that need no disk.
 
+mod deliver;
 mod model;
 mod people;
 

@@ -1,0 +1,268 @@
+//! The model: what the delivering half asks.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::model::{Event, Known, Model};
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::LeadId;
+use crate::store::gate::{LINES, Line, Pass};
+use crate::store::lane::{COALESCE, Ends, Lane, Rest, Span, State};
+use crate::store::limit::Take;
+use crate::store::receipt;
+use crate::store::{
+    Claim, Claimed, EventState, Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq,
+    Settlement, StoredEvent, WorkerId,
+};
+
+impl Model {
+    /// How long an update waits for more: not at all while nothing else is ready.
+    pub(super) fn window(&self) -> Duration {
+        if self.ready() == [0; LINES] { Duration::ZERO } else { COALESCE }
+    }
+
+    fn ready(&self) -> [u64; LINES] {
+        let mut ready = [0; LINES];
+        for known in self.lanes.values().filter(|known| known.lane.state == State::Ready) {
+            ready[Line::of(&known.lane) as usize] += 1;
+        }
+        ready
+    }
+
+    pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Claim {
+        let now = self.tick(now);
+        self.take_back(now);
+        let ready = self.ready();
+        match self.gate.pass(ready, now) {
+            Pass::Probe(probe) => Claim::Probe(probe),
+            Pass::Wait(at) if self.gate.paused().is_some() => Claim::Nothing(at),
+            Pass::Wait(at) => Claim::Nothing([at, self.next_due()].into_iter().flatten().min()),
+            Pass::Lane(line, permit) => Claim::Lane(Box::new(self.lease(line, permit, worker, now))),
+        }
+    }
+
+    /// Takes back leases that have ended, and makes ready what has become due.
+    fn take_back(&mut self, now: Timestamp) {
+        let ended = |lane: &Lane| matches!(lane.state, State::Leased { until, .. } if until <= now);
+        for external_ref in self.lanes_that(ended) {
+            self.lose(&external_ref, true, now);
+        }
+        for known in self.lanes.values_mut() {
+            if matches!(known.lane.state, State::Waiting { due, .. } if due <= now) {
+                known.lane.promote();
+            }
+        }
+    }
+
+    fn lanes_that(&self, are: impl Fn(&Lane) -> bool) -> Vec<ExternalRef> {
+        self.lanes.iter().filter(|(_, known)| are(&known.lane)).map(|(external_ref, _)| external_ref.clone()).collect()
+    }
+
+    fn lose(&mut self, external_ref: &ExternalRef, crashed: bool, now: Timestamp) {
+        let died = self.known(external_ref, now).lane.lost(crashed, now);
+        if let Some(why) = died {
+            self.end(external_ref, Span::ALL, EventState::Dead, Some((why.reason.into(), &why.detail)), None, now);
+        }
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let due = |known: &Known| match known.lane.state {
+            State::Waiting { due, .. } => Some(due),
+            State::Leased { until, .. } => Some(until),
+            State::Idle | State::Ready | State::Dead => None,
+        };
+        self.lanes.values().filter_map(due).min()
+    }
+
+    fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Claimed {
+        let stands = |lane: &Lane| lane.state == State::Ready && Line::of(lane) == line;
+        let first =
+            self.lanes.iter_mut().filter(|(_, known)| stands(&known.lane)).min_by_key(|(_, known)| known.lane.ord);
+        let (external_ref, known) = first.expect("the gate names a line in which a lane is ready");
+        let until = now + self.options.lease;
+        known.lane.claim(worker, until, now);
+        let (external_ref, lane) = (external_ref.clone(), known.lane.clone());
+        Claimed {
+            events: self.in_hand(&external_ref, &lane),
+            lease: Lease { external_ref, fence: lane.fence, until },
+            permit,
+            lead_id: lane.lead_id,
+            intent: lane.intent,
+            negatives: lane.negatives,
+            attempts: lane.attempts,
+            failing_since: lane.failing_since,
+        }
+    }
+
+    fn in_hand(&self, external_ref: &ExternalRef, lane: &Lane) -> Vec<StoredEvent> {
+        let mut bytes = 0;
+        let mut events = Vec::new();
+        for (seq, event) in self.pending(external_ref).take(receipt::CALL_EVENTS) {
+            bytes += event.weight();
+            if bytes > receipt::CALL_BYTES as u64 && !events.is_empty() {
+                break;
+            }
+            events.push(StoredEvent {
+                seq: *seq,
+                id: event.id,
+                source: event.source.clone(),
+                received: event.received,
+                request_id: event.request_id.clone(),
+                late: lane.is_late(*seq),
+                released: event.released,
+                body: event.body.clone().unwrap_or_default(),
+                fetched: event.fetched.clone(),
+            });
+        }
+        events
+    }
+
+    fn pending<'a>(&'a self, external_ref: &'a ExternalRef) -> impl Iterator<Item = (&'a Seq, &'a Event)> {
+        let pending = |event: &Event| event.state == EventState::Pending;
+        self.events.iter().filter(move |(_, event)| pending(event) && event.external_ref.as_ref() == Some(external_ref))
+    }
+
+    pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, now: Timestamp) -> Fenced {
+        let now = self.tick(now);
+        match self.lanes.get_mut(&lease.external_ref) {
+            Some(known) => known.lane.begin(lease.fence, upto, now),
+            None => Fenced::Stale,
+        }
+    }
+
+    pub(super) fn permit(&mut self, lease: &Lease, now: Timestamp) -> PermitGrant {
+        let now = self.tick(now);
+        match self.lanes.get(&lease.external_ref).filter(|known| known.lane.is_held(lease.fence, now)) {
+            None => PermitGrant::Stale,
+            Some(known) => match self.gate.limiter.take(Line::of(&known.lane).class(), now) {
+                Take::Granted(permit) => PermitGrant::Granted(permit),
+                Take::NotBefore(at) => PermitGrant::NotBefore(at),
+            },
+        }
+    }
+
+    pub(super) fn fetched(&mut self, lease: &Lease, seq: Seq, answer: Bytes) -> Fenced {
+        let held = self.lanes.get(&lease.external_ref).is_some_and(|known| known.lane.expects(lease.fence).is_ok());
+        let of_lane = |event: &&mut Event| {
+            event.external_ref.as_ref() == Some(&lease.external_ref) && event.state == EventState::Pending
+        };
+        match self.events.get_mut(&seq).filter(of_lane) {
+            Some(event) if held => match event.fetched.replace(answer) {
+                None => Fenced::Done,
+                Some(_) => Fenced::AlreadyDone,
+            },
+            _ => Fenced::Stale,
+        }
+    }
+
+    pub(super) fn settle(&mut self, lease: &Lease, settlement: Settlement, now: Timestamp) -> Fenced {
+        let now = self.tick(now);
+        let external_ref = &lease.external_ref;
+        let Some(known) = self.lanes.get_mut(external_ref) else { return Fenced::Stale };
+        if let Err(instead) = known.lane.expects(lease.fence) {
+            return instead;
+        }
+        let lane = known.lane.clone();
+        let Settlement { outcome, attempts } = settlement;
+        self.end_events(external_ref, &lane, &outcome, now);
+        let mut rest = Rest::default();
+        for (seq, event) in self.pending(external_ref) {
+            rest.count += 1;
+            rest.first = rest.first.or(Some((*seq, event.received)));
+        }
+        let window = self.window();
+        let known = self.known(external_ref, now);
+        known.lane.settle(&outcome, rest, window, now);
+        receipt::note(&mut known.log, attempts);
+        Fenced::Done
+    }
+
+    fn end_events(&mut self, external_ref: &ExternalRef, lane: &Lane, outcome: &Outcome, now: Timestamp) {
+        match lane.ends(outcome) {
+            Ends::Nothing => {}
+            Ends::Delivered(span, lead_id) => {
+                self.end(external_ref, span, EventState::Delivered, None, Some(lead_id), now);
+            }
+            Ends::Dead(span, why) => {
+                let why = Some((why.reason.into(), why.detail.as_str()));
+                self.end(external_ref, span, EventState::Dead, why, None, now);
+            }
+            Ends::Withheld(holds) => {
+                for (seq, hold) in holds {
+                    let pending = |event: &&mut Event| {
+                        event.state == EventState::Pending && event.external_ref.as_ref() == Some(external_ref)
+                    };
+                    if let Some(event) = self.events.get_mut(seq).filter(pending) {
+                        let why = ((*hold).into(), receipt::why_withheld(*hold).to_owned());
+                        event.end(EventState::Withheld, Some(why), now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(
+        &mut self,
+        external_ref: &ExternalRef,
+        span: Span,
+        state: EventState,
+        why: Option<(&'static str, &str)>,
+        lead_id: Option<&LeadId>,
+        now: Timestamp,
+    ) {
+        for (seq, event) in &mut self.events {
+            let of_lane = event.external_ref.as_ref() == Some(external_ref) && event.state == EventState::Pending;
+            if of_lane && span.covers(*seq, event.joined) {
+                event.end(state, why.map(|(word, sentence)| (word, sentence.to_owned())), now);
+                event.lead_id = lead_id.cloned();
+                if state == EventState::Delivered {
+                    event.let_go(&self.options, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn observe(&mut self, permit: PermitId, seen: Observation, now: Timestamp) {
+        let now = self.tick(now);
+        self.gate.limiter.observe(permit, seen, now);
+    }
+
+    pub(super) fn heartbeat(&mut self, worker: &WorkerId, held: &[Lease], now: Timestamp) -> Vec<Lease> {
+        let now = self.tick(now);
+        let until = now + self.options.lease;
+        let mut lost = Vec::new();
+        for lease in held {
+            let known = self.lanes.get_mut(&lease.external_ref);
+            if !known.is_some_and(|known| known.lane.extend(worker, lease.fence, until, now)) {
+                lost.push(lease.clone());
+            }
+        }
+        let strays: Vec<_> = self
+            .lanes
+            .iter()
+            .filter(|(external_ref, known)| is_stray(external_ref, &known.lane, worker, held, now))
+            .map(|(external_ref, _)| external_ref.clone())
+            .collect();
+        for external_ref in strays {
+            self.lose(&external_ref, false, now);
+        }
+        lost
+    }
+
+    pub(super) fn pause(&mut self, why: PauseReason, now: Timestamp) {
+        let now = self.tick(now);
+        self.gate.pause(why, now);
+    }
+
+    pub(super) fn resume(&mut self, generation: Option<u64>) {
+        self.gate.resume(generation);
+    }
+}
+
+fn is_stray(external_ref: &ExternalRef, lane: &Lane, worker: &WorkerId, held: &[Lease], now: Timestamp) -> bool {
+    let State::Leased { worker: holder, from, .. } = &lane.state else { return false };
+    let known = held.iter().any(|lease| lease.external_ref == *external_ref && lease.fence == lane.fence);
+    holder == worker && !known && *from + receipt::STRAY_AGE <= now
+}
