@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Class, Fenced, Intent, Outcome, Seq, Undelivered, WorkerId};
+use super::{Class, Fenced, Intent, Outcome, Seq, Undelivered, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
 use crate::domain::lead::LeadId;
 
@@ -26,8 +26,6 @@ pub(super) const COALESCE: Duration = Duration::from_secs(2);
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Leases that may end without a word before the lane is given up (`queue.md` §2.4, heartbeat).
 const MAX_CRASHES: u32 = 5;
-/// Calls kept in a lane's log.
-const LOG_LENGTH: usize = 10;
 
 /// What is known of one lead, without its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -398,22 +396,189 @@ impl State {
     }
 }
 
-/// Adds to a lane's log, which keeps the newest ten.
-pub(super) fn note(log: &mut Vec<Attempt>, attempts: Vec<Attempt>) {
-    log.extend(attempts);
-    log.drain(..log.len().saturating_sub(LOG_LENGTH));
-}
-
 fn wait(due: Timestamp, why: Wait, now: Timestamp) -> State {
     if due <= now { State::Ready } else { State::Waiting { due, why } }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn me() -> WorkerId {
+        WorkerId("me".to_owned())
+    }
+
+    /// What a lane meets.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Pass(i64),
+        Arrive,
+        Claim,
+        Begin,
+        Settle(u8),
+        Lost(bool),
+        Replay,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..40i64).prop_map(Step::Pass),
+            Just(Step::Arrive),
+            Just(Step::Claim),
+            Just(Step::Claim),
+            Just(Step::Begin),
+            (0..9u8).prop_map(Step::Settle),
+            (0..9u8).prop_map(Step::Settle),
+            any::<bool>().prop_map(Step::Lost),
+            Just(Step::Replay),
+        ]
+    }
+
+    fn outcome(kind: u8, upto: Seq, now: Timestamp) -> Outcome {
+        let lead_id = LeadId("L".to_owned());
+        match kind {
+            0 => Outcome::Done { lead_id, upto },
+            1 => Outcome::Done { lead_id, upto: 0 },
+            2 => Outcome::Retry { at: now, counted: true },
+            3 => Outcome::Ambiguous { at: now + Duration::from_secs(2) },
+            4 => Outcome::Negative { at: now, settled: false },
+            5 => Outcome::Negative { at: now, settled: true },
+            6 => Outcome::Dead { why: Undelivered { reason: DeadReason::Rejected, detail: String::new() }, upto },
+            7 => Outcome::Withheld(vec![(upto, Hold::Spam)]),
+            _ => Outcome::Release { at: now },
+        }
+    }
+
+    /// A lane with its events, as a backend would keep them: seq, joined, and whether dead.
+    struct World {
+        lane: Lane,
+        now: Timestamp,
+        events: Vec<(Seq, u64, bool)>,
+        last: Seq,
+    }
+
+    impl World {
+        fn rest(&self, dead: bool) -> Rest {
+            let mut rest = Rest::default();
+            for (seq, ..) in self.events.iter().filter(|(.., is_dead)| *is_dead == dead) {
+                rest.count += 1;
+                rest.first = rest.first.or(Some((*seq, self.now)));
+            }
+            rest
+        }
+
+        fn revive(&mut self, replayed: bool) {
+            let back = self.rest(true);
+            self.events.iter_mut().for_each(|(_, joined, dead)| (*joined, *dead) = (self.lane.fence, false));
+            self.lane.revive(back, replayed);
+        }
+
+        fn step(&mut self, step: &Step) {
+            let is_leased = matches!(self.lane.state, State::Leased { .. });
+            match step {
+                Step::Pass(seconds) => {
+                    self.now += Duration::from_secs(u64::try_from(*seconds).unwrap());
+                    if matches!(self.lane.state, State::Waiting { due, .. } if due <= self.now) {
+                        self.lane.promote();
+                    }
+                }
+                Step::Arrive => {
+                    if self.lane.is_dead() {
+                        self.revive(false);
+                    }
+                    self.last += 1;
+                    self.events.push((self.last, self.lane.fence, false));
+                    self.lane.arrive(self.last, self.now, COALESCE, self.now);
+                }
+                Step::Claim if self.lane.state == State::Ready => {
+                    self.lane.claim(&me(), self.now + Duration::from_secs(30), self.now);
+                }
+                Step::Begin => {
+                    let _ = self.lane.begin(self.lane.fence, self.last, self.now);
+                }
+                Step::Settle(kind) if self.lane.expects(self.lane.fence).is_ok() => {
+                    self.settle(&outcome(*kind, self.last, self.now));
+                }
+                Step::Lost(crashed) if is_leased => {
+                    if self.lane.lost(*crashed, self.now).is_some() {
+                        self.events.iter_mut().for_each(|(.., dead)| *dead = true);
+                    }
+                }
+                Step::Replay if self.lane.is_dead() => self.revive(true),
+                Step::Claim | Step::Settle(_) | Step::Lost(_) | Step::Replay => {}
+            }
+        }
+
+        fn settle(&mut self, outcome: &Outcome) {
+            match self.lane.ends(outcome) {
+                Ends::Nothing => {}
+                Ends::Delivered(span, _) => {
+                    self.events.retain(|(seq, joined, dead)| *dead || !span.covers(*seq, *joined))
+                }
+                Ends::Dead(span, _) => {
+                    self.events.iter_mut().for_each(|(seq, joined, dead)| *dead |= span.covers(*seq, *joined));
+                }
+                Ends::Withheld(holds) => self.events.retain(|(seq, ..)| holds.iter().all(|(held, _)| held != seq)),
+            }
+            let rest = self.rest(false);
+            self.lane.settle(outcome, rest, COALESCE, self.now);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_lane_never_loses_an_event_or_forgets_a_post(steps in proptest::collection::vec(step(), 1..80)) {
+            let mut world = World { lane: Lane::new(), now: at(0), events: Vec::new(), last: 0 };
+            for step in steps {
+                let before = world.lane.clone();
+                world.step(&step);
+                let lane = &world.lane;
+                prop_assert_eq!(lane.pending, world.rest(false).count, "{:?} after {:?}", lane, step);
+                let at_rest = matches!(lane.state, State::Idle | State::Dead);
+                prop_assert_eq!(at_rest, lane.pending == 0, "{:?} after {:?}", lane, step);
+                prop_assert!(lane.fence >= before.fence && lane.delivered >= before.delivered);
+                if let Some(open) = before.intent && lane.intent != Some(open) {
+                    let own = open.fence == before.fence;
+                    let may = match step {
+                        Step::Settle(0 | 1 | 5) => true,
+                        Step::Settle(2 | 6 | 8) | Step::Begin => own,
+                        _ => false,
+                    };
+                    prop_assert!(may, "the intent {:?} was closed by {:?}", open, step);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_update_waits_from_its_webhook_on_not_from_its_sorting() {
+        let mut lane = Lane { lead_id: Some(LeadId("L".to_owned())), ..Lane::new() };
+        lane.arrive(1, at(0), COALESCE, at(1));
+        assert_eq!(lane.state, State::Waiting { due: at(2), why: Wait::Coalesce });
+        let mut lane = Lane { lead_id: Some(LeadId("L".to_owned())), ..Lane::new() };
+        lane.arrive(1, at(0), COALESCE, at(60));
+        assert_eq!(lane.state, State::Ready, "it lay in the inbox for longer than that");
+        let mut lane = Lane { lead_id: Some(LeadId("L".to_owned())), ..Lane::new() };
+        lane.arrive(1, at(500), COALESCE, at(0));
+        assert_eq!(lane.state, State::Waiting { due: at(2), why: Wait::Coalesce }, "a clock was wrong");
+    }
+
+    #[test]
+    fn a_lost_worker_is_looked_after_two_seconds_from_its_post_or_at_once() {
+        for (lost_at, due) in [(1, State::Waiting { due: at(2), why: Wait::Reconcile }), (40, State::Ready)] {
+            let mut lane = Lane::new();
+            lane.arrive(1, at(0), COALESCE, at(0));
+            lane.claim(&me(), at(30), at(0));
+            assert_eq!(lane.begin(1, 1, at(0)), Fenced::Done);
+            assert_eq!(lane.lost(true, at(lost_at)), None);
+            assert_eq!(lane.state, due);
+        }
     }
 
     fn claimed_and_begun(lane: &mut Lane, now: Timestamp) {
@@ -421,23 +586,23 @@ mod tests {
         let _done = lane.begin(lane.fence, 1, now);
     }
 
-    fn dead() -> Outcome {
+    fn refused() -> Outcome {
         Outcome::Dead { why: Undelivered { reason: DeadReason::Rejected, detail: String::new() }, upto: 1 }
     }
 
     #[test]
     fn a_create_that_was_refused_leaves_no_doubt_and_an_unclear_one_before_it_does() {
-        let mut refused = Lane { state: State::Ready, ..Lane::new() };
-        claimed_and_begun(&mut refused, at(0));
-        refused.settle(&dead(), Rest::default(), Duration::ZERO, at(1));
-        assert_eq!((refused.intent, &refused.state), (None, &State::Dead));
+        let mut lane = Lane { state: State::Ready, ..Lane::new() };
+        claimed_and_begun(&mut lane, at(0));
+        lane.settle(&refused(), Rest::default(), Duration::ZERO, at(1));
+        assert_eq!((lane.intent, &lane.state), (None, &State::Dead));
 
         let mut unclear = Lane { state: State::Ready, ..Lane::new() };
         claimed_and_begun(&mut unclear, at(0));
         unclear.settle(&Outcome::Ambiguous { at: at(2) }, Rest::default(), Duration::ZERO, at(1));
         unclear.promote();
         unclear.claim(&WorkerId("w".into()), at(40), at(3));
-        unclear.settle(&dead(), Rest::default(), Duration::ZERO, at(4));
+        unclear.settle(&refused(), Rest::default(), Duration::ZERO, at(4));
         assert_eq!(unclear.intent.map(|intent| intent.at), Some(at(0)));
     }
 }

@@ -48,8 +48,9 @@ pub trait Store: Send + Sync {
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
 
     /// Puts the items of sorted records into their lanes, counts the known ones as duplicates, puts unreadable records
-    /// whole among the dead letters, and takes the records out of the inbox: all or nothing. Records that are not in
-    /// the inbox any more are passed over, so doing it twice changes nothing.
+    /// whole among the dead letters, and takes the records out of the inbox. Each record all or nothing; a long batch may
+    /// be done in several steps, so that keeping does not wait. Records that are not in the inbox any more are passed
+    /// over, so doing it twice changes nothing.
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError>;
 
     /// Leases the lane that is next, together with one upstream permit, or says until when there is nothing to do.

@@ -1,16 +1,18 @@
-//! What a new event is at first, and how receipts are named and kept. Pure, and shared by the backends.
+//! What a new event is at first, how receipts are named and kept, and how much is shown. Pure, and shared by the backends.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{EventState, Options, Undelivered};
+use super::{Attempt, EventState, Options, Undelivered};
 use crate::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
 
 /// The longest time that an id is remembered, whatever a source asks for: keeps the arithmetic of times in range.
 const FOR_EVER: Duration = Duration::from_hours(24 * 3650);
 /// Most events in one page of a list.
 const PAGE: usize = 1000;
+/// Calls kept in a lane's log.
+const LOG_LENGTH: usize = 10;
 /// Most events that one claim gives (`queue.md` §2.11, C8).
 pub(super) const CALL_EVENTS: usize = 256;
 /// Most payload bytes that one claim gives; the first event always (`queue.md` §2.11, C8).
@@ -88,6 +90,12 @@ pub(super) fn retired_id(source: &SourceName, id: EventId, seq: u64) -> EventId 
 pub(super) fn weight(webhook: &Kept) -> u64 {
     let headers: usize = webhook.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     (headers + webhook.body.len()) as u64
+}
+
+/// Adds to a lane's log, which keeps the newest ten.
+pub(super) fn note(log: &mut Vec<Attempt>, attempts: Vec<Attempt>) {
+    log.extend(attempts);
+    log.drain(..log.len().saturating_sub(LOG_LENGTH));
 }
 
 /// The length of a page when `asked` for.

@@ -59,6 +59,17 @@ pub struct SortCount {
     pub crowded: usize,
 }
 
+impl std::ops::AddAssign for SortCount {
+    fn add_assign(&mut self, more: Self) {
+        let Self { new, duplicates, withheld, unreadable, crowded } = more;
+        self.new += new;
+        self.duplicates += duplicates;
+        self.withheld += withheld;
+        self.unreadable += unreadable;
+        self.crowded += crowded;
+    }
+}
+
 /// Who claims: one per process start, so that a restarted process never looks like its predecessor.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WorkerId(pub String);

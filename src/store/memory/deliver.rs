@@ -1,21 +1,36 @@
 //! The model: what the delivering half asks.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::model::{Event, Known, Model};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
-use crate::store::gate::{Line, Pass};
-use crate::store::lane::{self, Ends, Lane, Rest, Span, State};
+use crate::store::gate::{LINES, Line, Pass};
+use crate::store::lane::{COALESCE, Ends, Lane, Rest, Span, State};
 use crate::store::limit::Take;
 use crate::store::receipt;
 use crate::store::{
-    Claim, Claimed, EventState, Fenced, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement,
-    StoredEvent, WorkerId,
+    Claim, Claimed, EventState, Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq,
+    Settlement, StoredEvent, WorkerId,
 };
 
 impl Model {
+    /// How long an update waits for more: not at all while nothing else is ready.
+    pub(super) fn window(&self) -> Duration {
+        if self.ready() == [0; LINES] { Duration::ZERO } else { COALESCE }
+    }
+
+    fn ready(&self) -> [u64; LINES] {
+        let mut ready = [0; LINES];
+        for known in self.lanes.values().filter(|known| known.lane.state == State::Ready) {
+            ready[Line::of(&known.lane) as usize] += 1;
+        }
+        ready
+    }
+
     pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Claim {
         let now = self.tick(now);
         self.take_back(now);
@@ -160,7 +175,7 @@ impl Model {
         let window = self.window();
         let known = self.known(external_ref, now);
         known.lane.settle(&outcome, rest, window, now);
-        lane::note(&mut known.log, attempts);
+        receipt::note(&mut known.log, attempts);
         Fenced::Done
     }
 
@@ -234,6 +249,15 @@ impl Model {
             self.lose(&external_ref, false, now);
         }
         lost
+    }
+
+    pub(super) fn pause(&mut self, why: PauseReason, now: Timestamp) {
+        let now = self.tick(now);
+        self.gate.pause(why, now);
+    }
+
+    pub(super) fn resume(&mut self, generation: Option<u64>) {
+        self.gate.resume(generation);
     }
 }
 

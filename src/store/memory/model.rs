@@ -1,7 +1,6 @@
-//! The model: keep, sort, and what it is made of.
+//! The model: what it knows; keep and sort.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,12 +8,10 @@ use jiff::Timestamp;
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
-use crate::store::gate::{Gate, GateRecord, LINES, Line};
-use crate::store::lane::{COALESCE, Lane, Rest, State};
+use crate::store::gate::{Gate, GateRecord};
+use crate::store::lane::{Lane, Rest};
 use crate::store::receipt::{self, Entry};
-use crate::store::{
-    Attempt, EventState, InboxRecord, Options, PauseReason, Seq, SortCount, Sorted, StoreError, Undelivered,
-};
+use crate::store::{Attempt, EventState, InboxRecord, Options, Seq, SortCount, Sorted, StoreError, Undelivered};
 
 /// Everything that the store knows.
 #[derive(Debug)]
@@ -229,28 +226,6 @@ impl Model {
         let known = self.lanes.entry(external_ref.clone()).or_insert_with(fresh);
         known.forget = forget;
         known
-    }
-
-    /// How long an update waits for more: not at all while nothing else is ready.
-    pub(super) fn window(&self) -> Duration {
-        if self.ready() == [0; LINES] { Duration::ZERO } else { COALESCE }
-    }
-
-    pub(super) fn ready(&self) -> [u64; LINES] {
-        let mut ready = [0; LINES];
-        for known in self.lanes.values().filter(|known| known.lane.state == State::Ready) {
-            ready[Line::of(&known.lane) as usize] += 1;
-        }
-        ready
-    }
-
-    pub(super) fn pause(&mut self, why: PauseReason, now: Timestamp) {
-        let now = self.tick(now);
-        self.gate.pause(why, now);
-    }
-
-    pub(super) fn resume(&mut self, generation: Option<u64>) {
-        self.gate.resume(generation);
     }
 }
 

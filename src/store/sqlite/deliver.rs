@@ -12,7 +12,7 @@ use super::values::{count_at, id_at, int, json, log_at, nanos, source_at, time_a
 use crate::domain::event::Hold;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{Line, Pass};
-use crate::store::lane::{self, Ends, Lane, Span, State};
+use crate::store::lane::{Ends, Lane, Span, State};
 use crate::store::limit::Take;
 use crate::store::{
     Attempt, Claim, Claimed, EventState, Fenced, Lease, Observation, PauseReason, PermitGrant, PermitId, Seq,
@@ -209,7 +209,7 @@ impl Db {
             return Ok(());
         }
         let mut log = self.cached(sql::LANE_LOG)?.query_row([int(lane)], |row| log_at(row, 0))?;
-        lane::note(&mut log, attempts.to_vec());
+        receipt::note(&mut log, attempts.to_vec());
         self.cached(sql::SAVE_LOG)?.execute(params![int(lane), json(&log)]).map(drop)
     }
 
@@ -240,15 +240,17 @@ impl Db {
         Ok(lost)
     }
 
-    pub(super) fn pause(&mut self, why: PauseReason, now: Timestamp) {
+    pub(super) fn pause(&mut self, why: PauseReason, now: Timestamp) -> Result<(), Error> {
         let now = self.tick(now);
         self.gate.pause(why, now);
         self.gate_moved = true;
+        Ok(())
     }
 
-    pub(super) fn resume(&mut self, generation: Option<u64>) {
+    pub(super) fn resume(&mut self, generation: Option<u64>) -> Result<(), Error> {
         self.gate.resume(generation);
         self.gate_moved = true;
+        Ok(())
     }
 }
 

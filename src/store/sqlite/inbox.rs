@@ -16,6 +16,21 @@ pub(super) const PENDING: i64 = EventState::Pending as i64;
 /// The same of a dead letter.
 pub(super) const DEAD: i64 = EventState::Dead as i64;
 
+/// Items sorted in one step of the writer: webhooks wait for one such step at most, a millisecond or two.
+const STEP: usize = 64;
+
+/// The next records that are sorted in one step; at least one.
+pub(super) fn next_step(left: &mut impl Iterator<Item = Sorted>) -> Vec<Sorted> {
+    let (mut step, mut items) = (Vec::new(), 0);
+    while items < STEP
+        && let Some(record) = left.next()
+    {
+        items += record.split.as_ref().map_or(1, Vec::len).max(1);
+        step.push(record);
+    }
+    step
+}
+
 impl Db {
     /// Appends a webhook, whose headers are `headers` as JSON.
     pub(super) fn keep(&mut self, webhook: &Kept, headers: &str) -> Result<Result<(), StoreError>, Error> {

@@ -11,6 +11,8 @@ mod mailbox;
 mod people;
 mod reader;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod values;
 mod writer;
 
@@ -242,8 +244,14 @@ impl Store for SqliteStore {
     }
 
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError> {
-        // Not on the disk when it returns: a power loss that takes it leaves the records in the inbox.
-        self.change(Sync::Log, move |db| db.sort(&sorted, now)).await
+        let mut count = SortCount::default();
+        let mut left = sorted.into_iter().peekable();
+        while left.peek().is_some() {
+            let step = inbox::next_step(&mut left);
+            // Not on the disk when it returns: a power loss that takes it leaves the records in the inbox.
+            count += self.change(Sync::Log, move |db| db.sort(&step, now)).await?;
+        }
+        Ok(count)
     }
 
     async fn claim(&self, worker: &WorkerId, now: Timestamp) -> Result<Claim, StoreError> {
@@ -281,19 +289,11 @@ impl Store for SqliteStore {
     }
 
     async fn pause(&self, why: PauseReason, now: Timestamp) -> Result<(), StoreError> {
-        self.ask(Sync::Disk, move |db| {
-            db.pause(why, now);
-            Ok(())
-        })
-        .await
+        self.ask(Sync::Disk, move |db| db.pause(why, now)).await
     }
 
     async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        self.change(Sync::Disk, move |db| {
-            db.resume(generation);
-            Ok(())
-        })
-        .await
+        self.change(Sync::Disk, move |db| db.resume(generation)).await
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {
