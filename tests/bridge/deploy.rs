@@ -4,14 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use konektor_bridge::config::{VARIABLES, built_in_variables};
 
 /// What the names of our variables begin with. Anything else in capitals is somebody else's.
 const PREFIXES: &[&str] = &["BRIDGE_", "FORM_", "GOOGLE_", "KONEKTOR_", "META_", "REDIS_", "STANDARD_", "WHATSAPP_"];
-
-/// Variables that are in the code, and in the README only when what they switch is.
-const NOT_YET: &[&str] = &["REDIS_URL", "REDIS_DURABILITY"];
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -56,23 +54,6 @@ fn every_variable_that_a_document_names_is_one_that_the_bridge_reads() {
 }
 
 #[test]
-fn the_readme_has_every_variable_with_its_default() {
-    let readme = read("README.md");
-    let rows: Vec<_> = readme.lines().filter(|line| line.starts_with("| `")).collect();
-    for variable in VARIABLES.iter().filter(|variable| !NOT_YET.contains(&variable.name)) {
-        let named = format!("`{}`", variable.name);
-        let Some(row) = rows.iter().find(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(&named))) else {
-            assert!(readme.contains(variable.name), "the README does not say what {} is", variable.name);
-            continue;
-        };
-        let cell = row.split('|').nth(2).expect("a row has a column of defaults");
-        if let Some(default) = variable.default {
-            assert!(cell.contains(&format!("`{default}`")), "{}: the code says {default}, not {cell}", variable.name);
-        }
-    }
-}
-
-#[test]
 fn the_readme_links_to_files_that_are_there() {
     let readme = read("README.md");
     let targets = readme.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
@@ -106,4 +87,23 @@ fn the_image_runs_on_the_debian_that_it_is_built_on_with_the_rust_that_is_asked_
     let (debian, number) = ("trixie", "debian13");
     assert!(dockerfile.contains(&format!("FROM rust:{}-slim-{debian} ", env!("CARGO_PKG_RUST_VERSION"))));
     assert!(dockerfile.contains(&format!("FROM gcr.io/distroless/cc-{number}:nonroot")));
+}
+
+#[test]
+fn what_the_image_and_the_unit_run_is_a_command_of_the_bridge() {
+    let (dockerfile, unit) = (read("Dockerfile"), read("config/deploy/konektor-bridge.service"));
+    let array = |begin: &str| {
+        let (_, array) = dockerfile.split_once(begin).unwrap_or_else(|| panic!("the Dockerfile has no {begin:?}"));
+        let line = array.lines().next().expect("something stands there");
+        serde_json::from_str::<Vec<String>>(line).expect("it is written as an array")
+    };
+    let (health, entry, command) = (array(" CMD "), array("\nENTRYPOINT "), array("\nCMD "));
+    let started = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/")).expect("it starts");
+    let started = started.split(' ').map(str::to_owned).collect();
+    for words in [health, [entry, command].concat(), started] {
+        assert_eq!(words[0], env!("CARGO_PKG_NAME"));
+        let mut help = Command::new(env!("CARGO_BIN_EXE_konektor-bridge"));
+        let known = help.args(&words[1..]).arg("--help").output().expect("the bridge can be run");
+        assert!(known.status.success(), "{words:?} is no command");
+    }
 }
