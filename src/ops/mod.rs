@@ -1,6 +1,6 @@
 //! For the person on duty: the private listener with health, metrics and the admin API.
 //!
-//! Every path and method is in [`routes::ROUTES`]; the API's description (`openapi.json`) is compared with it by a test.
+//! Every path and method is in `routes::ROUTES`; the API's description (`openapi.json`) is compared with it by a test.
 //! What a person sees of an event in a list holds no personal data; one event, asked for by its id, shows its payload,
 //! because that is what is repaired with.
 

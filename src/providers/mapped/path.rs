@@ -117,7 +117,7 @@ impl Path {
 }
 
 impl std::fmt::Display for Path {
-    /// Writes the place as [`leaves`] writes keys.
+    /// Writes the place as [`leaves`](super::leaves) writes keys.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().enumerate().try_for_each(|(place, step)| match step {
             Step::Name(name) if place == 0 => write!(f, "{name}"),
