@@ -57,7 +57,7 @@ pub struct EventQuery {
 pub struct EventFilter {
     /// From this source.
     pub source: Option<SourceName>,
-    /// Withheld or dead for this reason (the word of [`Hold`] or [`DeadReason`]).
+    /// Withheld or dead for this reason (the word of [`crate::domain::event::Hold`] or [`crate::domain::event::DeadReason`]).
     pub reason: Option<String>,
     /// Received at or after.
     pub since: Option<Timestamp>,
