@@ -1,9 +1,78 @@
 //! konektor-bridge takes the webhooks of forms, WhatsApp and ad platforms and turns each lead in them into exactly one
 //! lead in Konektor.
+//!
+//! # One webhook's way
+//!
+//! ```text
+//!   receive/  ends in milliseconds, never calls out   ‖  deliver/  may take hours, never sees a request
+//!                                                     ‖
+//!   receive ▸ verify ▸ keep ▸ answer                  ‖  sort ▸ claim ▸ (fetch) ▸ fold ▸ plan ⇄ call ▸ settle
+//!                        │                            ‖   │      │                                     │
+//!                        ▼                            ‖   │      │   delivered · retried · reconciled · withheld · dead
+//!                   [ store: inbox ]══════════════════‖═══╡      │                                     │
+//!                                   [ store: lanes ]══‖═══╧══════╡                                     │
+//!                                                     ‖          └───────── replay, by a person ◀──────┘
+//! ```
+//!
+//! A webhook that verifies is appended to the inbox, and answered once that is on disk. Sorting cuts it into *items*,
+//! one a lead, and puts each into the *lane* of its lead. A lane is claimed under a *lease* together with a *permit* for
+//! one call; its events are read by the rules of that moment, folded into one lead, and a pure plan says which calls to
+//! make until the lane can be settled.
+//!
+//! # Layout
+//!
+//! | module | what is in it | imports |
+//! |---|---|---|
+//! | [`domain`] | what a lead is: phone, name, notes, attribution, reference; pure | nothing of ours |
+//! | [`providers`] | the senders' dialects: bytes in, items and submissions out; pure | domain |
+//! | [`store`] | the only place where the halves meet: inbox, lanes, limiter; memory and SQLite | domain |
+//! | [`receive`] | the left half: routes, the one handler | providers store domain clock |
+//! | [`deliver`] | the right half: sort, fold, plan, retry, and the loops | konektor providers store domain clock |
+//! | [`konektor`] | what we ask Konektor and what its answers mean; the client | domain |
+//! | [`ops`] | for the person on duty: health, metrics, admin API | store providers domain clock |
+//! | [`sandbox`] | a local Konektor for demos, development and tests | domain clock |
+//! | [`config`], [`telemetry`], [`metrics`], [`clock`] | settings, logs, numbers, time | nothing of ours |
+//! | [`app`] | puts a bridge together | everything |
+//! | [`cli`] | one file a command | app and below |
+//!
+//! The two halves never import each other; `tests/bridge/house.rs` reads the `use` lines and fails when a line crosses.
+//!
+//! # Invariants, and the tests that hold them
+//!
+//! 1. **A 2xx is sent only after the webhook is durable.** A record leaves the inbox only in the step that puts all its
+//!    items into lanes, or it, whole, among the dead letters. `tests/load crash` kills the bridge at random moments and
+//!    counts; `tests/bridge/store` holds both backends to each step.
+//! 2. **[`providers::Verified`] is made by verifying** and by nothing else but the inbox giving back what was verified;
+//!    splitting takes nothing else. A source without a secret is off. `tests/bridge/{fixtures,vectors,dialects}.rs`.
+//! 3. **The same event twice is one event**, decided in the atomic step that sorts.
+//!    `delivery::the_same_webhook_five_times_is_one_lead`.
+//! 4. **A claim is a lease with an end and a fence**; settling with a stale fence changes nothing. `tests/bridge/store`.
+//! 5. **Before a POST its intent is durable**; a lane with an open intent may search but not POST.
+//!    `deliver::plan::tests::an_open_intent_is_searched_for_and_never_posted_over`.
+//! 6. **A lane ends its events as delivered, withheld or dead**, and a dead letter has a reason a person can act on, its
+//!    attempts, and the sender's own bytes.
+//!    `delivery::a_refused_lead_is_a_dead_letter_that_can_be_repaired_and_replayed`.
+//! 7. **Pure modules do no I/O and ask no clock**: `domain`, `providers`, `konektor` but for its client, `deliver::plan`
+//!    and its like, `store::{lane, limit}`. `tests/bridge/house.rs`, `.clippy.toml`.
+//! 8. **Personal data is in the store and on the wire to Konektor**, nowhere else: every type that holds it has a
+//!    `Debug` that does not show it, and errors say where, never what.
+//! 9. **A status is sent only when a rule says so, and never backwards**, because statuses fire paid ad events.
+//!    `delivery::each_sender_s_webhook_becomes_a_lead_with_one_create`, `deliver::plan::fields`.
+//! 10. *Deliberately absent*: global state, plugin loading, a second queue, macros of our own, our own copy of what a
+//!     well-kept crate does.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod deliver;
 pub mod domain;
+pub mod http;
 pub mod konektor;
+pub mod metrics;
+pub mod ops;
 pub mod providers;
+pub mod receive;
 pub mod sandbox;
 pub mod store;
+pub mod telemetry;

@@ -42,7 +42,7 @@ impl Delivery {
         let external_ref = claimed.lease.external_ref.clone();
         let lead = loop {
             let source_of = |name: &_| (self.parts.sources)(name);
-            match fold(&external_ref, &claimed.events, &self.parts.region, source_of) {
+            match fold(&external_ref, &claimed.events, self.parts.region, source_of) {
                 Folded::Lead(lead) => break *lead,
                 Folded::Ask(seq, lookup) => {
                     if let Some(outcome) = self.fetch(&mut claimed, seq, *lookup, work).await? {

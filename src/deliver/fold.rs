@@ -6,6 +6,7 @@ use crate::domain::compose::compose;
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, Lead};
+use crate::domain::region::Region;
 use crate::domain::submission::Submission;
 use crate::providers::{ItemBody, Lookup, Reading, Source};
 use crate::store::{Seq, StoredEvent, Undelivered};
@@ -27,7 +28,7 @@ pub(super) enum Folded {
 pub(super) fn fold(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
-    region: &str,
+    region: Region,
     source_of: impl Fn(&SourceName) -> Option<Source>,
 ) -> Folded {
     let mut lead: Option<Lead> = None;
@@ -76,7 +77,7 @@ fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<S
     Ok(match reading {
         Reading::Lead(submission) => Ok(received_at(*submission, item.received)),
         Reading::Test(mut submission) if released || source.rules.forward_test_leads => {
-            submission.facts.insert(0, crate::domain::submission::Fact::new("TEST", "marked as a test by the sender"));
+            submission.is_test = true;
             Ok(received_at(*submission, item.received))
         }
         Reading::Spam(submission) if released => Ok(received_at(*submission, item.received)),
@@ -94,9 +95,8 @@ fn received_at(mut submission: Submission, received: Timestamp) -> Submission {
 /// What is late may fill blanks, but newer words have already been delivered: none of it is stated any more.
 fn weigh(mut lead: Lead, late: bool) -> Lead {
     if late {
-        let mut guessed = std::mem::take(&mut lead.guessed);
-        guessed.absorb(std::mem::take(&mut lead.stated));
-        lead.guessed = Fields { status: None, ..guessed };
+        lead.guessed = Fields { status: None, ..lead.for_create() };
+        lead.stated = Fields::default();
     }
     lead
 }

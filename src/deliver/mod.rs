@@ -8,6 +8,7 @@ mod fetch;
 mod fold;
 mod identity;
 mod plan;
+mod rehearse;
 mod retry;
 mod run;
 mod sort;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::region::Region;
 use crate::konektor::client::{CALL_TIMEOUT, Client};
 use crate::konektor::{Request, Verdict};
 use crate::metrics::Metrics;
@@ -29,12 +31,13 @@ use crate::providers::Source;
 use crate::store::{Claim, Lease, PauseReason, Probe, Store, StoreError, WorkerId};
 use breaker::{Breaker, Gate};
 pub use fetch::Fetcher;
+pub use rehearse::{Rehearsal, Rehearsed, rehearse};
 use retry::Die;
 
 /// A lease must be at least this much longer than a call, so that a POST is over before somebody else may look.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
 /// Records that are sorted in one step.
-const SORT_BATCH: usize = 256;
+const SORT_BATCH: usize = 64;
 /// Receipts forgotten in one step.
 const EXPIRE_BATCH: usize = 1000;
 
@@ -55,8 +58,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Region for phone numbers of sources that set none, two letters.
-    pub region: String,
+    /// Region for phone numbers of sources that set none.
+    pub region: Region,
 }
 
 /// The delivering half, ready to run.

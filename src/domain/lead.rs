@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::external_ref::ExternalRef;
+use super::name::is_stand_in;
 use super::notes::Notes;
 use super::status::{AdPlatform, LeadSource, Priority, Status};
 
@@ -62,35 +63,102 @@ pub struct Fields {
 impl Fields {
     /// Lets everything that `later` says win over what is here.
     pub fn absorb(&mut self, later: Self) {
-        fn keep<T>(mine: &mut Option<T>, theirs: Option<T>) {
-            if theirs.is_some() {
-                *mine = theirs;
-            }
-        }
+        let mut earlier = std::mem::replace(self, later);
         // A new first name without a last name is a one-word name, not the old family name under a new given one.
-        if later.first_name.is_some() {
-            self.last_name = None;
+        if self.first_name.is_some() {
+            earlier.last_name = None;
         }
-        keep(&mut self.first_name, later.first_name);
-        keep(&mut self.last_name, later.last_name);
-        keep(&mut self.email, later.email);
-        keep(&mut self.phone, later.phone);
-        keep(&mut self.status, later.status);
-        keep(&mut self.priority, later.priority);
-        keep(&mut self.source, later.source);
-        keep(&mut self.ad_platform, later.ad_platform);
-        keep(&mut self.unique_code, later.unique_code);
-        keep(&mut self.assigned_to, later.assigned_to);
-        keep(&mut self.estimated_value, later.estimated_value);
-        keep(&mut self.actual_value, later.actual_value);
+        self.fill_each(earlier);
+    }
+
+    /// Takes from `other` what is blank here. The two names are one: a one-word name gets no last name from elsewhere, and a
+    /// stand-in (`Lead 098765`) gives way to a name.
+    pub fn fill(&mut self, mut other: Self) {
+        let named = |name: &Option<String>| name.as_deref().is_some_and(|name| !is_stand_in(name));
+        if !named(&self.first_name) && named(&other.first_name) {
+            (self.first_name, self.last_name) = (None, None);
+        } else if self.first_name.is_some() {
+            other.last_name = None;
+        }
+        self.fill_each(other);
+    }
+
+    fn fill_each(&mut self, other: Self) {
+        self.first_name = self.first_name.take().or(other.first_name);
+        self.last_name = self.last_name.take().or(other.last_name);
+        self.email = self.email.take().or(other.email);
+        self.phone = self.phone.take().or(other.phone);
+        self.status = self.status.or(other.status);
+        self.priority = self.priority.or(other.priority);
+        self.source = self.source.or(other.source);
+        self.ad_platform = self.ad_platform.or(other.ad_platform);
+        self.unique_code = self.unique_code.take().or(other.unique_code);
+        self.assigned_to = self.assigned_to.take().or(other.assigned_to);
+        self.estimated_value = self.estimated_value.or(other.estimated_value);
+        self.actual_value = self.actual_value.or(other.actual_value);
     }
 }
 
 impl Lead {
-    /// Takes in what came later for the same lead: its statements win field by field, its notes are added.
+    /// Takes in what came later for the same lead: its statements win field by field, its guesses fill what is blank (so
+    /// that folding gives what delivering one by one would), its notes are added.
     pub fn absorb(&mut self, later: Self) {
         self.stated.absorb(later.stated);
-        self.guessed.absorb(later.guessed);
+        self.guessed.fill(later.guessed);
         self.notes.absorb(later.notes);
+    }
+
+    /// The fields of a create: what was stated, and the guesses where nothing was.
+    #[must_use]
+    pub fn for_create(&self) -> Fields {
+        let mut fields = self.stated.clone();
+        fields.fill(self.guessed.clone());
+        fields
+    }
+
+    /// True when nothing says who the person is, how to reach them or what they want. A message alone is something.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        let fields = self.for_create();
+        let is_named = fields.first_name.as_deref().is_some_and(|name| !is_stand_in(name));
+        !is_named && fields.email.is_none() && fields.phone.is_none() && self.notes.says_nothing()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(first: &str, last: &str) -> Fields {
+        let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        Fields { first_name: text(first), last_name: text(last), ..Fields::default() }
+    }
+
+    #[test]
+    fn a_later_statement_wins_and_silence_does_not() {
+        let mut fields =
+            Fields { phone: Some("+6281".to_owned()), source: Some(LeadSource::Ads), ..named("Siti", "Aminah") };
+        fields.absorb(Fields { phone: Some("+6282".to_owned()), ..named("Ayu", "") });
+        assert_eq!(
+            fields,
+            Fields { phone: Some("+6282".to_owned()), source: Some(LeadSource::Ads), ..named("Ayu", "") }
+        );
+    }
+
+    #[test]
+    fn a_guess_fills_a_blank_and_never_half_a_name() {
+        let filled = |mut fields: Fields, other: Fields| {
+            fields.fill(other);
+            fields
+        };
+        assert_eq!(filled(named("Suharto", ""), named("Budi", "Hartono")), named("Suharto", ""));
+        assert_eq!(filled(named("Lead 098765", ""), named("Budi", "Hartono")), named("Budi", "Hartono"));
+        assert_eq!(filled(named("Visitor [KNK-1]", "x"), named("Budi", "")), named("Budi", ""));
+        assert_eq!(filled(named("Lead 098765", ""), named("Lead 111111", "")), named("Lead 098765", ""));
+        assert_eq!(filled(named("", ""), named("Lead 111111", "")), named("Lead 111111", ""));
+        let paid = Fields { ad_platform: Some(AdPlatform::Meta), ..Fields::default() };
+        let unpaid =
+            Fields { ad_platform: Some(AdPlatform::Google), priority: Some(Priority::Low), ..Fields::default() };
+        assert_eq!(filled(paid.clone(), unpaid), Fields { priority: Some(Priority::Low), ..paid });
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::region::Region;
 use super::status::{AdPlatform, LeadSource, Priority, Status};
 use super::submission::Meaning;
 
@@ -12,10 +13,10 @@ use super::submission::Meaning;
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// Region for phone numbers without a country code, two letters (`ID`); `BRIDGE_DEFAULT_REGION` where absent.
-    pub region: Option<String>,
+    pub region: Option<Region>,
     /// The channel of contact; the provider's own where absent.
     pub source: Option<LeadSource>,
-    /// The channel of contact when there is proof of a paid click.
+    /// The channel of contact when a paid click is proven, or the sender names the ad.
     pub source_when_paid: Option<LeadSource>,
     /// The ad network, whatever the evidence says.
     pub ad_platform: Option<AdPlatform>,

@@ -26,6 +26,8 @@ pub struct Submission {
     pub submitted_at: Option<Timestamp>,
     /// The sender's own id of the lead, for a last-resort name (`Lead 098765`).
     pub sender_id: String,
+    /// The sender marks it as a test; seen only where the source's rules forward tests.
+    pub is_test: bool,
 }
 
 /// One answered question.

@@ -1,6 +1,6 @@
 //! The HTTP client: sends one request, and reads one answer. Decides nothing but what an answer means.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -34,12 +34,15 @@ pub enum ClientError {
     BaseUrl,
 }
 
+/// Gives the API key of this moment: it can be replaced while the bridge runs.
+pub type KeyOf = Arc<dyn Fn() -> SecretString + Send + Sync>;
+
 /// A client of one workspace. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     leads: Url,
-    key: Arc<RwLock<SecretString>>,
+    key: KeyOf,
 }
 
 impl std::fmt::Debug for Client {
@@ -49,11 +52,11 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client of the workspace of `key` at `base` (`https://konektor.id`).
+    /// A client of the workspace that `key` opens at `base` (`https://konektor.id`).
     ///
     /// # Errors
     /// [`ClientError`]: no TLS, or a base URL that is none.
-    pub fn new(base: &Url, key: SecretString) -> Result<Self, ClientError> {
+    pub fn new(base: &Url, key: KeyOf) -> Result<Self, ClientError> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("konektor-bridge/", env!("CARGO_PKG_VERSION")))
             .timeout(CALL_TIMEOUT)
@@ -71,12 +74,7 @@ impl Client {
             .map_err(|()| ClientError::BaseUrl)?
             .pop_if_empty()
             .extend(["api", "v2", "agent", "leads"]);
-        Ok(Self { http, leads, key: Arc::new(RwLock::new(key)) })
-    }
-
-    /// Uses `key` from now on.
-    pub fn set_key(&self, key: SecretString) {
-        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
+        Ok(Self { http, leads, key })
     }
 
     /// Makes one call. `now` is for a reset time that is given in seconds from now.
@@ -111,8 +109,7 @@ impl Client {
             }
             Request::Probe => self.http.get(self.leads.clone()).query(&[("limit", "1")]),
         };
-        let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
-        builder.bearer_auth(key.expose_secret())
+        builder.bearer_auth((self.key)().expose_secret())
     }
 
     fn lead(&self, id: &str) -> Url {
@@ -216,7 +213,7 @@ mod tests {
             ("https://konektor.id/", "https://konektor.id/api/v2/agent/leads"),
             ("http://localhost:1/k", "http://localhost:1/k/api/v2/agent/leads"),
         ] {
-            let client = Client::new(&base.parse().unwrap(), SecretString::from("k".to_owned())).unwrap();
+            let client = Client::new(&base.parse().unwrap(), Arc::new(|| SecretString::from("k"))).unwrap();
             assert_eq!(client.leads.as_str(), expected);
             assert_eq!(client.lead("a/b").as_str(), format!("{expected}/a%2Fb"), "an id cannot leave its path");
         }

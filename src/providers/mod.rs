@@ -4,8 +4,21 @@
 //! and with its owner's rules. To add one: a file here, its `mod` line, its line in [`DIALECTS`], and a folder in
 //! `tests/fixtures/`.
 
+mod fictional;
+mod form;
+mod google_leads;
+mod handshake;
+mod json;
+mod mapped;
+mod meta;
+mod meta_leads;
+mod registry;
 mod secret;
+mod settings;
 mod signature;
+mod standard;
+mod timed;
+mod whatsapp;
 
 use std::sync::Arc;
 
@@ -18,6 +31,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
+pub use registry::{Configured, Found, Registry, SourceState};
 pub use secret::Secrets;
 
 /// A provider configured: whose webhooks these are and what is done with them.
@@ -73,6 +87,10 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// A webhook as this sender would make it, signed with the first secret, for `send`, `demo` and tests. `seed` makes
     /// it another lead; the same seed is the same lead.
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample;
+
+    /// `body` as this sender would send it, proved with the first secret, for `send` and `explain`. What is no webhook
+    /// of this sender is proved all the same, as far as it can hold a proof.
+    fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample;
 }
 
 /// A request as received: untrusted.
@@ -132,6 +150,15 @@ impl Webhook {
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// True when the body is as its sender wrote it. No sender here compresses, and what is unpacked could be of any size.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let encodings = self.headers.iter().filter(|(name, _)| name == "content-encoding");
+        encodings
+            .map(|(_, value)| value.trim_ascii())
+            .all(|value| value.is_empty() || value.eq_ignore_ascii_case("identity"))
     }
 
     /// The media type of the body in lower case, without parameters; empty when there is none.
@@ -402,16 +429,30 @@ pub enum SettingsError {
 }
 
 /// Every dialect: its name in the configuration, and its builder.
-pub const DIALECTS: &[(&str, Build)] = &[];
+pub const DIALECTS: &[(&str, Build)] = &[
+    ("form", form::build),
+    ("google_leads", google_leads::build),
+    ("meta_leads", meta_leads::build),
+    ("standard_webhooks", standard::build),
+    ("whatsapp", whatsapp::build),
+];
+
+/// Finds the builder of the provider that speaks `dialect`.
+///
+/// # Errors
+/// [`SettingsError::Invalid`]: there is none; the text names those that there are.
+pub fn dialect(dialect: &str) -> Result<Build, SettingsError> {
+    let known = || DIALECTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    match DIALECTS.iter().find(|(name, _)| *name == dialect) {
+        Some((_, build)) => Ok(*build),
+        None => Err(SettingsError::Invalid(format!("there is no provider `{dialect}`; known are: {}", known()))),
+    }
+}
 
 /// Builds the provider that speaks `dialect`.
 ///
 /// # Errors
 /// [`SettingsError`]: the dialect is unknown, or its settings are wrong or incomplete.
 pub fn build(dialect: &str, settings: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
-    let Some((_, build)) = DIALECTS.iter().find(|(name, _)| *name == dialect) else {
-        let known = DIALECTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        return Err(SettingsError::Invalid(format!("there is no provider `{dialect}`; known are: {known}")));
-    };
-    build(settings)
+    self::dialect(dialect)?(settings)
 }

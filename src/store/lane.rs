@@ -303,8 +303,10 @@ impl Lane {
                 }
                 self.state = wait(*at, self.why(), now);
             }
-            Outcome::Dead { .. } if self.lead_id.is_none() => self.state = State::Dead,
-            Outcome::Dead { .. } => self.go_on(rest, window, now),
+            Outcome::Dead { .. } => {
+                self.close_own_intent();
+                if self.lead_id.is_none() { self.state = State::Dead } else { self.go_on(rest, window, now) }
+            }
             Outcome::Withheld(_) if rest.count == 0 => self.state = State::Idle,
             Outcome::Withheld(_) => {
                 self.place(rest.first);
@@ -351,10 +353,14 @@ impl Lane {
 
     /// To the old place, not before `at`. What was begun under this lease is known not to have been executed.
     fn put_back(&mut self, at: Timestamp, now: Timestamp) {
-        if self.intent.is_some_and(|intent| intent.fence == self.fence) {
-            self.intent = None;
-        }
+        self.close_own_intent();
         self.state = wait(at, self.why(), now);
+    }
+
+    /// What was begun under this lease is known not to have been executed: had its end been unclear, the attempt would
+    /// have ended as [`Outcome::Ambiguous`]. An older intent stays.
+    fn close_own_intent(&mut self) {
+        self.intent = self.intent.filter(|intent| intent.fence != self.fence);
     }
 
     const fn why(&self) -> Wait {
@@ -541,7 +547,7 @@ mod tests {
                     let own = open.fence == before.fence;
                     let may = match step {
                         Step::Settle(0 | 1 | 5) => true,
-                        Step::Settle(2 | 8) | Step::Begin => own,
+                        Step::Settle(2 | 6 | 8) | Step::Begin => own,
                         _ => false,
                     };
                     prop_assert!(may, "the intent {:?} was closed by {:?}", open, step);
@@ -573,5 +579,30 @@ mod tests {
             assert_eq!(lane.lost(true, at(lost_at)), None);
             assert_eq!(lane.state, due);
         }
+    }
+
+    fn claimed_and_begun(lane: &mut Lane, now: Timestamp) {
+        lane.claim(&WorkerId("w".into()), now + Duration::from_secs(30), now);
+        let _done = lane.begin(lane.fence, 1, now);
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Dead { why: Undelivered { reason: DeadReason::Rejected, detail: String::new() }, upto: 1 }
+    }
+
+    #[test]
+    fn a_create_that_was_refused_leaves_no_doubt_and_an_unclear_one_before_it_does() {
+        let mut lane = Lane { state: State::Ready, ..Lane::new() };
+        claimed_and_begun(&mut lane, at(0));
+        lane.settle(&refused(), Rest::default(), Duration::ZERO, at(1));
+        assert_eq!((lane.intent, &lane.state), (None, &State::Dead));
+
+        let mut unclear = Lane { state: State::Ready, ..Lane::new() };
+        claimed_and_begun(&mut unclear, at(0));
+        unclear.settle(&Outcome::Ambiguous { at: at(2) }, Rest::default(), Duration::ZERO, at(1));
+        unclear.promote();
+        unclear.claim(&WorkerId("w".into()), at(40), at(3));
+        unclear.settle(&refused(), Rest::default(), Duration::ZERO, at(4));
+        assert_eq!(unclear.intent.map(|intent| intent.at), Some(at(0)));
     }
 }

@@ -57,7 +57,8 @@ pub struct EventQuery {
 pub struct EventFilter {
     /// From this source.
     pub source: Option<SourceName>,
-    /// Withheld or dead for this reason (the word of [`crate::domain::event::Hold`] or [`crate::domain::event::DeadReason`]).
+    /// Withheld or dead for this reason: the word of a [`Hold`](crate::domain::event::Hold) or a
+    /// [`DeadReason`](crate::domain::event::DeadReason).
     pub reason: Option<String>,
     /// Received at or after.
     pub since: Option<Timestamp>,

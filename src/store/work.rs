@@ -236,7 +236,8 @@ pub enum Outcome {
         settled: bool,
     },
     /// Given up. A lane without a lead dies with all its events; one with a lead gives up the events up to `upto` and
-    /// goes on with the rest. An intent stays, so that a replay searches first.
+    /// goes on with the rest. Closes the intent of this very attempt (its create was refused, definitely); an older one
+    /// stays, so that a replay searches first.
     Dead {
         /// Why.
         why: Undelivered,

@@ -1,3 +1,21 @@
 //! The black-box tests of the bridge, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
+
+mod admin;
+mod cli;
+mod config;
+mod delivery;
+mod deploy;
+mod dialects;
+mod edge;
+mod fixtures;
+mod harness;
+mod house;
+mod readme;
+mod receive;
+mod reload;
+mod sandbox;
+mod scripted_store;
 mod store;
+mod vectors;

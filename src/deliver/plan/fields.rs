@@ -1,6 +1,8 @@
 //! Which fields an update has to change, and which ones may be given up.
 
 use crate::domain::lead::{Fields, Lead};
+use crate::domain::name::is_stand_in;
+use crate::domain::notes::Section;
 use crate::domain::status::Status;
 use crate::konektor::wire::{LeadBody, LeadView};
 
@@ -9,8 +11,14 @@ use crate::konektor::wire::{LeadBody, LeadView};
 pub(super) fn patch(lead: &Lead, current: &LeadView) -> LeadBody {
     let stated = &lead.stated;
     let guessed = &lead.guessed;
-    let unnamed = current.first_name.as_deref().is_none_or(is_placeholder);
-    let name = if stated.first_name.is_some() || !unnamed { stated } else { guessed };
+    let blank = Fields::default();
+    let guess_is_better = current.first_name.as_deref().is_none_or(is_stand_in)
+        && guessed.first_name.as_deref().is_some_and(|name| !is_stand_in(name));
+    let name = match () {
+        () if stated.first_name.is_some() => stated,
+        () if guess_is_better => guessed,
+        () => &blank,
+    };
     let fields = Fields {
         first_name: changed(name.first_name.clone(), current.first_name.as_ref()),
         last_name: changed(name.last_name.clone(), current.last_name.as_ref()),
@@ -53,12 +61,6 @@ fn forwards(current: Option<&str>, next: Status) -> bool {
     }
 }
 
-/// Konektor's own name for people it does not know yet: `Visitor [CODE]`.
-fn is_placeholder(name: &str) -> bool {
-    let name = name.trim();
-    name.is_empty() || name.strip_prefix("Visitor").is_some_and(|rest| rest.trim_start().starts_with('['))
-}
-
 /// Moves the field that Konektor calls `field` into the notes. `None` when it is not optional or not there.
 pub(super) fn set_aside(lead: &mut Lead, field: &str) -> Option<()> {
     fn take<T: ToString>(stated: &mut Option<T>, guessed: &mut Option<T>) -> Option<String> {
@@ -80,7 +82,7 @@ pub(super) fn set_aside(lead: &mut Lead, field: &str) -> Option<()> {
         "actualValue" => take(&mut said.actual_value, &mut guess.actual_value),
         _ => None,
     }?;
-    notes.answer(field, &value);
+    notes.add(Section::Answers, field, &value);
     Some(())
 }
 
@@ -112,6 +114,9 @@ mod tests {
         assert_eq!(new_name("Visitor [KNK-7F3A]").as_deref(), Some("Siti"));
         assert_eq!(new_name("Siti Aminah (VIP)"), None);
         assert_eq!(new_name("Visitor Center Bali"), None);
+        assert_eq!(new_name("Lead 098765").as_deref(), Some("Siti"));
+        let nameless = lead(Fields::default(), named("Lead 098765"));
+        assert_eq!(patch(&nameless, &view(&serde_json::json!({ "firstName": "Visitor [KNK-7F3A]" }))).first_name, None);
     }
 
     #[test]

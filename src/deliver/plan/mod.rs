@@ -260,8 +260,7 @@ impl Plan {
     }
 
     fn create(&self) -> Step {
-        let mut fields = self.lead.guessed.clone();
-        fields.absorb(self.lead.stated.clone());
+        let fields = self.lead.for_create();
         let notes = Some(self.lead.notes.render()).filter(|notes| !notes.is_empty());
         let external_ref = Some(self.lane.external_ref.clone());
         Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(fields) })))

@@ -86,7 +86,19 @@ struct Inner {
     webhooks: VecDeque<Box<dyn Job>>,
     rest: VecDeque<(Sync, Box<dyn Job>)>,
     closed: bool,
-    writer_sleeps: bool,
+    sleep: Sleep,
+}
+
+/// What the writer waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Sleep {
+    /// It is at work.
+    #[default]
+    Not,
+    /// Anything.
+    ForAnything,
+    /// So many webhooks.
+    Until(usize),
 }
 
 /// Why the writer was woken.
@@ -131,7 +143,13 @@ impl Mailbox {
         if !put(&mut inner) {
             return Err(StoreError::Busy);
         }
-        if std::mem::take(&mut inner.writer_sleeps) {
+        let wake = match inner.sleep {
+            Sleep::Not => false,
+            Sleep::ForAnything => true,
+            Sleep::Until(count) => inner.webhooks.len() >= count,
+        };
+        if wake {
+            inner.sleep = Sleep::Not;
             self.filled.notify_one();
         }
         Ok(())
@@ -147,7 +165,7 @@ impl Mailbox {
             if inner.closed {
                 return Wake::Closed;
             }
-            inner.writer_sleeps = true;
+            inner.sleep = Sleep::ForAnything;
             let timed_out;
             (inner, timed_out) = match patience {
                 None => (self.filled.wait(inner).unwrap_or_else(PoisonError::into_inner), false),
@@ -157,11 +175,23 @@ impl Mailbox {
                     (inner, end.timed_out())
                 }
             };
-            inner.writer_sleeps = false;
+            inner.sleep = Sleep::Not;
             if timed_out && inner.webhooks.is_empty() && inner.rest.is_empty() && !inner.closed {
                 return Wake::Quiet;
             }
         }
+    }
+
+    /// Waits until `count` webhooks wait, but no longer than `patience`. Nothing else wakes the writer meanwhile, and so
+    /// it is woken once, not for each of them.
+    pub(super) fn gather(&self, count: usize, patience: Duration) {
+        let mut inner = self.lock();
+        inner.sleep = Sleep::Until(count);
+        let (mut inner, _end) = self
+            .filled
+            .wait_timeout_while(inner, patience, |inner| inner.webhooks.len() < count && !inner.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        inner.sleep = Sleep::Not;
     }
 
     /// Takes the oldest webhooks out, at most `max`.

@@ -306,7 +306,7 @@ fn a_create_that_is_given_up_takes_its_lane_with_it() {
         assert_eq!(&detail.body.unwrap()[..], b"1", "the payload stays");
         let lane = detail.lane.unwrap();
         assert_eq!((lane.state, lane.pending, lane.log), ("dead", 0, vec![attempt("refused")]));
-        assert!(lane.intent.is_some(), "a replay searches first");
+        assert_eq!(lane.intent, None, "it was refused for certain: nothing is left to search for");
         assert_eq!(bed.count(EventState::Dead).await, 3);
         assert_eq!(bed.stats().await.dead_lanes, 1);
         assert_eq!(bed.nothing().await, None);

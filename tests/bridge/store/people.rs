@@ -85,6 +85,8 @@ fn replaying_one_event_of_a_dead_lane_brings_all_of_them_back_once() {
         bed.arrive("ann", "2").await;
         let claimed = bed.claim().await;
         assert_eq!(bed.begin(&claimed).await, Fenced::Done);
+        let _ = bed.settle(&claimed, Outcome::Ambiguous { at: bed.now() }).await;
+        let claimed = bed.claim().await;
         let _ = bed.settle(&claimed, dead(&claimed)).await;
         assert_eq!(bed.store.replay(&ids(&["2"]), 1, bed.now()).await.unwrap(), Moved { count: 2, more: false });
         assert_eq!(bed.store.replay(&ids(&["1", "2"]), 9, bed.now()).await.unwrap(), Moved::default());

@@ -1,0 +1,191 @@
+//! A running bridge: every part made, in the order in which they need each other, and stopped in the reverse.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::reload::{Live, Reloader};
+use crate::clock::Clock;
+use crate::config::{Admin, Config, Environment, Settings};
+use crate::deliver::{self, Delivery, Fetcher};
+use crate::domain::region::Region;
+use crate::http::Running;
+use crate::konektor::client::Client;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::{ops, receive};
+
+/// What a bridge is made of that differs between the service, the demo and the tests.
+pub struct Start {
+    /// What it is told.
+    pub config: Config,
+    /// Where that was read from, and is read from again on a reload.
+    pub environment: Environment,
+    /// Where it keeps what came in.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether it delivers by itself; otherwise the caller takes the turns.
+    pub delivery: Deliver,
+}
+
+/// Who takes the turns of delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deliver {
+    /// The bridge, all the time.
+    Always,
+    /// The caller, by [`Bridge::delivery`].
+    ByHand,
+}
+
+/// A bridge that takes webhooks and delivers leads.
+pub struct Bridge {
+    public: Running,
+    admin: Option<Running>,
+    delivery: Arc<Delivery>,
+    delivering: Option<JoinHandle<()>>,
+    reloading: JoinHandle<std::io::Result<()>>,
+    store: Arc<dyn Store>,
+    stopping: CancellationToken,
+    grace: Duration,
+}
+
+impl Bridge {
+    /// Makes every part and begins to serve.
+    ///
+    /// # Errors
+    /// What is missing or wrong, with what to do.
+    pub async fn start(start: Start) -> anyhow::Result<Self> {
+        let Start { config, environment, store, clock, delivery: deliver } = start;
+        let metrics = Arc::new(Metrics::new());
+        let (reloader, live) =
+            Reloader::start(&config, environment, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics))
+                .await
+                .context("the sources cannot be set up")?;
+        let shared =
+            Shared { settings: &config.settings, store: &store, clock: &clock, metrics: &metrics, live: &live };
+        let delivery = Arc::new(Delivery::new(shared.delivery()?));
+        let stopping = CancellationToken::new();
+        let public = shared.public()?;
+        let admin = shared.admin(stopping.clone())?;
+        let delivering = match deliver {
+            Deliver::Always => Some(tokio::spawn(Arc::clone(&delivery).run(stopping.clone()))),
+            Deliver::ByHand => None,
+        };
+        let reloading = tokio::spawn(reloader.run(stopping.clone()));
+        let grace = config.settings.shutdown_grace;
+        Ok(Self { public, admin, delivery, delivering, reloading, store, stopping, grace })
+    }
+
+    /// Where webhooks are taken: the port is the real one, also where 0 was asked for.
+    #[must_use]
+    pub fn public_address(&self) -> SocketAddr {
+        self.public.address()
+    }
+
+    /// Where the admin API is, unless it is off.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Running::address)
+    }
+
+    /// The delivering half, for turns by hand.
+    #[must_use]
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// Stops: no new webhooks, what was begun is settled within the grace, everything kept is on disk.
+    ///
+    /// # Errors
+    /// A part had failed before, or did not end in time; nothing kept is lost by that.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stopping.cancel();
+        let served = self.public.stop().await.context("the public listener failed");
+        let delivered = match self.delivering {
+            Some(task) => tokio::time::timeout(self.grace, task)
+                .await
+                .context("not everything under way was settled in time; it is taken up again at the next start"),
+            None => Ok(Ok(())),
+        };
+        self.store.close().await;
+        if let Some(admin) = self.admin {
+            admin.stop().await.context("the admin listener failed")?;
+        }
+        self.reloading.await.context("watching the configuration failed")?.context("signals cannot be listened to")?;
+        served?;
+        delivered?.context("delivery stopped by itself")
+    }
+}
+
+/// What the parts share while they are made.
+struct Shared<'a> {
+    settings: &'a Settings,
+    store: &'a Arc<dyn Store>,
+    clock: &'a Arc<dyn Clock>,
+    metrics: &'a Arc<Metrics>,
+    live: &'a Live,
+}
+
+impl Shared<'_> {
+    fn delivery(&self) -> anyhow::Result<deliver::Parts> {
+        let keys = self.live.api_key.clone();
+        if keys.borrow().is_none() {
+            bail!("KONEKTOR_API_KEY is not set; make a key in Konektor under Workspace Settings, API Keys");
+        }
+        let key = Arc::new(move || keys.borrow().clone().unwrap_or_default());
+        let registry = self.live.registry.clone();
+        Ok(deliver::Parts {
+            store: Arc::clone(self.store),
+            client: Client::new(&self.settings.base_url, key)?,
+            fetcher: Fetcher::new().context("the HTTP client cannot be set up")?,
+            sources: Arc::new(move |name| registry.borrow().source(name).cloned()),
+            clock: Arc::clone(self.clock),
+            metrics: Arc::clone(self.metrics),
+            region: Region::parse(&self.settings.default_region).context("BRIDGE_DEFAULT_REGION")?,
+        })
+    }
+
+    fn public(&self) -> anyhow::Result<Running> {
+        let parts = receive::Parts {
+            registry: self.live.registry.clone(),
+            store: Arc::clone(self.store),
+            clock: Arc::clone(self.clock),
+            metrics: Arc::clone(self.metrics),
+            trusted_proxies: self.settings.trusted_proxies.clone(),
+        };
+        let limits = receive::Limits::new(self.settings.body_limit, self.settings.shutdown_grace);
+        let listener = listen(self.settings.listen, "BRIDGE_LISTEN")?;
+        receive::serve(listener, parts, limits).context("webhooks cannot be taken")
+    }
+
+    fn admin(&self, stopping: CancellationToken) -> anyhow::Result<Option<Running>> {
+        let (address, access) = match &self.settings.admin {
+            Admin::Off => return Ok(None),
+            Admin::Open(address) => (*address, ops::Access::Loopback),
+            Admin::Guarded(address, token) => (*address, ops::Access::Token(token.clone())),
+        };
+        let parts = ops::Parts {
+            registry: self.live.registry.clone(),
+            store: Arc::clone(self.store),
+            clock: Arc::clone(self.clock),
+            metrics: Arc::clone(self.metrics),
+            access,
+            public_url: self.settings.public_url.clone(),
+            stopping,
+        };
+        let listener = listen(address, "BRIDGE_ADMIN_LISTEN")?;
+        Ok(Some(ops::serve(listener, parts, self.settings.shutdown_grace).context("the admin API cannot be served")?))
+    }
+}
+
+fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("{address} cannot be listened on; set {variable} to an address that is free"))?;
+    listener.set_nonblocking(true).context("the listener cannot be used")?;
+    Ok(listener)
+}

@@ -1,0 +1,6 @@
+//! Puts the bridge together from its parts.
+
+pub mod bridge;
+pub mod reload;
+pub mod sources;
+pub mod store;

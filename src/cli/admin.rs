@@ -1,0 +1,138 @@
+//! The client of a running bridge's admin API.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::failure::BadUsage;
+use super::local::{self, below};
+use crate::config::Settings;
+use crate::ops::wire::{Event, EventPage, Failure, ListQuery, Moved, Which};
+
+/// Longest time for one request: moving a thousand events takes a fraction of it.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The most events on a page of the admin API.
+const PAGE: usize = 1000;
+
+/// The admin API of one bridge.
+#[derive(Clone)]
+pub(super) struct Admin {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<SecretString>,
+}
+
+impl Admin {
+    /// The one that the settings name.
+    pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
+        let base = settings.admin_url.clone().ok_or_else(|| {
+            BadUsage(
+                "set BRIDGE_ADMIN_URL to where the bridge's admin API is: BRIDGE_ADMIN_LISTEN does not say it".into(),
+            )
+        })?;
+        Self::at(base, settings.admin_token.clone())
+    }
+
+    /// The one at `base`.
+    pub(super) fn at(base: Url, token: Option<SecretString>) -> anyhow::Result<Self> {
+        let http = local::client(&base, TIMEOUT)?;
+        Ok(Self { http, base, token })
+    }
+
+    /// What stands at `path`.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> anyhow::Result<T> {
+        self.read(self.http.get(self.url(path))).await
+    }
+
+    /// Asks for something to be done.
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> anyhow::Result<T> {
+        self.read(self.http.post(self.url(path)).json(body)).await
+    }
+
+    /// The newest events of `list` that `query` asks for, at most `limit`, and whether there are more.
+    pub(super) async fn events(
+        &self,
+        list: &str,
+        mut query: ListQuery,
+        limit: usize,
+    ) -> anyhow::Result<(Vec<Event>, bool)> {
+        let mut events = Vec::new();
+        loop {
+            query.limit = Some((limit - events.len()).min(PAGE));
+            let page: EventPage = self.read(self.http.get(self.url(&[list])).query(&query)).await?;
+            events.extend(page.events);
+            query.cursor = page.next;
+            if query.cursor.is_none() || events.len() >= limit {
+                return Ok((events, query.cursor.is_some()));
+            }
+        }
+    }
+
+    /// Moves everything that `which` names, however many requests it takes, and counts.
+    pub(super) async fn move_all(&self, path: &[&str], which: &Which) -> anyhow::Result<usize> {
+        let mut count = 0;
+        loop {
+            let moved: Moved = self.post(path, which).await?;
+            count += moved.count;
+            if !moved.more || moved.count == 0 {
+                return Ok(count);
+            }
+        }
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let path: Vec<_> = ["admin", "v1"].into_iter().chain(path.iter().copied()).collect();
+        below(&self.base, &path)
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.expose_secret()),
+            None => request,
+        };
+        let answer = request.send().await.map_err(|error| self.unreached(&error))?;
+        if !answer.status().is_success() {
+            return Err(self.refused(answer).await);
+        }
+        answer.json().await.with_context(|| {
+            format!(
+                "what answers at {} is no bridge of this version; set BRIDGE_ADMIN_URL to where the bridge is",
+                self.base
+            )
+        })
+    }
+
+    fn unreached(&self, error: &reqwest::Error) -> anyhow::Error {
+        if error.is_timeout() {
+            return anyhow!("the bridge at {} does not answer in time; its log says why", self.base);
+        }
+        anyhow!(
+            "no bridge answers at {}; start one with `konektor-bridge serve`, or set BRIDGE_ADMIN_URL to where it is",
+            self.base
+        )
+    }
+
+    async fn refused(&self, answer: Response) -> anyhow::Error {
+        let status = answer.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return anyhow!(
+                "the bridge wants another token; set BRIDGE_ADMIN_TOKEN to the one that it was started with"
+            );
+        }
+        match answer.json::<Failure>().await {
+            // Its sentence says what is wrong with what was asked.
+            Ok(failure) if status == StatusCode::BAD_REQUEST => BadUsage(failure.message).into(),
+            Ok(failure) => anyhow!("{}", failure.message),
+            Err(_) => anyhow!(
+                "what answers {} at {} is no bridge; set BRIDGE_ADMIN_URL to where it is",
+                status.as_u16(),
+                self.base
+            ),
+        }
+    }
+}

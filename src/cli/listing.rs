@@ -1,0 +1,200 @@
+//! What the listings of events share: conditions, the table, one event whole.
+
+use std::io::{self, Write as _};
+
+use jiff::Timestamp;
+
+use super::Context;
+use super::admin::Admin;
+use super::failure::Exit;
+use super::moment::Moment;
+use super::output::{Out, Text, Tone, age, printable, took};
+use crate::config;
+use crate::ops::wire::{Event, EventDetail, Lane, ListQuery, Payload, Which};
+use crate::store::{Attempt, EventState};
+
+/// Conditions that all must hold.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Filter {
+    /// Only from this source
+    #[arg(long)]
+    source: Option<String>,
+    /// Only withheld or dead for this reason
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only received since: 2h (ago), 3d, 2026-11-20, 2026-11-20T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only received before
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// Only of this lead, by its externalRef
+    #[arg(long, value_name = "EXTERNAL_REF")]
+    lead: Option<String>,
+}
+
+impl Filter {
+    pub(super) fn query(self, state: Option<EventState>, now: Timestamp) -> ListQuery {
+        let Self { source, reason, since, until, lead } = self;
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.resolve(now));
+        ListQuery { limit: None, cursor: None, state, source, reason, since: at(since), until: at(until), lead }
+    }
+
+    pub(super) fn which(self, now: Timestamp) -> Which {
+        let ListQuery { source, reason, since, until, lead, .. } = self.query(None, now);
+        Which { source, reason, since, until, lead, ..Which::default() }
+    }
+}
+
+/// What every list takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    filter: Filter,
+    /// At most so many, the newest
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    limit: usize,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a command for one event takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// The event's id, as the list shows it
+    id: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows one of the admin API's lists of events; `nothing` is said when it is empty.
+pub(super) async fn list(
+    list: &str,
+    state: Option<EventState>,
+    args: ListArgs,
+    nothing: &str,
+    mut context: Context,
+) -> anyhow::Result<Exit> {
+    let now = context.now();
+    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let (events, more) = admin.events(list, args.filter.query(state, now), args.limit).await?;
+    if args.json {
+        context.out.json(&events)?;
+    } else if events.is_empty() {
+        writeln!(context.out, "{nothing}")?;
+    } else {
+        table(&events, now, &mut context.out)?;
+    }
+    if more {
+        writeln!(anstream::stderr(), "there are more; --limit shows more of them, --since and --source others")?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows one event of a list, whole.
+pub(super) async fn show(list: &str, args: ShowArgs, mut context: Context) -> anyhow::Result<Exit> {
+    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let detail: EventDetail = admin.get(&[list, &args.id]).await?;
+    if args.json {
+        context.out.json(&detail)?;
+    } else {
+        whole(&detail, context.now(), &mut context.out)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn table(events: &[Event], now: Timestamp, out: &mut Out) -> io::Result<()> {
+    let rows = events.iter().map(|event| {
+        [
+            Text::from(&event.id),
+            Text(age(event.received, now), Tone::Faint),
+            Text::from(&event.source),
+            Text(event.state.to_string(), tone(event.state)),
+            Text::from(event.reason.as_deref().unwrap_or_default()),
+            Text::from(event.external_ref.as_deref().unwrap_or("–")),
+        ]
+    });
+    out.list(["event", "age", "source", "state", "reason", "lead"], &[0, 1, 2, 3, 4], rows)
+}
+
+const fn tone(state: EventState) -> Tone {
+    match state {
+        EventState::Pending => Tone::Plain,
+        EventState::Delivered => Tone::Good,
+        EventState::Withheld => Tone::Doubtful,
+        EventState::Dead => Tone::Bad,
+        EventState::Discarded => Tone::Faint,
+    }
+}
+
+fn whole(detail: &EventDetail, now: Timestamp, out: &mut Out) -> io::Result<()> {
+    let EventDetail { event, payload, lane } = detail;
+    let state = tone(event.state).style();
+    writeln!(out, "event      {}", event.id)?;
+    writeln!(out, "source     {}", event.source)?;
+    writeln!(
+        out,
+        "lead       {}",
+        printable(event.external_ref.as_deref().unwrap_or("– (the webhook could not be split)"))
+    )?;
+    writeln!(out, "received   {:.0} ({} ago)", event.received, age(event.received, now))?;
+    writeln!(out, "request    {}", event.request_id)?;
+    write!(out, "state      {state}{}{state:#}", event.state)?;
+    if let Some(ended) = event.ended {
+        write!(out, " since {ended:.0} ({} ago)", age(ended, now))?;
+    }
+    writeln!(out)?;
+    let said = [("lead id", &event.lead_id), ("reason", &event.reason), ("detail", &event.detail)];
+    for (label, text) in said {
+        if let Some(text) = text {
+            writeln!(out, "{label:<10} {}", printable(text))?;
+        }
+    }
+    if let Some(lane) = lane {
+        print_lane(lane, now, out)?;
+    }
+    if let Some(payload) = payload {
+        print_payload(payload, out)?;
+    }
+    Ok(())
+}
+
+fn print_lane(lane: &Lane, now: Timestamp, out: &mut Out) -> io::Result<()> {
+    let faint = Tone::Faint.style();
+    writeln!(
+        out,
+        "\n{faint}LANE{faint:#}       {}, {} waiting, {} failed in a row",
+        lane.state, lane.pending, lane.attempts
+    )?;
+    if let Some(since) = lane.in_doubt_since {
+        writeln!(
+            out,
+            "in doubt   a create was sent {} ago and its end is not known: it is searched for",
+            age(since, now)
+        )?;
+    }
+    if let Some(due) = lane.due {
+        writeln!(out, "due        {due:.0}")?;
+    }
+    for Attempt { at, call, status, millis, note } in &lane.log {
+        let status = status.map_or_else(|| "–".to_owned(), |status| status.to_string());
+        let took = took(std::time::Duration::from_millis(*millis));
+        writeln!(out, "{:<10} {call} {status} in {took} {}", age(*at, now) + " ago", printable(note))?;
+    }
+    Ok(())
+}
+
+fn print_payload(payload: &Payload, out: &mut Out) -> io::Result<()> {
+    let faint = Tone::Faint.style();
+    let (kind, text) = match payload {
+        Payload::Text(text) => ("PAYLOAD", text),
+        Payload::Base64(text) => ("PAYLOAD (base64)", text),
+    };
+    writeln!(out, "\n{faint}{kind}{faint:#}")?;
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json) => out.json(&json),
+        Err(_) => writeln!(out, "{}", printable(text)),
+    }
+}

@@ -1,0 +1,72 @@
+//! `serve`: run the bridge until it is told to stop.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use super::Context;
+use super::failure::{BadUsage, Exit};
+use super::stopping::asked_to_stop;
+use crate::app::bridge::{Bridge, Deliver, Start};
+use crate::app::store;
+use crate::config::{self, LogFormat};
+use crate::telemetry::{self, Lines};
+
+/// Run the bridge
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  KONEKTOR_API_KEY=… FORM_ALLOWED_ORIGINS=https://www.example.com konektor-bridge serve\n\n\
+    It stops on SIGTERM or Ctrl-C, and settles first what is under way. SIGHUP or a changed file reloads sources and\n\
+    secrets."
+)]
+pub(super) struct Args {}
+
+pub(super) async fn run(Args {}: Args, mut context: Context) -> anyhow::Result<Exit> {
+    let config = config::load(&context.environment)?;
+    if config.settings.api_key.is_none() {
+        let says = "set KONEKTOR_API_KEY; make a key in Konektor under Workspace Settings, API Keys";
+        return Err(BadUsage(says.to_owned()).into());
+    }
+    telemetry::init(&config.settings.log, lines(config.settings.log_format)).context("log lines cannot be set up")?;
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let store = store::open(&config.settings.backend, context.now())?;
+    let kept = Arc::clone(&store);
+    let start = Start {
+        config,
+        environment: context.environment.clone(),
+        store: kept,
+        clock: Arc::clone(&context.clock),
+        delivery: Deliver::Always,
+    };
+    let bridge = Bridge::start(start).await?;
+    announce(&bridge, &mut context)?;
+    let failure = tokio::select! {
+        asked = asked_to_stop() => asked.map(|()| None)?,
+        why = store.failed() => Some(why),
+    };
+    tracing::info!("stopping: what is under way is settled first");
+    bridge.stop().await?;
+    match failure {
+        None => Ok(Exit::Done),
+        Some(why) => bail!("the store has stopped ({why}); look at the disk, then start the bridge again"),
+    }
+}
+
+/// Says where it listens: the ports are the real ones, also where 0 was asked for.
+fn announce(bridge: &Bridge, context: &mut Context) -> std::io::Result<()> {
+    writeln!(context.out, "webhooks on http://{}", bridge.public_address())?;
+    match bridge.admin_address() {
+        Some(address) => writeln!(context.out, "admin API on http://{address}")?,
+        None => writeln!(context.out, "no admin API")?,
+    }
+    context.out.flush()
+}
+
+const fn lines(format: LogFormat) -> Lines {
+    match format {
+        LogFormat::Auto => Lines::Auto,
+        LogFormat::Text => Lines::Text,
+        LogFormat::Json => Lines::Json,
+    }
+}

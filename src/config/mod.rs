@@ -1,0 +1,153 @@
+//! What the bridge is told: service settings from the environment, sources from TOML, secrets by reference.
+//!
+//! Everything here starts from an [`Environment`], a plain map, so that a test says what the process would have seen.
+//! [`load`] reports every finding at once, not the first one. It is run again on every reload; what it read from disk is
+//! in [`Config::files`].
+
+mod environment;
+mod references;
+mod settings;
+mod sources;
+mod values;
+mod variables;
+
+use std::path::Path;
+
+pub use environment::{Environment, Files};
+pub use settings::{Admin, Backend, LogFormat, Settings};
+pub use sources::{Origin, SourceConfig, SourceVariable, built_in_variables};
+pub use variables::{VARIABLES, Variable};
+
+use environment::Reader;
+
+/// Where sources are looked for when `BRIDGE_CONFIG` does not say.
+const USUAL_FILE: &str = "config/bridge.toml";
+
+/// Everything the bridge is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The environment's part.
+    pub settings: Settings,
+    /// Every source, on or off, by name.
+    pub sources: Vec<SourceConfig>,
+    /// Each file that was read, or looked for: when one changes, so may this.
+    pub files: Files,
+    /// What is not wrong but probably not meant, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct Finding {
+    /// The variable, or the file and line.
+    pub place: String,
+    /// What is wrong and what is allowed; never a secret.
+    pub problem: String,
+}
+
+impl Finding {
+    /// A finding at `place`.
+    pub fn new(place: impl std::fmt::Display, problem: impl Into<String>) -> Self {
+        Self { place: place.to_string(), problem: problem.into() }
+    }
+}
+
+/// The configuration is wrong: every finding, a line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// What is wrong; at least one.
+    pub findings: Vec<Finding>,
+    /// As [`Config::files`]: mending one of them may help.
+    pub files: Files,
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines: Vec<_> = self.findings.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads settings and sources.
+///
+/// # Errors
+/// [`ConfigError`] with everything that is wrong.
+pub fn load(environment: &Environment) -> Result<Config, ConfigError> {
+    let mut reader = Reader::new(environment);
+    let mut findings = Vec::new();
+    let settings = settings::read(&mut reader, &mut findings);
+    let file = user_file(&mut reader, &mut findings);
+    let insecure = settings.as_ref().is_some_and(|settings| settings.allow_insecure_upstream);
+    let sources = sources::read(file.as_ref(), &mut reader, insecure, &mut findings);
+    let files = reader.into_files();
+    match settings {
+        Some(settings) if findings.is_empty() => {
+            Ok(Config { settings, sources, files, warnings: variables::misspelt(environment) })
+        }
+        _ => Err(ConfigError { findings, files }),
+    }
+}
+
+/// The owner's file: its name for messages, and its text.
+struct UserFile {
+    name: String,
+    text: String,
+}
+
+/// Reads `BRIDGE_CONFIG`, or the usual file where there is one.
+fn user_file(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Option<UserFile> {
+    // A problem with the variable itself is already among the findings of the settings.
+    let named = reader.variable("BRIDGE_CONFIG").ok().flatten();
+    let name = named.clone().unwrap_or_else(|| USUAL_FILE.to_owned());
+    match reader.file(Path::new(&name)) {
+        Ok(Some(text)) => Some(UserFile { name, text }),
+        Ok(None) if named.is_some() => {
+            findings.push(Finding::new("BRIDGE_CONFIG", format!("there is no file `{name}`")));
+            None
+        }
+        Ok(None) => None,
+        Err(problem) => {
+            findings.push(Finding::new(name, problem));
+            None
+        }
+    }
+}
+
+/// The one of `known` that `word` was probably meant to be.
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::normalized_damerau_levenshtein(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Adds to a message of serde (``unknown field `x`, expected `a` or `b` ``) which one was probably meant.
+#[must_use]
+pub fn with_suggestion(message: &str) -> String {
+    let message = message.trim_end();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    match quoted.next().filter(|_| unknown).and_then(|word| nearest(word, quoted)) {
+        Some(meant) => format!("{message}; did you mean `{meant}`?"),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_key_gets_a_suggestion_and_a_strange_one_does_not() {
+        let message = "unknown field `statsu`, expected one of `region`, `status`, `priority`";
+        assert_eq!(with_suggestion(message), format!("{message}; did you mean `status`?"));
+        let strange = "unknown field `zzz`, expected `region` or `status`";
+        assert_eq!(with_suggestion(strange), strange);
+        assert_eq!(with_suggestion("missing field `status`"), "missing field `status`");
+    }
+}

@@ -1,0 +1,246 @@
+//! Service settings: the variables of the table, read and judged.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use super::environment::Reader;
+use super::variables::VARIABLES;
+use super::{Finding, values};
+
+/// The smallest and the largest `BRIDGE_BODY_LIMIT`: below, real webhooks are refused; above, one request could take the
+/// memory that all share.
+const BODY_LIMITS: (usize, usize) = (1024, 64 * 1024 * 1024);
+
+/// The longest `BRIDGE_SHUTDOWN_GRACE`.
+const MAX_GRACE: Duration = Duration::from_secs(600);
+
+/// What the environment says about the service itself.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `KONEKTOR_API_KEY`.
+    pub api_key: Option<SecretString>,
+    /// `KONEKTOR_BASE_URL`.
+    pub base_url: Url,
+    /// `BRIDGE_ALLOW_INSECURE_UPSTREAM`.
+    pub allow_insecure_upstream: bool,
+    /// `BRIDGE_LISTEN`.
+    pub listen: SocketAddr,
+    /// `BRIDGE_ADMIN_LISTEN` and `BRIDGE_ADMIN_TOKEN`.
+    pub admin: Admin,
+    /// `BRIDGE_ADMIN_URL`, or the admin address on this machine: where commands find the admin API. `None` when it is
+    /// off, or on a port that is not known beforehand.
+    pub admin_url: Option<Url>,
+    /// `BRIDGE_ADMIN_TOKEN`, for commands.
+    pub admin_token: Option<SecretString>,
+    /// Where what came in is kept.
+    pub backend: Backend,
+    /// `BRIDGE_PUBLIC_URL`.
+    pub public_url: Option<Url>,
+    /// `BRIDGE_TRUSTED_PROXIES`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `BRIDGE_DEFAULT_REGION`.
+    pub default_region: String,
+    /// `BRIDGE_LOG`: a valid filter.
+    pub log: String,
+    /// `BRIDGE_LOG_FORMAT`.
+    pub log_format: LogFormat,
+    /// `BRIDGE_BODY_LIMIT`, in bytes.
+    pub body_limit: usize,
+    /// `BRIDGE_SHUTDOWN_GRACE`.
+    pub shutdown_grace: Duration,
+}
+
+/// The private side.
+#[derive(Debug, Clone)]
+pub enum Admin {
+    /// There is none.
+    Off,
+    /// On an address that only this machine reaches, open to whoever is on it.
+    Open(SocketAddr),
+    /// For those who have the token.
+    Guarded(SocketAddr, SecretString),
+}
+
+/// Where what came in is kept, with what that place needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// The embedded store.
+    Embedded {
+        /// Its directory.
+        data_dir: PathBuf,
+    },
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, otherwise JSON.
+    Auto,
+    /// Text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The table's variables as text; those with a default always have a value.
+#[derive(Deserialize)]
+struct Raw {
+    konektor_api_key: Option<SecretString>,
+    konektor_base_url: String,
+    bridge_allow_insecure_upstream: String,
+    bridge_listen: String,
+    bridge_admin_listen: String,
+    bridge_admin_token: Option<SecretString>,
+    bridge_admin_url: Option<String>,
+    bridge_data_dir: String,
+    redis_url: Option<SecretString>,
+    redis_durability: String,
+    bridge_public_url: Option<String>,
+    bridge_trusted_proxies: Option<String>,
+    bridge_default_region: String,
+    bridge_log: String,
+    bridge_log_format: String,
+    bridge_body_limit: String,
+    bridge_shutdown_grace: String,
+}
+
+/// Reads every variable of the table; `None` when one is wrong, with the reason among the `findings`.
+pub(super) fn read(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Option<Settings> {
+    let raw = raw(reader, findings);
+    let mut judge = Judge { findings };
+    judge.without_redis(&raw);
+    let insecure = judge.value("BRIDGE_ALLOW_INSECURE_UPSTREAM", &raw.bridge_allow_insecure_upstream, values::flag);
+    let upstream = |text: &str| values::upstream(text, insecure == Some(true));
+    let base_url = judge.value("KONEKTOR_BASE_URL", &raw.konektor_base_url, upstream);
+    let listen = judge.value("BRIDGE_LISTEN", &raw.bridge_listen, values::address);
+    let admin = judge.admin(&raw);
+    let admin_url = judge.maybe("BRIDGE_ADMIN_URL", raw.bridge_admin_url.as_deref(), values::web_address);
+    let public_url = judge.maybe("BRIDGE_PUBLIC_URL", raw.bridge_public_url.as_deref(), values::web_address);
+    let proxies = judge.maybe("BRIDGE_TRUSTED_PROXIES", raw.bridge_trusted_proxies.as_deref(), values::networks);
+    let region = judge.value("BRIDGE_DEFAULT_REGION", &raw.bridge_default_region, values::region);
+    let log = judge.value("BRIDGE_LOG", &raw.bridge_log, values::log_filter);
+    let log_format = judge.value("BRIDGE_LOG_FORMAT", &raw.bridge_log_format, |text| {
+        text.parse().map_err(|_| "is none of auto, text, json".to_owned())
+    });
+    let body_limit = judge.value("BRIDGE_BODY_LIMIT", &raw.bridge_body_limit, body_limit);
+    let grace = judge.value("BRIDGE_SHUTDOWN_GRACE", &raw.bridge_shutdown_grace, grace);
+    let admin = admin?;
+    Some(Settings {
+        api_key: raw.konektor_api_key,
+        base_url: base_url?,
+        allow_insecure_upstream: insecure?,
+        listen: listen?,
+        admin_url: admin_url?.or_else(|| local_url(&admin)),
+        admin,
+        admin_token: raw.bridge_admin_token,
+        backend: Backend::Embedded { data_dir: PathBuf::from(raw.bridge_data_dir) },
+        public_url: public_url?,
+        trusted_proxies: proxies?.unwrap_or_default(),
+        default_region: region?,
+        log: log?,
+        log_format: log_format?,
+        body_limit: body_limit?,
+        shutdown_grace: grace?,
+    })
+}
+
+/// The text of each variable: set, in a file, or by default.
+fn raw(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Raw {
+    let mut texts = BTreeMap::new();
+    for variable in VARIABLES {
+        let set = reader.variable(variable.name).unwrap_or_else(|problem| {
+            findings.push(Finding::new(variable.name, problem));
+            None
+        });
+        if let Some(text) = set.or(variable.default.map(str::to_owned)) {
+            texts.insert(variable.name.to_owned(), text);
+        }
+    }
+    envy::from_iter(texts).expect("every field without a default in the table is optional")
+}
+
+/// Collects what is wrong.
+struct Judge<'a> {
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Judge<'_> {
+    /// The value of a variable, or `None` and a finding.
+    fn value<T>(&mut self, name: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        read(text).map_err(|problem| self.findings.push(Finding::new(name, problem))).ok()
+    }
+
+    /// The value of a variable that may be unset: then `Some(None)`.
+    fn maybe<T>(
+        &mut self,
+        name: &str,
+        text: Option<&str>,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        match text {
+            None => Some(None),
+            Some(text) => self.value(name, text, read).map(Some),
+        }
+    }
+
+    /// The private side: what strangers could reach needs a token.
+    fn admin(&mut self, raw: &Raw) -> Option<Admin> {
+        if raw.bridge_admin_listen == "off" {
+            return Some(Admin::Off);
+        }
+        let address = self.value("BRIDGE_ADMIN_LISTEN", &raw.bridge_admin_listen, values::address)?;
+        match &raw.bridge_admin_token {
+            Some(token) => Some(Admin::Guarded(address, token.clone())),
+            None if address.ip().is_loopback() => Some(Admin::Open(address)),
+            None => {
+                let problem =
+                    "is not set, but BRIDGE_ADMIN_LISTEN is not loopback; set it, or listen on 127.0.0.1:8081";
+                self.findings.push(Finding::new("BRIDGE_ADMIN_TOKEN", problem));
+                None
+            }
+        }
+    }
+
+    /// A variable that asks for the Redis store is refused: silence would keep leads elsewhere than its owner thinks.
+    fn without_redis(&mut self, raw: &Raw) {
+        let problem = |name| format!("the Redis store is not built yet; unset {name}");
+        if raw.redis_url.is_some() {
+            self.findings.push(Finding::new("REDIS_URL", problem("REDIS_URL")));
+        }
+        if raw.redis_durability != "fsync" {
+            self.findings.push(Finding::new("REDIS_DURABILITY", problem("REDIS_DURABILITY")));
+        }
+    }
+}
+
+fn body_limit(text: &str) -> Result<usize, String> {
+    let limit = values::bytes(text)?;
+    let (least, most) = BODY_LIMITS;
+    if (least..=most).contains(&limit) { Ok(limit) } else { Err("is not between 1KiB and 64MiB".into()) }
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    let grace = values::duration(text)?;
+    if grace <= MAX_GRACE { Ok(grace) } else { Err("is longer than 10m".into()) }
+}
+
+/// How a command on this machine reaches the admin listener.
+fn local_url(admin: &Admin) -> Option<Url> {
+    let (Admin::Open(address) | Admin::Guarded(address, _)) = admin else { return None };
+    let mut address = *address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    (address.port() != 0).then(|| Url::parse(&format!("http://{address}")).expect("an address makes a URL"))
+}

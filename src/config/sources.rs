@@ -1,0 +1,233 @@
+//! Sources: the compiled-in file with the owner's laid over it, references resolved.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::{Spanned, Table, Value};
+
+use super::environment::Reader;
+use super::references::{Reference, Unresolved, resolve};
+use super::{Finding, UserFile, values, with_suggestion};
+
+/// The built-in sources.
+const DEFAULT: &str = include_str!("../../config/default.toml");
+
+/// What messages call [`DEFAULT`].
+const DEFAULT_NAME: &str = "config/default.toml (built in)";
+
+/// A source as configured: plain values, nothing known of its provider yet.
+#[derive(Clone)]
+pub struct SourceConfig {
+    /// What stands in its URL.
+    pub name: String,
+    /// The word for the code that speaks its sender's dialect.
+    pub provider: String,
+    /// False when the owner has switched it off.
+    pub enabled: bool,
+    /// What its provider needs, references resolved. Holds secrets.
+    pub settings: Table,
+    /// What is done with its leads.
+    pub rules: Table,
+    /// Variables and files without which it is off.
+    pub missing: Vec<String>,
+    /// Variables that it could use and that are not set.
+    pub unset: Vec<String>,
+    /// Where it is described, the owner's file first.
+    pub origin: Origin,
+}
+
+impl std::fmt::Debug for SourceConfig {
+    /// Shows the keys of the settings, not their values.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, provider, enabled, settings, rules, missing, unset, origin } = self;
+        let settings: Vec<_> = settings.keys().collect();
+        write!(f, "SourceConfig({name} {provider} enabled={enabled} {settings:?} {rules} ")?;
+        write!(f, "missing={missing:?} unset={unset:?} {origin})")
+    }
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Its name.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A variable that a built-in source reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceVariable {
+    /// Its name.
+    pub name: String,
+    /// Whose it is.
+    pub source: String,
+    /// What it is set as.
+    pub setting: String,
+    /// Without it the source is off.
+    pub required: bool,
+    /// Its value where it is unset.
+    pub default: Option<String>,
+}
+
+/// A file of sources.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    sources: BTreeMap<Spanned<String>, Entry>,
+}
+
+/// One source of a file. What is absent is as in the file below.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    provider: Option<String>,
+    enabled: Option<bool>,
+    #[serde(default)]
+    settings: Table,
+    #[serde(default)]
+    rules: Table,
+}
+
+/// A source of both files, laid over each other, unresolved.
+struct Draft {
+    entry: Entry,
+    origin: Origin,
+}
+
+/// Reads the built-in sources with the owner's `file` over them.
+pub(super) fn read(
+    file: Option<&UserFile>,
+    reader: &mut Reader<'_>,
+    insecure: bool,
+    findings: &mut Vec<Finding>,
+) -> Vec<SourceConfig> {
+    let mut drafts = BTreeMap::new();
+    let files = [Some((DEFAULT_NAME, DEFAULT)), file.map(|file| (file.name.as_str(), file.text.as_str()))];
+    for (name, text) in files.into_iter().flatten() {
+        match parse(name, text) {
+            Ok(layer) => layer.into_iter().for_each(|(name, draft)| lay_over(&mut drafts, name, draft)),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    drafts.into_iter().filter_map(|(name, draft)| settle(name, draft, reader, insecure, findings)).collect()
+}
+
+/// Reads one file.
+fn parse(name: &str, text: &str) -> Result<Vec<(String, Draft)>, Finding> {
+    let origin = |position: usize| Origin { file: name.to_owned(), line: line_of(text, position) };
+    // The error's own text shows the line of the file, which may hold a secret; its message does not.
+    let file: File = toml::from_str(text).map_err(|error| {
+        let place = origin(error.span().map_or(0, |span| span.start));
+        Finding::new(place, with_suggestion(error.message()))
+    })?;
+    Ok(file
+        .sources
+        .into_iter()
+        .map(|(name, entry)| {
+            let origin = origin(name.span().start);
+            (name.into_inner(), Draft { entry, origin })
+        })
+        .collect())
+}
+
+/// The line of `text` that has the byte at `position`, counted from 1.
+fn line_of(text: &str, position: usize) -> usize {
+    text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Lays `above` over what `drafts` has under this name. Another provider makes it another source: nothing is kept.
+fn lay_over(drafts: &mut BTreeMap<String, Draft>, name: String, above: Draft) {
+    let replaced = drafts
+        .remove(&name)
+        .filter(|below| above.entry.provider.is_none() || above.entry.provider == below.entry.provider);
+    let draft = match replaced {
+        None => above,
+        Some(below) => Draft {
+            entry: Entry {
+                provider: below.entry.provider,
+                enabled: above.entry.enabled.or(below.entry.enabled),
+                settings: merged(below.entry.settings, above.entry.settings),
+                rules: merged(below.entry.rules, above.entry.rules),
+            },
+            origin: above.origin,
+        },
+    };
+    drafts.insert(name, draft);
+}
+
+/// `below` with the keys of `above` over it, table by table.
+fn merged(mut below: Table, above: Table) -> Table {
+    for (key, value) in above {
+        let value = match (below.remove(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(merged(below, above)),
+            (_, value) => value,
+        };
+        below.insert(key, value);
+    }
+    below
+}
+
+/// Resolves a source that is complete.
+fn settle(
+    name: String,
+    draft: Draft,
+    reader: &mut Reader<'_>,
+    insecure: bool,
+    findings: &mut Vec<Finding>,
+) -> Option<SourceConfig> {
+    let Draft { entry, origin } = draft;
+    let Some(provider) = entry.provider else {
+        findings.push(Finding::new(origin, format!("source `{name}` has no provider; add `provider = \"…\"`")));
+        return None;
+    };
+    let enabled = entry.enabled.unwrap_or(true);
+    let mut unresolved = Unresolved::default();
+    let (mut settings, mut rules) = (Table::new(), Table::new());
+    if enabled {
+        settings = resolve(&entry.settings, reader, &mut unresolved);
+        rules = resolve(&entry.rules, reader, &mut unresolved);
+    }
+    let problems = unresolved.broken.into_iter().chain(insecure_urls(&settings, insecure));
+    findings.extend(problems.map(|problem| Finding::new(&origin, format!("source `{name}`: {problem}"))));
+    let Unresolved { missing, unset, .. } = unresolved;
+    Some(SourceConfig { name, provider, enabled, settings, rules, missing, unset, origin })
+}
+
+/// The settings called `…_url` that would carry tokens in the clear, or are no URL.
+fn insecure_urls(settings: &Table, insecure: bool) -> impl Iterator<Item = String> {
+    settings
+        .iter()
+        .filter(|(key, _)| key.ends_with("_url"))
+        .filter_map(|(key, value)| Some((key, value.as_str()?)))
+        .filter_map(move |(key, url)| Some(format!("{key} {}", values::upstream(url, insecure).err()?)))
+}
+
+/// Every variable that the built-in sources read, in the order of that file.
+#[must_use]
+pub fn built_in_variables() -> Vec<SourceVariable> {
+    let file: Table = DEFAULT.parse().expect("the built-in file is TOML");
+    let sources = file.get("sources").and_then(Value::as_table).expect("the built-in file has sources");
+    let mut variables = Vec::new();
+    for (source, entry) in sources {
+        let settings = entry.get("settings").and_then(Value::as_table);
+        for (setting, value) in settings.into_iter().flatten() {
+            let (name, required, default) = match Reference::parse(value.as_str().unwrap_or_default()) {
+                Reference::Required(name) => (name, true, None),
+                Reference::Optional(name) => (name, false, None),
+                Reference::Default(name, default) => (name, false, Some(default.to_owned())),
+                Reference::Literal(_) | Reference::File(_) => continue,
+            };
+            let (name, source, setting) = (name.to_owned(), source.clone(), setting.clone());
+            variables.push(SourceVariable { name, source, setting, required, default });
+        }
+    }
+    variables
+}

@@ -1,0 +1,176 @@
+//! The admin API: one function per path.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Query;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use strum::VariantArray;
+
+use super::Parts;
+use super::fault::Fault;
+use super::wire::{self, ListQuery, PauseState, Which};
+use crate::domain::event::{DeadReason, EventId, Hold, SourceName};
+use crate::domain::external_ref::ExternalRef;
+use crate::http;
+use crate::providers::{Configured, SourceState};
+use crate::store::{EventFilter, EventQuery, EventState, PauseReason, Selector};
+
+/// The state of dead letters.
+pub(super) const DEAD: EventState = EventState::Dead;
+/// The state of withheld events.
+pub(super) const WITHHELD: EventState = EventState::Withheld;
+
+/// Events on a page that asks for no number.
+const PAGE: usize = 50;
+/// Events on a page at most.
+const LARGEST_PAGE: usize = 1000;
+/// Events that one request moves at most, so that none holds up what is being kept.
+const MOVE_AT_ONCE: usize = 1000;
+
+pub(super) async fn stats(parts: &Parts) -> Result<HttpResponse, Fault> {
+    Ok(ok(&wire::Stats::from(parts.store.stats(parts.clock.now()).await?)))
+}
+
+pub(super) fn sources(parts: &Parts) -> HttpResponse {
+    let registry = parts.registry.borrow().clone();
+    ok(&wire::Sources { sources: registry.iter().map(|(name, configured)| source(parts, name, configured)).collect() })
+}
+
+fn source(parts: &Parts, name: &SourceName, configured: &Configured) -> wire::Source {
+    let base = parts.public_url.as_ref().map_or("", |url| url.as_str().trim_end_matches('/'));
+    let (on, why, missing) = match &configured.state {
+        SourceState::On(_) => (true, None, Vec::new()),
+        SourceState::Off { why, missing } => (false, Some(why.clone()), missing.clone()),
+    };
+    let url = format!("{base}/hooks/{name}");
+    wire::Source { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing }
+}
+
+/// Events in `state`, or in the one that the query names.
+pub(super) async fn events(parts: &Parts, query: &str, state: Option<EventState>) -> Result<HttpResponse, Fault> {
+    let ListQuery { limit, cursor, state: asked, source, reason, since, until, lead } = read_query(query)?;
+    if state.is_some() && asked.is_some() {
+        return Err(Fault::request("state: this list has only one; leave it out, or ask for /admin/v1/events"));
+    }
+    let limit = limit.unwrap_or(PAGE);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        return Err(Fault::request(format!("limit: 1 to {LARGEST_PAGE}")));
+    }
+    let cursor = cursor.map(|cursor| cursor.parse().map_err(|_| Fault::request("cursor: not one of ours")));
+    let before = cursor.transpose()?;
+    let filter =
+        EventFilter { source: source_name(source)?, reason: reason_word(reason)?, since, until, lead: lead_of(lead) };
+    let page = parts.store.events(EventQuery { state: state.or(asked), filter, limit, before }).await?;
+    Ok(ok(&wire::EventPage::from(page)))
+}
+
+/// One event, if it is in `state`.
+pub(super) async fn event(parts: &Parts, id: &str, state: Option<EventState>) -> Result<HttpResponse, Fault> {
+    let event = parts.store.event(&event_id(id)?).await?;
+    match event.filter(|event| state.is_none_or(|state| event.row.state == state)) {
+        Some(event) => Ok(ok(&wire::EventDetail::from(event))),
+        None => Err(Fault::Missing("there is no such event here; it may have ended long ago")),
+    }
+}
+
+pub(super) async fn lane(parts: &Parts, external_ref: String) -> Result<HttpResponse, Fault> {
+    match parts.store.lane(&ExternalRef::from_stored(external_ref)).await? {
+        Some(lane) => Ok(ok(&wire::Lane::from(lane))),
+        None => Err(Fault::Missing("nothing is known of a lead with this externalRef")),
+    }
+}
+
+pub(super) async fn replay(parts: &Parts, body: &[u8]) -> Result<HttpResponse, Fault> {
+    let moved = parts.store.replay(&selector(body)?, MOVE_AT_ONCE, parts.clock.now()).await?;
+    tracing::info!(count = moved.count, "dead letters replayed");
+    Ok(ok(&wire::Moved::from(moved)))
+}
+
+pub(super) async fn release(parts: &Parts, body: &[u8]) -> Result<HttpResponse, Fault> {
+    let moved = parts.store.release(&selector(body)?, MOVE_AT_ONCE, parts.clock.now()).await?;
+    tracing::info!(count = moved.count, "withheld events released");
+    Ok(ok(&wire::Moved::from(moved)))
+}
+
+pub(super) async fn discard(parts: &Parts, state: EventState, body: &[u8]) -> Result<HttpResponse, Fault> {
+    let moved = parts.store.discard(state, &selector(body)?, MOVE_AT_ONCE, parts.clock.now()).await?;
+    tracing::info!(count = moved.count, %state, "events discarded");
+    Ok(ok(&wire::Moved::from(moved)))
+}
+
+pub(super) async fn pause(parts: &Parts) -> Result<HttpResponse, Fault> {
+    parts.store.pause(PauseReason::Operator, parts.clock.now()).await?;
+    tracing::info!("calls to Konektor paused by a person; webhooks are kept");
+    pause_state(parts).await
+}
+
+pub(super) async fn resume(parts: &Parts) -> Result<HttpResponse, Fault> {
+    parts.store.resume(None, parts.clock.now()).await?;
+    tracing::info!("calls to Konektor resumed by a person");
+    pause_state(parts).await
+}
+
+async fn pause_state(parts: &Parts) -> Result<HttpResponse, Fault> {
+    let paused = parts.store.stats(parts.clock.now()).await?.paused;
+    Ok(ok(&PauseState { paused: paused.map(|(why, since)| wire::Paused { why, since }) }))
+}
+
+fn ok(body: &impl Serialize) -> HttpResponse {
+    http::json(StatusCode::OK, body)
+}
+
+fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Fault> {
+    let times = "times are written as 2026-11-20T00:00:00Z";
+    let read = Query::<T>::from_query(query).map_err(|error| Fault::request(format!("{error}; {times}")));
+    read.map(Query::into_inner)
+}
+
+/// What a body says is to be moved. Nothing said is a mistake, not everything.
+fn selector(body: &[u8]) -> Result<Selector, Fault> {
+    let which: Which =
+        serde_json::from_slice(body).map_err(|error| Fault::request(format!("the body is wrong: {error}")))?;
+    let conditions = Which { ids: Vec::new(), all: false, ..which.clone() };
+    let narrowed = conditions != Which::default();
+    match (which.ids.is_empty(), narrowed, which.all) {
+        (false, false, false) => Ok(Selector::Ids(which.ids.iter().map(|id| event_id(id)).collect::<Result<_, _>>()?)),
+        (true, true, false) | (true, false, true) => filter(conditions).map(Selector::Matching),
+        _ => Err(Fault::request("say which: ids, or one or more of source, reason, since, until, lead, or all")),
+    }
+}
+
+fn filter(which: Which) -> Result<EventFilter, Fault> {
+    let Which { ids: _, source, reason, since, until, lead, all: _ } = which;
+    Ok(EventFilter { source: source_name(source)?, reason: reason_word(reason)?, since, until, lead: lead_of(lead) })
+}
+
+fn event_id(text: &str) -> Result<EventId, Fault> {
+    let mut bytes = [0; 16];
+    match hex::decode_to_slice(text, &mut bytes) {
+        Ok(()) => Ok(EventId::from_bytes(bytes)),
+        Err(_) => Err(Fault::request("id: an event's id has 32 characters of 0-9 and a-f")),
+    }
+}
+
+fn source_name(text: Option<String>) -> Result<Option<SourceName>, Fault> {
+    let name = text.map(|text| SourceName::parse(&text)).transpose();
+    name.map_err(|error| Fault::request(format!("source: {error}")))
+}
+
+/// A word that is no reason would find nothing, and look as if there were nothing.
+fn reason_word(text: Option<String>) -> Result<Option<String>, Fault> {
+    let known =
+        |word: &str| word.parse::<DeadReason>().is_ok() || word.parse::<Hold>().is_ok_and(|hold| hold != Hold::No);
+    match text {
+        Some(word) if !known(&word) => {
+            let dead = DeadReason::VARIANTS.iter().map(ToString::to_string);
+            let held = Hold::VARIANTS.iter().filter(|hold| **hold != Hold::No).map(ToString::to_string);
+            Err(Fault::request(format!("reason: one of {}", dead.chain(held).collect::<Vec<_>>().join(", "))))
+        }
+        word => Ok(word),
+    }
+}
+
+fn lead_of(text: Option<String>) -> Option<ExternalRef> {
+    text.map(ExternalRef::from_stored)
+}

@@ -1,0 +1,385 @@
+//! The admin API's JSON, both ways: what the listener answers and what the commands read.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::store;
+
+/// Query of a list. Everything is optional.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListQuery {
+    /// At most so many, 1 to 1000; 50 where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// The `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Only in this state; for `events` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<store::EventState>,
+    /// Only from this source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Only withheld or dead for this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Only received at or after this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only received before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Only of this lead (`externalRef`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<String>,
+}
+
+/// Which dead letters or withheld events to move: `ids`, or conditions that all must hold, or `all`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Which {
+    /// These events.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+    /// From this source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// For this reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Received at or after this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Received before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Of this lead (`externalRef`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<String>,
+    /// Every one there is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
+
+/// What a bulk move did. Ask again while there is `more`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// How many events were moved.
+    pub count: usize,
+    /// Whether more of them match.
+    pub more: bool,
+}
+
+/// Why a request had no success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A word for programs.
+    pub error: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// Whether webhooks should be sent here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// They should.
+    pub ready: bool,
+    /// The bridge is stopping.
+    pub stopping: bool,
+    /// `ok`, or what is wrong with the store.
+    pub store: String,
+    /// Why calls to Konektor are stopped; webhooks are kept meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+}
+
+/// The sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// By name.
+    pub sources: Vec<Source>,
+}
+
+/// A source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// The word for its provider.
+    pub provider: String,
+    /// What to paste at the sender; only the path where `BRIDGE_PUBLIC_URL` is not set.
+    pub url: String,
+    /// Whether it takes webhooks.
+    pub on: bool,
+    /// Why it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The variables and files that would switch it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// Whether calls to Konektor are stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseState {
+    /// Why and since when they are; absent while they go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
+}
+
+/// Why calls are stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// The reason.
+    pub why: store::PauseReason,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Numbers for the person on duty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// Webhooks not yet sorted.
+    pub inbox: u64,
+    /// Events by state.
+    pub events: BTreeMap<String, u64>,
+    /// Waiting lanes by class.
+    pub queues: Vec<Queue>,
+    /// Lanes being delivered.
+    pub leased: u64,
+    /// Lanes whose events are dead.
+    pub dead_lanes: u64,
+    /// Bytes of the payloads held.
+    pub bytes: u64,
+    /// Why calls to Konektor are stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
+    /// The rate limiter.
+    pub limiter: Limiter,
+}
+
+/// One class of waiting lanes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// `new`, `update` or `bulk`.
+    pub class: String,
+    /// Lanes that are ready.
+    pub ready: u64,
+    /// Lanes that wait for a time.
+    pub waiting: u64,
+    /// When the oldest of them began to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+}
+
+/// The rate limiter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limiter {
+    /// Calls a minute that Konektor allows, once an answer has told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Calls whose count there may still stand.
+    pub in_use: u32,
+    /// No call before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_until: Option<Timestamp>,
+}
+
+/// A page of events, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventPage {
+    /// Without payloads.
+    pub events: Vec<Event>,
+    /// The `cursor` of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// An event without its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Its id.
+    pub id: String,
+    /// Whose URL it came to.
+    pub source: String,
+    /// Its lead; absent for a webhook that could not be split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_ref: Option<String>,
+    /// When its webhook had been received.
+    pub received: Timestamp,
+    /// The `X-Request-Id` that its sender got.
+    pub request_id: String,
+    /// Where it stands.
+    pub state: store::EventState,
+    /// Since when, unless it is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// Withheld or dead: the word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Withheld or dead: the sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Delivered: to which lead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_id: Option<String>,
+}
+
+/// An event, whole. Holds personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventDetail {
+    /// What a list shows.
+    pub event: Event,
+    /// The sender's own bytes, while they are kept (pending, withheld, dead).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
+    /// Its lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Lane>,
+}
+
+/// Bytes: as text where they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Payload {
+    /// They are UTF-8.
+    Text(String),
+    /// They are not.
+    Base64(String),
+}
+
+/// What is known of one lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lane {
+    /// Which.
+    pub external_ref: String,
+    /// `idle`, `ready`, `waiting`, `leased` or `dead`.
+    pub state: String,
+    /// When it is due, if it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// Konektor's id of the lead, once known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_id: Option<String>,
+    /// When a create was sent whose end is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_doubt_since: Option<Timestamp>,
+    /// Undelivered events.
+    pub pending: u32,
+    /// Definite failures in a row.
+    pub attempts: u32,
+    /// Attempts that ended without a word.
+    pub crashes: u32,
+    /// The last calls, newest last.
+    pub log: Vec<store::Attempt>,
+}
+
+impl From<store::Moved> for Moved {
+    fn from(moved: store::Moved) -> Self {
+        Self { count: moved.count, more: moved.more }
+    }
+}
+
+impl From<store::Stats> for Stats {
+    fn from(stats: store::Stats) -> Self {
+        let store::Stats { inbox, events, queues, leased, dead_lanes, bytes, paused, limiter } = stats;
+        Self {
+            inbox,
+            events: events.into_iter().map(|(state, count)| (state.to_string(), count)).collect(),
+            queues: queues.into_iter().map(Queue::from).collect(),
+            leased,
+            dead_lanes,
+            bytes,
+            paused: paused.map(|(why, since)| Paused { why, since }),
+            limiter: Limiter { limit: limiter.limit, in_use: limiter.in_use, blocked_until: limiter.blocked_until },
+        }
+    }
+}
+
+impl From<store::Queue> for Queue {
+    fn from(queue: store::Queue) -> Self {
+        let store::Queue { class, ready, waiting, oldest } = queue;
+        Self { class: class.to_string(), ready, waiting, oldest }
+    }
+}
+
+impl From<store::EventPage> for EventPage {
+    fn from(page: store::EventPage) -> Self {
+        Self { events: page.events.into_iter().map(Event::from).collect(), next: page.next.map(|seq| seq.to_string()) }
+    }
+}
+
+impl From<store::EventRow> for Event {
+    fn from(row: store::EventRow) -> Self {
+        let store::EventRow {
+            seq: _,
+            id,
+            source,
+            external_ref,
+            received,
+            request_id,
+            state,
+            ended,
+            reason,
+            detail,
+            lead_id,
+        } = row;
+        Self {
+            id: id.to_string(),
+            source: source.to_string(),
+            external_ref: external_ref.map(|external_ref| external_ref.to_string()),
+            received,
+            request_id,
+            state,
+            ended,
+            reason,
+            detail,
+            lead_id: lead_id.map(|id| id.to_string()),
+        }
+    }
+}
+
+impl From<store::EventDetail> for EventDetail {
+    fn from(detail: store::EventDetail) -> Self {
+        Self {
+            event: detail.row.into(),
+            payload: detail.body.map(|body| Payload::from(body.as_ref())),
+            lane: detail.lane.map(Lane::from),
+        }
+    }
+}
+
+impl From<&[u8]> for Payload {
+    fn from(bytes: &[u8]) -> Self {
+        match str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Base64(STANDARD.encode(bytes)),
+        }
+    }
+}
+
+impl From<store::LaneDetail> for Lane {
+    fn from(lane: store::LaneDetail) -> Self {
+        let store::LaneDetail { external_ref, state, due, lead_id, intent, pending, attempts, crashes, log } = lane;
+        Self {
+            external_ref: external_ref.to_string(),
+            state: state.to_owned(),
+            due,
+            lead_id: lead_id.map(|id| id.to_string()),
+            in_doubt_since: intent.map(|intent| intent.at),
+            pending,
+            attempts,
+            crashes,
+            log,
+        }
+    }
+}

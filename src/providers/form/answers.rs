@@ -1,0 +1,162 @@
+//! The fields of a form as answers: PHP brackets and repeated names put together, control fields left out.
+
+use std::collections::HashMap;
+
+use super::body::{Content, Field};
+use crate::domain::submission::{Answer, Meaning};
+use crate::providers::mapped;
+
+/// How deep the brackets of a name may go (`f[a][b][c][d][e]`); a name beyond it is taken as it stands.
+const MAX_DEPTH: usize = 5;
+
+/// Tokens of captchas and of servers' own forms: long, secret, and nothing that anybody said.
+const TOKENS: [&str; 9] = [
+    "cf-turnstile-response",
+    "h-captcha-response",
+    "g-recaptcha-response",
+    "frc-captcha-solution",
+    "altcha",
+    "csrf_token",
+    "csrfmiddlewaretoken",
+    "authenticity_token",
+    "max_file_size",
+];
+
+/// The only names with a leading underscore that are answers: cookies of ad networks, which pages copy into hidden fields,
+/// and the address of the page.
+const KEPT: [&str; 12] =
+    ["_fbc", "_fbp", "_ttp", "_ga", "_gcl_aw", "_gcl_gb", "_gcl_au", "_gcl_dc", "_scid", "_epik", "_rdt_uuid", "_url"];
+
+/// True for fields that steer the sending and say nothing: `_next`, `_charset_`, captcha tokens.
+pub(super) fn is_control(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let token = TOKENS.iter().any(|token| name.starts_with(token));
+    token || name == "utf8" || (name.starts_with('_') && !KEPT.contains(&name.as_str()))
+}
+
+/// The answers in `fields`, in the order of the form: what has one name stands together where it first came, joined with
+/// `, `. Blank fields are left out.
+pub(super) fn answers<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for field in fields {
+        let Some((value, meaning)) = said(field) else { continue };
+        let key = key(&field.0);
+        if let Some(&place) = places.get(&key) {
+            let together = &mut answers[place].value;
+            together.push_str(", ");
+            together.push_str(&value);
+        } else {
+            answers.push(Answer { meaning, ..mapped::answer(&key, value) });
+            places.insert(key, answers.len() - 1);
+        }
+    }
+    answers
+}
+
+/// What the field says, with the line ends of a text area made plain.
+fn said(field: &Field) -> Option<(String, Option<Meaning>)> {
+    match &field.1 {
+        Content::Text(_) => field.filled().map(|text| (text.replace("\r\n", "\n"), None)),
+        Content::File { file, media_type, bytes } => {
+            let kind = media_type.as_deref().unwrap_or("?");
+            Some((format!("{file} ({kind}, {bytes} bytes; the file itself is not kept)"), Some(Meaning::Note)))
+        }
+    }
+}
+
+/// The name under which an answer goes: `minat[]` and `minat[0]` are `minat`, `alamat[kota]` is `alamat.kota`,
+/// `anak[0][nama]` is `anak[0].nama`; a name without well-formed brackets is its own.
+fn key(name: &str) -> String {
+    let Some(mut steps) = brackets(name) else { return name.to_owned() };
+    while steps.last().is_some_and(|step| is_position(step)) {
+        steps.pop();
+    }
+    let base = name.split('[').next().unwrap_or_default().to_owned();
+    steps.into_iter().fold(
+        base,
+        |key, step| {
+            if is_position(step) { format!("{key}[{step}]") } else { format!("{key}.{step}") }
+        },
+    )
+}
+
+fn is_position(step: &str) -> bool {
+    step.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What stands in the brackets of `base[a][b]`; `None` when it is not exactly that, or nested too deep.
+fn brackets(name: &str) -> Option<Vec<&str>> {
+    let open = name.find('[').filter(|&open| open > 0)?;
+    let inner = name[open..].strip_prefix('[')?.strip_suffix(']')?;
+    let steps: Vec<_> = inner.split("][").take(MAX_DEPTH + 1).collect();
+    let plain = steps.iter().all(|step| !step.contains(['[', ']']));
+    (plain && steps.len() <= MAX_DEPTH).then_some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said_by(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let fields: Vec<_> = pairs.iter().map(|(name, text)| Field::text(*name, *text)).collect();
+        answers(fields.iter()).into_iter().map(|answer| (answer.key, answer.value)).collect()
+    }
+
+    #[test]
+    fn repeated_names_and_lists_are_one_answer_where_they_first_came() {
+        let pairs = [("minat[]", "Rumah"), ("nama", "Siti"), ("minat[]", "Ruko"), ("f[0]", "a"), ("f[1]", "b")];
+        let expected = [("minat", "Rumah, Ruko"), ("nama", "Siti"), ("f", "a, b")];
+        assert_eq!(said_by(&pairs), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn brackets_become_a_path() {
+        for (name, expected) in [
+            ("alamat[kota]", "alamat.kota"),
+            ("anak[0][nama]", "anak[0].nama"),
+            ("anak[0][hobi][]", "anak[0].hobi"),
+            ("a[b][c][d][e][f]", "a.b.c.d.e.f"),
+            ("a[b][c][d][e][f][g]", "a[b][c][d][e][f][g]"),
+            ("[x]", "[x]"),
+            ("a[b", "a[b"),
+            ("a]b[", "a]b["),
+            ("a[b]c", "a[b]c"),
+            ("a[[b]]", "a[[b]]"),
+            ("Nama Lengkap", "Nama Lengkap"),
+        ] {
+            assert_eq!(key(name), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_of_a_million_brackets_is_taken_as_it_stands() {
+        for name in ["[".repeat(1_000_000), "a".to_owned() + &"[b]".repeat(300_000), "][".repeat(500_000)] {
+            assert_eq!(key(&name), name);
+        }
+    }
+
+    #[test]
+    fn blank_fields_say_nothing_and_lines_end_plainly() {
+        let pairs = [("email", ""), ("gclid", "  \r\n"), ("pesan", " baris 1\r\nbaris 2 ")];
+        assert_eq!(said_by(&pairs), [("pesan".to_owned(), "baris 1\nbaris 2".to_owned())]);
+    }
+
+    #[test]
+    fn a_file_is_a_note_whatever_its_field_is_called() {
+        let file = Content::File { file: "a.pdf".into(), media_type: Some("application/pdf".into()), bytes: 12 };
+        let answers = answers([Field("email".into(), file)].iter());
+        assert_eq!(answers[0].meaning, Some(Meaning::Note));
+        assert_eq!(answers[0].value, "a.pdf (application/pdf, 12 bytes; the file itself is not kept)");
+    }
+
+    #[test]
+    fn control_fields_are_known_and_ad_cookies_are_not_among_them() {
+        for name in ["_next", "_charset_", "_wpcf7", "cf-turnstile-response", "g-recaptcha-response-100000", "utf8"] {
+            assert!(is_control(name), "{name}");
+        }
+        for name in ["_fbc", "_FBP", "nama", "utf8_name", "token", "alt"] {
+            assert!(!is_control(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The bodies in which a form may come, read into its fields: urlencoded, multipart, JSON.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, future, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::providers::Unreadable;
+use crate::providers::mapped::{self, FieldMap};
+
+/// The most fields that one form may have. PHP, which answers most forms of the world, takes as many
+/// (`max_input_vars`).
+pub(super) const MAX_FIELDS: usize = 1000;
+
+/// The ways in which a form is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// `application/x-www-form-urlencoded`: a plain form, or `URLSearchParams`.
+    Urlencoded,
+    /// `multipart/form-data`: a form with files, or `FormData`.
+    Multipart,
+    /// `application/json`: a script or a back-end.
+    Json,
+    /// JSON sent as `text/plain`: `sendBeacon`, and scripts that avoid the preflight.
+    TextJson,
+}
+
+impl Encoding {
+    /// The encoding that goes under `media_type` (lower case, without parameters).
+    pub(super) fn of(media_type: &str) -> Option<Self> {
+        match media_type {
+            "application/x-www-form-urlencoded" => Some(Self::Urlencoded),
+            "multipart/form-data" => Some(Self::Multipart),
+            "application/json" => Some(Self::Json),
+            "text/plain" => Some(Self::TextJson),
+            _ => None,
+        }
+    }
+}
+
+/// One field, as the sender named it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Field(pub String, pub Content);
+
+/// What a field holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Content {
+    /// Text.
+    Text(String),
+    /// A file, of which only this is kept.
+    File {
+        /// Its name on the visitor's device.
+        file: String,
+        /// Its media type, as the browser says.
+        #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+        media_type: Option<String>,
+        /// How many bytes it had.
+        bytes: u64,
+    },
+}
+
+impl Field {
+    pub(super) fn text(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self(name.into(), Content::Text(text.into()))
+    }
+
+    /// The text in it; nothing of files and of blank fields.
+    pub(super) fn filled(&self) -> Option<&str> {
+        match &self.1 {
+            Content::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()),
+            Content::File { .. } => None,
+        }
+    }
+}
+
+/// Reads the fields of `body`, which came under `content_type`.
+///
+/// # Errors
+/// [`Unreadable`] when the body is not of its type, or has more than 1000 fields.
+pub(super) fn fields(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<Vec<Field>, Unreadable> {
+    match encoding {
+        Encoding::Urlencoded => urlencoded(body),
+        Encoding::Multipart => multipart(content_type, body.clone()),
+        Encoding::Json | Encoding::TextJson => json(body),
+    }
+}
+
+/// Bytes that are not UTF-8 become U+FFFD: an odd character is better than a lost lead. So a `_charset_` that names
+/// another encoding has no effect; browsers send it for pages that are not UTF-8, which are no longer made.
+fn urlencoded(body: &[u8]) -> Result<Vec<Field>, Unreadable> {
+    let pairs = form_urlencoded::parse(body).filter(|(name, _)| !name.is_empty());
+    let fields: Vec<_> = pairs.take(MAX_FIELDS + 1).map(|(name, value)| Field::text(name, value)).collect();
+    if fields.len() > MAX_FIELDS { Err(too_many()) } else { Ok(fields) }
+}
+
+/// The body is all there, so the reader never waits: one poll reads it to its end.
+fn multipart(content_type: &str, body: Bytes) -> Result<Vec<Field>, Unreadable> {
+    let boundary = multer::parse_boundary(content_type)
+        .map_err(|_| Unreadable("its content type has no multipart boundary".to_owned()))?;
+    let whole = stream::once(future::ready(Ok::<_, Infallible>(body)));
+    parts(multer::Multipart::new(whole, boundary))
+        .now_or_never()
+        .unwrap_or_else(|| Err(Unreadable("its multipart body ends too early".to_owned())))
+}
+
+async fn parts(mut multipart: multer::Multipart<'_>) -> Result<Vec<Field>, Unreadable> {
+    // The reader's own errors can quote field names, which are the sender's text: said in our words instead.
+    let broken = |_| Unreadable("its multipart body is broken or ends too early".to_owned());
+    let mut fields = Vec::new();
+    let mut count = 0;
+    while let Some(part) = multipart.next_field().await.map_err(broken)? {
+        count += 1;
+        if count > MAX_FIELDS {
+            return Err(too_many());
+        }
+        fields.extend(part_read(part).await.map_err(broken)?);
+    }
+    Ok(fields)
+}
+
+/// A part as a field; `None` for parts without a name and for file inputs that were left empty.
+async fn part_read(mut part: multer::Field<'_>) -> multer::Result<Option<Field>> {
+    let Some(name) = part.name().map(unescaped).filter(|name| !name.is_empty()) else { return Ok(None) };
+    let Some(file) = part.file_name().map(unescaped) else {
+        let bytes = part.bytes().await?;
+        return Ok(Some(Field::text(name, String::from_utf8_lossy(&bytes))));
+    };
+    let media_type = part.content_type().map(|kind| kind.essence_str().to_owned());
+    let mut bytes = 0;
+    while let Some(chunk) = part.chunk().await? {
+        bytes += chunk.len() as u64;
+    }
+    let chosen = !file.is_empty() || bytes > 0;
+    Ok(chosen.then_some(Field(name, Content::File { file, media_type, bytes })))
+}
+
+/// Undoes what browsers do to `"`, CR and LF in the names of a multipart body (HTML standard, "multipart/form-data
+/// encoding algorithm"). Other percent signs are not escaped by them, so they stay.
+fn unescaped(name: &str) -> String {
+    name.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
+}
+
+fn json(body: &[u8]) -> Result<Vec<Field>, Unreadable> {
+    let text = String::from_utf8_lossy(body);
+    let document: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
+        Unreadable(format!("its JSON breaks off at line {}, column {}", error.line(), error.column()))
+    })?;
+    if !document.is_object() {
+        return Err(Unreadable("its JSON is not an object".to_owned()));
+    }
+    let leaves = mapped::leaves(&document, &FieldMap::default())?;
+    Ok(leaves.into_iter().map(|leaf| Field::text(leaf.key, leaf.value)).collect())
+}
+
+fn too_many() -> Unreadable {
+    Unreadable(format!("it has more than {MAX_FIELDS} fields"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(media_type: &str, content_type: &str, body: impl Into<Bytes>) -> Result<Vec<Field>, Unreadable> {
+        fields(Encoding::of(media_type).unwrap(), content_type, &body.into())
+    }
+
+    fn urlencoded(body: &'static str) -> Vec<Field> {
+        read("application/x-www-form-urlencoded", "", body).unwrap()
+    }
+
+    fn multipart(body: impl Into<Bytes>) -> Result<Vec<Field>, Unreadable> {
+        read("multipart/form-data", "multipart/form-data; boundary=b1", body)
+    }
+
+    #[test]
+    fn urlencoded_pairs_come_out_in_order_with_plus_as_space() {
+        let expected = [("nama", "Siti Aminah"), ("minat[]", "Rumah"), ("minat[]", "Ruko"), ("pesan", "a\r\nb 🙏+")];
+        let body = "nama=Siti+Aminah&minat%5B%5D=Rumah&minat%5B%5D=Ruko&&=x&pesan=a%0D%0Ab+%F0%9F%99%8F%2B";
+        assert_eq!(urlencoded(body), expected.map(|(name, text)| Field::text(name, text)));
+    }
+
+    #[test]
+    fn odd_bytes_are_replaced_and_do_not_lose_the_form() {
+        assert_eq!(urlencoded("nama=caf%E9&x=%zz%"), [Field::text("nama", "caf\u{fffd}"), Field::text("x", "%zz%")]);
+        let parts =
+            multipart(&b"--b1\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xe9\r\n--b1--"[..]).unwrap();
+        assert_eq!(parts, [Field::text("a", "\u{fffd}")]);
+        let json = read("application/json", "", &b"\xef\xbb\xbf{\"a\":\"\xe9\"}"[..]).unwrap();
+        assert_eq!(json, [Field::text("a", "\u{fffd}")]);
+    }
+
+    #[test]
+    fn of_a_file_only_name_type_and_size_are_kept() {
+        let body = "--b1\r\nContent-Disposition: form-data; name=\"nama\"\r\n\r\nSiti\r\n\
+             --b1\r\nContent-Disposition: form-data; name=\"ktp\"; filename=\"a%22b%0D%0A.jpg\"\r\n\
+             Content-Type: image/jpeg\r\n\r\n\u{1}\u{2}\r\n--b1x\r\n\
+             --b1\r\nContent-Disposition: form-data; name=\"kosong\"; filename=\"\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n\r\n\
+             --b1\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--b1--\r\n";
+        // `\r\n--b1x` inside the file begins like the boundary, and RFC 2046 counts it as one, so no browser makes it.
+        assert!(multipart(body).is_err());
+        let fields = multipart(body.replace("\r\n--b1x", "!!")).unwrap();
+        let file = Content::File { file: "a\"b\r\n.jpg".into(), media_type: Some("image/jpeg".into()), bytes: 4 };
+        assert_eq!(fields, [Field::text("nama", "Siti"), Field("ktp".into(), file)]);
+    }
+
+    #[test]
+    fn json_is_flattened_with_dots_and_lists_are_joined() {
+        let body = r#"{"nama":"Putri","setuju":true,"minat":["Rumah","Ruko"],"alamat":{"kota":"Bogor"},"no":628123}"#;
+        let fields = read("application/json", "", body).unwrap();
+        let expected =
+            [("nama", "Putri"), ("setuju", "Ya"), ("minat", "Rumah, Ruko"), ("alamat.kota", "Bogor"), ("no", "628123")];
+        assert_eq!(fields, expected.map(|(name, text)| Field::text(name, text)));
+    }
+
+    #[test]
+    fn json_that_is_no_object_is_unreadable() {
+        for body in ["", "[]", "[{\"a\":1}]", "1", "{", "{\"a\":1} x", "nama=Siti"] {
+            assert!(read("application/json", "", body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_fields_are_read_and_more_are_not() {
+        let of = |count| "a=b&".repeat(count);
+        assert_eq!(read("application/x-www-form-urlencoded", "", of(1000)).unwrap().len(), 1000);
+        assert!(read("application/x-www-form-urlencoded", "", of(10_000)).is_err());
+        let part = "--b1\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n";
+        assert_eq!(multipart(part.repeat(1000) + "--b1--").unwrap().len(), 1000);
+        assert!(multipart(part.repeat(10_000) + "--b1--").is_err());
+        let json: Vec<_> = (0..10_000).map(|n| format!("\"{n}\":1")).collect();
+        assert!(read("application/json", "", format!("{{{}}}", json.join(","))).is_err());
+    }
+
+    #[test]
+    fn deep_json_is_refused_before_it_is_walked() {
+        let body = "{\"a\":".repeat(100_000) + "1" + &"}".repeat(100_000);
+        assert!(read("application/json", "", body).is_err());
+    }
+
+    #[test]
+    fn a_broken_multipart_body_is_unreadable() {
+        let head = "--b1\r\nContent-Disposition: form-data; name=\"a\"\r\n";
+        for body in [
+            String::new(),
+            "--b1".into(),
+            "--b2--".into(),
+            head.to_owned(),
+            format!("{head}\r\nno end"),
+            format!("{head}\r\nno end\r\n--b"),
+            format!("--b1\r\nX: {}\r\n\r\nv", "y".repeat(1_000_000)),
+            format!("--b1\r\n{}\r\nv\r\n--b1--", "X: y\r\n".repeat(10_000)),
+        ] {
+            assert!(multipart(body).is_err());
+        }
+        let no_boundary = read("multipart/form-data", "multipart/form-data", "--b1--");
+        assert_eq!(no_boundary, Err(Unreadable("its content type has no multipart boundary".into())));
+    }
+
+    #[test]
+    fn what_is_written_to_the_store_is_read_back() {
+        let file = Content::File { file: "a.jpg".into(), media_type: None, bytes: 7 };
+        let fields = vec![Field::text("a", "b"), Field("c".into(), file)];
+        let json = serde_json::to_string(&fields).unwrap();
+        assert_eq!(json, r#"[["a","b"],["c",{"file":"a.jpg","bytes":7}]]"#);
+        assert_eq!(serde_json::from_str::<Vec<Field>>(&json).unwrap(), fields);
+    }
+
+    const CONTENT_TYPES: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"];
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_refused(kind in 0..3_usize, body in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let _ = read(CONTENT_TYPES[kind], "multipart/form-data; boundary=b1", body);
+        }
+
+        #[test]
+        fn anything_between_boundaries_is_read_or_refused(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    Just("--b1"), Just("\r\n"), Just("--"), Just("Content-Disposition: form-data; name=\"a\""),
+                    Just("; filename=\"x"), Just("\""), Just("\\"), Just(": "), Just(" "), Just("\0ä"),
+                ],
+                0..24,
+            ),
+            content_type in "multipart/form-data; boundary=(b1|\"\"|\"b1|;)",
+        ) {
+            let _ = read("multipart/form-data", &content_type, pieces.concat());
+            let _ = multipart(pieces.concat());
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! JSON read without losing anything: members in the sender's order, numbers in the sender's digits.
+//!
+//! Ids of 19 digits do not survive an `f64`, and one member of an unexpected type must not cost the rest. So values stay
+//! [`RawValue`]s until somebody asks for them as text. Nothing here recurses, so no depth of nesting is a danger.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// An object: its members in order, each value in the sender's own letters.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// A string that may borrow; serde only borrows through a named type.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> Object<'a> {
+    /// Reads `text`; `None` when it is not one JSON object.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// The members, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), *value))
+    }
+
+    /// Every member of this name, so that a second one cannot hide behind the first.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &'a RawValue> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// The first member of this name.
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+    }
+
+    /// A member as text, see [`text`].
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        text(self.get(name)?)
+    }
+
+    /// A member that is an object; an empty one when it is not there or is something else.
+    pub(super) fn object(&self, name: &str) -> Self {
+        self.get(name).and_then(|raw| Self::parse(raw.get())).unwrap_or_default()
+    }
+
+    /// A member that is a list; an empty one when it is not there or is something else.
+    pub(super) fn list(&self, name: &str) -> Vec<&'a RawValue> {
+        self.get(name).map(list).unwrap_or_default()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Text(name), value)) = map.next_entry()? {
+                    members.push((name, value));
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// The elements of a list; none when it is none.
+pub(super) fn list(raw: &RawValue) -> Vec<&RawValue> {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+/// A value as text: a string decoded, anything else in the sender's own letters; `None` for `null` and the empty string.
+pub(super) fn text(raw: &RawValue) -> Option<String> {
+    let text = match string(raw) {
+        Some(text) => text.into_owned(),
+        None if raw.get() == "null" => String::new(),
+        None => raw.get().to_owned(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// A value as a person reads it in the notes: lists joined with `, `, yes and no in Indonesian, the rest as [`text`].
+pub(super) fn answer(raw: &RawValue) -> String {
+    match raw.get() {
+        "true" => "Ya".to_owned(),
+        "false" => "Tidak".to_owned(),
+        other if other.starts_with('[') => list(raw).into_iter().filter_map(text).collect::<Vec<_>>().join(", "),
+        _ => text(raw).unwrap_or_default(),
+    }
+}
+
+/// A string decoded; `None` for anything else.
+pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|Text(text)| text)
+}
+
+/// `text` with `part`, which was read from it, replaced; no other byte changes.
+pub(super) fn replaced(text: &str, part: &RawValue, with: &str) -> String {
+    let part = part.get();
+    let before = text.get(..(part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize));
+    let (before, after) = before
+        .and_then(|before| Some((before, text[before.len()..].strip_prefix(part)?)))
+        .expect("the part lies where it was read from");
+    [before, with, after].concat()
+}
+
+/// An id: a string that is not empty, or an integer; never a fraction, as that is an id that somebody's spreadsheet broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Id<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Id<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StringOrInteger;
+        impl<'de> Visitor<'de> for StringOrInteger {
+            type Value = Id<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id, as a string or an integer")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                if text.is_empty() { Err(E::custom("an id is empty")) } else { Ok(Id(Cow::Borrowed(text))) }
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                if text.is_empty() { Err(E::custom("an id is empty")) } else { Ok(Id(Cow::Owned(text.to_owned()))) }
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Id(Cow::Owned(number.to_string())))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Id(Cow::Owned(number.to_string())))
+            }
+        }
+        deserializer.deserialize_any(StringOrInteger)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_keeps_the_order_and_the_letters_of_its_sender() {
+        let object = Object::parse(r#"{"b":7664713983311741191,"a":1.50,"b":"\u00e4","n":null,"e":""}"#).unwrap();
+        let names: Vec<_> = object.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["b", "a", "b", "n", "e"]);
+        assert_eq!(object.text("b").unwrap(), "7664713983311741191");
+        assert_eq!(object.text("a").unwrap(), "1.50");
+        assert_eq!(object.all("b").filter_map(text).collect::<Vec<_>>(), ["7664713983311741191", "ä"]);
+        assert_eq!((object.text("n"), object.text("e"), object.text("none")), (None, None, None));
+        assert!(Object::parse("[1]").is_none() && Object::parse("{").is_none());
+    }
+
+    #[test]
+    fn an_answer_is_what_a_person_reads() {
+        let answer = |json: &str| answer(&RawValue::from_string(json.to_owned()).unwrap());
+        assert_eq!(answer(r#"["Rumah", 2, null, "Ruko"]"#), "Rumah, 2, Ruko");
+        assert_eq!(answer("true"), "Ya");
+        assert_eq!(answer("false"), "Tidak");
+        assert_eq!(answer("81234567890123456789"), "81234567890123456789");
+        assert_eq!(answer(r#"{"a":[1]}"#), r#"{"a":[1]}"#);
+    }
+
+    #[test]
+    fn deep_nesting_is_only_text() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let raw = RawValue::from_string(deep).unwrap();
+        assert_eq!(answer(&raw).len(), 200_000 - 2);
+    }
+
+    #[test]
+    fn an_id_is_a_string_or_an_integer_of_any_size_that_fits_64_bits() {
+        let id = |json| serde_json::from_str::<Id<'_>>(json).map(|id| id.0.into_owned()).ok();
+        assert_eq!(id("18446744073709551615").as_deref(), Some("18446744073709551615"));
+        assert_eq!(id(r#""0012""#).as_deref(), Some("0012"));
+        assert_eq!(id(r#""a\u00e4""#).as_deref(), Some("aä"));
+        for bad in ["1.2e18", "12.0", r#""""#, "null", "true", "[1]", "{}", "99999999999999999999"] {
+            assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+}

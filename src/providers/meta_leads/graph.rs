@@ -1,0 +1,410 @@
+//! Asking the Graph API for a lead, and what its answers mean.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::super::json::{self, Object};
+use super::super::signature::hmac_sha256;
+use super::super::{Fetched, Lookup, LookupAnswer, Secrets, SettingsError};
+
+/// Every field that is used, by name: without a list Graph sends the id and little more.
+const FIELDS: &str = "id,created_time,ad_id,ad_name,adset_id,adset_name,campaign_id,campaign_name,form_id,field_data,\
+                      custom_disclaimer_responses,is_organic,platform,partner_name";
+
+/// What a token without rights on the ads may still read. The person's answers are all in it.
+const NARROW_FIELDS: &str = "id,created_time,form_id,field_data,custom_disclaimer_responses,is_organic,platform";
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// When a lead that Graph does not find is asked for again. It may be a right that is being granted just now.
+const NOT_FOUND_WAITS: [Duration; 5] =
+    [MINUTE, Duration::from_mins(10), HOUR, Duration::from_hours(6), Duration::from_hours(24)];
+
+/// How often a failing Graph is asked before the lead is given up: about 24 hours of [`growing`] waits.
+const TRANSIENT_ATTEMPTS: u32 = 30;
+
+/// How long to wait before looking whether the access was mended.
+const BLOCKED_WAIT: Duration = Duration::from_mins(15);
+
+/// Where the Graph API is, and what it takes to be let in.
+#[derive(Debug)]
+pub(super) struct Graph {
+    base: String,
+    token: Secrets,
+    proof: SecretString,
+    token_in_query: bool,
+}
+
+impl Graph {
+    /// Takes the settings.
+    ///
+    /// # Errors
+    /// [`SettingsError::Invalid`] when the URL or the version is none.
+    pub(super) fn new(
+        url: &str,
+        version: String,
+        app_secrets: Secrets,
+        token: Secrets,
+        token_in_query: bool,
+    ) -> Result<Self, SettingsError> {
+        let http = url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !http {
+            return Err(SettingsError::Invalid("`graph_url` is an address like https://graph.facebook.com".into()));
+        }
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let numbers = version.strip_prefix('v').and_then(|numbers| numbers.split_once('.'));
+        if !numbers.is_some_and(|(major, minor)| digits(major) && digits(minor)) {
+            return Err(SettingsError::Invalid("`graph_version` is a version like v26.0".into()));
+        }
+        let proof = hmac_sha256(app_secrets.first().as_bytes(), &[token.first().as_bytes()]);
+        Ok(Self {
+            base: format!("{}/{version}/", url.trim_end_matches('/')),
+            token,
+            proof: hex::encode(proof).into(),
+            token_in_query,
+        })
+    }
+
+    /// The question for the lead `id`, with every field.
+    pub(super) fn lookup(&self, id: &str) -> Lookup {
+        use secrecy::ExposeSecret as _;
+        let mut query = vec![("fields", FIELDS.to_owned()), ("appsecret_proof", self.proof.expose_secret().to_owned())];
+        let bearer = if self.token_in_query {
+            query.push(("access_token", self.token.first().to_owned()));
+            None
+        } else {
+            Some(self.token.first().to_owned().into())
+        };
+        Lookup { url: format!("{}{id}", self.base), query, bearer, headers: Vec::new() }
+    }
+}
+
+/// The same question for the fields that need no right on the ads; `None` when it was already that.
+fn narrower(asked: &Lookup) -> Option<Lookup> {
+    let mut narrow = asked.clone();
+    let fields = narrow.query.iter_mut().find(|(name, fields)| *name == "fields" && fields != NARROW_FIELDS)?;
+    NARROW_FIELDS.clone_into(&mut fields.1);
+    Some(narrow)
+}
+
+/// The error of the Graph API. Its texts change; only the numbers are decided on.
+#[derive(Debug, Clone, Copy, Deserialize, Default)]
+struct Code {
+    #[serde(default)]
+    code: i64,
+    #[serde(default)]
+    error_subcode: Option<i64>,
+    #[serde(default)]
+    is_transient: Option<bool>,
+}
+
+/// What kind of trouble an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// The token is dead.
+    Token,
+    /// The token may not read this.
+    Permission,
+    /// Not there, or not for us: Graph does not say which.
+    NotFound,
+    /// The question itself is refused.
+    Question,
+    /// Too many questions.
+    Throttled,
+    /// Meta has blocked the app or the person behind the token.
+    Policy,
+    /// Graph has a bad moment.
+    Transient,
+    /// No number that is known.
+    Unknown,
+}
+
+/// Sorts an error, after the table of "Error Handling" and "Rate Limits" in Meta's documents.
+fn trouble(status: u16, error: Code) -> Trouble {
+    match (error.code, error.error_subcode) {
+        (102 | 190, _) => Trouble::Token,
+        (10 | 200..=299, _) => Trouble::Permission,
+        (100, Some(33)) | (803, _) => Trouble::NotFound,
+        (100, _) => Trouble::Question,
+        (4 | 17 | 32 | 341 | 613 | 80_000..=80_014, _) => Trouble::Throttled,
+        (368, _) => Trouble::Policy,
+        (1 | 2, _) => Trouble::Transient,
+        _ if status == 429 => Trouble::Throttled,
+        _ if !(400..500).contains(&status) || error.is_transient == Some(true) => Trouble::Transient,
+        _ => Trouble::Unknown,
+    }
+}
+
+/// Judges Graph's answer to `asked`.
+pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
+    let object = std::str::from_utf8(answer.body).ok().and_then(Object::parse);
+    let error = object.as_ref().and_then(|object| object.get("error"));
+    let is_lead = object.as_ref().is_some_and(|object| object.get("id").is_some() && error.is_none());
+    if (200..300).contains(&answer.status) && is_lead {
+        return Fetched::Lead(Bytes::copy_from_slice(answer.body));
+    }
+    let code = error.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    match (trouble(answer.status, code), narrower(asked)) {
+        (Trouble::Permission | Trouble::Question, Some(narrow)) => Fetched::AskInstead(Box::new(narrow)),
+        (Trouble::Token, _) => Fetched::Blocked(BLOCKED_WAIT, dead_token(code.error_subcode)),
+        (Trouble::Permission, None) => Fetched::Blocked(BLOCKED_WAIT, MAY_NOT.to_owned()),
+        (Trouble::Question, None) => Fetched::GiveUp(format!(
+            "Meta refused the question ({}): check that META_APP_SECRET and the access token are of the same app and \
+             that `graph_version` still lives, then replay",
+            named(answer.status, code)
+        )),
+        (Trouble::Policy, _) => Fetched::GiveUp(format!(
+            "Meta has blocked this access for a breach of its policies ({}): look into the app's alerts, then replay",
+            named(answer.status, code)
+        )),
+        (Trouble::NotFound, _) => again_by_schedule(answer.attempt, NOT_SHOWN),
+        (Trouble::Unknown, _) => {
+            let what = format!("Meta answered with an error that is not known ({})", named(answer.status, code));
+            again_by_schedule(answer.attempt, &format!("{what}: look it up in Meta's documents, then replay"))
+        }
+        (Trouble::Throttled, _) => throttled(answer),
+        (Trouble::Transient, _) if answer.attempt >= TRANSIENT_ATTEMPTS => {
+            Fetched::GiveUp("Meta's Graph API has failed for a day: replay once it is well".to_owned())
+        }
+        (Trouble::Transient, _) => Fetched::RetryAfter(
+            growing(MINUTE / 2, answer.attempt),
+            format!("Meta's Graph API fails ({})", named(answer.status, code)),
+        ),
+    }
+}
+
+const MAY_NOT: &str = "the token may not read leads: give the app `leads_retrieval` and add it in the Page's Leads \
+                       Access Manager, or connect it again with all permissions";
+
+const NOT_SHOWN: &str = "Meta does not show this lead (it was deleted, or the access is missing): check the app's \
+                         `leads_retrieval` and the Page's Leads Access Manager, then replay";
+
+/// Waits as long as the schedule says, or gives up when it is at its end.
+fn again_by_schedule(attempt: u32, sentence: &str) -> Fetched {
+    match NOT_FOUND_WAITS.get(attempt as usize) {
+        Some(wait) => Fetched::RetryAfter(*wait, sentence.to_owned()),
+        None => Fetched::GiveUp(sentence.to_owned()),
+    }
+}
+
+/// Waits until Meta says that the Page may ask again; where it does not say, 5 minutes growing to an hour.
+fn throttled(answer: &LookupAnswer<'_>) -> Fetched {
+    let header = answer.headers.iter().find(|(name, _)| name == "x-business-use-case-usage");
+    let said = header.and_then(|(_, value)| minutes_to_wait(value));
+    let wait = said.unwrap_or_else(|| growing(5 * MINUTE, answer.attempt));
+    Fetched::RetryAfter(wait, "Meta's rate limit for this Page is used up".to_owned())
+}
+
+/// The longest `estimated_time_to_regain_access`, which is in minutes, of `{"<business>":[{…}]}`; at most a day.
+fn minutes_to_wait(header: &str) -> Option<Duration> {
+    let usage = Object::parse(header)?;
+    let uses = usage.iter().flat_map(|(_, uses)| json::list(uses));
+    let minutes = uses
+        .filter_map(|one| Object::parse(one.get())?.text("estimated_time_to_regain_access")?.parse().ok())
+        .max()
+        .filter(|minutes: &u64| *minutes > 0)?;
+    Some(Duration::from_mins(minutes.min(24 * 60)))
+}
+
+/// `first`, doubled with each attempt, at most an hour. Whoever waits adds the jitter.
+fn growing(first: Duration, attempt: u32) -> Duration {
+    first.saturating_mul(1 << attempt.min(20)).min(HOUR)
+}
+
+/// The numbers of an error, for a sentence.
+fn named(status: u16, Code { code, error_subcode, .. }: Code) -> String {
+    match (code, error_subcode) {
+        (0, _) => format!("HTTP {status}"),
+        (code, None) => format!("code {code}"),
+        (code, Some(subcode)) => format!("code {code}, subcode {subcode}"),
+    }
+}
+
+/// Why the token is dead, by the subcode of 190.
+fn dead_token(subcode: Option<i64>) -> String {
+    let why = match subcode {
+        Some(458) => "the person behind it removed the app",
+        Some(459) => "the person behind it must log in to Facebook and clear a check",
+        Some(460) => "the person behind it changed the password",
+        Some(463) => "it has expired",
+        Some(464) => "the account of the person behind it is not confirmed",
+        Some(467) => "it is no longer valid",
+        Some(492) => "the person behind it has no role on the Page",
+        _ => "it is not accepted",
+    };
+    format!("Meta's access token is dead ({why}): set a new META_ACCESS_TOKEN, best one of a system user")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://graph.facebook.com/";
+
+    fn secret(text: &str) -> Secrets {
+        Secrets::new(vec![text.into()]).unwrap()
+    }
+
+    fn graph(token_in_query: bool) -> Graph {
+        let (app, token) =
+            (secret("konektor-meta-app-secret-0123456789ab"), secret("EAAGm0PX4ZCpsBAKonektorExampleToken"));
+        Graph::new(URL, "v26.0".into(), app, token, token_in_query).unwrap()
+    }
+
+    fn value<'a>(lookup: &'a Lookup, name: &str) -> Option<&'a str> {
+        lookup.query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn answered(status: u16, body: &str, attempt: u32) -> Fetched {
+        answered_to(&graph(false).lookup("1"), status, &[], body, attempt)
+    }
+
+    /// The answer to the narrow question, so that there is nothing else to ask.
+    fn answered_at_last(status: u16, body: &str, attempt: u32) -> Fetched {
+        answered_to(&narrower(&graph(false).lookup("1")).unwrap(), status, &[], body, attempt)
+    }
+
+    fn answered_to(asked: &Lookup, status: u16, headers: &[(String, String)], body: &str, attempt: u32) -> Fetched {
+        judge(asked, &LookupAnswer { status, headers, body: body.as_bytes(), attempt })
+    }
+
+    fn error(code: i64, subcode: i64) -> String {
+        format!(r#"{{"error":{{"message":"m","type":"OAuthException","code":{code},"error_subcode":{subcode}}}}}"#)
+    }
+
+    fn wait(fetched: Fetched) -> Duration {
+        match fetched {
+            Fetched::RetryAfter(wait, _) => wait,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_question_names_every_field_and_proves_the_app() {
+        use secrecy::ExposeSecret as _;
+        let lookup = graph(false).lookup("987654321098765");
+        assert_eq!(lookup.url, "https://graph.facebook.com/v26.0/987654321098765");
+        assert_eq!(lookup.bearer.as_ref().unwrap().expose_secret(), "EAAGm0PX4ZCpsBAKonektorExampleToken");
+        assert!(value(&lookup, "fields").unwrap().contains("field_data"));
+        let proof = "64ab6cfcce6b99640404bb3f804700cfa3038375df28ba1a2212237d750e21b7";
+        assert_eq!(value(&lookup, "appsecret_proof"), Some(proof));
+        assert_eq!(value(&lookup, "access_token"), None);
+    }
+
+    #[test]
+    fn the_token_goes_into_the_query_only_where_that_is_asked_for() {
+        let lookup = graph(true).lookup("1");
+        assert_eq!(value(&lookup, "access_token"), Some("EAAGm0PX4ZCpsBAKonektorExampleToken"));
+        assert!(lookup.bearer.is_none());
+    }
+
+    #[test]
+    fn neither_the_token_nor_the_proof_is_in_debug_output() {
+        let shown = format!("{:?} {:?}", graph(true), graph(true).lookup("1"));
+        assert!(!shown.contains("EAAG") && !shown.contains("64ab"), "{shown}");
+    }
+
+    #[test]
+    fn a_lead_is_an_object_with_an_id() {
+        let body = r#"{"id":"1","field_data":[]}"#;
+        assert!(matches!(answered(200, body, 0), Fetched::Lead(bytes) if bytes == body));
+        for bad in ["", "<html>", "{}", "[1]", r#"{"id":"1","error":{"code":2}}"#] {
+            assert_eq!(wait(answered(200, bad, 0)), MINUTE / 2, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_dead_token_blocks_everyone_and_says_why() {
+        for (code, subcode, says) in
+            [(190, 463, "expired"), (190, 460, "password"), (190, 1, "not accepted"), (102, 0, "")]
+        {
+            let Fetched::Blocked(_, sentence) = answered(400, &error(code, subcode), 0) else { panic!("{code}") };
+            assert!(sentence.contains(says), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_missing_right_is_asked_around_once_and_then_blocks() {
+        for code in [10, 200, 299] {
+            let Fetched::AskInstead(narrow) = answered(403, &error(code, 0), 0) else { panic!("{code}") };
+            assert_eq!(value(&narrow, "fields"), Some(NARROW_FIELDS));
+            assert!(value(&narrow, "appsecret_proof").is_some() && narrow.bearer.is_some());
+            assert!(matches!(answered_at_last(403, &error(code, 0), 0), Fetched::Blocked(..)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refused_question_is_asked_more_simply_once_and_then_given_up() {
+        assert!(matches!(answered(400, &error(100, 0), 0), Fetched::AskInstead(_)));
+        let Fetched::GiveUp(sentence) = answered_at_last(400, &error(100, 0), 0) else { panic!() };
+        assert!(sentence.contains("code 100"), "{sentence}");
+    }
+
+    #[test]
+    fn a_lead_that_is_not_found_is_asked_for_over_a_day_before_it_is_given_up() {
+        for (code, subcode) in [(100, 33), (803, 0)] {
+            let waits: Vec<_> = (0..5).map(|attempt| wait(answered(400, &error(code, subcode), attempt))).collect();
+            assert_eq!(waits.map_to_minutes(), [1, 10, 60, 360, 1440]);
+            let Fetched::GiveUp(sentence) = answered(400, &error(code, subcode), 5) else { panic!("{code}") };
+            assert!(sentence.contains("leads_retrieval"), "{sentence}");
+        }
+    }
+
+    trait Minutes {
+        fn map_to_minutes(&self) -> Vec<u64>;
+    }
+
+    impl Minutes for Vec<Duration> {
+        fn map_to_minutes(&self) -> Vec<u64> {
+            self.iter().map(|wait| wait.as_secs() / 60).collect()
+        }
+    }
+
+    #[test]
+    fn a_used_up_limit_waits_as_long_as_meta_says() {
+        let usage = r#"{"123":[{"type":"leadgen","estimated_time_to_regain_access":19},{"type":"ads_management","estimated_time_to_regain_access":0}]}"#;
+        let headers = [("x-business-use-case-usage".to_owned(), usage.to_owned())];
+        let asked = graph(false).lookup("1");
+        for code in [4, 17, 32, 341, 613, 80_005] {
+            let told = answered_to(&asked, 400, &headers, &error(code, 0), 0);
+            assert_eq!(wait(told), 19 * MINUTE, "{code}");
+            let waits: Vec<_> = (0..6).map(|attempt| wait(answered(400, &error(code, 0), attempt))).collect();
+            assert_eq!(waits.map_to_minutes(), [5, 10, 20, 40, 60, 60], "{code}");
+        }
+        assert_eq!(wait(answered(429, "", 0)), 5 * MINUTE);
+    }
+
+    #[test]
+    fn a_garbled_usage_header_is_as_none() {
+        for bad in ["", "[]", "{}", r#"{"1":7}"#, r#"{"1":[{"estimated_time_to_regain_access":-3}]}"#] {
+            assert_eq!(minutes_to_wait(bad), None, "{bad}");
+        }
+        let huge = r#"{"1":[{"estimated_time_to_regain_access":99999999999}]}"#;
+        assert_eq!(minutes_to_wait(huge), Some(24 * HOUR));
+    }
+
+    #[test]
+    fn a_bad_moment_is_waited_out_for_a_day() {
+        for (status, body) in [(500, error(1, 0)), (400, error(2, 0)), (503, String::new()), (502, "<html>".into())] {
+            assert_eq!(wait(answered(status, &body, 0)), MINUTE / 2, "{status}");
+            assert_eq!(wait(answered(status, &body, 29)), HOUR, "{status}");
+            assert!(matches!(answered(status, &body, 30), Fetched::GiveUp(_)), "{status}");
+        }
+        let total: Duration = (0..TRANSIENT_ATTEMPTS).map(|attempt| growing(MINUTE / 2, attempt)).sum();
+        assert!((23 * HOUR..25 * HOUR).contains(&total), "{total:?}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_waited_for_and_then_given_up_with_its_number() {
+        assert_eq!(wait(answered(400, &error(2500, 7), 0)), MINUTE);
+        let Fetched::GiveUp(sentence) = answered(400, &error(2500, 7), 5) else { panic!() };
+        assert!(sentence.contains("code 2500, subcode 7"), "{sentence}");
+        assert!(matches!(answered(400, &error(368, 0), 0), Fetched::GiveUp(_)));
+        let transient = r#"{"error":{"code":2500,"is_transient":true}}"#;
+        assert_eq!(wait(answered(400, transient, 0)), MINUTE / 2);
+    }
+}

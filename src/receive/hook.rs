@@ -1,0 +1,150 @@
+//! The one handler: a webhook's way from the wire into the store.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse, http::Method as HttpMethod};
+
+use super::body::{self, Taken};
+use super::refused::Refused;
+use super::{Front, client};
+use crate::domain::event::SourceName;
+use crate::http;
+use crate::providers::{Found, Method, Reply, Verified, Webhook};
+
+/// What a client may call its request, at most, to find it in our log.
+const LONGEST_ID: usize = 128;
+
+/// Takes a webhook for the source called `name`, and answers.
+pub(super) async fn take(
+    front: &Front,
+    name: &str,
+    request_id: &str,
+    request: &HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let Ok(source) = SourceName::parse(name) else { return front.refuse(None, request_id, &Refused::Source) };
+    log_client(front, &source, request_id, request);
+    match stages(front, source.clone(), request_id, request, payload).await {
+        Ok(reply) => answer(reply),
+        // A name that somebody made up must not become a label of a metric.
+        Err(Refused::Source) => front.refuse(None, request_id, &Refused::Source),
+        Err(refused) => front.refuse(Some(&source), request_id, &refused),
+    }
+}
+
+/// Receive, verify, keep, reply.
+async fn stages(
+    front: &Front,
+    name: SourceName,
+    request_id: &str,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<Reply, Refused> {
+    let registry = front.parts.registry.borrow().clone();
+    let source = match registry.find(&name) {
+        Found::On(source) => source,
+        Found::OnceOn => return Ok(dropped(front, &name, request_id)),
+        Found::Unknown => return Err(Refused::Source),
+    };
+    let (webhook, _held) = receive(front, name, request_id, request, payload).await?;
+    if let Some(reply) = source.provider.handshake(&webhook) {
+        return Ok(reply);
+    }
+    let verified = source.provider.verify(&webhook, webhook.received)?;
+    keep(front, verified).await?;
+    front.parts.metrics.accepted(&webhook.source);
+    tracing::debug!(source = %webhook.source, request_id, bytes = webhook.body.len(), "webhook kept");
+    Ok(source.provider.accepted(&webhook))
+}
+
+/// Reads the request whole.
+async fn receive(
+    front: &Front,
+    source: SourceName,
+    request_id: &str,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<(Webhook, Taken), Refused> {
+    let method = method(request.method())?;
+    plain(request.headers())?;
+    let (limits, announced) = (&front.limits, announced(request.headers()));
+    let (body, held) = body::read(payload, announced, limits.body, limits.body_within, &front.room).await?;
+    let webhook = Webhook {
+        source,
+        received: front.parts.clock.now(),
+        request_id: request_id.to_owned(),
+        method,
+        query: request.query_string().to_owned(),
+        headers: texts(request.headers()),
+        body,
+    };
+    Ok((webhook, held))
+}
+
+/// Waits until the store has it for good.
+async fn keep(front: &Front, verified: Verified) -> Result<(), Refused> {
+    let kept = front.parts.store.keep(verified.into_kept());
+    tokio::time::timeout(front.limits.keep_within, kept).await.map_err(|_| Refused::Late)??;
+    front.say_keeping();
+    Ok(())
+}
+
+fn method(method: &HttpMethod) -> Result<Method, Refused> {
+    match *method {
+        HttpMethod::POST => Ok(Method::Post),
+        HttpMethod::GET => Ok(Method::Get),
+        HttpMethod::OPTIONS => Ok(Method::Options),
+        _ => Err(Refused::Method),
+    }
+}
+
+/// Refuses compressed bodies.
+fn plain(headers: &HeaderMap) -> Result<(), Refused> {
+    let identity = |value: &HeaderValue| value.is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).all(identity) { Ok(()) } else { Err(Refused::Encoding) }
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The headers as text; those that are none are left out.
+fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), str::from_utf8(value.as_bytes()).ok()?.to_owned())))
+        .collect()
+}
+
+/// The answer to a source that has been on: success, so that its sender does not switch the hook off for ever.
+fn dropped(front: &Front, source: &SourceName, request_id: &str) -> Reply {
+    front.parts.metrics.refused(Some(source), "source_off");
+    tracing::info!(%source, request_id, "webhook dropped, for its source is off");
+    Reply::json("{}")
+}
+
+/// A provider's reply on the wire.
+fn answer(reply: Reply) -> HttpResponse {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = HttpResponse::with_body(status, actix_web::body::BoxBody::new(reply.body));
+    for (name, value) in reply.headers {
+        // A value that cannot stand in a header is left out rather than turned into an error: the webhook is kept.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            answer.headers_mut().append(HeaderName::from_static(name), value);
+        }
+    }
+    answer
+}
+
+/// Who asks, and what they call their request.
+fn log_client(front: &Front, source: &SourceName, request_id: &str, request: &HttpRequest) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let Some(peer) = request.peer_addr() else { return };
+    let client = client::address(peer, request.headers(), &front.parts.trusted_proxies);
+    let theirs = request.headers().get(http::REQUEST_ID).and_then(|value| value.to_str().ok());
+    let theirs = theirs.filter(|id| id.len() <= LONGEST_ID);
+    tracing::debug!(%source, request_id, client_request_id = theirs, %client, "webhook comes in");
+}

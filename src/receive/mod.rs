@@ -1,0 +1,154 @@
+//! The left half: takes webhooks, proves them, keeps them, answers. Ends in milliseconds and never calls out.
+//!
+//! The public listener knows two things: `/hooks/{source}` and `/healthz`. It routes by hand: two prefixes need no
+//! patterns, and the way of an accepted webhook is kept short on purpose. One line at `info` per refused webhook; an
+//! accepted one gets its line when its lead is delivered, and here only at `debug`.
+
+mod body;
+mod client;
+mod hook;
+mod refused;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Payload, ServiceConfig, to};
+use actix_web::{HttpRequest, HttpResponse};
+use ipnet::IpNet;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::http::{self, Running, Serving};
+use crate::metrics::Metrics;
+use crate::providers::Registry;
+use crate::store::Store;
+use body::Room;
+use refused::Refused;
+
+/// What receiving works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The sources as they now are.
+    pub registry: watch::Receiver<Arc<Registry>>,
+    /// Where webhooks are kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Proxies that are believed about their clients.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Where receiving stops being patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body, in bytes (413 above).
+    pub body: usize,
+    /// How long a body may take to arrive (408 after).
+    pub body_within: Duration,
+    /// Bytes of bodies held at once, over all requests (503 above).
+    pub bodies: usize,
+    /// How long keeping may take (503 after): senders give up after 5 to 10 s, and must hear from us before.
+    pub keep_within: Duration,
+    /// Threads, connections, and how long stopping waits.
+    pub serving: Serving,
+}
+
+impl Limits {
+    /// The limits for bodies of at most `body` bytes, and a stop within `grace`.
+    #[must_use]
+    pub fn new(body: usize, grace: Duration) -> Self {
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+        Self {
+            body,
+            body_within: Duration::from_secs(15),
+            bodies: (body * 4).max(64 * 1024 * 1024),
+            keep_within: Duration::from_millis(2500),
+            serving: Serving { workers, connections: 4096, grace },
+        }
+    }
+}
+
+/// What every request has at hand.
+struct Front {
+    parts: Parts,
+    limits: Limits,
+    room: Room,
+    /// The store has refused the last webhook: said once, not a thousand times a second.
+    failing: AtomicBool,
+}
+
+/// Takes webhooks on `listener`.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn serve(listener: TcpListener, parts: Parts, limits: Limits) -> io::Result<Running> {
+    let room = Room::of(limits.bodies);
+    let front = Arc::new(Front { parts, limits, room, failing: AtomicBool::new(false) });
+    http::serve(listener, limits.serving, move |app: &mut ServiceConfig| {
+        let front = front.clone();
+        app.default_service(to(move |request: HttpRequest, payload: Payload| answer(front.clone(), request, payload)));
+    })
+}
+
+/// What stands at a path.
+#[derive(Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Health,
+    Hook(&'a str),
+    Nothing,
+}
+
+impl<'a> Route<'a> {
+    /// One slash at the end of a hook makes no difference: a redirect would lose the body.
+    fn of(path: &'a str) -> Self {
+        if path == "/healthz" {
+            return Self::Health;
+        }
+        match path.strip_prefix("/hooks/").map(|rest| rest.strip_suffix('/').unwrap_or(rest)) {
+            Some(name) if !name.is_empty() && !name.contains('/') => Self::Hook(name),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// Answers one request, whatever happens.
+async fn answer(front: Arc<Front>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let request_id = http::request_id(front.parts.clock.now());
+    let mut answer = match Route::of(request.path()) {
+        Route::Health if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            http::json(StatusCode::OK, &json!({ "status": "ok" }))
+        }
+        Route::Health => front.refuse(None, &request_id, &Refused::Method),
+        Route::Nothing => front.refuse(None, &request_id, &Refused::Path),
+        Route::Hook(name) => {
+            let take = hook::take(&front, name, &request_id, &request, payload);
+            match http::unless_panics(take).await {
+                Some(answer) => answer,
+                None => front.refuse(None, &request_id, &Refused::Panicked),
+            }
+        }
+    };
+    http::stamp(&mut answer, &request_id);
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_is_the_same_hook_and_nothing_else_is_one() {
+        assert_eq!(Route::of("/healthz"), Route::Health);
+        assert_eq!((Route::of("/hooks/form"), Route::of("/hooks/form/")), (Route::Hook("form"), Route::Hook("form")));
+        for nothing in ["", "/", "/hooks", "/hooks/", "/hooks//", "/hooks/a/b", "/hooksx/a", "/healthz/", "/metrics"] {
+            assert_eq!(Route::of(nothing), Route::Nothing, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+DELETE FROM lead;
+DELETE FROM lead_search;
+DELETE FROM ledger;

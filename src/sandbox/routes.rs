@@ -1,0 +1,145 @@
+//! The HTTP side of the sandbox: from requests to calls, from outcomes to answers.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, rt, web};
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::admin;
+use super::call::{BadBody, Call, Target};
+use super::graph::GraphCall;
+use super::wire::{Answer, Refusal};
+use super::world::{Admission, Outcome, World};
+
+/// The longest body that is read. The largest lead the contract allows stays far below it.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Puts every route in place.
+pub(super) fn configure(app: &mut web::ServiceConfig) {
+    app.route("/api/v2/agent/SKILL.md", web::get().to(skill))
+        .route("/api/v2/agent/{path:.*}", web::to(agent))
+        .route("/graph/{version}/{id}", web::get().to(graph))
+        .configure(admin::configure);
+}
+
+/// The one public call: no key, no headers of ours.
+async fn skill() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/markdown; charset=utf-8").body(include_str!("skill.md"))
+}
+
+/// Any other call of the Agent API. It is played in a task of its own, so that a caller who gives up does not stop it: a
+/// real server would go on and commit, too.
+async fn agent(request: HttpRequest, payload: web::Payload, world: web::Data<World>) -> HttpResponse {
+    let call = Call {
+        target: Target::of(request.method().as_str(), request.match_info().query("path")),
+        authorization: authorization(&request).map(str::to_owned),
+        query: request.query_string().to_owned(),
+        body: body(payload).await,
+    };
+    let (outcome, admission) = match rt::spawn(play(world.into_inner(), call)).await {
+        Ok(played) => played,
+        Err(_) => return HttpResponse::InternalServerError().finish(),
+    };
+    stamped(outcome, &admission)
+}
+
+/// Only a call that is let in is held back by a latency.
+async fn play(world: Arc<World>, call: Call) -> (Outcome, Admission) {
+    let admission = world.admit(&call, world.clock.now());
+    let kind = call.target.kind();
+    let (outcome, latency) = match admission.verdict.clone() {
+        Err(refusal) => (refusal.into(), Duration::ZERO),
+        Ok((workspace, kind)) => {
+            rest(admission.latency.0).await;
+            let world = Arc::clone(&world);
+            let work = web::block(move || world.work(&call, workspace, kind)).await;
+            (work.unwrap_or_else(|_| Refusal::Internal.into()), admission.latency.1)
+        }
+    };
+    let limited = matches!(admission.verdict, Err(Refusal::RateLimited(_)));
+    world.state().calls.count(kind, &outcome, limited);
+    rest(latency).await;
+    (outcome, admission)
+}
+
+async fn rest(latency: Duration) {
+    if !latency.is_zero() {
+        rt::time::sleep(latency).await;
+    }
+}
+
+async fn graph(request: HttpRequest, path: web::Path<(String, String)>, world: web::Data<World>) -> HttpResponse {
+    let (_version, id) = path.into_inner();
+    let call = GraphCall { id: &id, query: request.query_string(), authorization: authorization(&request) };
+    let answer = match call.admit(&world.graph, world.clock.now()) {
+        Ok(()) => {
+            let play = world.state().overrides.take(&id);
+            call.answer(play, world.started)
+        }
+        Err(error) => error.into(),
+    };
+    world.state().calls.count_graph(answer.status);
+    filled(HttpResponse::Ok(), answer)
+}
+
+fn authorization(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(AUTHORIZATION)?.to_str().ok()
+}
+
+async fn body(payload: web::Payload) -> Result<Bytes, BadBody> {
+    match payload.to_bytes_limited(BODY_LIMIT).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(BadBody::Broken),
+        Err(_) => Err(BadBody::TooLarge),
+    }
+}
+
+/// The answer of the Agent API, with the headers that each has.
+fn stamped(outcome: Outcome, admission: &Admission) -> HttpResponse {
+    let Outcome::Answer(answer) = outcome else { return HttpResponse::Ok().body(Cut) };
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header(("X-Request-Id", admission.request_id.to_string()))
+        .insert_header(("X-RateLimit-Limit", admission.quota.limit))
+        .insert_header(("X-RateLimit-Remaining", admission.quota.remaining))
+        .insert_header(("X-RateLimit-Reset", admission.quota.reset));
+    filled(response, answer)
+}
+
+/// `answer` on top of what `response` has already.
+fn filled(mut response: HttpResponseBuilder, answer: Answer) -> HttpResponse {
+    // Statuses and headers that come from outside were checked when they were set.
+    response.status(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    let bare = matches!(answer.body, Value::String(_));
+    response.content_type(if bare { "text/html; charset=utf-8" } else { "application/json" });
+    for header in answer.headers {
+        response.insert_header(header);
+    }
+    match answer.body {
+        Value::String(text) => response.body(text),
+        json => response.body(json.to_string()),
+    }
+}
+
+/// A body that fails before its first byte. The server writes nothing then, not even the head, and closes the connection.
+struct Cut;
+
+impl MessageBody for Cut {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, io::Error>>> {
+        Poll::Ready(Some(Err(io::Error::other("the sandbox cuts the connection, as it was told to"))))
+    }
+}

@@ -1,0 +1,44 @@
+-- Leads and the ledger. Columns that stand for a field have the field's name on the wire. Instants are Unix milliseconds.
+
+CREATE TABLE IF NOT EXISTS lead (
+    seq            INTEGER PRIMARY KEY,
+    id             TEXT NOT NULL UNIQUE,
+    workspace      TEXT NOT NULL,
+    uniqueCode     TEXT,
+    firstName      TEXT NOT NULL,
+    lastName       TEXT,
+    email          TEXT,
+    phone          TEXT,
+    status         TEXT NOT NULL,
+    priority       TEXT NOT NULL,
+    source         TEXT,
+    adPlatform     TEXT,
+    assignedTo     TEXT,
+    estimatedValue REAL,
+    actualValue    REAL,
+    notes          TEXT,
+    externalRef    TEXT,
+    createdAt      INTEGER NOT NULL,
+    updatedAt      INTEGER NOT NULL,
+    deletedAt      INTEGER
+) STRICT;
+
+-- One for each order. Each holds every column a list can filter by, so that counting 100 000 leads never leaves it.
+CREATE INDEX IF NOT EXISTS lead_by_creation
+    ON lead (workspace, createdAt, seq, deletedAt, status, priority, source, adPlatform, assignedTo);
+CREATE INDEX IF NOT EXISTS lead_by_update
+    ON lead (workspace, updatedAt, seq, createdAt, deletedAt, status, priority, source, adPlatform, assignedTo);
+
+-- What a search looks through, by the lead's seq: folded to lower case, and indexed by its trigrams.
+CREATE VIRTUAL TABLE IF NOT EXISTS lead_search USING fts5 (haystack, tokenize = 'trigram case_sensitive 1');
+
+CREATE TABLE IF NOT EXISTS ledger (
+    seq         INTEGER PRIMARY KEY,
+    at          INTEGER NOT NULL,
+    deed        TEXT NOT NULL CHECK (deed IN ('create', 'update')),
+    workspace   TEXT NOT NULL,
+    leadId      TEXT NOT NULL,
+    externalRef TEXT,
+    -- the fields as they were sent, a JSON object
+    fields      TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,118 @@
+//! Log lines: what the person on duty reads. Never personal data, never a secret.
+
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// Text on a terminal, otherwise JSON.
+    Auto,
+    /// Text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why log lines could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is not one.
+    #[error("the log filter is wrong")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Something else has set them up before.
+    #[error("log lines are already set up")]
+    Twice(#[from] tracing::subscriber::SetGlobalDefaultError),
+}
+
+/// Sends log lines that pass `filter` to standard error, for the whole process, and makes panics one of them.
+///
+/// # Errors
+/// [`TelemetryError`]: the filter is wrong, or this is the second time.
+pub fn init(filter: &str, lines: Lines) -> Result<(), TelemetryError> {
+    let terminal = std::io::stderr().is_terminal();
+    tracing::subscriber::set_global_default(subscriber(filter, lines, terminal, std::io::stderr)?)?;
+    std::panic::set_hook(Box::new(report_panic));
+    Ok(())
+}
+
+/// Boxed, as text and JSON are different types.
+type Subscriber = Box<dyn tracing::Subscriber + Send + Sync>;
+
+fn subscriber<W>(filter: &str, lines: Lines, terminal: bool, writer: W) -> Result<Subscriber, TelemetryError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(writer);
+    let json = match lines {
+        Lines::Auto => !terminal,
+        Lines::Text => false,
+        Lines::Json => true,
+    };
+    Ok(if json {
+        Box::new(builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
+    } else {
+        Box::new(builder.with_ansi(terminal).finish())
+    })
+}
+
+/// Says where a panic was and nothing of what it says: slicing errors and the like quote the text they failed on.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "a task panicked; please report this as a bug");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(filter: &str, lines: Lines, terminal: bool, act: impl FnOnce()) -> String {
+        let page = Page::default();
+        let writer = page.clone();
+        let subscriber = subscriber(filter, lines, terminal, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, act);
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn lines_are_json_unless_a_person_watches() {
+        let say = || tracing::info!(source = "form", "kept");
+        let line: serde_json::Value = serde_json::from_str(&logged("info", Lines::Auto, false, say)).unwrap();
+        assert_eq!((line["message"].as_str(), line["source"].as_str()), (Some("kept"), Some("form")));
+        for text in [logged("info", Lines::Auto, true, say), logged("info", Lines::Text, false, say)] {
+            assert!(!text.starts_with('{') && text.contains("kept"), "{text}");
+        }
+        assert_eq!(logged("warn", Lines::Json, true, say), "");
+        assert!(matches!(subscriber("a=b=c", Lines::Auto, true, std::io::stderr), Err(TelemetryError::Filter(_))));
+    }
+
+    #[test]
+    fn a_panic_is_reported_without_what_it_quotes() {
+        let text = logged("info", Lines::Json, false, || {
+            std::panic::set_hook(Box::new(report_panic));
+            let caught = std::panic::catch_unwind(|| panic!("cannot read `Budi 0812`"));
+            drop(std::panic::take_hook());
+            assert!(caught.is_err());
+        });
+        assert!(text.contains("src/telemetry.rs:") && !text.contains("Budi"), "{text}");
+    }
+}

@@ -1,0 +1,396 @@
+//! The commands, as a person or a script runs them: the built binary, its output, its exit codes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use konektor_bridge::config::VARIABLES;
+use konektor_bridge::sandbox::{self, DEFAULT_KEY, Running};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The binary in a directory of its own, with these variables and no others.
+fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_konektor-bridge"));
+    command.args(arguments).current_dir(directory).env_clear().envs(variables.iter().copied());
+    command
+}
+
+fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+    let directory = TempDir::new().unwrap();
+    Ran::of(command(directory.path(), variables, arguments).output().unwrap())
+}
+
+/// The same with `input` on standard input.
+fn run_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran {
+    let directory = TempDir::new().unwrap();
+    let mut child = command(directory.path(), variables, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    Ran::of(child.wait_with_output().unwrap())
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The output of a command that was done.
+    fn done(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+
+    fn json(self) -> Value {
+        let out = self.done();
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+
+    /// What a command said that was not done.
+    fn failed(self, code: i32) -> String {
+        assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
+        assert!(self.err.starts_with("error: "), "{self:?}");
+        self.err
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors_and_bad_usage_is_64() {
+    assert!(run(&[], &["--help"]).done().contains("dead-letters"));
+    assert!(run(&[], &["--version"]).done().contains(env!("CARGO_PKG_VERSION")));
+    for wrong in [&["serv"][..], &[], &["send"], &["events", "list", "--limit", "0"], &["send", "form", "--kind", "x"]]
+    {
+        let ran = run(&[], wrong);
+        assert_eq!(ran.code, 64, "{wrong:?}: {ran:?}");
+        assert!(ran.out.is_empty() && !ran.err.is_empty(), "{wrong:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_64_with_a_line_for_each_finding() {
+    let wrong = [("BRIDGE_LISTEN", "8080"), ("BRIDGE_BODY_LIMIT", "much")];
+    for arguments in [&["serve"][..], &["config"], &["sources"], &["events", "list"], &["healthcheck"]] {
+        let said = run(&wrong, arguments).failed(64);
+        assert_eq!(said.lines().filter(|line| line.starts_with("error: BRIDGE_")).count(), 2, "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_bridge_without_a_key_does_not_start_and_says_where_to_get_one() {
+    assert!(run(&[], &["serve"]).failed(64).contains("KONEKTOR_API_KEY"));
+}
+
+#[test]
+fn nothing_that_is_said_without_a_terminal_has_colours() {
+    for arguments in [&["config"][..], &["sources"], &["check"], &["--help"], &["serve"]] {
+        let ran = run(&[], arguments);
+        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn the_settings_in_force_are_shown_without_secrets() {
+    let variables =
+        [("KONEKTOR_API_KEY", "kk_geheim"), ("META_APP_SECRET", "geheim"), ("BRIDGE_LISTEN", "127.0.0.1:9")];
+    for arguments in [&["config"][..], &["config", "--json"]] {
+        let out = run(&variables, arguments).done();
+        assert!(out.contains("127.0.0.1:9") && !out.contains("geheim"), "{out}");
+    }
+    let settings = run(&variables, &["config", "--json"]).json();
+    let of = |name: &str| settings.as_array().unwrap().iter().find(|line| line["name"] == name).unwrap().clone();
+    assert_eq!(
+        (of("KONEKTOR_API_KEY")["from"].as_str(), of("BRIDGE_LOG")["from"].as_str()),
+        (Some("environment"), Some("default"))
+    );
+    assert_eq!(of("META_APP_SECRET")["value"], of("KONEKTOR_API_KEY")["value"], "masks tell nothing");
+}
+
+#[test]
+fn the_table_of_variables_has_every_one() {
+    let table = run(&[], &["config", "--env"]).done();
+    let names = VARIABLES.iter().map(|variable| variable.name).chain(["GOOGLE_LEADS_KEY", "META_GRAPH_URL"]);
+    for name in names {
+        assert!(table.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}: {table}");
+    }
+}
+
+#[test]
+fn the_sources_say_where_to_post_and_what_is_missing() {
+    let variables = [("GOOGLE_LEADS_KEY", "0123456789abcdef"), ("BRIDGE_PUBLIC_URL", "https://leads.example.com/x/")];
+    let sources = run(&variables, &["sources", "--json"]).json();
+    let of = |name: &str| sources.as_array().unwrap().iter().find(|line| line["name"] == name).unwrap().clone();
+    assert_eq!(
+        (&of("google")["on"], of("google")["url"].as_str()),
+        (&Value::Bool(true), Some("https://leads.example.com/x/hooks/google"))
+    );
+    assert_eq!(of("whatsapp")["missing"], serde_json::json!(["WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"]));
+    assert!(run(&[], &["sources"]).done().contains("BRIDGE_PUBLIC_URL"), "the host is a placeholder then");
+}
+
+#[test]
+fn an_explanation_shows_the_lead_and_what_set_each_field() {
+    let told =
+        run_with(&[], &["explain", "form", "-", "--json"], "nama=Siti+Aminah&no_hp=0812-0001-0002&kota=Bandung").json();
+    let item = &told["items"][0];
+    assert_eq!(item["lead"]["phone"], "+6281200010002");
+    assert_eq!(item["setBy"]["lastName"], serde_json::json!(["answer nama"]));
+    assert!(item["notes"].as_str().unwrap().contains("kota: Bandung"));
+    assert_eq!(item["call"]["body"]["externalRef"], item["externalRef"]);
+    assert_eq!(told["proof"], "not checked");
+}
+
+#[test]
+fn an_explanation_checks_the_senders_own_proof_as_of_its_time() {
+    // printf '1792999996.body' | openssl dgst -sha256 -hmac konektor-secret-TEST
+    let header = "X-Bridge-Signature: t=1792999996,v1=4b029b927abec3c6f89b1a20db4051f5699f96f795b41241d83cdcbea91aab46";
+    let explained = |at: &str, body: &str| {
+        let arguments = ["explain", "form", "-", "--json", "--at", at, "-H", header, "-H", "content-type: text/plain"];
+        let toml = "[sources.form.settings]\nallow_text_json = true\n";
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("bridge.toml");
+        std::fs::write(&path, toml).unwrap();
+        let variables = [("FORM_SECRET", "konektor-secret-TEST"), ("BRIDGE_CONFIG", path.to_str().unwrap())];
+        run_with(&variables, &arguments, body).json()["proof"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(explained("2026-10-26T07:33:16Z", "body"), "holds");
+    assert!(explained("2026-10-26T07:33:16Z", "another body").starts_with("refused: "));
+    assert!(explained("2026-10-27T08:33:16Z", "body").contains("tolerance"));
+}
+
+#[test]
+fn a_sender_that_only_names_the_lead_would_be_asked_and_its_answer_can_be_given() {
+    let webhook =
+        r#"{"object":"page","entry":[{"id":"1","changes":[{"field":"leadgen","value":{"leadgen_id":"123"}}]}]}"#;
+    let asked = run_with(&[], &["explain", "meta", "-", "--json"], webhook).json();
+    assert_eq!(asked["items"][0]["asks"]["url"], "https://graph.facebook.com/v26.0/123");
+    let directory = TempDir::new().unwrap();
+    let fetched = directory.path().join("graph.json");
+    std::fs::write(&fetched, r#"{"id":"123","field_data":[{"name":"full_name","values":["Siti Aminah"]}]}"#).unwrap();
+    let arguments = ["explain", "meta", "-", "--json", "--fetched", fetched.to_str().unwrap()];
+    let told = run_with(&[], &arguments, webhook).json();
+    assert_eq!(told["items"][0]["lead"]["firstName"], "Siti");
+}
+
+#[test]
+fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
+    let told = run_with(&[], &["explain", "meta", "-", "--json"], "{").json();
+    assert_eq!(
+        (told["dead"]["reason"].as_str(), told["items"].as_array().map(Vec::len)),
+        (Some("unreadable"), Some(0))
+    );
+    assert!(run_with(&[], &["explain", "meta", "-"], "{").done().contains("unreadable"));
+    assert!(run_with(&[], &["explain", "nosuch", "-"], "{").failed(64).contains("there are form, google"));
+    assert!(run(&[], &["explain", "meta", "nosuch.json"]).failed(1).contains("nosuch.json"));
+}
+
+#[test]
+fn without_a_running_bridge_the_commands_say_how_to_start_one() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let variables = [("BRIDGE_ADMIN_LISTEN", free.as_str()), ("BRIDGE_LISTEN", &free), ("FORM_SECRET", "s")];
+    for arguments in [&["events", "list"][..], &["dead-letters", "replay", "--all"], &["pause"], &["send", "form"]] {
+        assert!(run(&variables, arguments).failed(1).contains("konektor-bridge serve"), "{arguments:?}");
+    }
+    assert!(run(&variables, &["healthcheck"]).failed(1).contains("does not answer"));
+    assert!(run(&[("BRIDGE_ADMIN_LISTEN", "off")], &["events", "list"]).failed(64).contains("BRIDGE_ADMIN_URL"));
+    assert!(
+        run(&variables, &["dead-letters", "discard"]).failed(64).contains("--all"),
+        "nothing said is not everything"
+    );
+}
+
+#[test]
+fn the_demo_comes_out_right() {
+    let out = run(&[], &["demo", "--once", "--patience", "60s"]).done();
+    assert!(out.contains("checks hold") && !out.contains('✗'), "{out}");
+    for sender in ["form", "meta", "whatsapp", "google", "standard"] {
+        assert!(out.contains(&format!("   {sender:<10} 200 in ")), "{sender}: {out}");
+        assert!(out.contains(&format!("   {sender:<10} 401 in ")), "{sender}: {out}");
+    }
+}
+
+#[test]
+fn the_demo_says_so_when_something_is_broken() {
+    let fault = format!("revoke_key={DEFAULT_KEY}");
+    let ran = run(&[], &["demo", "--once", "--patience", "300ms", "--fault", &fault]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains('✗') && ran.out.contains("do not hold"), "{ran:?}");
+}
+
+/// What proves a form of [`Served`].
+pub(crate) const FORM_SECRET: &str = "form-secret-of-the-tests-0123456789";
+
+/// A local Konektor to call.
+pub(crate) struct Konektor {
+    sandbox: Running,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Konektor {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let sandbox = runtime.block_on(async { sandbox::start(sandbox::Settings::default()).unwrap() });
+        Self { sandbox, runtime }
+    }
+
+    pub(crate) fn leads(&self) -> Vec<Value> {
+        let url = format!("{}/sandbox/leads", self.sandbox.url());
+        let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build().unwrap();
+        self.runtime.block_on(async { http.get(url).send().await.unwrap().json().await.unwrap() })
+    }
+}
+
+/// A bridge that runs as `serve` does.
+pub(crate) struct Served {
+    child: Child,
+    directory: TempDir,
+    variables: Vec<(String, String)>,
+    pub(crate) konektor: Konektor,
+}
+
+impl Served {
+    pub(crate) fn start() -> Self {
+        let konektor = Konektor::start();
+        let directory = TempDir::new().unwrap();
+        let variables: Vec<_> = [
+            ("KONEKTOR_API_KEY", DEFAULT_KEY),
+            ("KONEKTOR_BASE_URL", &konektor.sandbox.url()),
+            ("BRIDGE_LISTEN", "127.0.0.1:0"),
+            ("BRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("BRIDGE_ADMIN_TOKEN", "token"),
+            ("GOOGLE_LEADS_KEY", "0123456789abcdef"),
+            ("FORM_SECRET", FORM_SECRET),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let mut served = Self { child: Self::spawn(directory.path(), &variables), directory, variables, konektor };
+        let mut lines = BufReader::new(served.child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut address = |before: &str| -> SocketAddr {
+            let line = lines.next().unwrap();
+            line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")).parse().unwrap()
+        };
+        // From here on the commands must find it.
+        let bound = [address("webhooks on http://"), address("admin API on http://")].map(|bound| bound.to_string());
+        served.variables[2].1.clone_from(&bound[0]);
+        served.variables[3].1.clone_from(&bound[1]);
+        served
+    }
+
+    fn spawn(directory: &Path, variables: &[(String, String)]) -> Child {
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        command(directory, &variables, &["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let variables: Vec<_> = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Ran::of(command(self.directory.path(), &variables, arguments).output().unwrap())
+    }
+
+    /// Where it takes webhooks.
+    pub(crate) fn public(&self) -> String {
+        format!("http://{}", self.variables[2].1)
+    }
+
+    /// The one event of the list, once it is in `state`.
+    pub(crate) fn event(&self, list: &[&str], state: &str) -> Value {
+        for _ in 0..500 {
+            let events = self.run(list).json();
+            match events.as_array().unwrap().as_slice() {
+                [event] if event["state"] == state => return event.clone(),
+                [] | [_] => {}
+                many => panic!("{many:?}"),
+            }
+        }
+        panic!("no event is {state}: {}", self.run(list).out);
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ended = self.child.kill();
+        let _code = self.child.wait();
+    }
+}
+
+#[test]
+fn a_lead_that_is_sent_is_listed_shown_and_in_konektor_and_the_bridge_stops_when_told() {
+    let bridge = Served::start();
+    bridge.run(&["healthcheck"]).done();
+    assert!(bridge.run(&["send", "google", "--seed", "7"]).done().starts_with("200 in "));
+    let event = bridge.event(&["events", "list", "--source", "google", "--json"], "delivered");
+    let id = event["id"].as_str().unwrap();
+    let lead = &bridge.konektor.leads()[0];
+    assert_eq!((&event["leadId"], &event["externalRef"]), (&lead["id"], &lead["externalRef"]));
+    assert!(bridge.run(&["events", "list"]).done().contains(id));
+    assert!(bridge.run(&["events", "show", id]).done().contains("create 201"));
+    assert_eq!(bridge.run(&["events", "show", id, "--json"]).json()["event"]["id"], id);
+    assert!(bridge.run(&["events", "show", &"0".repeat(32)]).failed(1).contains("no such event"));
+    assert!(bridge.run(&["events", "show", "x"]).failed(64).contains("32 characters"));
+    assert!(bridge.run(&["dead-letters", "list"]).done().contains("no dead letters"));
+    assert_eq!(bridge.stop(), Some(0));
+}
+
+#[test]
+fn a_test_lead_is_withheld_until_a_person_releases_it_and_a_pause_keeps_it_waiting() {
+    let bridge = Served::start();
+    bridge.run(&["send", "google", "--kind", "test"]).done();
+    let list = ["withheld", "list", "--json"];
+    let id = bridge.event(&list, "withheld")["id"].as_str().unwrap().to_owned();
+    assert!(bridge.run(&["pause"]).done().contains("not called"));
+    assert_eq!(bridge.run(&["withheld", "release", &id]).done(), "1 released\n");
+    let again = bridge.run(&["withheld", "release", &id]);
+    assert_eq!((again.code, again.out.as_str()), (1, "0 released\n"), "it is not withheld any more");
+    assert_eq!(bridge.event(&["events", "list", "--json"], "pending")["id"], id.as_str());
+    assert!(bridge.run(&["resume"]).done().contains("is called"));
+    bridge.event(&["events", "list", "--json"], "delivered");
+    assert_eq!(bridge.konektor.leads().len(), 1);
+}
+
+#[test]
+fn a_forgery_sent_on_purpose_is_refused_and_that_is_as_it_should_be() {
+    let bridge = Served::start();
+    assert!(bridge.run(&["send", "google", "--kind", "tampered"]).done().starts_with("401 in "));
+    let mut with_another_key = Vec::new();
+    with_another_key.clone_from(&bridge.variables);
+    with_another_key[5].1 = "another-key-0123456".to_owned();
+    let variables: Vec<_> = with_another_key.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let ran = run(&variables, &["send", "google"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("other secrets"), "{ran:?}");
+}
+
+#[test]
+fn a_check_beside_a_running_bridge_finds_all_well_and_a_wrong_key_fails() {
+    let bridge = Served::start();
+    let findings = bridge.run(&["check", "--json"]).json();
+    let of = |what: &str| findings.as_array().unwrap().iter().find(|line| line["of"] == what).unwrap().clone();
+    assert!(of("store")["says"].as_str().unwrap().contains("running bridge"), "{findings}");
+    for what in ["settings", "source", "key", "rate limit", "plan", "clock"] {
+        assert_eq!(of(what)["level"], "ok", "{findings}");
+    }
+    let variables = [("KONEKTOR_API_KEY", "kk_wrong"), ("KONEKTOR_BASE_URL", &bridge.konektor.sandbox.url())];
+    let ran = run(&variables, &["check"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.lines().any(|line| line.starts_with("fail  key") && line.contains("KONEKTOR_API_KEY")), "{ran:?}");
+}

@@ -1,0 +1,235 @@
+//! What the bridge is told: the environment, the sources' files, and what is said when they are wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use konektor_bridge::config::{
+    self, Admin, Backend, Config, ConfigError, Environment, LogFormat, SourceConfig, VARIABLES,
+};
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    config::load(&Environment::from_iter(variables.iter().copied()))
+}
+
+/// Loads with `toml` as the owner's file.
+fn load_with(toml: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let directory = TempDir::new().unwrap();
+    let path = written(directory.path(), toml);
+    let mut variables = variables.to_vec();
+    variables.push(("BRIDGE_CONFIG", &path));
+    load(&variables)
+}
+
+fn written(directory: &Path, toml: &str) -> String {
+    let path = directory.join("bridge.toml");
+    std::fs::write(&path, toml).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn problems(result: Result<Config, ConfigError>) -> String {
+    result.expect_err("this configuration is wrong").to_string()
+}
+
+fn source<'a>(config: &'a Config, name: &str) -> &'a SourceConfig {
+    config.sources.iter().find(|source| source.name == name).expect("the source is there")
+}
+
+#[test]
+fn an_empty_environment_gives_the_documented_defaults() {
+    let settings = load(&[]).unwrap().settings;
+    assert!(settings.api_key.is_none());
+    assert_eq!(settings.base_url.as_str(), "https://konektor.id/");
+    assert_eq!(settings.listen.to_string(), "0.0.0.0:8080");
+    assert!(matches!(settings.admin, Admin::Open(address) if address.to_string() == "127.0.0.1:8081"));
+    assert_eq!(settings.admin_url.unwrap().as_str(), "http://127.0.0.1:8081/");
+    assert_eq!(settings.backend, Backend::Embedded { data_dir: "./data".into() });
+    assert_eq!((settings.log.as_str(), settings.log_format), ("info", LogFormat::Auto));
+    assert_eq!((settings.default_region.as_str(), settings.body_limit), ("ID", 4 * 1024 * 1024));
+    assert_eq!(settings.shutdown_grace, Duration::from_secs(20));
+    assert!(settings.public_url.is_none() && settings.trusted_proxies.is_empty());
+}
+
+#[test]
+fn the_table_has_the_variables_of_the_contract() {
+    let contract = [
+        ("KONEKTOR_API_KEY", None),
+        ("KONEKTOR_BASE_URL", Some("https://konektor.id")),
+        ("BRIDGE_ALLOW_INSECURE_UPSTREAM", Some("false")),
+        ("BRIDGE_LISTEN", Some("0.0.0.0:8080")),
+        ("BRIDGE_ADMIN_LISTEN", Some("127.0.0.1:8081")),
+        ("BRIDGE_ADMIN_TOKEN", None),
+        ("BRIDGE_ADMIN_URL", None),
+        ("BRIDGE_DATA_DIR", Some("./data")),
+        ("REDIS_URL", None),
+        ("REDIS_DURABILITY", Some("fsync")),
+        ("BRIDGE_CONFIG", None),
+        ("BRIDGE_PUBLIC_URL", None),
+        ("BRIDGE_TRUSTED_PROXIES", None),
+        ("BRIDGE_DEFAULT_REGION", Some("ID")),
+        ("BRIDGE_LOG", Some("info")),
+        ("BRIDGE_LOG_FORMAT", Some("auto")),
+        ("BRIDGE_BODY_LIMIT", Some("4MiB")),
+        ("BRIDGE_SHUTDOWN_GRACE", Some("20s")),
+    ];
+    let table: Vec<_> = VARIABLES.iter().map(|variable| (variable.name, variable.default)).collect();
+    assert_eq!(table, contract);
+    let secrets: Vec<_> = VARIABLES.iter().filter(|variable| variable.secret).map(|variable| variable.name).collect();
+    assert_eq!(secrets, ["KONEKTOR_API_KEY", "BRIDGE_ADMIN_TOKEN", "REDIS_URL"]);
+}
+
+#[test]
+fn the_readme_has_the_same_variables() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for variable in VARIABLES.iter().filter(|variable| !variable.name.starts_with("REDIS_")) {
+        for word in [Some(variable.name), variable.default].into_iter().flatten() {
+            assert!(
+                readme.contains(&format!("`{word}`")) || readme.contains(&format!("{}={word}", variable.name)),
+                "{word}"
+            );
+        }
+    }
+    let words = readme.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+    for word in words.filter(|word| word.starts_with("BRIDGE_")) {
+        assert!(VARIABLES.iter().any(|variable| variable.name == word), "{word}");
+    }
+}
+
+#[test]
+fn every_wrong_variable_is_named_with_what_is_allowed() {
+    let wrong = [
+        ("KONEKTOR_BASE_URL", "http://konektor.id", "https"),
+        ("BRIDGE_ALLOW_INSECURE_UPSTREAM", "yes", "true nor false"),
+        ("BRIDGE_LISTEN", "8080", "0.0.0.0:8080"),
+        ("BRIDGE_ADMIN_LISTEN", "localhost", "127.0.0.1:8081"),
+        ("BRIDGE_ADMIN_URL", "ftp://x", "http"),
+        ("BRIDGE_PUBLIC_URL", "leads.example.com", "https://"),
+        ("BRIDGE_TRUSTED_PROXIES", "proxy", "10.0.0.0/8"),
+        ("BRIDGE_DEFAULT_REGION", "Indonesia", "ID, MY"),
+        ("BRIDGE_LOG", "konektor_bridge=loud", "info"),
+        ("BRIDGE_LOG_FORMAT", "xml", "auto, text, json"),
+        ("BRIDGE_BODY_LIMIT", "1GiB", "64MiB"),
+        ("BRIDGE_SHUTDOWN_GRACE", "11m", "10m"),
+        ("REDIS_URL", "redis://user:geheim@host", "unset REDIS_URL"),
+        ("REDIS_DURABILITY", "relaxed", "unset REDIS_DURABILITY"),
+        ("BRIDGE_CONFIG", "/nowhere/bridge.toml", "/nowhere/bridge.toml"),
+    ];
+    let variables: Vec<_> = wrong.iter().map(|(name, value, _)| (*name, *value)).collect();
+    let text = problems(load(&variables));
+    for (name, _, allowed) in wrong {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name}: ")));
+        assert!(line.is_some_and(|line| line.contains(allowed)), "{name}: {text}");
+    }
+    assert!(!text.contains("geheim"), "{text}");
+}
+
+#[test]
+fn an_admin_listener_that_strangers_reach_needs_a_token() {
+    let text = problems(load(&[("BRIDGE_ADMIN_LISTEN", "0.0.0.0:8081")]));
+    assert!(text.starts_with("BRIDGE_ADMIN_TOKEN: "), "{text}");
+    let settings = load(&[("BRIDGE_ADMIN_LISTEN", "0.0.0.0:8081"), ("BRIDGE_ADMIN_TOKEN", "t")]).unwrap().settings;
+    assert!(matches!(settings.admin, Admin::Guarded(_, token) if token.expose_secret() == "t"));
+    assert_eq!(settings.admin_url.unwrap().as_str(), "http://127.0.0.1:8081/");
+    assert!(matches!(load(&[("BRIDGE_ADMIN_LISTEN", "off")]).unwrap().settings.admin, Admin::Off));
+}
+
+#[test]
+fn a_key_may_come_from_a_file_and_is_never_printed() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("key");
+    std::fs::write(&path, "kk_geheim\n").unwrap();
+    let config = load(&[("KONEKTOR_API_KEY_FILE", path.to_str().unwrap()), ("META_APP_SECRET", "geheim")]).unwrap();
+    assert_eq!(config.settings.api_key.as_ref().unwrap().expose_secret(), "kk_geheim");
+    assert!(config.files.paths().any(|read| read == path));
+    assert!(!format!("{config:?}").contains("geheim"));
+}
+
+#[test]
+fn a_built_in_source_is_complete_when_its_variables_are_set() {
+    let config = load(&[("META_APP_SECRET", "a"), ("META_VERIFY_TOKEN", "b"), ("META_ACCESS_TOKEN", "c")]).unwrap();
+    let meta = source(&config, "meta");
+    assert_eq!((meta.provider.as_str(), meta.missing.len()), ("meta_leads", 0));
+    assert_eq!(meta.settings["graph_url"].as_str(), Some("https://graph.facebook.com"));
+    let form = source(&config, "form");
+    assert_eq!(form.unset, ["FORM_ALLOWED_ORIGINS", "FORM_SECRET"]);
+    let whatsapp = source(&config, "whatsapp");
+    assert_eq!(whatsapp.missing, ["WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"]);
+}
+
+#[test]
+fn the_built_in_sources_read_the_variables_of_the_contract() {
+    let variables = config::built_in_variables();
+    let names: Vec<_> = variables.iter().map(|variable| variable.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "FORM_ALLOWED_ORIGINS",
+            "FORM_SECRET",
+            "META_APP_SECRET",
+            "META_VERIFY_TOKEN",
+            "META_ACCESS_TOKEN",
+            "META_GRAPH_URL",
+            "WHATSAPP_APP_SECRET",
+            "WHATSAPP_VERIFY_TOKEN",
+            "GOOGLE_LEADS_KEY",
+            "STANDARD_WEBHOOKS_SECRET",
+        ]
+    );
+    let graph = variables.iter().find(|variable| variable.name == "META_GRAPH_URL").unwrap();
+    assert_eq!((graph.required, graph.default.as_deref()), (false, Some("https://graph.facebook.com")));
+}
+
+#[test]
+fn the_owners_file_is_laid_over_the_built_in_one_key_by_key() {
+    let config = load_with(
+        "[sources.google.rules]\nstatus = 'contacted'\n\
+         [sources.standard]\nprovider = 'form'\n\
+         [sources.shop]\nprovider = 'form'\nsettings.secret = 'env:SHOP'\n\
+         [sources.whatsapp]\nenabled = false\n",
+        &[("GOOGLE_LEADS_KEY", "k"), ("SHOP", "s")],
+    )
+    .unwrap();
+    let google = source(&config, "google");
+    assert_eq!((google.settings["key"].as_str(), google.rules["status"].as_str()), (Some("k"), Some("contacted")));
+    assert!(google.origin.to_string().ends_with("bridge.toml:1"), "{}", google.origin);
+    assert!(source(&config, "standard").settings.is_empty(), "another provider is another source");
+    assert_eq!(source(&config, "shop").settings["secret"].as_str(), Some("s"));
+    assert!(!source(&config, "whatsapp").enabled && source(&config, "whatsapp").missing.is_empty());
+    assert!(source(&config, "meta").enabled);
+}
+
+#[test]
+fn a_misspelt_key_is_shown_with_its_line_and_what_was_meant() {
+    let text = problems(load_with("\n[sources.meta]\nprovder = 'x'\n", &[]));
+    assert!(text.contains("bridge.toml:3: ") && text.contains("did you mean `provider`?"), "{text}");
+    assert!(problems(load_with("[source.meta]\n", &[])).contains("did you mean `sources`?"));
+    assert!(problems(load_with("[sources.new]\n", &[])).contains("source `new` has no provider"));
+}
+
+#[test]
+fn what_stands_in_a_broken_file_is_not_repeated() {
+    let text = problems(load_with("[sources.meta]\nsettings.app_secret = 'geheim\n", &[]));
+    assert!(text.contains("bridge.toml:2: ") && !text.contains("geheim"), "{text}");
+}
+
+#[test]
+fn a_token_is_not_sent_in_the_clear() {
+    let all = [("META_APP_SECRET", "a"), ("META_VERIFY_TOKEN", "b"), ("META_ACCESS_TOKEN", "c")];
+    let with = |url, insecure| {
+        let more = [("META_GRAPH_URL", url), ("BRIDGE_ALLOW_INSECURE_UPSTREAM", insecure)];
+        load(&[&all[..], &more[..]].concat())
+    };
+    assert!(problems(with("http://graph.example.com", "false")).contains("graph_url is http"));
+    assert!(with("http://graph.example.com", "true").is_ok());
+    assert!(with("http://127.0.0.1:9000/graph", "false").is_ok());
+}
+
+#[test]
+fn a_misspelt_variable_is_a_warning() {
+    let config = load(&[("BRIDGE_BODY_LIMITS", "1MiB")]).unwrap();
+    assert_eq!(
+        config.warnings,
+        ["BRIDGE_BODY_LIMITS is not a variable of the bridge; did you mean BRIDGE_BODY_LIMIT?"]
+    );
+}

@@ -1,0 +1,326 @@
+//! From a signed webhook to a lead in Konektor, and everything that can go wrong between.
+
+use std::time::Duration;
+
+use konektor_bridge::providers::SampleKind;
+use konektor_bridge::sandbox;
+use konektor_bridge::store::EventState;
+use serde_json::json;
+
+use crate::harness::{spawn_bridge, spawn_with};
+
+const SENDERS: [&str; 5] = ["form", "meta", "whatsapp", "google", "standard"];
+
+#[tokio::test]
+async fn each_sender_s_webhook_becomes_a_lead_with_one_create() {
+    for sender in SENDERS {
+        let bridge = spawn_bridge().await;
+        bridge.send(sender, SampleKind::Lead, 1).await;
+        bridge.deliver_all().await;
+        let lead = bridge.only_lead().await;
+        assert!(lead["firstName"].as_str().is_some_and(|name| !name.is_empty()), "{sender}: {lead:#}");
+        assert!(lead["externalRef"].as_str().is_some_and(|reference| reference.contains(':')), "{sender}: {lead:#}");
+        assert_eq!(lead["status"], "new", "{sender}: no status was sent");
+        let ledger = bridge.ledger().await;
+        assert!(!ledger.entries[0].fields.contains_key("status"), "{sender}: {:?}", ledger.entries[0]);
+        assert_eq!((ledger.calls.total, ledger.entries.len()), (1, 1), "{sender}: one call");
+        bridge.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_webhook_five_times_is_one_lead() {
+    for sender in SENDERS {
+        let bridge = spawn_bridge().await;
+        for _ in 0..5 {
+            bridge.send(sender, SampleKind::Lead, 7).await;
+        }
+        bridge.deliver_all().await;
+        for _ in 0..5 {
+            bridge.send(sender, SampleKind::Lead, 7).await;
+        }
+        bridge.deliver_all().await;
+        assert_eq!(bridge.creates().await, 1, "{sender}");
+        assert_eq!(bridge.count(EventState::Delivered).await, 1, "{sender}: the others were duplicates");
+        bridge.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_becomes_as_many_leads_as_are_in_it() {
+    let bridge = spawn_bridge().await;
+    bridge.send("meta", SampleKind::Batch, 3).await;
+    bridge.deliver_all().await;
+    let leads = bridge.leads().await;
+    assert!(leads.len() > 1, "{}", leads.len());
+    assert_eq!(bridge.creates().await, leads.len());
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_later_word_of_the_same_person_updates_the_lead_and_keeps_what_people_wrote() {
+    let bridge = spawn_bridge().await;
+    bridge.send("whatsapp", SampleKind::Lead, 4).await;
+    bridge.deliver_all().await;
+    let before = bridge.only_lead().await;
+    bridge.send("whatsapp", SampleKind::Update, 4).await;
+    bridge.deliver_all().await;
+    let after = bridge.only_lead().await;
+    assert_eq!(before["firstName"], after["firstName"]);
+    assert_ne!(before["notes"], after["notes"], "the second message is in the notes");
+    assert_eq!(bridge.creates().await, 1);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn several_events_of_one_lead_are_one_create() {
+    let bridge = spawn_bridge().await;
+    bridge.send("whatsapp", SampleKind::Lead, 4).await;
+    bridge.send("whatsapp", SampleKind::Update, 4).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.ledger().await.entries.len(), 1, "one call for both");
+    assert_eq!(bridge.count(EventState::Delivered).await, 2);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_forgery_is_refused_and_leaves_no_trace() {
+    for sender in SENDERS {
+        let bridge = spawn_bridge().await;
+        let forged = bridge.sample(sender, SampleKind::Tampered, 1);
+        assert_eq!(bridge.post(sender, forged).await, 401, "{sender}");
+        bridge.deliver().await;
+        assert!(bridge.leads().await.is_empty(), "{sender}");
+        assert!(bridge.store.events(Default::default()).await.unwrap().events.is_empty(), "{sender}");
+        bridge.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_test_lead_is_withheld_until_a_person_releases_it() {
+    for sender in ["meta", "google"] {
+        let bridge = spawn_bridge().await;
+        bridge.send(sender, SampleKind::Test, 1).await;
+        bridge.deliver().await;
+        assert!(bridge.leads().await.is_empty(), "{sender}");
+        let withheld = bridge.events(EventState::Withheld).await.events;
+        assert_eq!(withheld[0].reason.as_deref(), Some("test_lead"), "{sender}");
+        bridge.stop().await;
+    }
+    let bridge = spawn_bridge().await;
+    bridge.send("google", SampleKind::Test, 1).await;
+    bridge.deliver().await;
+    bridge.admin("POST", "withheld/release", Some(json!({ "all": true }))).await;
+    bridge.deliver_all().await;
+    assert!(bridge.only_lead().await["notes"].as_str().unwrap().contains("TEST"), "it says so");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_was_lost_is_found_and_not_made_again() {
+    for then in ["lost_answer", "commit_then_500"] {
+        for show_external_ref in [false, true] {
+            let bridge = spawn_with(sandbox::Settings { show_external_ref, ..Default::default() }, &[]).await;
+            bridge.faults(json!({ "next": [{ "on": "create", "then": then }] })).await;
+            bridge.send("google", SampleKind::Lead, 1).await;
+            bridge.deliver_all().await;
+            assert_eq!(bridge.creates().await, 1, "{then}, shown: {show_external_ref}");
+            assert_eq!(bridge.count(EventState::Delivered).await, 1);
+            bridge.stop().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_waited_for_as_long_as_the_search_lags() {
+    let bridge = spawn_bridge().await;
+    bridge.faults(json!({ "search_lag": "14s", "next": [{ "on": "create", "then": "lost_answer" }] })).await;
+    bridge.send("google", SampleKind::Lead, 1).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 1);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_create_that_failed_without_a_trace_is_made_after_two_clean_searches() {
+    let bridge = spawn_bridge().await;
+    let begun = konektor_bridge::clock::Clock::now(&bridge.clock);
+    bridge.faults(json!({ "next": [{ "on": "create", "then": "error" }] })).await;
+    bridge.send("google", SampleKind::Lead, 1).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 1);
+    let waited = konektor_bridge::clock::Clock::now(&bridge.clock).duration_since(begun).as_secs();
+    assert!(waited >= 55, "45 s of quiet and ten between the searches, not {waited}");
+    assert!(bridge.ledger().await.calls.by_call["list"]["200"] >= 2);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_optional_field_goes_to_the_notes_and_the_lead_arrives() {
+    let bridge = spawn_bridge().await;
+    bridge.faults(json!({ "reject_field": "email" })).await;
+    bridge.send("google", SampleKind::Lead, 1).await;
+    bridge.deliver_all().await;
+    let lead = bridge.only_lead().await;
+    assert_eq!(lead["email"], serde_json::Value::Null);
+    assert!(lead["notes"].as_str().unwrap().contains('@'), "the address is in the notes: {lead:#}");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_lead_is_a_dead_letter_that_can_be_repaired_and_replayed() {
+    let bridge = spawn_bridge().await;
+    bridge.faults(json!({ "reject_field": "firstName" })).await;
+    bridge.send("google", SampleKind::Lead, 1).await;
+    bridge.deliver_all().await;
+    assert!(bridge.leads().await.is_empty());
+    let dead = bridge.events(EventState::Dead).await.events;
+    assert_eq!(dead[0].reason.as_deref(), Some("rejected"));
+    assert!(dead[0].detail.as_deref().unwrap().contains("firstName"), "{dead:?}");
+    bridge.faults(json!({})).await;
+    let id = dead[0].id.to_string();
+    let moved = bridge.admin("POST", "dead-letters/replay", Some(json!({ "ids": [id] }))).await;
+    assert_eq!(moved["count"], 1, "{moved}");
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 1);
+    assert_eq!(bridge.count(EventState::Dead).await, 0);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_pauses_everything_and_a_good_one_goes_on() {
+    let bridge = spawn_bridge().await;
+    bridge.faults(json!({ "revoke_key": sandbox::DEFAULT_KEY })).await;
+    for seed in 0..5 {
+        bridge.send("google", SampleKind::Lead, seed).await;
+    }
+    bridge.deliver().await;
+    assert_eq!(bridge.admin("GET", "stats", None).await["paused"]["why"], "unauthorized");
+    assert_eq!(bridge.ledger().await.calls.total, 1, "one lead found out, the others were not tried");
+    bridge.faults(json!({})).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 5);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_person_s_pause_lasts_until_they_resume() {
+    let bridge = spawn_bridge().await;
+    bridge.admin("POST", "pause", None).await;
+    bridge.send("google", SampleKind::Lead, 1).await;
+    bridge.deliver().await;
+    bridge.clock.advance(Duration::from_hours(10));
+    bridge.deliver().await;
+    assert_eq!(bridge.ledger().await.calls.total, 0);
+    bridge.admin("POST", "resume", None).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 1);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn the_rate_limit_is_learned_and_never_passed() {
+    let bridge = spawn_bridge().await;
+    bridge.faults(json!({ "rate_limit": { "model": "sliding_log", "per_minute": 30 } })).await;
+    for seed in 0..100 {
+        bridge.send("google", SampleKind::Lead, seed).await;
+    }
+    bridge.deliver_all().await;
+    let ledger = bridge.ledger().await;
+    assert_eq!((bridge.creates().await, ledger.calls.rate_limited), (100, 0), "{:?}", ledger.calls);
+    let took = konektor_bridge::clock::Clock::now(&bridge.clock).duration_since(crate::harness::today()).as_secs();
+    assert!((180..=260).contains(&took), "100 leads at 30 a minute, not {took} s");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_429_is_waited_out_and_costs_no_attempt() {
+    let bridge = spawn_bridge().await;
+    let throttled = json!({ "answer": { "status": 429, "headers": { "Retry-After": "17" }, "body": "" } });
+    bridge.faults(json!({ "next": [{ "on": "create", "then": throttled }] })).await;
+    bridge.send("google", SampleKind::Lead, 1).await;
+    let next = bridge.deliver().await.expect("it waits");
+    let waits = next.duration_since(crate::harness::today()).as_secs();
+    assert!((17..=25).contains(&waits), "17 s and some jitter, not {waits}");
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 1);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_lead_deleted_in_konektor_is_not_made_again_by_an_update() {
+    let bridge = spawn_bridge().await;
+    bridge.send("whatsapp", SampleKind::Lead, 4).await;
+    bridge.deliver_all().await;
+    let id = bridge.only_lead().await["id"].as_str().unwrap().to_owned();
+    bridge.konektor("DELETE", &format!("leads/{id}"), None).await;
+    bridge.send("whatsapp", SampleKind::Update, 4).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.events(EventState::Dead).await.events[0].reason.as_deref(), Some("lead_gone"));
+    assert_eq!(bridge.creates().await, 1);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn an_expired_token_at_meta_makes_leads_wait_and_not_die() {
+    let bridge = spawn_bridge().await;
+    let expired = json!({ "error": { "code": 190, "error_subcode": 463, "message": "Error validating access token" } });
+    bridge.graph("*", expired).await;
+    bridge.send("meta", SampleKind::Lead, 1).await;
+    for _ in 0..20 {
+        let next = bridge.deliver().await.expect("it is tried again some time");
+        bridge.clock.set(next);
+    }
+    assert_eq!(bridge.count(EventState::Pending).await, 1);
+    bridge.konektor("DELETE", "graph/*", None).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 1);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_lead_that_meta_does_not_give_becomes_a_dead_letter_that_says_what_to_check() {
+    let bridge = spawn_bridge().await;
+    let missing = json!({ "error": { "code": 100, "error_subcode": 33, "message": "Unsupported get request" } });
+    bridge.graph("*", missing).await;
+    bridge.send("meta", SampleKind::Lead, 1).await;
+    bridge.deliver_all().await;
+    let dead = bridge.events(EventState::Dead).await.events;
+    assert_eq!(dead[0].reason.as_deref(), Some("fetch_failed"));
+    assert_eq!(bridge.ledger().await.calls.total, 0, "no call of Konektor was spent");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn what_verifies_but_cannot_be_read_is_kept_whole_as_a_dead_letter() {
+    let bridge = spawn_bridge().await;
+    let mut broken = bridge.sample("form", SampleKind::Lead, 1);
+    broken.body = b"{\"nama\": ".to_vec();
+    broken.headers = vec![("content-type", "application/json".into()), ("origin", "https://shop.example.com".into())];
+    assert_eq!(bridge.post("form", broken).await, 200);
+    bridge.deliver_all().await;
+    let dead = bridge.events(EventState::Dead).await.events;
+    assert_eq!(dead[0].reason.as_deref(), Some("unreadable"));
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn the_metrics_tell_what_happened() {
+    let bridge = spawn_bridge().await;
+    bridge.send("google", SampleKind::Lead, 1).await;
+    bridge.send("google", SampleKind::Lead, 1).await;
+    let forged = bridge.sample("google", SampleKind::Tampered, 1);
+    bridge.post("google", forged).await;
+    bridge.deliver_all().await;
+    let metrics = bridge.metrics().await;
+    for line in [
+        "konektor_bridge_accepted_total{source=\"google\"} 2",
+        "konektor_bridge_duplicates_total 1",
+        "konektor_bridge_delivered_total{source=\"google\"} 1",
+        "konektor_bridge_receive_to_created_seconds_count 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    assert!(metrics.contains("konektor_bridge_refused_total{"), "{metrics}");
+    bridge.stop().await;
+}

@@ -1,0 +1,449 @@
+//! Every dialect against its folder in `tests/fixtures/`: the exact webhooks of its sender, and what must come of them.
+//!
+//! A folder is named as its dialect. `source.toml` holds the settings, references already resolved. `webhooks.json` is a
+//! list of [`Row`]s. An item that names no `lookup` must need none; every difference is an error, nothing is optional
+//! because it is not written down.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use jiff::Timestamp;
+use konektor_bridge::domain::event::{EventId, Hold, Item, SourceName};
+use konektor_bridge::domain::submission::{Answer, Fact, Profile, Submission};
+use konektor_bridge::providers::{
+    self, DIALECTS, ItemBody, Method, Provider, Reading, Reply, SettingsError, Verified, Webhook,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// A dialect's folder, read.
+pub(crate) struct Folder {
+    /// The dialect.
+    pub(crate) dialect: String,
+    /// The name of the source; the same word.
+    pub(crate) name: SourceName,
+    source: SourceFile,
+    /// What its sender sends.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// `source.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceFile {
+    /// The dialect's settings.
+    settings: toml::Table,
+    /// Texts that no kept webhook may hold (a secret that travels in the body).
+    #[serde(default)]
+    never_kept: Vec<String>,
+}
+
+/// One webhook, and what must come of it.
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Row {
+    /// What it shows.
+    why: String,
+    /// `POST`, `GET` or `OPTIONS`.
+    #[serde(default)]
+    method: Verb,
+    #[serde(default)]
+    query: String,
+    /// The receiver's clock.
+    #[serde(default = "some_time")]
+    now: Timestamp,
+    /// The receiver's id of the request.
+    #[serde(default = "some_request")]
+    request_id: String,
+    /// Names in any case; a list sends the header several times.
+    #[serde(default)]
+    headers: BTreeMap<String, OneOrMany>,
+    /// The exact body.
+    #[serde(default)]
+    body: String,
+    /// The exact body where it is not UTF-8.
+    body_base64: Option<String>,
+    /// Settings that differ for this row; `null` takes one away.
+    #[serde(default)]
+    settings: Map<String, Value>,
+    /// What the sender is answered once it is kept, where the row is about that.
+    accepted: Option<ExpectedReply>,
+    expect: Expected,
+}
+
+#[derive(Deserialize, Clone, Copy, Default)]
+#[serde(rename_all = "UPPERCASE")]
+enum Verb {
+    #[default]
+    Post,
+    Get,
+    Options,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// What must come of a webhook.
+#[derive(Deserialize, Clone)]
+#[serde(rename_all = "snake_case")]
+enum Expected {
+    /// The settings make no provider, and the error says this.
+    Off(String),
+    /// It is no webhook, and this is the answer.
+    Reply(ExpectedReply),
+    /// It is refused, for this reason (`wrong_proof`).
+    Refusal(String),
+    /// It verifies and cannot be split; the sentence has this in it.
+    Unreadable(String),
+    /// It splits into these.
+    Items(Vec<ExpectedItem>),
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct ExpectedReply {
+    status: u16,
+    #[serde(default)]
+    body: String,
+    /// Headers that must be there, with these values.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
+struct ExpectedItem {
+    external_ref: String,
+    /// A word for the event id: the same word in one file is the same id, another word another id.
+    event: Option<String>,
+    /// `no`, `test_lead`, `spam` …
+    #[serde(default)]
+    hold: Hold,
+    same_within_s: Option<u64>,
+    /// The exact bytes of the item, where the row is about that.
+    body: Option<String>,
+    /// The URL that is asked for the rest.
+    lookup: Option<String>,
+    /// What that brought: JSON, or a string with the exact bytes.
+    fetched: Option<Value>,
+    /// One of these four: what reading gives.
+    lead: Option<Value>,
+    test: Option<Value>,
+    spam: Option<Value>,
+    unreadable: Option<String>,
+}
+
+fn some_time() -> Timestamp {
+    "2026-11-23T16:06:45Z".parse().unwrap()
+}
+
+fn some_request() -> String {
+    "req-fixture".to_owned()
+}
+
+/// Where the folders are.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+/// Every folder, in the order of names.
+pub(crate) fn folders() -> Vec<Folder> {
+    let mut paths: Vec<_> = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_dir());
+    paths.sort();
+    paths.iter().map(|path| Folder::read(path)).collect()
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{} is needed: {error}", path.display()))
+}
+
+impl Folder {
+    fn read(path: &Path) -> Self {
+        let dialect = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let (source, rows) = (path.join("source.toml"), path.join("webhooks.json"));
+        let source = toml::from_str(&text(&source)).unwrap_or_else(|e| panic!("{}: {e}", source.display()));
+        let rows = serde_json::from_str(&text(&rows)).unwrap_or_else(|e| panic!("{}: {e}", rows.display()));
+        Self { name: SourceName::parse(&dialect).unwrap(), dialect, source, rows }
+    }
+
+    /// The provider with the folder's own settings.
+    pub(crate) fn provider(&self) -> Arc<dyn Provider> {
+        self.provider_with(&Map::new()).unwrap_or_else(|error| panic!("{}/source.toml: {error}", self.dialect))
+    }
+
+    /// The provider with `changed` settings.
+    fn provider_with(&self, changed: &Map<String, Value>) -> Result<Arc<dyn Provider>, SettingsError> {
+        let mut settings = self.source.settings.clone();
+        for (name, value) in changed {
+            match value {
+                Value::Null => drop(settings.remove(name)),
+                value => drop(settings.insert(name.clone(), toml::Value::try_from(value).unwrap())),
+            }
+        }
+        providers::build(&self.dialect, settings)
+    }
+
+    /// Panics when something that must not be kept stands in `bytes`.
+    pub(crate) fn must_not_keep(&self, bytes: &[u8]) {
+        let kept = String::from_utf8_lossy(bytes);
+        for secret in &self.source.never_kept {
+            assert!(!kept.contains(secret.as_str()), "{}: a secret is kept", self.dialect);
+        }
+    }
+}
+
+impl Row {
+    /// The body, and what its items' lookups brought.
+    pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
+        let fetched = match &self.expect {
+            Expected::Items(items) => items.iter().filter_map(|item| item.fetched.as_ref()).map(exact).collect(),
+            Expected::Off(_) | Expected::Reply(_) | Expected::Refusal(_) | Expected::Unreadable(_) => Vec::new(),
+        };
+        [self.raw_body()].into_iter().chain(fetched).collect()
+    }
+
+    fn raw_body(&self) -> Vec<u8> {
+        match &self.body_base64 {
+            Some(encoded) => base64::engine::general_purpose::STANDARD.decode(encoded).unwrap(),
+            None => self.body.clone().into_bytes(),
+        }
+    }
+
+    /// The webhook as the right half of an HTTP server would hand it over.
+    pub(crate) fn webhook(&self, source: SourceName) -> Webhook {
+        let headers = self.headers.iter().flat_map(|(name, values)| {
+            let values = match values {
+                OneOrMany::One(value) => vec![value.clone()],
+                OneOrMany::Many(values) => values.clone(),
+            };
+            values.into_iter().map(|value| (name.to_ascii_lowercase(), value))
+        });
+        Webhook {
+            source,
+            received: self.now,
+            request_id: self.request_id.clone(),
+            method: match self.method {
+                Verb::Post => Method::Post,
+                Verb::Get => Method::Get,
+                Verb::Options => Method::Options,
+            },
+            query: self.query.clone(),
+            headers: headers.collect(),
+            body: self.raw_body().into(),
+        }
+    }
+}
+
+/// The words given to event ids in one file, so that the same word is the same id.
+#[derive(Default)]
+struct Events(Vec<(String, EventId)>);
+
+impl Events {
+    fn check(&mut self, word: &str, id: EventId) {
+        match self.0.iter().find(|(known, _)| known == word) {
+            Some((_, known)) => assert_eq!(*known, id, "the event `{word}` must have one id"),
+            None => {
+                let other = self.0.iter().find(|(_, known)| *known == id);
+                assert!(other.is_none(), "`{word}` and `{}` must be two events", other.unwrap().0);
+                self.0.push((word.to_owned(), id));
+            }
+        }
+    }
+}
+
+fn check_row(folder: &Folder, row: &Row, events: &mut Events) {
+    let provider = match (folder.provider_with(&row.settings), &row.expect) {
+        (Ok(provider), _) => provider,
+        (Err(error), Expected::Off(part)) => return assert_says(&error.to_string(), part),
+        (Err(error), _) => panic!("the settings make no provider: {error}"),
+    };
+    let webhook = row.webhook(folder.name.clone());
+    match (provider.handshake(&webhook), &row.expect) {
+        (Some(reply), Expected::Reply(expected)) => return check_reply(&reply, expected),
+        (Some(reply), _) => panic!("it was answered as no webhook: {reply:?}"),
+        (None, Expected::Reply(_)) => panic!("it was not answered as a handshake"),
+        (None, Expected::Off(_) | Expected::Refusal(_) | Expected::Unreadable(_) | Expected::Items(_)) => {}
+    }
+    let verified = match (provider.verify(&webhook, row.now), &row.expect) {
+        (Err(refusal), Expected::Refusal(expected)) => {
+            return assert_eq!(<&str>::from(refusal), expected);
+        }
+        (Err(refusal), _) => panic!("it was refused: {refusal}"),
+        (Ok(verified), _) => verified,
+    };
+    folder.must_not_keep(verified.body());
+    if let Some(expected) = &row.accepted {
+        check_reply(&provider.accepted(&webhook), expected);
+    }
+    match (provider.split(&verified), &row.expect) {
+        (Err(error), Expected::Unreadable(part)) => assert_says(&error.to_string(), part),
+        (Ok(items), Expected::Items(expected)) => {
+            let refs: Vec<_> = items.iter().map(|item| item.external_ref.as_str()).collect();
+            let wanted: Vec<_> = expected.iter().map(|item| item.external_ref.as_str()).collect();
+            assert_eq!(refs, wanted, "the leads, in order");
+            for (item, expected) in items.iter().zip(expected) {
+                check_item(provider.as_ref(), &verified, item, expected, events);
+            }
+        }
+        (Ok(items), _) => panic!("it was let in and gave {} items", items.len()),
+        (Err(error), _) => panic!("it cannot be split: {error}"),
+    }
+}
+
+fn assert_says(sentence: &str, part: &str) {
+    assert!(!part.is_empty() && sentence.contains(part), "`{sentence}` does not say `{part}`");
+}
+
+fn check_reply(reply: &Reply, expected: &ExpectedReply) {
+    assert_eq!((reply.status, reply.body.as_str()), (expected.status, expected.body.as_str()), "the answer");
+    for (name, value) in &expected.headers {
+        let found = reply.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        assert_eq!(found, Some(value), "the header `{name}` of the answer");
+    }
+}
+
+fn check_item(provider: &dyn Provider, verified: &Verified, item: &Item, expected: &ExpectedItem, events: &mut Events) {
+    assert_eq!(item.hold, expected.hold, "hold");
+    assert_eq!(item.same_within, expected.same_within_s.map(Duration::from_secs), "same within");
+    if let Some(word) = &expected.event {
+        events.check(word, item.id);
+    }
+    if let Some(body) = &expected.body {
+        assert_eq!(String::from_utf8_lossy(&item.body), body.as_str(), "the item's bytes");
+    }
+    let stored = ItemBody {
+        source: verified.source(),
+        external_ref: &item.external_ref,
+        received: verified.received(),
+        body: &item.body,
+        fetched: None,
+    };
+    assert_eq!(provider.lookup(&stored).map(|lookup| lookup.url), expected.lookup, "what is asked for the rest");
+    let fetched = expected.fetched.as_ref().map(exact);
+    let reading = provider.read(&ItemBody { fetched: fetched.as_deref(), ..stored });
+    let wanted = [&expected.lead, &expected.test, &expected.spam].map(Option::as_ref);
+    match (reading, wanted, &expected.unreadable) {
+        (Ok(Reading::Lead(submission)), [Some(wanted), None, None], None)
+        | (Ok(Reading::Test(submission)), [None, Some(wanted), None], None)
+        | (Ok(Reading::Spam(submission)), [None, None, Some(wanted)], None) => check_submission(&submission, wanted),
+        (Err(error), [None, None, None], Some(part)) => assert_says(&error.to_string(), part),
+        (reading, ..) => panic!("reading gave {}", shown_reading(&reading.map_err(|error| error.to_string()))),
+    }
+}
+
+/// The bytes that `fetched` stands for.
+fn exact(fetched: &Value) -> Vec<u8> {
+    match fetched {
+        Value::String(exact) => exact.clone().into_bytes(),
+        value => value.to_string().into_bytes(),
+    }
+}
+
+fn shown_reading(reading: &Result<Reading, String>) -> String {
+    let (kind, submission) = match reading {
+        Ok(Reading::Lead(submission)) => ("lead", submission),
+        Ok(Reading::Test(submission)) => ("test", submission),
+        Ok(Reading::Spam(submission)) => ("spam", submission),
+        Err(sentence) => return format!("\"unreadable\": {sentence:?}"),
+    };
+    format!("\"{kind}\": {:#}", shown(submission))
+}
+
+fn check_submission(submission: &Submission, wanted: &Value) {
+    let found = shown(submission);
+    assert!(found == *wanted, "the submission is\n{found:#}\nand should be\n{wanted:#}");
+}
+
+/// A submission as the fixtures write it: parts that say nothing are left out.
+fn shown(submission: &Submission) -> Value {
+    let Submission { answers, profile, attribution, facts, ad_platform, source, submitted_at, sender_id, is_test } =
+        submission;
+    assert!(!is_test, "whether a test goes on is decided at delivery");
+    let mut out = Map::new();
+    let mut say = |name: &str, value: Value| {
+        if !matches!(&value, Value::Null) && value != json!([]) && value != json!({}) && value != json!("") {
+            out.insert(name.to_owned(), value);
+        }
+    };
+    say("answers", answers.iter().map(shown_answer).collect());
+    say("profile", shown_profile(profile));
+    say("attribution", shown_facts(attribution));
+    say("facts", shown_facts(facts));
+    say("ad_platform", json!(ad_platform));
+    say("source", json!(source));
+    say("submitted_at", json!(submitted_at));
+    say("sender_id", json!(sender_id));
+    Value::Object(out)
+}
+
+fn shown_answer(answer: &Answer) -> Value {
+    let Answer { key, label, value, meaning } = answer;
+    let mut out = json!({ "key": key, "value": value });
+    if label != key {
+        out["label"] = json!(label);
+    }
+    if let Some(meaning) = meaning {
+        out["meaning"] = json!(meaning);
+    }
+    out
+}
+
+fn shown_profile(profile: &Profile) -> Value {
+    let Profile { name, username, phone, email } = profile;
+    let all = [("name", name), ("username", username), ("phone", phone), ("email", email)];
+    all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), json!(value.as_ref()?)))).collect()
+}
+
+fn shown_facts(facts: &[Fact]) -> Value {
+    facts.iter().map(|Fact { label, value }| json!([label, value])).collect()
+}
+
+#[test]
+fn every_dialect_has_a_folder_of_fixtures_and_every_folder_a_dialect() {
+    let folders = folders();
+    let missing: Vec<_> =
+        DIALECTS.iter().map(|(name, _)| *name).filter(|name| !folders.iter().any(|f| f.dialect == *name)).collect();
+    assert!(missing.is_empty(), "no fixtures: make tests/fixtures/<dialect>/ for {missing:?}");
+    for folder in &folders {
+        let known = DIALECTS.iter().any(|(name, _)| *name == folder.dialect);
+        assert!(known, "tests/fixtures/{} has no dialect of that name in providers::DIALECTS", folder.dialect);
+        let gives = |wanted: fn(&Expected) -> bool| folder.rows.iter().any(|row| wanted(&row.expect));
+        assert!(
+            gives(|expect| matches!(expect, Expected::Items(items) if !items.is_empty())),
+            "{}: no fixture gives an item",
+            folder.dialect
+        );
+        assert!(gives(|expect| matches!(expect, Expected::Refusal(_))), "{}: no fixture is refused", folder.dialect);
+    }
+}
+
+#[test]
+fn every_fixture_comes_out_as_written() {
+    let mut wrong = Vec::new();
+    for folder in folders() {
+        let mut events = Events::default();
+        for (number, row) in folder.rows.iter().enumerate() {
+            let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                check_row(&folder, row, &mut events);
+            }));
+            if checked.is_err() {
+                wrong.push(format!("{} #{number}: {}", folder.dialect, row.why));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} fixtures are wrong (the differences stand above):\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}

@@ -1,0 +1,376 @@
+//! The public listener: what is taken, what is refused, and what the sender hears.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use konektor_bridge::domain::event::{Item, SourceName};
+use konektor_bridge::domain::rules::Rules;
+use konektor_bridge::providers::{
+    Configured, ItemBody, Provider, Reading, Refusal, Registry, Reply, Sample, SampleKind, Source, SourceState,
+    Unreadable, Verified, Webhook,
+};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::edge::{EVERY_SOURCE, Edge, Setup, answered, header};
+use crate::scripted_store::Mood;
+
+const SOURCES: [&str; 5] = ["form", "meta", "whatsapp", "google", "standard"];
+
+#[tokio::test]
+async fn a_proven_webhook_is_kept_before_its_sender_hears_success() {
+    let edge = Edge::start().await;
+    for source in SOURCES {
+        let sample = edge.sample(source, SampleKind::Lead);
+        let answer = edge.post(source, &sample).send().await.unwrap();
+        assert!(matches!(answer.status().as_u16(), 200 | 303), "{source}: {answer:?}");
+        let kept = edge.store.kept().pop().expect("it is kept");
+        assert_eq!(kept.source.as_str(), source);
+        assert_eq!(Some(kept.request_id.clone()), header(&answer, "x-request-id"));
+        assert_eq!(kept.received, Timestamp::from_second(crate::edge::START).unwrap());
+    }
+    assert_eq!(edge.store.kept().len(), SOURCES.len());
+    let metrics = edge.metrics().await;
+    assert!(metrics.contains(r#"konektor_bridge_accepted_total{source="meta"} 1"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_forgery_is_refused_without_a_word_on_what_was_wrong() {
+    let edge = Edge::start().await;
+    for source in SOURCES {
+        let forged = edge.sample(source, SampleKind::Tampered);
+        assert_eq!(answered(edge.post(source, &forged)).await, (401, json!({ "error": "signature" })), "{source}");
+        let unproven = Sample { query: String::new(), headers: json_only(), body: b"{}".to_vec() };
+        assert_eq!(answered(edge.post(source, &unproven)).await, (401, json!({ "error": "signature" })), "{source}");
+    }
+    assert!(edge.store.kept().is_empty());
+    let metrics = edge.metrics().await;
+    assert!(metrics.contains(r#"konektor_bridge_refused_total{source="meta",reason="wrong_proof"} 1"#), "{metrics}");
+    assert!(metrics.contains(r#"konektor_bridge_refused_total{source="meta",reason="no_proof"} 1"#), "{metrics}");
+}
+
+fn json_only() -> Vec<(&'static str, String)> {
+    vec![("content-type", "application/json".to_owned())]
+}
+
+#[tokio::test]
+async fn a_proof_that_is_missing_doubled_or_garbled_is_refused() {
+    let edge = Edge::start().await;
+    for source in ["meta", "whatsapp", "standard", "form"] {
+        let sample = edge.sample(source, SampleKind::Lead);
+        let proofs = ["x-hub-signature-256", "webhook-signature", "x-bridge-signature"];
+        let place = sample.headers.iter().position(|(name, _)| proofs.contains(name)).expect("it is signed");
+        let (name, value) = sample.headers[place].clone();
+        let garbled = ["", "sha256=", "sha256=zz", "v1,", "t=1,v1=00", &value[..value.len() - 1], &format!("{value}0")];
+        for wrong in garbled
+            .into_iter()
+            .map(|wrong| vec![(name, wrong.to_owned())])
+            .chain([Vec::new(), vec![(name, value.clone()), (name, format!("{value}0"))]])
+        {
+            let mut headers = sample.headers.clone();
+            headers.splice(place..=place, wrong.clone());
+            let sample = Sample { headers, ..sample.clone() };
+            assert_eq!(answered(edge.post(source, &sample)).await.0, 401, "{source} {wrong:?}");
+        }
+    }
+    assert!(edge.store.kept().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_proven_and_unreadable_is_kept_and_a_success() {
+    let edge = Edge::start().await;
+    let fields: String = (0..10_000).map(|n| format!("f{n}=1&")).collect();
+    let deep = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
+    let bodies = [
+        ("application/json", deep),
+        ("application/json", "{".into()),
+        ("application/json", String::new()),
+        ("application/json", r#"{"a":"\ud800"}"#.into()),
+        ("application/x-www-form-urlencoded", fields[..60_000].to_owned()),
+        ("application/x-www-form-urlencoded", "%%%=%ff&&&==".into()),
+        ("multipart/form-data", "no boundary".into()),
+        ("multipart/form-data; boundary=x", "--x\r\nbroken".into()),
+    ];
+    for (count, (content_type, body)) in bodies.into_iter().enumerate() {
+        let request = edge.public(Method::POST, "/hooks/form").header("origin", "https://toko.example");
+        let (status, _) = answered(request.header("content-type", content_type).body(body.clone())).await;
+        assert!(matches!(status, 200 | 303), "{status} {content_type} {}", &body[..body.len().min(40)]);
+        assert_eq!(edge.store.kept().len(), count + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_is_nobodys_is_404_and_a_slash_at_the_end_is_nothing() {
+    let edge = Edge::start().await;
+    for path in
+        ["/", "/hooks", "/hooks/", "/hooks/unknown", "/hooks/Form", "/hooks/form/x", "/metrics", "/admin/v1/stats"]
+    {
+        for method in [Method::GET, Method::POST, Method::PUT] {
+            let answer = answered(edge.public(method, path).body("x")).await;
+            assert_eq!(answer, (404, json!({ "error": "not_found" })), "{path}");
+        }
+    }
+    let sample = edge.sample("form", SampleKind::Lead);
+    assert!(matches!(answered(edge.post("form/", &sample)).await.0, 200 | 303));
+    let metrics = edge.metrics().await;
+    assert!(!metrics.contains(r#"source="unknown""#), "a name that somebody made up is no label: {metrics}");
+}
+
+#[tokio::test]
+async fn another_method_is_405_and_says_which_are_known() {
+    let edge = Edge::start().await;
+    for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::GET, Method::OPTIONS] {
+        let answer = edge.public(method.clone(), "/hooks/google").send().await.unwrap();
+        assert_eq!(answer.status(), 405, "{method}");
+        assert_eq!(header(&answer, "allow").as_deref(), Some("GET, POST, OPTIONS"));
+    }
+    assert_eq!(edge.public(Method::HEAD, "/hooks/meta").send().await.unwrap().status(), 405);
+}
+
+#[tokio::test]
+async fn a_challenge_is_answered_with_the_right_token_only() {
+    let edge = Edge::start().await;
+    let ask = |token| {
+        let query = [("hub.mode", "subscribe"), ("hub.verify_token", token), ("hub.challenge", "1158201444")];
+        edge.public(Method::GET, "/hooks/meta").query(&query)
+    };
+    let answer = ask("fake-verify-token").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(header(&answer, "x-content-type-options").as_deref(), Some("nosniff"));
+    assert_eq!(answer.text().await.unwrap(), "1158201444");
+    assert!(answered(ask("wrong")).await.0 >= 400);
+}
+
+#[tokio::test]
+async fn a_browser_may_ask_before_it_sends() {
+    let edge = Edge::start().await;
+    let ask = |origin| {
+        let request = edge.public(Method::OPTIONS, "/hooks/form").header("origin", origin);
+        request.header("access-control-request-method", "POST").send()
+    };
+    let answer = ask("https://toko.example").await.unwrap();
+    assert!(answer.status().is_success());
+    assert_eq!(header(&answer, "access-control-allow-origin").as_deref(), Some("https://toko.example"));
+    let refused = ask("https://forged.invalid").await.unwrap();
+    assert_eq!((refused.status().as_u16(), header(&refused, "access-control-allow-origin")), (401, None));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_413_whether_its_length_is_announced_or_not() {
+    let edge = Edge::start().await;
+    let huge = vec![b'a'; 64 * 1024 + 1];
+    let announced = edge.public(Method::POST, "/hooks/meta").body(huge.clone());
+    assert_eq!(answered(announced).await, (413, json!({ "error": "too_large" })));
+    // Far over: the answer must reach a client that is still sending.
+    let far_over = edge.public(Method::POST, "/hooks/meta").body(vec![b'a'; 8 * 1024 * 1024]);
+    assert_eq!(answered(far_over).await, (413, json!({ "error": "too_large" })));
+    let chunks: Vec<std::io::Result<Vec<u8>>> = huge.chunks(9000).map(|chunk| Ok(chunk.to_vec())).collect();
+    let chunked = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+    let answer = answered(edge.public(Method::POST, "/hooks/meta").body(chunked)).await;
+    assert_eq!(answer, (413, json!({ "error": "too_large" })));
+    let just = vec![b'a'; 64 * 1024];
+    assert_eq!(answered(edge.public(Method::POST, "/hooks/meta").body(just)).await.0, 401);
+}
+
+#[tokio::test]
+async fn what_is_compressed_or_of_a_type_that_the_sender_never_sends_is_415() {
+    let edge = Edge::start().await;
+    let sample = edge.sample("meta", SampleKind::Lead);
+    for encoding in ["gzip", "br", "deflate", "identity, gzip"] {
+        let answer = edge.post("meta", &sample).header("content-encoding", encoding).send().await.unwrap();
+        assert_eq!(answer.status(), 415, "{encoding}");
+        assert_eq!(header(&answer, "accept-encoding").as_deref(), Some("identity"));
+    }
+    assert_eq!(edge.post("meta", &sample).header("content-encoding", "identity").send().await.unwrap().status(), 200);
+    let form = edge.public(Method::POST, "/hooks/form").header("origin", "https://toko.example");
+    let answer = answered(form.header("content-type", "image/png").body("x")).await;
+    assert_eq!(answer, (415, json!({ "error": "content_type" })));
+}
+
+/// Sends raw bytes and gives back what comes until the other side closes.
+async fn raw(edge: &Edge, bytes: &'static [u8]) -> String {
+    let address = edge.public.address();
+    let exchange = move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    tokio::task::spawn_blocking(exchange).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_408() {
+    let mut setup = Setup::default();
+    setup.limits.body_within = Duration::from_millis(50);
+    let edge = Edge::with(setup).await;
+    let answer = raw(&edge, b"POST /hooks/meta HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n12345").await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.ends_with(r#"{"error":"timeout"}"#), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_answered_400_and_the_bridge_goes_on() {
+    let edge = Edge::start().await;
+    for junk in [
+        "\0\x01\x02\r\n\r\n",
+        "POST /hooks/meta HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
+        "POST /hooks/meta HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+    ] {
+        assert!(raw(&edge, junk.as_bytes()).await.starts_with("HTTP/1.1 400 "), "{junk:?}");
+    }
+    assert_eq!(answered(edge.public(Method::GET, "/healthz")).await, (200, json!({ "status": "ok" })));
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_keep_makes_senders_come_again_later() {
+    let mut setup = Setup::default();
+    setup.limits.keep_within = Duration::from_millis(50);
+    let edge = Edge::with(setup).await;
+    let sample = edge.sample("meta", SampleKind::Lead);
+    for (mood, reason) in [
+        (Mood::Full, "store_full"),
+        (Mood::Closed, "store_closed"),
+        (Mood::Fails, "store_failed"),
+        (Mood::Hangs, "store_late"),
+    ] {
+        edge.store.is(mood);
+        let answer = edge.post("meta", &sample).send().await.unwrap();
+        assert_eq!(answer.status(), 503, "{mood:?}");
+        let after: u32 = header(&answer, "retry-after").unwrap().parse().unwrap();
+        assert!((15..=60).contains(&after), "{after}");
+        assert_eq!(answer.text().await.unwrap(), r#"{"error":"unavailable"}"#);
+        edge.store.is(Mood::Keeps);
+        let counted = format!(r#"konektor_bridge_refused_total{{source="meta",reason="{reason}"}} 1"#);
+        assert!(edge.metrics().await.contains(&counted), "{counted}");
+    }
+    assert_eq!(edge.post("meta", &sample).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn more_than_there_is_room_for_is_not_received() {
+    let mut setup = Setup::default();
+    setup.limits.bodies = 1000;
+    let edge = Edge::with(setup).await;
+    let answer = answered(edge.public(Method::POST, "/hooks/meta").body(vec![b'a'; 1001])).await;
+    assert_eq!(answer, (503, json!({ "error": "unavailable" })));
+    assert_eq!(answered(edge.public(Method::POST, "/hooks/meta").body(vec![b'a'; 1000])).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_source_that_was_once_on_drops_with_success_and_one_that_never_was_is_404() {
+    let edge = Edge::with(Setup { variables: &EVERY_SOURCE[..2], ..Setup::default() }).await;
+    assert_eq!(answered(edge.public(Method::POST, "/hooks/meta").body("x")).await.0, 404);
+
+    let name = SourceName::parse("meta").unwrap();
+    let registry = Registry::new([], [name]);
+    let edge = Edge::with(Setup { registry: Some(registry), ..Setup::default() }).await;
+    assert_eq!(answered(edge.public(Method::POST, "/hooks/meta").body("x")).await, (200, json!({})));
+    assert!(edge.store.kept().is_empty());
+    let counted = r#"konektor_bridge_refused_total{source="meta",reason="source_off"} 1"#;
+    assert!(edge.metrics().await.contains(counted));
+}
+
+/// A dialect with a defect.
+#[derive(Debug)]
+struct Defect;
+
+impl Provider for Defect {
+    fn handshake(&self, _webhook: &Webhook) -> Option<Reply> {
+        None
+    }
+
+    fn verify(&self, _webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {
+        panic!("a defect")
+    }
+
+    fn accepted(&self, _webhook: &Webhook) -> Reply {
+        unreachable!("nothing is accepted")
+    }
+
+    fn split(&self, _webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
+        unreachable!("nothing is accepted")
+    }
+
+    fn read(&self, _item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
+        unreachable!("nothing is accepted")
+    }
+
+    fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
+        unreachable!("nothing is sent")
+    }
+
+    fn sign(&self, _body: Vec<u8>, _now: Timestamp) -> Sample {
+        unreachable!("nothing is sent")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_and_not_an_end() {
+    let name = SourceName::parse("defect").unwrap();
+    let source = Source { name: name.clone(), provider: Arc::new(Defect), rules: Rules::default() };
+    let configured = Configured { dialect: "defect".into(), state: SourceState::On(source) };
+    let mut setup = Setup { registry: Some(Registry::new([(name, configured)], [])), ..Setup::default() };
+    setup.limits.serving.workers = 1;
+    let edge = Edge::with(setup).await;
+    for _ in 0..3 {
+        let answer = answered(edge.public(Method::POST, "/hooks/defect").body("x")).await;
+        assert_eq!(answer, (500, json!({ "error": "internal" })));
+    }
+    assert_eq!(answered(edge.public(Method::GET, "/healthz")).await.0, 200);
+}
+
+#[tokio::test]
+async fn stopping_ends_what_is_under_way_and_takes_nothing_more() {
+    let edge = Edge::start().await;
+    let address = edge.public.address();
+    assert_eq!(answered(edge.public(Method::GET, "/healthz")).await.0, 200);
+    edge.public.stop().await.unwrap();
+    assert!(TcpStream::connect(address).is_err());
+}
+
+/// Collects log lines of all threads.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_people_send_is_in_no_log_line_and_the_request_id_is() {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_env_filter("konektor_bridge=trace").with_writer(move || writer.clone());
+    tracing::subscriber::set_global_default(lines.with_ansi(false).finish()).unwrap();
+    let edge = Edge::start().await;
+    let mut ids = Vec::new();
+    for mood in [Mood::Keeps, Mood::Full] {
+        edge.store.is(mood);
+        for kind in [SampleKind::Lead, SampleKind::Tampered] {
+            let mut sample = edge.sample("form", kind);
+            sample.headers.push(("x-request-id", "theirs-7".into()));
+            sample.headers.push(("x-secret-header", "in-a-header".into()));
+            sample.query = "token=in-the-query".into();
+            ids.push(header(&edge.post("form", &sample).send().await.unwrap(), "x-request-id").unwrap());
+        }
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(ids.iter().all(|id| text.contains(id)) && text.contains("theirs-7"), "{text}");
+    let body = String::from_utf8(edge.sample("form", SampleKind::Lead).body).unwrap();
+    let said: Vec<_> = form_urlencoded::parse(body.as_bytes()).map(|(_, value)| value.into_owned()).collect();
+    let personal = said.iter().map(String::as_str).filter(|value| value.len() > 4 && *value != "google");
+    for secret in personal.chain(["in-a-header", "in-the-query", "fake-form-secret", "v1="]) {
+        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    }
+}

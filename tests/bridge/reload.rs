@@ -1,0 +1,127 @@
+//! Sources and keys that change while the bridge runs.
+
+use konektor_bridge::app::reload::Reloaded;
+use konektor_bridge::domain::event::SourceName;
+use konektor_bridge::providers::{Found, Registry, SourceState};
+use konektor_bridge::store::PauseReason;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+
+use crate::edge::{EVERY_SOURCE, Edge, Setup, answered};
+use crate::scripted_store::Mood;
+
+const SHOP: &str = "[sources.shop]\nprovider = 'form'\nsettings.allowed_origins = ['https://toko.example']\n";
+
+fn write(edge: &Edge, text: &str) {
+    std::fs::write(edge.files.path().join("bridge.toml"), text).unwrap();
+}
+
+fn on(registry: &Registry) -> Vec<String> {
+    registry.on().map(|source| source.name.to_string()).collect()
+}
+
+fn why_off(edge: &Edge, name: &str) -> String {
+    let registry = edge.live.registry.borrow();
+    let (_, configured) = registry.iter().find(|(source, _)| source.as_str() == name).expect("it is configured");
+    match &configured.state {
+        SourceState::Off { why, .. } => why.clone(),
+        SourceState::On(_) => panic!("{name} is on"),
+    }
+}
+
+#[tokio::test]
+async fn sources_are_on_when_their_variables_are_set_and_otherwise_say_what_to_do() {
+    let edge = Edge::with(Setup { file: "[sources.google]\nenabled = false\n", ..Setup::default() }).await;
+    assert_eq!(on(&edge.live.registry.borrow()), ["form", "meta", "standard", "whatsapp"]);
+    assert!(why_off(&edge, "google").starts_with("switched off in ") && why_off(&edge, "google").ends_with(":1"));
+
+    let edge = Edge::with(Setup { variables: &[("META_APP_SECRET", "x")], ..Setup::default() }).await;
+    assert!(on(&edge.live.registry.borrow()).is_empty());
+    assert_eq!(why_off(&edge, "meta"), "META_VERIFY_TOKEN, META_ACCESS_TOKEN are not set");
+    assert!(why_off(&edge, "form").contains("FORM_ALLOWED_ORIGINS"), "{}", why_off(&edge, "form"));
+}
+
+#[tokio::test]
+async fn a_changed_file_changes_the_sources_and_nothing_happens_without_one() {
+    let mut edge = Edge::start().await;
+    assert_eq!(edge.reloader.look().await, None);
+    assert_eq!(answered(edge.public(Method::POST, "/hooks/shop")).await.0, 404);
+    write(&edge, SHOP);
+    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert_eq!(answered(edge.public(Method::POST, "/hooks/shop")).await.0, 401);
+    assert_eq!(edge.reloader.look().await, None);
+
+    write(&edge, "");
+    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    let registry = edge.live.registry.borrow().clone();
+    assert!(matches!(registry.find(&SourceName::parse("shop").unwrap()), Found::OnceOn));
+    assert_eq!(answered(edge.public(Method::POST, "/hooks/shop")).await.0, 200);
+    assert!(edge.metrics().await.contains(r#"konektor_bridge_config_reloads_total{outcome="applied"} 2"#));
+}
+
+#[tokio::test]
+async fn a_wrong_file_changes_nothing_and_is_looked_at_again_when_it_is_mended() {
+    let mut edge = Edge::with(Setup { file: SHOP, ..Setup::default() }).await;
+    let before = on(&edge.live.registry.borrow());
+    for wrong in [
+        "[sources.shop\n",
+        "[sources.shop]\nprovder = 'form'\n",
+        "[sources.shop]\nprovider = 'from'\n",
+        "[sources.Shop]\nprovider = 'form'\nsettings.secret = 'x'\n",
+        "[sources.shop]\nprovider = 'form'\nsettings.secrets = 'x'\n",
+        "[sources.shop.rules]\nstatsu = 'new'\n[sources.shop]\nprovider = 'form'\nsettings.secret = 'x'\n",
+        "[sources.meta.rules]\nstatus = 'sold'\n",
+        "[sources.meta.rules]\nregion = 'Indonesia'\n",
+        "[sources.meta.rules]\nassigned_to = 'Budi'\n",
+        "[sources.meta.rules]\nestimated_value = -1.0\n",
+    ] {
+        write(&edge, wrong);
+        assert_eq!(edge.reloader.look().await, Some(Reloaded::Refused), "{wrong}");
+        assert_eq!(edge.reloader.look().await, None, "it is said once: {wrong}");
+        assert_eq!(on(&edge.live.registry.borrow()), before, "{wrong}");
+    }
+    write(&edge, "");
+    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_remember_the_sources_is_asked_again() {
+    let mut edge = Edge::start().await;
+    write(&edge, SHOP);
+    edge.store.is(Mood::Closed);
+    assert_eq!(edge.reloader.look().await, Some(Reloaded::Refused));
+    edge.store.is(Mood::Keeps);
+    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert!(edge.store.once_on.lock().unwrap().contains(&SourceName::parse("shop").unwrap()));
+}
+
+#[tokio::test]
+async fn what_has_been_on_before_the_start_is_known() {
+    let edge = Edge::with(Setup { variables: &EVERY_SOURCE[..1], ..Setup::default() }).await;
+    let remembered: Vec<_> = edge.store.once_on.lock().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(remembered, ["form"]);
+}
+
+#[tokio::test]
+async fn a_new_key_is_used_and_ends_the_pause_that_the_old_one_led_to() {
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), "old\n").unwrap();
+    let variables = [("KONEKTOR_API_KEY_FILE", key.path().to_str().unwrap())];
+    let mut edge = Edge::with(Setup { variables: &variables, ..Setup::default() }).await;
+    let in_use = |edge: &Edge| edge.live.api_key.borrow().as_ref().unwrap().expose_secret().to_owned();
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    *edge.store.paused.lock().unwrap() = Some((PauseReason::Unauthorized, now));
+    std::fs::write(key.path(), "new\n").unwrap();
+    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert_eq!(in_use(&edge), "new");
+    assert!(edge.store.paused.lock().unwrap().is_none());
+
+    *edge.store.paused.lock().unwrap() = Some((PauseReason::Operator, now));
+    std::fs::write(key.path(), "newer\n").unwrap();
+    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert!(edge.store.paused.lock().unwrap().is_some(), "what a person has paused, a person resumes");
+
+    std::fs::write(key.path(), "").unwrap();
+    assert_eq!(edge.reloader.look().await, Some(Reloaded::Refused));
+    assert_eq!(in_use(&edge), "newer");
+}

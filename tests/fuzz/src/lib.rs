@@ -1,0 +1,67 @@
+//! What the targets for dialects share: a provider as its fixtures configure it, and every question it can be asked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use konektor_bridge::domain::compose::compose;
+use konektor_bridge::domain::event::{Item, Kept, SourceName};
+use konektor_bridge::domain::external_ref::MAX_LEN;
+use konektor_bridge::domain::region::Region;
+use konektor_bridge::domain::rules::Rules;
+use konektor_bridge::providers::{self, ItemBody, Method, Provider, Reading, Verified, Webhook};
+
+/// The provider of `dialect` with the settings of its fixtures.
+///
+/// # Panics
+/// When the fixtures are not there or make no provider.
+#[must_use]
+pub fn provider(dialect: &str) -> Arc<dyn Provider> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(dialect).join("source.toml");
+    let text = std::fs::read_to_string(&path).expect("every dialect has a folder of fixtures");
+    let mut file: toml::Table = text.parse().expect("the fixtures are TOML");
+    let Some(toml::Value::Table(settings)) = file.remove("settings") else { panic!("the fixtures have settings") };
+    providers::build(dialect, settings).expect("the fixtures make a provider")
+}
+
+/// Asks `provider` everything about a webhook with this body: whether it is let in, what it is answered, and, as if it
+/// had been let in, what its items say and which lead they make.
+///
+/// # Panics
+/// When an answer breaks a promise of the trait.
+pub fn ask(provider: &dyn Provider, headers: &[(&str, &str)], body: &[u8]) {
+    let source = SourceName::parse("fuzzed").expect("letters are a name");
+    let webhook = Webhook {
+        source: source.clone(),
+        received: Timestamp::UNIX_EPOCH,
+        request_id: "req".to_owned(),
+        method: Method::Post,
+        query: String::new(),
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        body: Bytes::copy_from_slice(body),
+    };
+    drop(provider.handshake(&webhook));
+    drop(provider.verify(&webhook, Timestamp::UNIX_EPOCH));
+    let reply = provider.accepted(&webhook);
+    assert!(reply.headers.iter().all(|(_, value)| !value.contains(['\r', '\n'])), "a header is one line");
+    let Webhook { received, request_id, headers, body, .. } = webhook;
+    let kept = Verified::from_inbox(Kept { source: source.clone(), received, request_id, headers, body });
+    for item in provider.split(&kept).unwrap_or_default() {
+        assert!(item.external_ref.as_str().chars().count() <= MAX_LEN, "a reference fits Konektor");
+        read(provider, &source, &item);
+    }
+}
+
+fn read(provider: &dyn Provider, source: &SourceName, item: &Item) {
+    let (external_ref, body) = (&item.external_ref, item.body.as_slice());
+    let item = ItemBody { source, external_ref, received: Timestamp::UNIX_EPOCH, body, fetched: None };
+    drop(provider.lookup(&item));
+    // What a look-up brings is from outside too: the item's own bytes are as good as any.
+    for item in [item, ItemBody { fetched: Some(body), ..item }] {
+        let Ok(reading) = provider.read(&item) else { continue };
+        let (Reading::Lead(submission) | Reading::Test(submission) | Reading::Spam(submission)) = reading;
+        let lead = compose(&submission, external_ref, &Rules::default(), Region::default());
+        assert!(lead.notes.render().chars().count() <= 5000, "the notes fit Konektor");
+    }
+}

@@ -1,0 +1,211 @@
+//! What is measured: the bridge in release, a sandbox beside it, and a directory for both.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::http;
+use crate::process::Process;
+use crate::webhooks::{META_SECRET, STANDARD_SECRET};
+
+/// The key of the sandbox.
+const KEY: &str = "kk_load";
+/// How long a start may take before it counts as none.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The bridge's binary, and room for data.
+pub struct Bench {
+    binary: PathBuf,
+    room: TempDir,
+}
+
+impl Bench {
+    /// Builds the bridge in release, unless `binary` is one already.
+    pub fn set_up(binary: Option<PathBuf>) -> Result<Self> {
+        let binary = match binary {
+            Some(binary) => binary,
+            None => build()?,
+        };
+        Ok(Self { binary, room: tempfile::tempdir()? })
+    }
+
+    /// The size of the binary in MiB.
+    pub fn size(&self) -> Result<f64> {
+        Ok(self.binary.metadata()?.len() as f64 / f64::from(1 << 20))
+    }
+
+    /// A path in the room; what is there stays until the end.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.room.path().join(name)
+    }
+
+    /// Starts a sandbox. It allows `per_minute` calls in any 60 seconds, the strictest way to count.
+    pub async fn sandbox(&self, per_minute: u32) -> Result<Sandbox> {
+        let address = free_address()?;
+        let mut command = Command::new(&self.binary);
+        command.arg("sandbox").args(["--listen", &address.to_string(), "--key", KEY]).env_clear();
+        let mut process = Process::start(command, &self.path("sandbox.log"))?;
+        until_answered(&mut process, address, "/sandbox/faults").await?;
+        let sandbox = Sandbox { address, per_minute, _process: process };
+        sandbox.faults("").await?;
+        Ok(sandbox)
+    }
+
+    /// Starts a bridge on the data directory `name`, in front of `sandbox`.
+    pub async fn bridge(&self, name: &str, sandbox: &Sandbox) -> Result<Bridge> {
+        self.bridge_at(name, sandbox, [free_address()?, free_address()?]).await
+    }
+
+    /// The same on given addresses: public, admin.
+    pub async fn bridge_at(&self, name: &str, sandbox: &Sandbox, addresses: [SocketAddr; 2]) -> Result<Bridge> {
+        let [public, admin] = addresses;
+        let mut command = Command::new(&self.binary);
+        command.arg("serve").env_clear().envs([
+            ("BRIDGE_LISTEN", public.to_string()),
+            ("BRIDGE_ADMIN_LISTEN", admin.to_string()),
+            ("BRIDGE_DATA_DIR", self.path(name).display().to_string()),
+            ("BRIDGE_LOG", "warn".into()),
+            ("KONEKTOR_API_KEY", KEY.into()),
+            ("KONEKTOR_BASE_URL", format!("http://{}", sandbox.address)),
+            ("META_APP_SECRET", META_SECRET.into()),
+            ("META_VERIFY_TOKEN", "load-verify-token".into()),
+            ("META_ACCESS_TOKEN", "load-access-token".into()),
+            ("META_GRAPH_URL", format!("http://{}/graph", sandbox.address)),
+            ("STANDARD_WEBHOOKS_SECRET", STANDARD_SECRET.into()),
+        ]);
+        let settings = self.path("bridge.toml");
+        if settings.exists() {
+            command.env("BRIDGE_CONFIG", settings);
+        }
+        let began = Instant::now();
+        let mut process = Process::start(command, &self.path(&format!("{name}.log")))?;
+        until_answered(&mut process, public, "/healthz").await?;
+        Ok(Bridge { public, admin, started_in: began.elapsed(), process })
+    }
+}
+
+fn build() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    let target = root.join("target");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--release", "--locked", "--quiet", "--target-dir"])
+        .arg(&target)
+        .current_dir(&root)
+        .status()?;
+    ensure!(built.success(), "the bridge cannot be built");
+    Ok(target.join("release/konektor-bridge"))
+}
+
+/// A loopback address that nobody listens on.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Waits until `path` is answered 200.
+pub async fn until_answered(process: &mut Process, address: SocketAddr, path: &str) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        match http::call(address, "GET", path, "").await {
+            Ok((200, _)) => return Ok(()),
+            Ok(_) | Err(_) => process.check()?,
+        }
+        sleep(Duration::from_micros(500)).await;
+    }
+    bail!("{address} does not answer {path}")
+}
+
+/// A local Konektor that runs.
+pub struct Sandbox {
+    address: SocketAddr,
+    per_minute: u32,
+    _process: Process,
+}
+
+impl Sandbox {
+    /// Puts `faults` in place of those in force: JSON members, such as `"error_rate":0.1`. The limit stays.
+    pub async fn faults(&self, faults: &str) -> Result<()> {
+        let limit = format!(r#""rate_limit":{{"model":"sliding_log","per_minute":{}}}"#, self.per_minute);
+        let comma = if faults.is_empty() { "" } else { "," };
+        let body = format!("{{{limit}{comma}{faults}}}");
+        let (status, answer) = http::call(self.address, "PUT", "/sandbox/faults", &body).await?;
+        ensure!(status == 200, "the sandbox refuses the faults {body}: {answer}");
+        Ok(())
+    }
+
+    /// Everything that was committed, and counts of the calls.
+    pub async fn ledger(&self) -> Result<Value> {
+        self.get("/sandbox/ledger").await
+    }
+
+    /// Every lead in full.
+    pub async fn leads(&self) -> Result<Vec<Value>> {
+        let leads = self.get("/sandbox/leads").await?;
+        leads.as_array().cloned().context("the sandbox's leads are no list")
+    }
+
+    async fn get(&self, path: &str) -> Result<Value> {
+        let (status, answer) = http::call(self.address, "GET", path, "").await?;
+        ensure!(status == 200, "the sandbox answers {status} to {path}: {answer}");
+        Ok(answer)
+    }
+}
+
+/// A bridge that runs.
+pub struct Bridge {
+    pub public: SocketAddr,
+    admin: SocketAddr,
+    /// From the start of the process to the first answer.
+    pub started_in: Duration,
+    pub process: Process,
+}
+
+impl Bridge {
+    /// Stops calls to Konektor. The store remembers it.
+    pub async fn pause(&self) -> Result<()> {
+        let (status, answer) = http::call(self.admin, "POST", "/admin/v1/pause", "").await?;
+        ensure!(status == 200, "the bridge answers {status} to pause: {answer}");
+        Ok(())
+    }
+
+    pub async fn stats(&self) -> Result<Stats> {
+        let (status, answer) = http::call(self.admin, "GET", "/admin/v1/stats", "").await?;
+        ensure!(status == 200, "the bridge answers {status} to stats: {answer}");
+        Ok(Stats(answer))
+    }
+
+    /// Waits until the inbox is empty; gives how long that took.
+    pub async fn until_sorted(&self) -> Result<Duration> {
+        let began = Instant::now();
+        while self.stats().await?.inbox() > 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(began.elapsed())
+    }
+}
+
+/// The numbers of the admin API.
+pub struct Stats(Value);
+
+impl Stats {
+    /// Webhooks that are not sorted yet.
+    pub fn inbox(&self) -> u64 {
+        self.0["inbox"].as_u64().expect("the admin API says how many are in the inbox")
+    }
+
+    /// Events in a state; one that no event is in may be left out.
+    pub fn events(&self, state: &str) -> u64 {
+        self.0["events"][state].as_u64().unwrap_or_default()
+    }
+
+    /// Lanes that somebody works on.
+    pub fn leased(&self) -> u64 {
+        self.0["leased"].as_u64().expect("the admin API says how many lanes are leased")
+    }
+}

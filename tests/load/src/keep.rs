@@ -1,0 +1,100 @@
+//! How fast webhooks are kept, against a server that only reads and answers, and how fast they are sorted after.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::web::{Bytes, post};
+use actix_web::{App, HttpResponse, HttpServer};
+use anyhow::Result;
+
+use crate::bench::{Bench, free_address, until_answered};
+use crate::process::Process;
+use crate::table::{Table, median};
+use crate::volley::{Supply, Volley, fire};
+use crate::webhooks::{Requests, meta_single};
+
+/// Connections of the senders.
+const CONNECTIONS: usize = 64;
+
+/// The bare handler: reads the body, answers 200. Runs as a process of its own, like the bridge.
+pub fn baseline(address: SocketAddr) -> Result<()> {
+    let read = |body: Bytes| async move {
+        drop(body);
+        HttpResponse::Ok().finish()
+    };
+    let serve = async move {
+        let app = move || {
+            App::new().route("/hooks/{source}", post().to(read)).default_service(actix_web::web::to(HttpResponse::Ok))
+        };
+        HttpServer::new(app).bind(address)?.run().await
+    };
+    Ok(actix_web::rt::System::new().block_on(serve)?)
+}
+
+/// One round: the bare handler, then the bridge, then its backlog.
+struct Round {
+    bare: Volley,
+    bridge: Volley,
+    backlog: u64,
+    sorted_in: Duration,
+}
+
+/// Measures in rounds of A and B, so that what else the machine does falls on both.
+pub async fn measure(bench: &Bench, rounds: u64, span: Duration, table: &mut Table) -> Result<()> {
+    let address = free_address()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["baseline", &address.to_string()]);
+    let mut bare = Process::start(command, &bench.path("baseline.log"))?;
+    until_answered(&mut bare, address, "/").await?;
+    let sandbox = bench.sandbox(60).await?;
+    let bridge = bench.bridge("keep", &sandbox).await?;
+    bridge.pause().await?;
+
+    let mut measured: Vec<Round> = Vec::new();
+    let mut ids = 0;
+    // The first round warms up and says how many requests a round needs.
+    for round in 0..=rounds {
+        let expected = measured.last().map_or(20_000.0, |last| last.bridge.per_second());
+        let span = if round == 0 { Duration::from_secs(1) } else { span };
+        let needed = (expected * span.as_secs_f64() * 1.5) as u64;
+        let mut requests = Requests::default();
+        requests.extend((ids..ids + needed).map(meta_single));
+        ids += needed;
+        let requests = Rc::new(requests);
+        let bare = fire(address, &requests, Supply::Endless, CONNECTIONS, span).await?;
+        let bridge_volley = fire(bridge.public, &requests, Supply::Once, CONNECTIONS, span).await?;
+        let backlog = bridge.stats().await?.inbox();
+        let sorted_in = bridge.until_sorted().await?;
+        measured.push(Round { bare, bridge: bridge_volley, backlog, sorted_in });
+    }
+    let stored = bridge.stats().await?.events("pending");
+    let sent: usize = measured.iter().map(|round| round.bridge.answered).sum();
+    report(&measured[1..], table);
+    table.exactly("  webhooks answered 200 that are in the store", stored, sent as u64);
+    Ok(())
+}
+
+fn report(rounds: &[Round], table: &mut Table) {
+    let middle = |number: fn(&Round) -> f64| median(rounds.iter().map(number).collect());
+    table.note("bare actix-web handler, 64 connections", middle(|round| round.bare.per_second()), "/s");
+    table.note("  p99", middle(|round| round.bare.percentile(0.99)), "ms");
+    table.note("bridge: verify, keep on disk, 200", middle(|round| round.bridge.per_second()), "/s");
+    table.at_least(
+        "  against the bare handler",
+        middle(|round| round.bridge.per_second() / round.bare.per_second()),
+        0.40,
+        "×",
+    );
+    table.note("  p50", middle(|round| round.bridge.percentile(0.50)), "ms");
+    table.at_most("  p99", middle(|round| round.bridge.percentile(0.99)), 12.0, "ms");
+    table.note("  webhooks waiting to be sorted at the end of a round", middle(|round| round.backlog as f64), "");
+    let sorting = |round: &Round| (round.backlog > 1000).then(|| round.backlog as f64 / round.sorted_in.as_secs_f64());
+    let sorting: Vec<_> = rounds.iter().filter_map(sorting).collect();
+    if sorting.is_empty() {
+        table.note("  sorted while they came: items", middle(|round| round.bridge.per_second()), "/s");
+    } else {
+        table.at_least("  sorting them afterwards: items", median(sorting), 5000.0, "/s");
+    }
+}
