@@ -166,11 +166,8 @@ impl Lane {
                 };
             }
             // Somebody has said something new: what was replayed goes with it.
-            State::Ready | State::Waiting { .. } | State::Leased { .. } | State::Dead => {
-                if self.class == Class::Bulk {
-                    self.class = self.live_class();
-                }
-            }
+            _ if self.class == Class::Bulk => self.class = self.live_class(),
+            State::Ready | State::Waiting { .. } | State::Leased { .. } | State::Dead => {}
         }
     }
 
@@ -351,7 +348,7 @@ impl Lane {
         }
     }
 
-    /// To the old place, not before `at`. What was begun under this lease is known not to have been executed.
+    /// To the old place, not before `at`.
     fn put_back(&mut self, at: Timestamp, now: Timestamp) {
         self.close_own_intent();
         self.state = wait(at, self.why(), now);

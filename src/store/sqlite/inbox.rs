@@ -16,6 +16,12 @@ pub(super) const PENDING: i64 = EventState::Pending as i64;
 /// The same of a dead letter.
 pub(super) const DEAD: i64 = EventState::Dead as i64;
 
+const _: () = {
+    assert!(PENDING == 0 && DEAD == 3, "the statements name the states by these numbers");
+    assert!(EventState::Delivered as i64 == 1 && EventState::Withheld as i64 == 2, "and by these");
+    assert!(EventState::Discarded as i64 == 4, "and by this");
+};
+
 /// Items sorted in one step of the writer: webhooks wait for one such step at most, a millisecond or two.
 const STEP: usize = 64;
 

@@ -59,6 +59,9 @@ pub enum OpenError {
         /// The version that this program writes.
         known: i64,
     },
+    /// The operating system gave no thread.
+    #[error("no thread could be started for the store")]
+    Thread(#[source] std::io::Error),
     /// SQLite could not open it.
     #[error("SQLite could not open the store")]
     Sqlite(#[from] rusqlite::Error),
@@ -107,7 +110,7 @@ impl SqliteStore {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || last.after(writer))
-            .map_err(|error| OpenError::Directory(dir.to_owned(), error))?;
+            .map_err(OpenError::Thread)?;
         let thread = Mutex::new(Some(thread));
         Ok(Self { mailbox, reader, thread, end, inbox: Notify::new(), lanes: Notify::new() })
     }

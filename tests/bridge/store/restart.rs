@@ -139,6 +139,16 @@ fn a_second_process_is_refused_until_the_first_is_gone() {
     SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_look_into_the_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let inner = dir.path().join("a/b");
+    let _store = SqliteStore::open(&inner, Options::default(), start()).unwrap();
+    assert_eq!(std::fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
 #[test]
 fn a_file_that_is_not_a_store_or_of_a_newer_one_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();

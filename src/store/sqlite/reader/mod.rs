@@ -12,8 +12,8 @@ use std::thread::JoinHandle;
 use rusqlite::{Connection, Error};
 use tokio::sync::oneshot;
 
-use super::db;
 use super::writer::meaning;
+use super::{OpenError, db};
 use crate::store::StoreError;
 
 pub(super) use lists::{chosen, event, lane, list};
@@ -35,7 +35,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Opens the connection to the file in `dir`, which the writer has made.
-    pub(super) fn open(dir: &Path) -> Result<Self, Error> {
+    pub(super) fn open(dir: &Path) -> Result<Self, OpenError> {
         let conn = db::connect(dir)?;
         conn.pragma_update(None, "synchronous", "full")?;
         let (sender, receiver) = sync_channel(CAPACITY);
@@ -44,7 +44,7 @@ impl Reader {
         let thread = std::thread::Builder::new()
             .name("store-reader".to_owned())
             .spawn(move || serve(conn, &receiver, &asked))
-            .map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))?;
+            .map_err(OpenError::Thread)?;
         Ok(Self { work: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), copy_asked })
     }
 
