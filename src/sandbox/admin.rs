@@ -6,10 +6,10 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::agent::lead::WholeLead;
 use super::faults::{Faults, FaultsError};
 use super::graph::Override;
-use super::page::Part;
-use super::wire;
+use super::records::page::Part;
 use super::world::World;
 
 /// Puts the routes in place.
@@ -74,14 +74,14 @@ async fn ledger(part: web::Query<Part>, world: web::Data<World>) -> Result<HttpR
 
 /// Every lead, deleted ones included, with its `externalRef`, oldest first.
 async fn leads(part: web::Query<Part>, world: web::Data<World>) -> Result<HttpResponse, AdminError> {
-    let leads = web::block(move || world.leads().all(part.into_inner())).await??;
-    Ok(HttpResponse::Ok().json(leads.iter().map(wire::bare).collect::<Vec<_>>()))
+    let leads = web::block(move || world.records().all(part.into_inner())).await??;
+    Ok(HttpResponse::Ok().json(leads.iter().map(WholeLead::bare).collect::<Vec<_>>()))
 }
 
 /// Deletes a lead softly, as a person would in Konektor's dashboard.
 async fn delete_lead(id: web::Path<String>, world: web::Data<World>) -> Result<HttpResponse, AdminError> {
     let now = world.clock.now();
-    let deleted = web::block(move || world.leads().delete(&id, now)).await??;
+    let deleted = web::block(move || world.records().delete(&id, now)).await??;
     if deleted { Ok(HttpResponse::NoContent().finish()) } else { Err(AdminError::NoLead) }
 }
 

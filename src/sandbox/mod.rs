@@ -1,10 +1,10 @@
-//! A local Konektor for demos, development and tests: the leads of the Agent API, with faults to order, and a stand-in
-//! for the Meta Graph API.
+//! A local Konektor for demos, development and tests: the whole Agent API, with faults to order, and a stand-in for the
+//! Meta Graph API.
 //!
 //! It knows the contract and nothing of our client, so that neither can hide the other's mistakes.
 //!
 //! ```text
-//! /api/v2/agent/…           the Agent API: leads, workspace, SKILL.md
+//! /api/v2/agent/…           the Agent API
 //! /graph/{version}/{id}     one lead ads lead, made up from its id
 //! /sandbox/faults           GET, PUT: what goes wrong
 //! /sandbox/ledger           GET: every commit, and counts of calls
@@ -14,21 +14,14 @@
 //! ```
 
 mod admin;
-mod call;
+mod agent;
 mod faults;
-mod fields;
 mod graph;
-mod graph_lead;
-mod keys;
-mod leads;
-mod ledger;
-mod page;
-mod query;
 mod rate;
+mod records;
+mod registry;
 mod routes;
 mod settings;
-mod wire;
-mod work;
 mod world;
 
 use std::io;
@@ -37,13 +30,14 @@ use std::net::SocketAddr;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
 
+pub use self::agent::calls::Kind;
+pub use self::agent::fields::Field;
+pub use self::agent::wire::Answer;
 pub use self::faults::{Chance, Faults, FaultsError, Mishap, Next, On, RateLimit};
-pub use self::fields::Field;
 pub use self::graph::{GraphError, GraphPlay, Override};
-pub use self::ledger::{Calls, Deed, Entry, Ledger};
 pub use self::rate::RateModel;
-pub use self::settings::{DEFAULT_KEY, Database, GraphSettings, Key, Plan, Scope, Settings, Workspace};
-pub use self::wire::Answer;
+pub use self::records::ledger::{Calls, Deed, Entry, Ledger};
+pub use self::settings::{DEFAULT_KEY, Database, GraphSettings, Key, Plan, Scope, Settings, Subscriber, Workspace};
 use self::world::World;
 
 /// Why a sandbox does not start.

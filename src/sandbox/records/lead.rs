@@ -5,94 +5,108 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params};
-use sha2::{Digest, Sha256};
 use strum::VariantArray;
 
-use super::fields::{Datum, Field, Fields};
 use super::ledger::{self, Deed};
-use super::settings::Database;
-
-/// How long a second process that has the same file open is waited for.
-const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+use super::{Records, base36, drawn, instant};
+use crate::sandbox::agent::conversions::{Ending, Sync};
+use crate::sandbox::agent::fields::{Field, Fields};
+use crate::sandbox::agent::rule::Datum;
 
 /// The columns in the order [`Lead::read`] takes them.
-pub(super) const COLUMNS: &str = "lead.id, lead.workspace, lead.createdAt, lead.updatedAt, lead.deletedAt, \
-     lead.uniqueCode, lead.firstName, lead.lastName, lead.email, lead.phone, lead.status, lead.priority, lead.source, \
+pub(in crate::sandbox) const COLUMNS: &str = "lead.id, lead.workspace, lead.createdAt, lead.updatedAt, lead.deletedAt, \
+     lead.syncDueAt, lead.syncEnding, lead.syncedBefore, lead.uniqueCode, lead.firstName, lead.lastName, lead.email, lead.phone, lead.status, lead.priority, lead.source, \
      lead.adPlatform, lead.assignedTo, lead.estimatedValue, lead.actualValue, lead.notes, lead.externalRef";
 
 /// How many of [`COLUMNS`] come before the fields.
-const BEFORE_FIELDS: usize = 5;
+const BEFORE_FIELDS: usize = 8;
 
 /// A lead as it is kept.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Lead {
-    pub(super) id: String,
-    pub(super) workspace: String,
-    pub(super) created_at: Timestamp,
-    pub(super) updated_at: Timestamp,
-    pub(super) deleted_at: Option<Timestamp>,
+pub(in crate::sandbox) struct Lead {
+    pub(in crate::sandbox) id: String,
+    pub(in crate::sandbox) workspace: String,
+    pub(in crate::sandbox) created_at: Timestamp,
+    pub(in crate::sandbox) updated_at: Timestamp,
+    pub(in crate::sandbox) deleted_at: Option<Timestamp>,
+    /// How its conversion is sent on; `None` when there is nothing to send.
+    pub(in crate::sandbox) sync: Option<Sync>,
     values: BTreeMap<Field, Datum>,
 }
 
-/// The database. Its calls block for as long as SQLite takes.
-#[derive(Debug)]
-pub(super) struct Leads {
-    pub(super) connection: Connection,
-    seed: u64,
+/// A lead before and after an update.
+#[derive(Debug, PartialEq)]
+pub(in crate::sandbox) struct Change {
+    pub(in crate::sandbox) before: Lead,
+    pub(in crate::sandbox) after: Lead,
 }
 
-impl Leads {
-    /// Opens `database`, making what is not there. Ids are drawn from `seed`.
-    pub(super) fn open(database: &Database, seed: u64) -> rusqlite::Result<Self> {
-        let connection = match database {
-            Database::Memory => Connection::open_in_memory()?,
-            Database::File(path) => Connection::open(path)?,
-        };
-        connection.busy_timeout(BUSY_WAIT)?;
-        // NORMAL survives the death of the process; only a power cut may take the last commits, which a sandbox can bear.
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
-        connection.execute_batch(include_str!("schema.sql"))?;
-        connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, seed })
-    }
+/// A lead that is put there ready-made, as if it had come long ago.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::sandbox) struct Planted {
+    pub(in crate::sandbox) fields: Fields,
+    pub(in crate::sandbox) campaign: Option<String>,
+    pub(in crate::sandbox) created_at: Timestamp,
+    pub(in crate::sandbox) updated_at: Timestamp,
+    pub(in crate::sandbox) ending: Ending,
+}
 
-    /// Commits a new lead.
-    pub(super) fn create(&mut self, workspace: &str, fields: &Fields, now: Timestamp) -> rusqlite::Result<Lead> {
+impl Records {
+    /// Commits a new lead. Its conversion, if it has one, will end as `ending`.
+    pub(in crate::sandbox) fn create(
+        &mut self,
+        workspace: &str,
+        fields: &Fields,
+        ending: Ending,
+        now: Timestamp,
+    ) -> rusqlite::Result<Lead> {
         let seed = self.seed;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let seq: i64 = transaction
-            .prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM lead")?
-            .query_row([], |row| row.get(0))?;
-        let lead = Lead::new(workspace, fields, Name::of(seed, seq), now);
-        lead.write(
-            &transaction,
-            include_str!("insert_lead.sql"),
-            &[(":seq", &seq), (":workspace", &lead.workspace), (":createdAt", &lead.created_at.as_millisecond())],
-        )?;
-        transaction
-            .prepare_cached("INSERT INTO lead_search (rowid, haystack) VALUES (:seq, :haystack)")?
-            .execute(named_params! {":seq": seq, ":haystack": lead.haystack()})?;
+        let seq = next_seq(&transaction)?;
+        let mut lead = Lead::new(workspace, Name::of(seed, seq), now);
+        lead.take(fields, ending, now);
+        lead.insert(&transaction, seq, None)?;
         ledger::enter(&transaction, Deed::Create, &lead, fields, now)?;
         transaction.commit()?;
         Ok(lead)
     }
 
+    /// Commits leads that no call made; they are in no ledger.
+    pub(in crate::sandbox) fn plant(
+        &mut self,
+        workspace: &str,
+        leads: impl Iterator<Item = Planted>,
+    ) -> rusqlite::Result<()> {
+        let seed = self.seed;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let first = next_seq(&transaction)?;
+        for (seq, planted) in (first..).zip(leads) {
+            let mut lead = Lead::new(workspace, Name::of(seed, seq), planted.created_at);
+            lead.take(&planted.fields, planted.ending, planted.updated_at);
+            lead.insert(&transaction, seq, planted.campaign.as_deref())?;
+        }
+        transaction.commit()
+    }
+
     /// The lead `id` of `workspace`, unless it is deleted.
-    pub(super) fn get(&self, workspace: &str, id: &str) -> rusqlite::Result<Option<Lead>> {
+    pub(in crate::sandbox) fn get(&self, workspace: &str, id: &str) -> rusqlite::Result<Option<Lead>> {
         get(&self.connection, workspace, id)
     }
 
-    /// Commits `fields` over the lead `id`; `None` when there is none.
-    pub(super) fn update(
+    /// Commits `fields` over the lead `id`; `None` when there is none. If that makes a conversion of it, it will end as
+    /// `ending`.
+    pub(in crate::sandbox) fn update(
         &mut self,
         workspace: &str,
         id: &str,
         fields: &Fields,
+        ending: Ending,
         now: Timestamp,
-    ) -> rusqlite::Result<Option<Lead>> {
+    ) -> rusqlite::Result<Option<Change>> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let Some(mut lead) = get(&transaction, workspace, id)? else { return Ok(None) };
-        lead.take(fields, now);
+        let Some(before) = get(&transaction, workspace, id)? else { return Ok(None) };
+        let mut lead = before.clone();
+        lead.take(fields, ending, now);
         lead.write(&transaction, include_str!("update_lead.sql"), &[])?;
         transaction
             .prepare_cached(
@@ -102,11 +116,11 @@ impl Leads {
             .execute(named_params! {":id": lead.id, ":haystack": lead.haystack()})?;
         ledger::enter(&transaction, Deed::Update, &lead, fields, now)?;
         transaction.commit()?;
-        Ok(Some(lead))
+        Ok(Some(Change { before, after: lead }))
     }
 
     /// Deletes the lead `id` softly. False when there is none, or it was deleted before.
-    pub(super) fn delete(&mut self, id: &str, now: Timestamp) -> rusqlite::Result<bool> {
+    pub(in crate::sandbox) fn delete(&mut self, id: &str, now: Timestamp) -> rusqlite::Result<bool> {
         let changed = self
             .connection
             .prepare_cached("UPDATE lead SET deletedAt = :now WHERE id = :id AND deletedAt IS NULL")?
@@ -115,18 +129,16 @@ impl Leads {
     }
 
     /// How many leads `workspace` has created since `start`, deleted ones included.
-    pub(super) fn created_since(&self, workspace: &str, start: Timestamp) -> rusqlite::Result<i64> {
+    pub(in crate::sandbox) fn created_since(&self, workspace: &str, start: Timestamp) -> rusqlite::Result<i64> {
         self.connection
             .prepare_cached("SELECT count(*) FROM lead WHERE workspace = :workspace AND createdAt >= :start")?
             .query_row(named_params! {":workspace": workspace, ":start": start.as_millisecond()}, |row| row.get(0))
     }
+}
 
-    /// Forgets everything.
-    pub(super) fn reset(&mut self) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
-        transaction.execute_batch(include_str!("reset.sql"))?;
-        transaction.commit()
-    }
+/// The number of the next lead.
+fn next_seq(transaction: &Connection) -> rusqlite::Result<i64> {
+    transaction.prepare_cached("SELECT coalesce(max(seq), 0) + 1 FROM lead")?.query_row([], |row| row.get(0))
 }
 
 fn get(connection: &Connection, workspace: &str, id: &str) -> rusqlite::Result<Option<Lead>> {
@@ -138,22 +150,25 @@ fn get(connection: &Connection, workspace: &str, id: &str) -> rusqlite::Result<O
 }
 
 impl Lead {
-    fn new(workspace: &str, fields: &Fields, name: Name, now: Timestamp) -> Self {
-        let mut lead = Self {
+    fn new(workspace: &str, name: Name, now: Timestamp) -> Self {
+        let defaults = Field::VARIANTS.iter().filter_map(|field| Some((*field, field.default_value()?)));
+        let code = (Field::UniqueCode, Datum::Text(name.unique_code));
+        Self {
             id: name.id,
             workspace: workspace.to_owned(),
             created_at: now,
             updated_at: now,
             deleted_at: None,
-            values: Field::VARIANTS.iter().filter_map(|field| Some((*field, field.default_value()?))).collect(),
-        };
-        lead.values.insert(Field::UniqueCode, Datum::Text(name.unique_code));
-        lead.take(fields, now);
-        lead
+            sync: None,
+            values: defaults.chain([code]).collect(),
+        }
     }
 
-    /// Puts `fields` over what is there. A `null` brings back the field's default, which most do not have.
-    fn take(&mut self, fields: &Fields, now: Timestamp) {
+    /// Puts `fields` over what is there. A `null` brings back the field's default, which most do not have. Another status
+    /// or ad platform is another conversion to send on.
+    fn take(&mut self, fields: &Fields, ending: Ending, now: Timestamp) {
+        let conversion = |lead: &Self| [Field::Status, Field::AdPlatform].map(|field| lead.value(field).cloned());
+        let before = conversion(self);
         for (field, sent) in fields {
             match sent.clone().or_else(|| field.default_value()) {
                 Some(datum) => self.values.insert(*field, datum),
@@ -161,13 +176,18 @@ impl Lead {
             };
         }
         self.updated_at = now;
+        if self.value(Field::AdPlatform).is_none() {
+            self.sync = None;
+        } else if self.sync.is_none() || conversion(self) != before {
+            self.sync = Some(Sync::begun(now, ending, self.sync));
+        }
     }
 
-    pub(super) fn value(&self, field: Field) -> Option<&Datum> {
+    pub(in crate::sandbox) fn value(&self, field: Field) -> Option<&Datum> {
         self.values.get(&field)
     }
 
-    pub(super) fn text(&self, field: Field) -> Option<&str> {
+    pub(in crate::sandbox) fn text(&self, field: Field) -> Option<&str> {
         match self.value(field) {
             Some(Datum::Text(text)) => Some(text),
             Some(Datum::Number(_)) | None => None,
@@ -175,7 +195,7 @@ impl Lead {
     }
 
     /// Reads a row of [`COLUMNS`].
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(in crate::sandbox) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let mut values = BTreeMap::new();
         for (at, field) in Field::VARIANTS.iter().enumerate() {
             if let Some(datum) = row.get::<_, Option<Datum>>(BEFORE_FIELDS + at)? {
@@ -188,6 +208,7 @@ impl Lead {
             created_at: instant(row.get(2)?),
             updated_at: instant(row.get(3)?),
             deleted_at: row.get::<_, Option<i64>>(4)?.map(instant),
+            sync: sync(row)?,
             values,
         })
     }
@@ -202,12 +223,30 @@ impl Lead {
         parts.collect::<Vec<_>>().join("\n")
     }
 
+    /// Puts a new lead there, as the `seq`th.
+    fn insert(&self, transaction: &Connection, seq: i64, campaign: Option<&str>) -> rusqlite::Result<()> {
+        let created = self.created_at.as_millisecond();
+        self.write(
+            transaction,
+            include_str!("insert_lead.sql"),
+            &[(":seq", &seq), (":workspace", &self.workspace), (":createdAt", &created), (":campaign", &campaign)],
+        )?;
+        transaction
+            .prepare_cached("INSERT INTO lead_search (rowid, haystack) VALUES (:seq, :haystack)")?
+            .execute(named_params! {":seq": seq, ":haystack": self.haystack()})?;
+        Ok(())
+    }
+
     /// Runs `sql` with the parameters that both statements have, and `others`.
     fn write(&self, connection: &Connection, sql: &str, others: &[(&str, &dyn ToSql)]) -> rusqlite::Result<()> {
         let names: Vec<String> = Field::VARIANTS.iter().map(|field| format!(":{field}")).collect();
         let values: Vec<Option<&Datum>> = Field::VARIANTS.iter().map(|field| self.value(*field)).collect();
         let updated = self.updated_at.as_millisecond();
+        let due = self.sync.map(|sync| sync.due.as_millisecond());
+        let ending = self.sync.map(|sync| sync.ending.to_string());
+        let before = self.sync.and_then(|sync| sync.before).map(Timestamp::as_millisecond);
         let mut parameters: Vec<(&str, &dyn ToSql)> = vec![(":id", &self.id), (":updatedAt", &updated)];
+        parameters.extend_from_slice(&[(":syncDueAt", &due), (":syncEnding", &ending), (":syncedBefore", &before)]);
         parameters.extend(names.iter().zip(&values).map(|(name, value)| (name.as_str(), value as &dyn ToSql)));
         parameters.extend_from_slice(others);
         connection.prepare_cached(sql)?.execute(&parameters[..])?;
@@ -216,12 +255,16 @@ impl Lead {
 }
 
 /// Text as the search compares it: lower case, control characters as spaces.
-pub(super) fn folded(text: &str) -> String {
+pub(in crate::sandbox) fn folded(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().to_lowercase()
 }
 
-pub(super) fn instant(milliseconds: i64) -> Timestamp {
-    Timestamp::from_millisecond(milliseconds).expect("only instants were written")
+/// The conversion of a row of [`COLUMNS`].
+fn sync(row: &Row<'_>) -> rusqlite::Result<Option<Sync>> {
+    let (due, ending): (Option<i64>, Option<String>) = (row.get(5)?, row.get(6)?);
+    let before: Option<i64> = row.get(7)?;
+    let ending = ending.map(|word| word.parse().expect("the column takes only these words"));
+    Ok(due.zip(ending).map(|(due, ending)| Sync { due: instant(due), ending, before: before.map(instant) }))
 }
 
 impl ToSql for Datum {
@@ -251,14 +294,8 @@ struct Name {
 impl Name {
     /// Looks random, and is the same for the `seq`th lead of every run with that seed.
     fn of(seed: u64, seq: i64) -> Self {
-        let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(seq.to_be_bytes()).finalize();
+        let digest = drawn(seed, "lead", seq);
         let (head, tail) = digest.split_at(16);
         Self { id: format!("lead_{}", base36(head)), unique_code: format!("API_{}", hex::encode_upper(&tail[..4])) }
     }
-}
-
-/// Twelve characters of base 36 from `bytes`.
-fn base36(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    bytes.iter().take(12).map(|byte| char::from(DIGITS[usize::from(*byte) % 36])).collect()
 }
