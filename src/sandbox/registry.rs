@@ -75,14 +75,15 @@ impl Registry {
         }
     }
 
-    /// The workspace called `name`.
-    pub(super) fn workspace(&self, name: &str) -> Option<&Arc<Workspace>> {
-        self.tenants.iter().map(|tenant| &tenant.workspace).find(|workspace| workspace.name == name)
+    /// The workspace called `name`; the first one when no name is given.
+    pub(super) fn workspace(&self, name: Option<&str>) -> Option<&Arc<Workspace>> {
+        self.workspaces().find(|workspace| name.is_none_or(|name| workspace.name == name))
     }
 
-    /// The first workspace.
-    pub(super) fn first(&self) -> &Arc<Workspace> {
-        &self.tenants.first().expect("there is at least one workspace").workspace
+    /// The key of this token, and its workspace.
+    pub(super) fn key(&self, token: &str) -> Option<(&Arc<Workspace>, &Key)> {
+        let Holder { tenant, key } = self.keys.get(token)?;
+        Some((&self.tenants[*tenant].workspace, key))
     }
 
     /// All of them.

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::admin;
 use super::agent::call::{BadBody, Call, Target};
+use super::agent::openapi;
 use super::agent::wire::{Answer, Refusal};
 use super::graph::GraphCall;
 use super::world::{Admission, Outcome, World};
@@ -26,6 +27,7 @@ const BODY_LIMIT: usize = 1024 * 1024;
 pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.route("/api/v2/agent/SKILL.md", web::get().to(skill))
         .route("/api/v2/agent/{path:.*}", web::to(agent))
+        .route("/openapi.json", web::get().to(description))
         .route("/graph/{version}/{id}", web::get().to(graph))
         .configure(admin::configure);
 }
@@ -33,6 +35,11 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
 /// The one public call: no key, no headers of ours.
 async fn skill() -> HttpResponse {
     HttpResponse::Ok().content_type("text/markdown; charset=utf-8").body(include_str!("agent/skill.md"))
+}
+
+/// The Agent API described, for tools.
+async fn description() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(openapi::document())
 }
 
 /// Any other call of the Agent API. It is played in a task of its own, so that a caller who gives up does not stop it: a

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::faults::Faults;
+use super::seed::Seeding;
 use crate::clock::{Clock, SystemClock};
 
 /// The key of the default workspace. It has every scope.
@@ -37,6 +39,10 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
     /// Where ids and faults come from: the same seed and the same calls give the same run.
     pub seed: u64,
+    /// Made-up leads for the first workspace, if it has none yet.
+    pub seeding: Option<Seeding>,
+    /// How long the second try of a webhook waits; each later one waits four times as long.
+    pub webhook_patience: Duration,
 }
 
 impl Default for Settings {
@@ -50,6 +56,8 @@ impl Default for Settings {
             graph: GraphSettings::default(),
             clock: Arc::new(SystemClock),
             seed: 0,
+            seeding: None,
+            webhook_patience: Duration::from_secs(1),
         }
     }
 }

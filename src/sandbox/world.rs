@@ -19,6 +19,7 @@ use super::agent::lead::RefShown;
 use super::agent::wire::{Answer, Refusal};
 use super::faults::{Faults, Mishap, Mishaps};
 use super::graph::Overrides;
+use super::notices::{self, Courier, Notices};
 use super::rate::Quota;
 use super::records::Records;
 use super::records::ledger::{Calls, Ledger};
@@ -33,6 +34,7 @@ pub(super) struct World {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shown: RefShown,
     pub(super) graph: GraphSettings,
+    pub(super) notices: Notices,
     /// When the sandbox started; made-up leads of the Graph stand-in are dated by it.
     pub(super) started: Timestamp,
     beginning: Beginning,
@@ -86,7 +88,8 @@ impl From<Refusal> for Outcome {
 }
 
 impl World {
-    pub(super) fn new(settings: Settings) -> Result<Self, StartError> {
+    /// A world, and who tells of it.
+    pub(super) fn new(settings: Settings) -> Result<(Self, Courier), StartError> {
         settings.faults.check()?;
         if settings.workspaces.is_empty() {
             return Err(StartError::NoWorkspace);
@@ -96,17 +99,25 @@ impl World {
         }
         let mut records = Records::open(&settings.database, settings.seed)?;
         records.establish(&settings.workspaces)?;
+        if let Some((seeding, workspace)) = settings.seeding.zip(settings.workspaces.first())
+            && records.is_empty(&workspace.name)?
+        {
+            records.plant(&workspace.name, seeding.leads(settings.clock.now(), &workspace.time_zone))?;
+        }
         let directory = records.directory()?;
+        let (notices, courier) = notices::queue(Arc::clone(&settings.clock), settings.webhook_patience);
         let beginning = Beginning { workspaces: settings.workspaces, faults: settings.faults, seed: settings.seed };
-        Ok(Self {
+        let world = Self {
             records: Mutex::new(records),
             state: Mutex::new(State::at(&beginning, directory)),
             started: settings.clock.now(),
             clock: settings.clock,
             shown: if settings.show_external_ref { RefShown::Yes } else { RefShown::No },
             graph: settings.graph,
+            notices,
             beginning,
-        })
+        };
+        Ok((world, courier))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -170,10 +181,10 @@ impl World {
         Ok(Ledger { entries, calls: self.state().calls.clone() })
     }
 
-    /// Makes or changes workspaces and keys. Blocks while SQLite works.
-    pub(super) fn establish(&self, workspace: &Workspace) -> rusqlite::Result<()> {
-        let mut records = self.records();
-        records.establish(std::slice::from_ref(workspace))?;
+    /// Changes the directory of workspaces and keys by `change`; calls follow at once. Blocks while SQLite works.
+    pub(super) fn enroll(&self, change: impl FnOnce(&Records) -> rusqlite::Result<()>) -> rusqlite::Result<()> {
+        let records = self.records();
+        change(&records)?;
         let directory = records.directory()?;
         let mut state = self.state();
         let limit = state.mishaps.faults.rate_limit;

@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, Type};
-use utoipa::openapi::{Ref, RefOr};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::conversions::SyncStatus;
 use super::fields::Field;
+use super::rule::Rule;
+use super::wire::Details;
 use crate::sandbox::settings::Plan;
 
 /// An instant as the contract writes it: UTC, milliseconds, `Z`.
@@ -173,7 +175,7 @@ pub(in crate::sandbox) struct Unsynced {
     #[schema(required = true, schema_with = ad_platform)]
     pub(in crate::sandbox) ad_platform: Option<String>,
     pub(in crate::sandbox) conversion_sync_status: SyncStatus,
-    #[schema(required = true)]
+    #[schema(required = true, schema_with = moment_or_null)]
     pub(in crate::sandbox) last_conversion_sync_at: Option<Moment>,
 }
 
@@ -247,14 +249,13 @@ pub(in crate::sandbox) struct Problem {
     /// For people.
     pub(in crate::sandbox) message: String,
     /// Field → message, for `VALIDATION_ERROR`; else `null`.
-    #[schema(required = true)]
-    pub(in crate::sandbox) details: Option<super::wire::Details>,
+    #[schema(required = true, schema_with = details_or_null)]
+    pub(in crate::sandbox) details: Option<Details>,
 }
 
 /// What went wrong. Source: Agent API 2.2.0, "Error Codes".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the words say it")]
 pub(in crate::sandbox) enum Code {
     Unauthorized,
     Forbidden,
@@ -274,18 +275,23 @@ fn ad_platform() -> Schema {
 
 /// A field as it is shown: its words or its type, or `null`.
 pub(in crate::sandbox) fn nullable(field: Field) -> Schema {
-    use utoipa::openapi::schema::OneOfBuilder;
-    let null = ObjectBuilder::new().schema_type(Type::Null);
-    OneOfBuilder::new().item(null).item(field.rule().schema()).into()
+    or_null(field.rule().schema().into())
+}
+
+fn moment_or_null() -> Schema {
+    or_null(Moment::schema())
+}
+
+fn details_or_null() -> Schema {
+    or_null(Details::schema())
+}
+
+fn or_null(schema: RefOr<Schema>) -> Schema {
+    OneOfBuilder::new().item(ObjectBuilder::new().schema_type(Type::Null)).item(schema).into()
 }
 
 fn plan() -> Object {
-    crate::sandbox::agent::rule::Rule::one_of::<Plan>().schema()
-}
-
-/// A reference to the schema of `T` among the components.
-pub(in crate::sandbox) fn reference<T: ToSchema>() -> Ref {
-    Ref::from_schema_name(T::name())
+    Rule::one_of::<Plan>().schema()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(in crate::sandbox) mod calls;
 pub(in crate::sandbox) mod conversions;
 pub(in crate::sandbox) mod fields;
 pub(in crate::sandbox) mod lead;
+pub(in crate::sandbox) mod openapi;
 pub(in crate::sandbox) mod parameter;
 pub(in crate::sandbox) mod period;
 pub(in crate::sandbox) mod query;

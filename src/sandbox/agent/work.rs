@@ -74,6 +74,7 @@ impl World {
             return Err(Refusal::Forbidden("daily lead limit reached".to_owned()));
         }
         let lead = records.create(&workspace.name, fields, ending, now).map_err(broken)?;
+        self.notices.created(workspace, &lead);
         Ok(Answer::success(201, CreatedLead::of(&lead, self.shown)))
     }
 
@@ -82,6 +83,7 @@ impl World {
         let ending = self.state().mishaps.ending();
         let change = records.update(&workspace.name, id, fields, ending, self.clock.now()).map_err(broken)?;
         let change = change.ok_or(Refusal::NotFound("Lead not found"))?;
+        self.notices.updated(workspace, &change);
         Ok(Answer::success(200, UpdatedLead::of(&change.after, fields, self.shown)))
     }
 

@@ -19,6 +19,16 @@ impl Records {
         transaction.commit()
     }
 
+    /// Puts a workspace there, in place of one of the same name. Its keys stay as they are.
+    pub(in crate::sandbox) fn put_workspace(&self, workspace: &Workspace) -> rusqlite::Result<()> {
+        put_workspace(&self.connection, workspace)
+    }
+
+    /// Puts a key there, in place of one of the same token.
+    pub(in crate::sandbox) fn put_key(&self, workspace: &str, key: &Key) -> rusqlite::Result<()> {
+        put_key(&self.connection, workspace, key)
+    }
+
     /// Every workspace with its keys, in the order in which they were made.
     pub(in crate::sandbox) fn directory(&self) -> rusqlite::Result<Vec<Workspace>> {
         let mut workspaces: Vec<Workspace> = self

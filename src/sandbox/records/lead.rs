@@ -48,7 +48,7 @@ pub(in crate::sandbox) struct Planted {
     pub(in crate::sandbox) campaign: Option<String>,
     pub(in crate::sandbox) created_at: Timestamp,
     pub(in crate::sandbox) updated_at: Timestamp,
-    pub(in crate::sandbox) ending: Ending,
+    pub(in crate::sandbox) sync: Option<Sync>,
 }
 
 impl Records {
@@ -71,6 +71,13 @@ impl Records {
         Ok(lead)
     }
 
+    /// Whether `workspace` has no lead, not even a deleted one.
+    pub(in crate::sandbox) fn is_empty(&self, workspace: &str) -> rusqlite::Result<bool> {
+        self.connection
+            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM lead WHERE workspace = :workspace)")?
+            .query_row(named_params! {":workspace": workspace}, |row| row.get(0))
+    }
+
     /// Commits leads that no call made; they are in no ledger.
     pub(in crate::sandbox) fn plant(
         &mut self,
@@ -82,7 +89,8 @@ impl Records {
         let first = next_seq(&transaction)?;
         for (seq, planted) in (first..).zip(leads) {
             let mut lead = Lead::new(workspace, Name::of(seed, seq), planted.created_at);
-            lead.take(&planted.fields, planted.ending, planted.updated_at);
+            lead.take(&planted.fields, Ending::Synced, planted.updated_at);
+            lead.sync = planted.sync;
             lead.insert(&transaction, seq, planted.campaign.as_deref())?;
         }
         transaction.commit()
