@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::webhooks::{META_SECRET, STANDARD_SECRET};
 
 /// The key of the sandbox.
-const KEY: &str = "kk_load";
+pub const KEY: &str = "kk_load";
 /// How long a start may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -47,12 +47,20 @@ impl Bench {
 
     /// Starts a sandbox. It allows `per_minute` calls in any 60 seconds, the strictest way to count.
     pub async fn sandbox(&self, per_minute: u32) -> Result<Sandbox> {
+        self.sandbox_with(per_minute, 0).await
+    }
+
+    /// The same with so many made-up leads.
+    pub async fn sandbox_with(&self, per_minute: u32, leads: u32) -> Result<Sandbox> {
         let address = free_address()?;
         let mut command = Command::new(&self.binary);
         command.arg("sandbox").args(["--listen", &address.to_string(), "--key", KEY]).env_clear();
+        if leads > 0 {
+            command.args(["--leads", &leads.to_string()]);
+        }
         let mut process = Process::start(command, &self.path("sandbox.log"))?;
         until_answered(&mut process, address, "/sandbox/faults").await?;
-        let sandbox = Sandbox { address, per_minute, _process: process };
+        let sandbox = Sandbox { address, per_minute, process };
         sandbox.faults("").await?;
         Ok(sandbox)
     }
@@ -123,9 +131,9 @@ pub async fn until_answered(process: &mut Process, address: SocketAddr, path: &s
 
 /// A local Konektor that runs.
 pub struct Sandbox {
-    address: SocketAddr,
+    pub address: SocketAddr,
     per_minute: u32,
-    _process: Process,
+    pub process: Process,
 }
 
 impl Sandbox {
