@@ -10,8 +10,8 @@ use super::attribution;
 use super::submission::Meaning;
 use super::text::is_among;
 
-/// The most telling words of a label that is still of one topic. A longer one is a question or a nuisance: looking every
-/// word of a thousand of those up took a good part of a second.
+/// The most telling words of a label that is still of one topic. A longer one is a question or a nuisance, and each word
+/// of it would be looked up in every list.
 const MAX_WORDS: usize = 12;
 
 /// What a field means, by the label that a person reads and the key that the sender calls it.
