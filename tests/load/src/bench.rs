@@ -97,7 +97,9 @@ impl Bench {
         let began = Instant::now();
         let mut process = Process::start(command, &place.log)?;
         until_answered(&mut process, public, "/healthz").await?;
-        Ok(Bridge { public, admin, started_in: began.elapsed(), process })
+        let started_in = began.elapsed();
+        until_answered(&mut process, admin, "/healthz").await?;
+        Ok(Bridge { public, admin, started_in, process })
     }
 }
 
