@@ -5,9 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;
+use url::Url;
 
 use super::retry::{self, Die};
 use crate::domain::event::DeadReason;
+use crate::loopback::is_this_machine;
 use crate::providers::{Fetched, ItemBody, Lookup, LookupAnswer, Provider};
 use crate::store::Undelivered;
 
@@ -38,10 +40,13 @@ pub(super) enum Fetch {
     GiveUp(Undelivered),
 }
 
-/// The HTTP client for such questions.
+/// The HTTP clients for such questions.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
-    http: reqwest::Client,
+    /// Through the proxy that the environment names, if any.
+    world: reqwest::Client,
+    /// Past it, to what is on this machine.
+    here: reqwest::Client,
 }
 
 impl Fetcher {
@@ -50,14 +55,11 @@ impl Fetcher {
     /// # Errors
     /// No TLS on this machine.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("konektor-bridge/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // A token must not follow a redirect.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { http })
+        Ok(Self { world: client().build()?, here: client().no_proxy().build()? })
+    }
+
+    fn http(&self, url: &str) -> &reqwest::Client {
+        if Url::parse(url).is_ok_and(|url| is_this_machine(&url)) { &self.here } else { &self.world }
     }
 
     /// Asks `lookup` of the sender of `item`; `attempt` counts the failures before.
@@ -88,7 +90,7 @@ impl Fetcher {
     }
 
     async fn get(&self, lookup: &Lookup) -> Option<(u16, Vec<(String, String)>, Vec<u8>)> {
-        let mut request = self.http.get(&lookup.url).query(&lookup.query);
+        let mut request = self.http(&lookup.url).get(&lookup.url).query(&lookup.query);
         if let Some(token) = &lookup.bearer {
             request = request.bearer_auth(token.expose_secret());
         }
@@ -110,6 +112,15 @@ impl Fetcher {
         }
         Some((status, headers, body))
     }
+}
+
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("konektor-bridge/", env!("CARGO_PKG_VERSION")))
+        .timeout(TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        // A token must not follow a redirect.
+        .redirect(reqwest::redirect::Policy::none())
 }
 
 fn give_up(detail: String) -> Fetch {
