@@ -28,7 +28,7 @@ use crate::konektor::client::{CALL_TIMEOUT, Client};
 use crate::konektor::{Request, Verdict};
 use crate::metrics::Metrics;
 use crate::providers::Source;
-use crate::store::{Claim, Lease, PauseReason, Probe, Store, StoreError, WorkerId};
+use crate::store::{Claim, Lease, PauseReason, Probe, SortCount, Store, StoreError, WorkerId};
 use breaker::{Breaker, Gate};
 pub use fetch::Fetcher;
 pub use rehearse::{Rehearsal, Rehearsed, rehearse};
@@ -112,7 +112,8 @@ impl Delivery {
             .collect();
         let (count, sources) = (sorted.len(), sorted.iter().map(|one| one.source.clone()).collect::<Vec<_>>());
         let became = self.parts.store.sort(sorted, self.now()).await?;
-        self.parts.metrics.sorted(&sources, became.duplicates, became.withheld, became.unreadable);
+        let SortCount { new: _, duplicates, withheld, unreadable, crowded } = became;
+        self.parts.metrics.sorted(&sources, duplicates, withheld, unreadable, crowded);
         Ok(count)
     }
 
