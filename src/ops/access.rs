@@ -79,7 +79,15 @@ mod tests {
             access.check(Act::Stats, &headers(&pairs)).is_ok()
         };
         assert!(check(&["Bearer geheim"]) && check(&["bearer  geheim"]));
-        for wrong in [&[][..], &["geheim"], &["Bearer"], &["Bearer "], &["Bearer geheimx"], &["Basic geheim"]] {
+        for wrong in [
+            &[][..],
+            &["geheim"],
+            &["Bearer"],
+            &["Bearer "],
+            &["Bearer geheimx"],
+            &["Bearer geheiM"],
+            &["Basic geheim"],
+        ] {
             assert!(!check(wrong), "{wrong:?}");
         }
         assert!(!check(&["Bearer geheim", "Bearer x"]), "two tokens are none");
