@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::bench::{Bench, KEY};
-use crate::http::{Connection, request};
-use crate::table::Table;
+use load::bench::{Bench, KEY};
+use load::http::{Connection, request};
+use load::table::Table;
 
 /// Leads in the workspace.
 const LEADS: u32 = 100_000;
