@@ -28,7 +28,8 @@ const MAX_PAGE: i64 = 9_007_199_254_740_991;
 const SEARCHED: Rule = Rule::Text { min: 0, max: 200 };
 
 /// The fields that a list can be filtered by.
-const EQUAL: [Field; 5] = [Field::Status, Field::Priority, Field::Source, Field::AdPlatform, Field::AssignedTo];
+pub(in crate::sandbox) const EQUAL: [Field; 5] =
+    [Field::Status, Field::Priority, Field::Source, Field::AdPlatform, Field::AssignedTo];
 
 /// A list's question.
 #[derive(Debug, Clone, PartialEq)]
