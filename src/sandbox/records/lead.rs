@@ -14,9 +14,9 @@ use crate::sandbox::agent::fields::{Field, Fields};
 use crate::sandbox::agent::rule::Datum;
 
 /// The columns in the order [`Lead::read`] takes them.
-pub(in crate::sandbox) const COLUMNS: &str = "lead.seq, lead.id, lead.workspace, lead.createdAt, lead.updatedAt, lead.deletedAt, \
-     lead.syncDueAt, lead.syncEnding, lead.syncedBefore, lead.uniqueCode, lead.firstName, lead.lastName, lead.email, lead.phone, lead.status, lead.priority, lead.source, \
-     lead.adPlatform, lead.assignedTo, lead.estimatedValue, lead.actualValue, lead.notes, lead.externalRef";
+pub(super) const COLUMNS: &str = "seq, id, workspace, createdAt, updatedAt, deletedAt, syncDueAt, syncEnding, syncedBefore, \
+     uniqueCode, firstName, lastName, email, phone, status, priority, source, adPlatform, assignedTo, estimatedValue, \
+     actualValue, notes, externalRef";
 
 /// How many of [`COLUMNS`] come before the fields.
 const BEFORE_FIELDS: usize = 9;
