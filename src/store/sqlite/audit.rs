@@ -141,6 +141,8 @@ fn meta<T: serde::de::DeserializeOwned>(conn: &Connection, name: &str, audit: &m
 
 fn limiter(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit) -> Result<(), Error> {
     let record: GateRecord = meta(conn, "gate", audit)?.unwrap_or_default();
+    // Not before what the store knows the time to be.
+    let now = meta(conn, "clock", audit)?.map_or(now, |clock: Timestamp| clock.max(now));
     let calls = conn
         .prepare(sql::PERMITS)?
         .query_map([], |row| Ok((count_at(row, 0)?, row.get(1).map(time)?)))?
