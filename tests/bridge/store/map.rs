@@ -121,6 +121,7 @@ pub(super) fn case<F: Fn() + 'static>(run: F) -> Case {
     Case { name: std::any::type_name::<F>(), run: Box::new(run) }
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn of_arrow(arrow: Arrow) -> Vec<Case> {
     match arrow {
         Arrow::IdleArriveNoLead => vec![case(arrows::a_new_lead_is_claimed_whole_and_ends_delivered)],
