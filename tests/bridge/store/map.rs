@@ -60,6 +60,7 @@ enum Row {
     R9SettleAnswerLost,
     R10StalledPastItsLease,
     R12InAnUpdate,
+    /// A kill here; a power cut, in which only what was synced is left, in `tests/power`.
     R17PowerLoss,
     R18DiskFull,
     R19ServerErrorAfterCommit,
