@@ -41,12 +41,13 @@
 //!
 //! 1. **A 2xx is sent only after the webhook is durable.** A record leaves the inbox only in the step that puts all its
 //!    items into lanes, or it, whole, among the dead letters. `tests/soak` kills the bridge at random moments and
-//!    counts; `tests/bridge/store` holds both backends to each step.
+//!    counts; `tests/power` cuts the power of its disk; `tests/bridge/store` holds both backends to each step.
 //! 2. **[`providers::Verified`] is made by verifying** and by nothing else but the inbox giving back what was verified;
 //!    splitting takes nothing else. A source without a secret is off. `tests/bridge/{fixtures,vectors,dialects}.rs`.
 //! 3. **The same event twice is one event**, decided in the atomic step that sorts.
 //!    `delivery::the_same_webhook_five_times_is_one_lead`.
-//! 4. **A claim is a lease with an end and a fence**; settling with a stale fence changes nothing. `tests/bridge/store`.
+//! 4. **A claim is a lease with an end and a fence**; settling with a stale fence changes nothing.
+//!    `tests/bridge/store/fences.rs`; `broken.rs` there takes the check away and sees them fail.
 //! 5. **Before a POST its intent is durable**; a lane with an open intent may search but not POST.
 //!    `deliver::plan::tests::an_open_intent_is_searched_for_and_never_posted_over`.
 //! 6. **A lane ends its events as delivered, withheld or dead**, and a dead letter has a reason a person can act on, its

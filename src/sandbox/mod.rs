@@ -41,7 +41,7 @@ pub use self::faults::{Chance, Faults, FaultsError, Mishap, Next, On, RateLimit}
 pub use self::fields::Field;
 pub use self::graph::{GraphError, GraphPlay, Override};
 pub use self::ledger::{Calls, Deed, Entry, Ledger};
-pub use self::rate::RateModel;
+pub use self::rate::{Limiter, Passage, Quota, RateModel};
 pub use self::settings::{DEFAULT_KEY, Database, GraphSettings, Key, Plan, Scope, Settings, Workspace};
 pub use self::wire::Answer;
 use self::world::World;

@@ -326,6 +326,11 @@ impl Served {
 
     /// Asks it to stop, and gives its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
+        self.end()
+    }
+
+    /// The same, and its directory stays.
+    fn end(&mut self) -> Option<i32> {
         let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
         self.child.wait().unwrap().code()
@@ -385,6 +390,29 @@ fn a_forgery_sent_on_purpose_is_refused_and_that_is_as_it_should_be() {
     let ran = run(&variables, &["send", "google"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains("other secrets"), "{ran:?}");
+}
+
+#[test]
+fn a_check_of_the_store_asks_the_bridge_that_uses_it_and_else_opens_it() {
+    let mut bridge = Served::start();
+    bridge.run(&["send", "form"]).done();
+    bridge.event(&["events", "list", "--json"], "delivered");
+    let asked = bridge.run(&["check", "--store"]).done();
+    assert!(asked.contains("asked of the bridge") && asked.contains("all agree"), "{asked}");
+    assert_eq!(bridge.end(), Some(0));
+    let opened = bridge.run(&["check", "--store"]).done();
+    assert!(opened.contains("opened here") && opened.contains("1 leads and 1 events"), "{opened}");
+
+    let file = rusqlite::Connection::open(bridge.directory.path().join("data/store.db")).unwrap();
+    file.execute("UPDATE event SET lane = 99", []).unwrap();
+    drop(file);
+    let ran = bridge.run(&["check", "--store", "--json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let findings: Value = serde_json::from_str(&ran.out).unwrap();
+    let of: Vec<_> = findings.as_array().unwrap().iter().map(|line| line["of"].as_str().unwrap()).collect();
+    assert_eq!(of, ["store", "event"], "{findings}");
+    let none = run(&[], &["check", "--store"]).done();
+    assert!(none.contains("none yet"), "{none}");
 }
 
 #[test]

@@ -45,8 +45,10 @@ const PURE: &[&str] = &[
     "deliver/rehearse.rs",
     "deliver/retry.rs",
     "deliver/sort.rs",
+    "store/audit.rs",
     "store/lane.rs",
     "store/limit.rs",
+    "store/time.rs",
 ];
 
 /// What acts, and therefore does not stand in [`PURE`] code.
