@@ -41,13 +41,14 @@ pub type KeyOf = Arc<dyn Fn() -> SecretString + Send + Sync>;
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    leads: Url,
+    /// Where the Agent API begins.
+    base: Url,
     key: KeyOf,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Client({})", self.leads)
+        write!(f, "Client({})", self.base)
     }
 }
 
@@ -68,13 +69,9 @@ impl Client {
             .http1_only()
             .build()
             .map_err(ClientError::Setup)?;
-        let mut leads = base.clone();
-        leads
-            .path_segments_mut()
-            .map_err(|()| ClientError::BaseUrl)?
-            .pop_if_empty()
-            .extend(["api", "v2", "agent", "leads"]);
-        Ok(Self { http, leads, key })
+        let mut base = base.clone();
+        base.path_segments_mut().map_err(|()| ClientError::BaseUrl)?.pop_if_empty().extend(["api", "v2", "agent"]);
+        Ok(Self { http, base, key })
     }
 
     /// Makes one call. `now` is for a reset time that is given in seconds from now.
@@ -90,7 +87,7 @@ impl Client {
             Some(body) => oldest_first(wire::judge(request, status, &body)),
             // The status alone still proves that a refused request was not executed.
             None => match wire::judge(request, status, b"") {
-                Verdict::Lead(_) | Verdict::Found { .. } | Verdict::Allowed => {
+                Verdict::Lead(_) | Verdict::Found { .. } | Verdict::Allowed | Verdict::Workspace(_) => {
                     Verdict::Unclear("an answer that was cut")
                 }
                 verdict => verdict,
@@ -101,20 +98,21 @@ impl Client {
 
     fn build(&self, request: &Request) -> reqwest::RequestBuilder {
         let builder = match request {
-            Request::Create(body) => self.http.post(self.leads.clone()).json(body),
-            Request::Update(id, body) => self.http.patch(self.lead(&id.0)).json(body),
-            Request::Get(id) => self.http.get(self.lead(&id.0)),
+            Request::Create(body) => self.http.post(self.url(&["leads"])).json(body),
+            Request::Update(id, body) => self.http.patch(self.url(&["leads", &id.0])).json(body),
+            Request::Get(id) => self.http.get(self.url(&["leads", &id.0])),
             Request::Search(text) => {
-                self.http.get(self.leads.clone()).query(&[("search", text.as_str()), ("limit", SEARCH_LIMIT)])
+                self.http.get(self.url(&["leads"])).query(&[("search", text.as_str()), ("limit", SEARCH_LIMIT)])
             }
-            Request::Probe => self.http.get(self.leads.clone()).query(&[("limit", "1")]),
+            Request::Probe => self.http.get(self.url(&["leads"])).query(&[("limit", "1")]),
+            Request::Workspace => self.http.get(self.url(&["workspace"])),
         };
         builder.bearer_auth((self.key)().expose_secret())
     }
 
-    fn lead(&self, id: &str) -> Url {
-        let mut url = self.leads.clone();
-        url.path_segments_mut().expect("it took segments before").push(id);
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut().expect("it took segments before").extend(path);
         url
     }
 }
@@ -214,8 +212,12 @@ mod tests {
             ("http://localhost:1/k", "http://localhost:1/k/api/v2/agent/leads"),
         ] {
             let client = Client::new(&base.parse().unwrap(), Arc::new(|| SecretString::from("k"))).unwrap();
-            assert_eq!(client.leads.as_str(), expected);
-            assert_eq!(client.lead("a/b").as_str(), format!("{expected}/a%2Fb"), "an id cannot leave its path");
+            assert_eq!(client.url(&["leads"]).as_str(), expected);
+            assert_eq!(
+                client.url(&["leads", "a/b"]).as_str(),
+                format!("{expected}/a%2Fb"),
+                "an id cannot leave its path"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::lead::LeadId;
-use wire::{LeadBody, LeadView};
+use wire::{LeadBody, LeadView, Workspace};
 
 /// One call.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,9 @@ pub enum Request {
     Search(String),
     /// The cheapest call that shows whether the key is accepted: `GET /leads?limit=1`.
     Probe,
+    /// `GET /workspace`: the plan, and what of its daily number of leads is used. Needs a scope of its own,
+    /// `agent.workspace.read`, that a key which delivers leads may lack.
+    Workspace,
 }
 
 impl Request {
@@ -37,6 +40,7 @@ impl Request {
             Self::Get(_) => "get",
             Self::Search(_) => "search",
             Self::Probe => "probe",
+            Self::Workspace => "workspace",
         }
     }
 }
@@ -68,6 +72,8 @@ pub enum Verdict {
     },
     /// The call was allowed (probe).
     Allowed,
+    /// The workspace of the key.
+    Workspace(Box<Workspace>),
     /// Refused for these fields; not executed.
     Invalid(Vec<FieldError>),
     /// There is no such lead.
@@ -95,7 +101,7 @@ impl Verdict {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Lead(_) | Self::Found { .. } | Self::Allowed => "ok",
+            Self::Lead(_) | Self::Found { .. } | Self::Allowed | Self::Workspace(_) => "ok",
             Self::Invalid(_) => "invalid",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",

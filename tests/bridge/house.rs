@@ -35,7 +35,7 @@ const PURE: &[&str] = &[
     "domain/",
     "providers/",
     "konektor/mod.rs",
-    "konektor/wire.rs",
+    "konektor/wire/",
     "deliver/breaker.rs",
     "deliver/fold.rs",
     "deliver/identity.rs",

@@ -18,6 +18,7 @@ fuzz_target!(|input: (u16, &[u8])| {
         Request::Get(id),
         Request::Search("x".to_owned()),
         Request::Probe,
+        Request::Workspace,
     ];
     for request in requests {
         drop(judge(&request, status, body));
