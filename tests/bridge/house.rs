@@ -34,7 +34,13 @@ const EVERYTHING: &[&str] = &["*"];
 const PURE: &[&str] = &[
     "domain/",
     "providers/",
+    "konektor/call.rs",
+    "konektor/judge.rs",
     "konektor/mod.rs",
+    "konektor/permits.rs",
+    "konektor/query.rs",
+    "konektor/refused.rs",
+    "konektor/walk.rs",
     "konektor/wire/",
     "deliver/breaker.rs",
     "deliver/fold.rs",
