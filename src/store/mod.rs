@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
+pub use limit::{Limiter, Take};
 pub use memory::MemoryStore;
 pub use options::Options;
 pub use sqlite::{OpenError, SqliteStore};

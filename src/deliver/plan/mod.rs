@@ -262,7 +262,7 @@ impl Plan {
     fn create(&self) -> Step {
         let fields = self.lead.for_create();
         let notes = Some(self.lead.notes.render()).filter(|notes| !notes.is_empty());
-        let external_ref = Some(self.lane.external_ref.clone());
+        let external_ref = Some(self.lane.external_ref.to_string());
         Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(fields) })))
     }
 

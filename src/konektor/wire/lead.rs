@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::money::{Money, amount};
 use super::read::{Written, odd_is_none};
 use super::words::Word;
-use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, LeadId};
 use crate::domain::status::{AdPlatform, LeadSource, Priority, Status};
 
@@ -48,7 +47,7 @@ pub struct LeadBody {
     pub unique_code: Option<String>,
     /// Our key, at most 150 characters. Sent with a create only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_ref: Option<ExternalRef>,
+    pub external_ref: Option<String>,
     /// A team member's UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assigned_to: Option<String>,
