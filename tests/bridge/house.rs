@@ -43,6 +43,7 @@ const PURE: &[&str] = &[
     "konektor/walk.rs",
     "konektor/wire/",
     "deliver/breaker.rs",
+    "deliver/engine/",
     "deliver/fold.rs",
     "deliver/identity.rs",
     "deliver/plan/",
