@@ -1,17 +1,16 @@
 //! The fields of a lead that a caller may send, and the rules each value is held to.
 //!
-//! Source: Agent API 2.2.0, "Create Lead". The contract prints two messages, `Required` and `Invalid email`; the others
-//! follow the wording of the library these two come from (zod 3).
+//! Source: Agent API 2.2.0, "Create Lead".
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
-use uuid::Uuid;
 
-use super::wire::{Details, Refusal};
 use crate::domain::status::{AdPlatform, LeadSource, Priority, Status};
+use crate::sandbox::agent::rule::{Datum, Rule, kind};
+use crate::sandbox::agent::wire::{Details, Refusal};
 
 /// A field of a lead, named as on the wire, in the order in which an answer shows it. Columns have the same names.
 #[derive(
@@ -50,34 +49,12 @@ pub enum Field {
     ExternalRef,
 }
 
-/// A value that has passed its field's rule.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Datum {
-    /// Text, as sent; a UUID in lower case.
-    Text(String),
-    /// A number, as JavaScript has them.
-    Number(f64),
-}
-
 /// What a caller sent: a value, or `None` for a `null`.
-pub(super) type Fields = BTreeMap<Field, Option<Datum>>;
-
-/// What a field's value must be.
-enum Rule {
-    /// Text of so many Unicode scalar values.
-    Text {
-        min: usize,
-        max: usize,
-    },
-    Email,
-    Uuid,
-    /// One of these words.
-    Word(Vec<&'static str>),
-    Number,
-}
+pub(in crate::sandbox) type Fields = BTreeMap<Field, Option<Datum>>;
 
 impl Field {
-    fn rule(self) -> Rule {
+    /// What its value must be.
+    pub(in crate::sandbox) fn rule(self) -> Rule {
         match self {
             Self::UniqueCode | Self::LastName => Rule::Text { min: 0, max: 100 },
             Self::FirstName => Rule::Text { min: 1, max: 100 },
@@ -86,29 +63,16 @@ impl Field {
             Self::ExternalRef => Rule::Text { min: 0, max: 150 },
             Self::Email => Rule::Email,
             Self::AssignedTo => Rule::Uuid,
-            Self::Status => Rule::Word(words::<Status>()),
-            Self::Priority => Rule::Word(words::<Priority>()),
-            Self::Source => Rule::Word(words::<LeadSource>()),
-            Self::AdPlatform => Rule::Word(words::<AdPlatform>()),
+            Self::Status => Rule::one_of::<Status>(),
+            Self::Priority => Rule::one_of::<Priority>(),
+            Self::Source => Rule::one_of::<LeadSource>(),
+            Self::AdPlatform => Rule::one_of::<AdPlatform>(),
             Self::EstimatedValue | Self::ActualValue => Rule::Number,
         }
     }
 
-    /// Reads `value` by the field's rule. `Err` is the message for `details`.
-    pub(super) fn read(self, value: &Value) -> Result<Datum, String> {
-        match (self.rule(), value) {
-            (Rule::Number, Value::Number(number)) => {
-                number.as_f64().map(Datum::Number).ok_or_else(|| "Expected number, received nan".to_owned())
-            }
-            (Rule::Number, other) => Err(format!("Expected number, received {}", kind(other))),
-            (rule, Value::String(text)) => rule.text(text).map(Datum::Text),
-            (Rule::Word(words), other) => Err(format!("Expected {}, received {}", quoted(&words), kind(other))),
-            (_, other) => Err(format!("Expected string, received {}", kind(other))),
-        }
-    }
-
     /// What the lead has when nobody sent a value (or a `null` took it away).
-    pub(super) fn default_value(self) -> Option<Datum> {
+    pub(in crate::sandbox) fn default_value(self) -> Option<Datum> {
         match self {
             Self::Status => Some(Datum::Text(Status::New.to_string())),
             Self::Priority => Some(Datum::Text(Priority::Medium.to_string())),
@@ -117,26 +81,8 @@ impl Field {
     }
 }
 
-impl Rule {
-    fn text(&self, text: &str) -> Result<String, String> {
-        match self {
-            Self::Text { min, max } => within(text, *min, *max),
-            Self::Email if is_email(text) => Ok(text.to_owned()),
-            Self::Email => Err("Invalid email".to_owned()),
-            // 36: the form with hyphens; the parser would also take others.
-            Self::Uuid => match Uuid::try_parse(text) {
-                Ok(uuid) if text.len() == 36 => Ok(uuid.to_string()),
-                _ => Err("Invalid uuid".to_owned()),
-            },
-            Self::Word(words) if words.contains(&text) => Ok(text.to_owned()),
-            Self::Word(words) => Err(format!("Invalid enum value. Expected {}, received '{text}'", quoted(words))),
-            Self::Number => Err("Expected number, received string".to_owned()),
-        }
-    }
-}
-
 /// Reads the body of a create: `firstName` is required, `null` is as if the field were absent.
-pub(super) fn read_create(body: &[u8]) -> Result<Fields, Refusal> {
+pub(in crate::sandbox) fn read_create(body: &[u8]) -> Result<Fields, Refusal> {
     let object = object(body)?;
     let mut details = Details::new();
     if !object.contains_key("firstName") {
@@ -147,11 +93,12 @@ pub(super) fn read_create(body: &[u8]) -> Result<Fields, Refusal> {
 }
 
 /// Reads the body of an update: every field is optional, `null` clears it.
-pub(super) fn read_update(body: &[u8]) -> Result<Fields, Refusal> {
+pub(in crate::sandbox) fn read_update(body: &[u8]) -> Result<Fields, Refusal> {
     read_known(&object(body)?, Details::new())
 }
 
-fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+/// The object that a body is.
+pub(in crate::sandbox) fn object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(other) => Err(Refusal::Invalid(Details::from([(
@@ -171,7 +118,7 @@ fn read_known(object: &Map<String, Value>, mut details: Details) -> Result<Field
             Some(Value::Null) if field != Field::FirstName => {
                 fields.insert(field, None);
             }
-            Some(value) => match field.read(value) {
+            Some(value) => match field.rule().read(value) {
                 Ok(datum) => {
                     fields.insert(field, Some(datum));
                 }
@@ -182,54 +129,6 @@ fn read_known(object: &Map<String, Value>, mut details: Details) -> Result<Field
         }
     }
     if details.is_empty() { Ok(fields) } else { Err(Refusal::Invalid(details)) }
-}
-
-/// `text` when it has `min` to `max` Unicode scalar values.
-pub(super) fn within(text: &str, min: usize, max: usize) -> Result<String, String> {
-    let length = text.chars().count();
-    if length < min {
-        Err(format!("String must contain at least {min} character(s)"))
-    } else if length > max {
-        Err(format!("String must contain at most {max} character(s)"))
-    } else {
-        Ok(text.to_owned())
-    }
-}
-
-/// Every word of one of Konektor's closed lists.
-pub(super) fn words<T: VariantArray + Copy + Into<&'static str>>() -> Vec<&'static str> {
-    T::VARIANTS.iter().map(|value| (*value).into()).collect()
-}
-
-/// An ASCII address with a dotted domain. Stricter than RFC 5321 on purpose, as form validators are: no quoted local
-/// part, no address literal, no IDN.
-fn is_email(text: &str) -> bool {
-    let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let local_fits = !local.starts_with('.')
-        && !local.contains("..")
-        && local.ends_with(|last: char| last.is_ascii_alphanumeric() || "_+-".contains(last))
-        && local.chars().all(|c| c.is_ascii_alphanumeric() || "_'+-.".contains(c));
-    let label_fits = |label: &str| {
-        label.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-    };
-    let Some((hosts, top)) = domain.rsplit_once('.') else { return false };
-    local_fits && hosts.split('.').all(label_fits) && top.len() >= 2 && top.chars().all(|c| c.is_ascii_alphabetic())
-}
-
-fn quoted(words: &[&str]) -> String {
-    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" | ")
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 #[cfg(test)]
@@ -298,37 +197,6 @@ mod tests {
         assert!(matches!(read_update(b"{\"a\":"), Err(Refusal::Unreadable(_))));
         assert!(matches!(read_update(b""), Err(Refusal::Unreadable(_))));
         assert_eq!(details(read_update(b"[]"))["body"], "Expected object, received array");
-    }
-
-    #[test]
-    fn addresses_are_told_apart() {
-        for good in ["a@b.id", "budi.s+x@mail.co.id", "o'neil@ex-ample.com", "a_@1.io"] {
-            assert!(is_email(good), "{good}");
-        }
-        for bad in [
-            "",
-            "a",
-            "a@b",
-            "@b.id",
-            ".a@b.id",
-            "a..b@c.id",
-            "a.@b.id",
-            "a@.id",
-            "a@b.i",
-            "a@b.c1",
-            "a b@c.id",
-            "é@b.id",
-        ] {
-            assert!(!is_email(bad), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_uuid_has_its_hyphens_and_is_kept_in_lower_case() {
-        let read = |text: &str| Field::AssignedTo.read(&json!(text));
-        let kept = "6f1c0b7e-0000-4000-8000-00000000000a".to_owned();
-        assert_eq!(read("6F1C0B7E-0000-4000-8000-00000000000A"), Ok(Datum::Text(kept)));
-        assert!(read("6F1C0B7E00004000800000000000000A").is_err());
     }
 
     #[test]

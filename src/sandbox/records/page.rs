@@ -1,55 +1,60 @@
 //! Lists of leads: filters, search, order, pages and cursors, as SQL.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, ToSql, named_params};
 use serde::Deserialize;
 
-use super::fields::Datum;
-use super::leads::{COLUMNS, Lead, Leads, folded};
-use super::query::{Order, Query, SortBy};
+use super::Records;
+use super::lead::{COLUMNS, Lead, folded};
+use crate::sandbox::agent::query::{Cursor, Order, Query, SortBy};
+use crate::sandbox::agent::rule::Datum;
+use crate::sandbox::settings::Workspace;
 
 /// What a list gives.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) leads: Vec<Lead>,
+pub(in crate::sandbox) struct Page {
+    pub(in crate::sandbox) leads: Vec<Lead>,
     /// All leads that fit the filters, whatever the page.
-    pub(super) total: i64,
+    pub(in crate::sandbox) total: i64,
     /// Whether there are more after these.
-    pub(super) more: bool,
+    pub(in crate::sandbox) more: bool,
 }
 
 /// The cursor names no lead of the workspace.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct UnknownCursor;
+pub(in crate::sandbox) struct UnknownCursor;
 
 /// A part of one of the sandbox's own lists: what comes after number `after`, at most `limit`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Part {
-    pub(super) after: i64,
+pub(in crate::sandbox) struct Part {
+    pub(in crate::sandbox) after: i64,
     limit: Option<u32>,
 }
 
 impl Part {
     /// For `LIMIT`, where a negative number is none.
-    pub(super) fn sql_limit(self) -> i64 {
+    pub(in crate::sandbox) fn sql_limit(self) -> i64 {
         self.limit.map_or(-1, i64::from)
     }
 }
 
-impl Leads {
+impl Records {
     /// The page of `workspace` that `query` asks for. Leads created after `visible_until` are not found.
-    pub(super) fn page(
+    pub(in crate::sandbox) fn page(
         &self,
-        workspace: &str,
+        workspace: &Workspace,
         query: &Query,
         visible_until: Option<Timestamp>,
     ) -> rusqlite::Result<Result<Page, UnknownCursor>> {
         let mut filter = Filter::of(workspace, query, visible_until);
         let total = filter.count(self)?;
         if let Some(cursor) = &query.cursor {
-            let Some(place) = self.place(workspace, cursor, query.sort_by)? else { return Ok(Err(UnknownCursor)) };
+            let Some(place) = self.place(&workspace.name, cursor, query.sort_by)? else {
+                return Ok(Err(UnknownCursor));
+            };
             filter.start_after(place, query);
         }
         let mut leads = filter.leads(self, query)?;
@@ -59,16 +64,20 @@ impl Leads {
         Ok(Ok(Page { leads, total, more }))
     }
 
-    /// Where the lead `id` stands in the order, deleted or not.
-    fn place(&self, workspace: &str, id: &str, sort_by: SortBy) -> rusqlite::Result<Option<(i64, i64)>> {
-        self.connection
+    /// Where the lead of `cursor` stood in the order, deleted or not.
+    fn place(&self, workspace: &str, cursor: &Cursor, sort_by: SortBy) -> rusqlite::Result<Option<(i64, i64)>> {
+        let stands: Option<(i64, i64)> = self
+            .connection
             .prepare_cached(&format!("SELECT {sort_by}, seq FROM lead WHERE id = :id AND workspace = :workspace"))?
-            .query_row(named_params! {":id": id, ":workspace": workspace}, |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
+            .query_row(named_params! {":id": cursor.id, ":workspace": workspace}, |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        // By its update a lead may have moved since; what never moves needs no note of where it was.
+        let noted = cursor.at.filter(|_| sort_by == SortBy::UpdatedAt);
+        Ok(stands.map(|(at, seq)| (noted.unwrap_or(at), seq)))
     }
 
     /// Every lead of `part` with its number, oldest first, deleted ones included.
-    pub(super) fn all(&self, part: Part) -> rusqlite::Result<Vec<Lead>> {
+    pub(in crate::sandbox) fn all(&self, part: Part) -> rusqlite::Result<Vec<Lead>> {
         self.connection
             .prepare_cached(&format!("SELECT {COLUMNS} FROM lead WHERE seq > :after ORDER BY seq LIMIT :limit"))?
             .query_map(named_params! {":after": part.after, ":limit": part.sql_limit()}, Lead::read)?
@@ -88,16 +97,17 @@ struct Filter {
 }
 
 impl Filter {
-    fn of(workspace: &str, query: &Query, visible_until: Option<Timestamp>) -> Self {
+    fn of(workspace: &Workspace, query: &Query, visible_until: Option<Timestamp>) -> Self {
         let mut filter =
             Self { tables: "lead", conditions: vec!["deletedAt IS NULL".to_owned()], parameters: Vec::new() };
-        filter.add("workspace = :workspace", ":workspace", workspace.to_owned().into());
+        filter.add("workspace = :workspace", ":workspace", workspace.name.clone().into());
+        let zone: &TimeZone = &workspace.time_zone;
         for (field, datum) in &query.equal {
             filter.add(&format!("{field} = :{field}"), &format!(":{field}"), value(datum));
         }
         for (condition, name, instant) in [
-            ("createdAt >= :from", ":from", query.created_from),
-            ("createdAt <= :to", ":to", query.created_to),
+            ("createdAt >= :from", ":from", query.created_from.map(|when| when.instant(zone))),
+            ("createdAt <= :to", ":to", query.created_to.map(|when| when.instant(zone))),
             ("createdAt <= :visible", ":visible", visible_until),
         ] {
             if let Some(instant) = instant {
@@ -139,8 +149,8 @@ impl Filter {
         self.parameters.push((":placeSeq".to_owned(), seq.into()));
     }
 
-    fn count(&self, leads: &Leads) -> rusqlite::Result<i64> {
-        leads
+    fn count(&self, records: &Records) -> rusqlite::Result<i64> {
+        records
             .connection
             .prepare_cached(&format!("SELECT count(*) FROM {} WHERE {}", self.tables, self.conditions.join(" AND ")))?
             .query_row(&self.bound()[..], |row| row.get(0))
@@ -148,7 +158,7 @@ impl Filter {
 
     /// One lead more than the page takes, to know whether there are more. Whole rows are read only for these, not for all
     /// that have to be sorted or passed over.
-    fn leads(&mut self, leads: &Leads, query: &Query) -> rusqlite::Result<Vec<Lead>> {
+    fn leads(&mut self, records: &Records, query: &Query) -> rusqlite::Result<Vec<Lead>> {
         let (by, order) = match query.order {
             Order::Ascending => (query.sort_by, "ASC"),
             Order::Descending => (query.sort_by, "DESC"),
@@ -163,7 +173,7 @@ impl Filter {
             self.tables,
             self.conditions.join(" AND "),
         );
-        leads.connection.prepare_cached(&sql)?.query_map(&self.bound()[..], Lead::read)?.collect()
+        records.connection.prepare_cached(&sql)?.query_map(&self.bound()[..], Lead::read)?.collect()
     }
 
     fn bound(&self) -> Vec<(&str, &dyn ToSql)> {

@@ -3,6 +3,8 @@
 //! Source: Meta's "Retrieving leads" and "Handle errors" pages. Clients decide on `code` and `error_subcode`; the texts
 //! are those that Meta is known to send.
 
+mod lead;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -13,11 +15,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
+use super::agent::wire::Answer;
 use super::faults::FaultsError;
-use super::graph_lead;
-use super::keys::bearer;
+use super::registry::bearer;
 use super::settings::GraphSettings;
-use super::wire::Answer;
 
 /// How long an `appsecret_time` is good, in seconds.
 const PROOF_SECONDS: i64 = 300;
@@ -237,7 +238,7 @@ impl GraphCall<'_> {
 
     /// The lead with `changes`, cut to the fields that were asked for. The id is always there.
     fn lead(&self, changes: &Map<String, Value>, today: Timestamp) -> Result<Answer, GraphError> {
-        let mut lead = graph_lead::made_up(self.id, today);
+        let mut lead = lead::made_up(self.id, today);
         lead.extend(changes.clone());
         let asked = self.parameter("fields").map(|fields| names(&fields));
         let asked = asked.unwrap_or_else(|| DEFAULT_FIELDS.map(str::to_owned).to_vec());
@@ -248,7 +249,7 @@ impl GraphCall<'_> {
                 Some(value) => {
                     shown.insert(field, value.clone());
                 }
-                None if graph_lead::FIELDS.contains(&field.as_str()) || EMPTY_FIELDS.contains(&field.as_str()) => {}
+                None if lead::FIELDS.contains(&field.as_str()) || EMPTY_FIELDS.contains(&field.as_str()) => {}
                 None if FORM_FIELDS.contains(&field.as_str()) => return Err(GraphError::unknown_object(self.id)),
                 None => return Err(GraphError::unknown_field(&field)),
             }

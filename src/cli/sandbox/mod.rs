@@ -1,5 +1,7 @@
 //! `sandbox`: a local Konektor, for development and tests.
 
+mod seed;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -7,20 +9,26 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::Context;
 use super::failure::{BadUsage, Exit};
 use super::output::Tone;
 use super::stopping::asked_to_stop;
-use crate::sandbox::{self, DEFAULT_KEY, Database, Faults, Key, Plan, Running, Settings, Workspace};
+use crate::sandbox::{
+    self, DEFAULT_KEY, Database, Faults, Key, Plan, Running, Seeding, Settings, Subscriber, Workspace,
+};
 
 /// Run a local Konektor, for development and tests
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  konektor-bridge sandbox\n  \
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:\n  konektor-bridge sandbox\n  konektor-bridge sandbox --leads 1000\n  \
     konektor-bridge sandbox --plan starter --fault error_rate=0.1 --fault latency=250ms\n\n\
     Faults: latency, answer_latency, error_rate, lost_answer_rate, commit_then_500_rate, search_lag, rate_limit,\n\
-    revoke_key, daily_limit, reject_field, next. They can be changed while it runs: PUT /sandbox/faults.")]
+    revoke_key, daily_limit, reject_field, conversion_failed_rate, conversion_partial_rate, next. They can be changed while it runs: PUT /sandbox/faults.")]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
@@ -36,6 +44,15 @@ pub(super) struct Args {
     /// Requests a minute, whatever the plan says
     #[arg(long, value_name = "REQUESTS")]
     per_minute: Option<NonZeroU32>,
+    /// Begin with so many made-up leads, if there are none yet
+    #[arg(long)]
+    leads: Option<u32>,
+    /// Tell this URL of leads that are created and updated, as Konektor does by webhook
+    #[arg(long, value_name = "URL", requires = "webhook_secret")]
+    webhook: Option<Url>,
+    /// What these webhooks are signed with
+    #[arg(long, value_name = "SECRET", requires = "webhook")]
+    webhook_secret: Option<String>,
     /// Show externalRef in answers, which the published examples do not
     #[arg(long)]
     show_external_ref: bool,
@@ -47,11 +64,22 @@ pub(super) struct Args {
     faults: Vec<String>,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Seed(seed::Args),
+}
+
 pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
+    if let Some(Command::Seed(args)) = &args.command {
+        return seed::run(args, context);
+    }
+    let subscriber = args.webhook.zip(args.webhook_secret);
+    let subscriber = subscriber.map(|(url, secret)| Subscriber { url: url.into(), secret: secret.into() });
     let workspace = Workspace {
         plan: args.plan,
         per_minute: args.per_minute,
         keys: vec![Key::with_all_scopes(&args.key)],
+        subscriber,
         ..Workspace::default()
     };
     let settings = Settings {
@@ -62,6 +90,7 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
         show_external_ref: args.show_external_ref,
         clock: context.clock.clone(),
         seed: args.seed,
+        seeding: args.leads.map(|leads| Seeding { leads, seed: args.seed, ..Seeding::default() }),
         ..Settings::default()
     };
     let running = sandbox::start(settings)?;
@@ -77,6 +106,7 @@ fn introduce(running: &Running, key: &str, context: &mut Context) -> std::io::Re
     writeln!(context.out, "  a bridge for it   KONEKTOR_BASE_URL={url} KONEKTOR_API_KEY={key} konektor-bridge serve")?;
     writeln!(context.out, "  Meta's Graph API  META_GRAPH_URL={graph}")?;
     writeln!(context.out, "  its leads         curl {url}/sandbox/leads")?;
+    writeln!(context.out, "  the API described {url}/openapi.json, {url}/api/v2/agent/SKILL.md")?;
     writeln!(context.out, "  what it was asked curl {url}/sandbox/ledger")?;
     writeln!(context.out, "  make it fail      curl -X PUT {url}/sandbox/faults -d '{{\"error_rate\": 0.2}}'")?;
     context.out.flush()

@@ -7,12 +7,13 @@ use rusqlite::{Connection, Row, named_params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::faults::Kind;
-use super::fields::{Field, Fields};
-use super::leads::{Lead, Leads, instant};
+use super::lead::Lead;
 use super::page::Part;
-use super::wire;
-use super::world::Outcome;
+use super::{Records, instant};
+use crate::sandbox::agent::calls::Kind;
+use crate::sandbox::agent::fields::{Field, Fields};
+use crate::sandbox::agent::lead;
+use crate::sandbox::world::Outcome;
 
 /// The answer of `GET /sandbox/ledger`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ pub struct Calls {
     pub rate_limited: u64,
     /// By status; `cut` for those that got no answer.
     pub by_status: BTreeMap<String, u64>,
-    /// The same, by kind of call: `list`, `get`, `create`, `update`, `workspace`, `unknown`.
+    /// The same, by kind of call, such as `list` or `conversion_status`; `unknown` for what is no call.
     pub by_call: BTreeMap<String, BTreeMap<String, u64>>,
     /// Calls of the Graph stand-in, by status. They are in none of the others.
     pub graph: BTreeMap<String, u64>,
@@ -70,7 +71,7 @@ pub struct Calls {
 
 impl Calls {
     /// Counts one call of the Agent API. `limited` when the limiter refused it.
-    pub(super) fn count(&mut self, kind: Option<Kind>, outcome: &Outcome, limited: bool) {
+    pub(in crate::sandbox) fn count(&mut self, kind: Option<Kind>, outcome: &Outcome, limited: bool) {
         let kind = kind.map_or_else(|| "unknown".to_owned(), |kind| kind.to_string());
         let status = match outcome {
             Outcome::Answer(answer) => answer.status.to_string(),
@@ -83,7 +84,7 @@ impl Calls {
     }
 
     /// Counts one call of the Graph stand-in.
-    pub(super) fn count_graph(&mut self, status: u16) {
+    pub(in crate::sandbox) fn count_graph(&mut self, status: u16) {
         *self.graph.entry(status.to_string()).or_default() += 1;
     }
 }
@@ -98,7 +99,7 @@ impl Deed {
 }
 
 /// Writes down a commit, inside its transaction.
-pub(super) fn enter(
+pub(in crate::sandbox) fn enter(
     transaction: &Connection,
     deed: Deed,
     lead: &Lead,
@@ -116,14 +117,14 @@ pub(super) fn enter(
             ":workspace": lead.workspace,
             ":leadId": lead.id,
             ":externalRef": lead.text(Field::ExternalRef),
-            ":fields": wire::sent(sent).to_string(),
+            ":fields": Value::from(lead::sent(sent)).to_string(),
         })?;
     Ok(())
 }
 
-impl Leads {
+impl Records {
     /// The commits of `part`, oldest first.
-    pub(super) fn entries(&self, part: Part) -> rusqlite::Result<Vec<Entry>> {
+    pub(in crate::sandbox) fn entries(&self, part: Part) -> rusqlite::Result<Vec<Entry>> {
         self.connection
             .prepare_cached(
                 "SELECT seq, at, deed = 'create', workspace, leadId, externalRef, fields
