@@ -282,7 +282,7 @@ fn what_follows(page: &Page) -> std::io::Result<Exit> {
         let of = total.map(|total| format!(" of {total}")).unwrap_or_default();
         writeln!(
             anstream::stderr(),
-            "{shown} leads{of}; --cursor {cursor} shows the next, `export` takes all of them"
+            "{shown}{of} shown; --cursor {cursor} shows the next, `export` takes all of them"
         )?;
     }
     Ok(Exit::Done)

@@ -12,6 +12,7 @@ mod support;
 mod words;
 mod workspace;
 
+pub(super) use self::session::client;
 use super::Context;
 use super::failure::Exit;
 

@@ -12,6 +12,7 @@ use crate::app::permits::{LocalPermits, Pace};
 use crate::cli::Context;
 use crate::cli::failure::BadUsage;
 use crate::cli::output::{Out, Tone};
+use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::konektor::wire::Workspace;
 use crate::konektor::{Api, ApiError, Refused};
@@ -19,15 +20,15 @@ use crate::konektor::{Api, ApiError, Refused};
 /// The client of the workspace that the settings name.
 pub(super) fn open(context: &Context, pace: Pace) -> anyhow::Result<Api> {
     let settings = config::load(&context.environment)?.settings;
-    client(&settings, context, pace)
+    client(&settings, &context.clock, pace)
 }
 
 /// The same for settings that are read already.
-pub(in crate::cli) fn client(settings: &Settings, context: &Context, pace: Pace) -> anyhow::Result<Api> {
+pub(in crate::cli) fn client(settings: &Settings, clock: &Arc<dyn Clock>, pace: Pace) -> anyhow::Result<Api> {
     let key = settings.api_key.clone().ok_or_else(|| {
         BadUsage("KONEKTOR_API_KEY is not set; make a key in Konektor under Workspace Settings, API Keys".into())
     })?;
-    let permits = LocalPermits::with_clock(pace, context.clock.clone());
+    let permits = LocalPermits::with_clock(pace, Arc::clone(clock));
     Ok(Api::new(&settings.base_url, Arc::new(move || key.clone()), Arc::new(permits))?)
 }
 
@@ -44,6 +45,10 @@ pub(super) fn not_read(error: ApiError) -> anyhow::Error {
     match error.why {
         Refused::Invalid(_) => BadUsage(sentence).into(),
         Refused::Misconfigured => BadUsage(format!("{sentence}: set KONEKTOR_BASE_URL to where Konektor is")).into(),
+        Refused::Unauthorized => anyhow!(
+            "{sentence}; make a new one in Konektor under Workspace Settings, API Keys, and set KONEKTOR_API_KEY"
+        ),
+        Refused::Unsent(_) => anyhow!("{sentence}; check KONEKTOR_BASE_URL and the network"),
         _ => anyhow!(sentence),
     }
 }

@@ -24,7 +24,19 @@ enum Act {
 
 const NAMES: [&str; 6] = ["Budi", "budi santoso", "Dewi", "Éko", "A%_\"x", "Siti Nurhaliza binti Ahmad"];
 const WORDS: [&str; 14] = [
-    "bu", "BUDI", "di s", "é", "%", "_\"", "62812", "+62", "meta:lead", "x", "@example.com", "di d", "haliza binti a",
+    "bu",
+    "BUDI",
+    "di s",
+    "é",
+    "%",
+    "_\"",
+    "62812",
+    "+62",
+    "meta:lead",
+    "x",
+    "@example.com",
+    "di d",
+    "haliza binti a",
     "KNK-7",
 ];
 

@@ -32,7 +32,10 @@ async fn a_workspace_with_a_key_can_be_made_while_it_runs() {
     assert_eq!(create.send().await.unwrap().status(), 403);
 
     let all = body(sandbox.bare(Method::GET, "/sandbox/workspaces").send().await.unwrap()).await;
-    assert_eq!((&all[1]["name"], &all[1]["displayName"], &all[1]["timezone"]), (&json!("second"), &json!("Dua"), &json!("Asia/Jakarta")));
+    assert_eq!(
+        (&all[1]["name"], &all[1]["displayName"], &all[1]["timezone"]),
+        (&json!("second"), &json!("Dua"), &json!("Asia/Jakarta"))
+    );
     assert_eq!(all[1]["keys"][0]["token"], "kk_new");
 }
 
@@ -137,6 +140,9 @@ async fn a_ticket_is_taken_and_shown_to_people() {
 
     let shown = body(sandbox.bare(Method::GET, "/sandbox/tickets").send().await.unwrap()).await;
     assert_eq!(shown.as_array().unwrap().len(), 1);
-    assert_eq!((&shown[0]["ticketRef"], &shown[0]["message"]), (&ticket["ticketRef"], &json!("Berhenti sejak kemarin")));
+    assert_eq!(
+        (&shown[0]["ticketRef"], &shown[0]["message"]),
+        (&ticket["ticketRef"], &json!("Berhenti sejak kemarin"))
+    );
     assert_eq!(shown[0]["workspace"], "toko-budi");
 }
