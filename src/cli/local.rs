@@ -12,7 +12,7 @@ use super::failure::BadUsage;
 use crate::app::sources::build_sources;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::domain::event::SourceName;
-use crate::konektor::is_loopback;
+use crate::loopback::is_this_machine;
 use crate::providers::{Registry, Source, SourceState};
 
 /// Longest time to connect.
@@ -86,7 +86,7 @@ pub(super) fn client(base: &Url, timeout: Duration) -> anyhow::Result<reqwest::C
         .timeout(timeout)
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none());
-    let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
+    let builder = if is_this_machine(base) { builder.no_proxy() } else { builder };
     builder.build().context("the HTTP client cannot be set up; are there root certificates on this machine?")
 }
 

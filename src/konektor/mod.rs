@@ -37,7 +37,7 @@ pub use self::judge::judge;
 pub use self::permits::{Heard, Permit, Permits};
 pub use self::query::{LeadFilter, ListQuery, Period, Place, SortBy, SortOrder};
 pub use self::refused::{FieldError, Refused};
-pub use self::transport::{CALL_TIMEOUT, ClientError, KeyOf, is_loopback};
+pub use self::transport::{CALL_TIMEOUT, ClientError, KeyOf};
 
 /// One call.
 #[derive(Debug, Clone, PartialEq)]
