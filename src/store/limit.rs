@@ -32,7 +32,7 @@ const LONGEST_BLOCK: Duration = Duration::from_hours(1);
 
 /// Decides when a call may go out.
 #[derive(Debug, Clone)]
-pub(super) struct Limiter {
+pub struct Limiter {
     /// What Konektor may still be counting: until when.
     calls: BTreeMap<u64, Timestamp>,
     /// Permits of which nothing has been heard yet.
@@ -62,7 +62,7 @@ pub(super) struct Tuning {
 
 /// The answer to a wish to call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Take {
+pub enum Take {
     /// Call.
     Granted(PermitId),
     /// Not before this time, unless something changes.
@@ -70,6 +70,12 @@ pub(super) enum Take {
 }
 
 impl Limiter {
+    /// A limiter that knows nothing yet. `call_timeout` is the longest that a call may be under way.
+    #[must_use]
+    pub fn new(call_timeout: Duration) -> Self {
+        Self::restore(Tuning::default(), BTreeMap::new(), call_timeout)
+    }
+
     /// The limiter as it was kept; of nothing at first. `call_timeout` is the longest that a call may be under way. It
     /// lets one call out alone before any other: others may have spent the budget meanwhile.
     pub(super) fn restore(tuning: Tuning, calls: BTreeMap<u64, Timestamp>, call_timeout: Duration) -> Self {
@@ -98,7 +104,7 @@ impl Limiter {
 
     /// Takes a permit for a call of `class`, or says when to ask again. New leads go out as fast as the limit allows,
     /// updates and replays at an even pace: so there is room for a new lead every moment, and none needs to be kept free.
-    pub(super) fn take(&mut self, class: Class, now: Timestamp) -> Take {
+    pub fn take(&mut self, class: Class, now: Timestamp) -> Take {
         self.forget(now);
         match self.not_before(class, now) {
             Some(at) => Take::NotBefore(at),
@@ -107,7 +113,7 @@ impl Limiter {
     }
 
     /// Takes in what became of a call. Twice is as once.
-    pub(super) fn observe(&mut self, permit: PermitId, seen: Observation, now: Timestamp) {
+    pub fn observe(&mut self, permit: PermitId, seen: Observation, now: Timestamp) {
         self.forget(now);
         self.flying.remove(&permit.0);
         match seen {

@@ -24,6 +24,7 @@ use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
 pub use audit::{Audit, Flaw, Rule};
+pub use limit::{Limiter, Take};
 pub use memory::MemoryStore;
 pub use options::Options;
 pub use sqlite::{OpenError, SqliteStore};

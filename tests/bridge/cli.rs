@@ -11,19 +11,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The binary in a directory of its own, with these variables and no others.
-fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+pub(crate) fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_konektor-bridge"));
     command.args(arguments).current_dir(directory).env_clear().envs(variables.iter().copied());
     command
 }
 
-fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+pub(crate) fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
     let directory = TempDir::new().unwrap();
     Ran::of(command(directory.path(), variables, arguments).output().unwrap())
 }
 
 /// The same with `input` on standard input.
-fn run_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran {
+pub(crate) fn run_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran {
     let directory = TempDir::new().unwrap();
     let mut child = command(directory.path(), variables, arguments)
         .stdin(Stdio::piped())
@@ -37,31 +37,31 @@ fn run_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran 
 
 /// What a command left behind.
 #[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
     }
 
     /// The output of a command that was done.
-    fn done(self) -> String {
+    pub(crate) fn done(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.out
     }
 
-    fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         let out = self.done();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     }
 
     /// What a command said that was not done.
-    fn failed(self, code: i32) -> String {
+    pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
         assert!(self.err.starts_with("error: "), "{self:?}");
         self.err

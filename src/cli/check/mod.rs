@@ -81,7 +81,7 @@ async fn all(config: &Config, context: &Context) -> Vec<Finding> {
     let mut findings = settings(config);
     findings.extend(senders::check(config, &context.environment));
     findings.extend(place::store(&config.settings.backend, context.now()).await);
-    findings.extend(konektor::check(&config.settings, context.clock.as_ref()).await);
+    findings.extend(konektor::check(&config.settings, &context.clock).await);
     findings.push(place::public_url(config.settings.public_url.as_ref()).await);
     findings
 }
