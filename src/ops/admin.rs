@@ -70,8 +70,7 @@ pub(super) async fn events(parts: &Parts, query: &str, state: Option<EventState>
         return Err(Fault::request(format!("limit: 1 to {LARGEST_PAGE}")));
     }
     let before = place(cursor)?;
-    let filter =
-        EventFilter { source: source_name(source)?, reason: reason_word(reason)?, since, until, lead: lead_of(lead) };
+    let filter = filter(Which { source, reason, since, until, lead, ..Which::default() })?;
     let page = parts.store.events(EventQuery { state: state.or(asked), filter, limit, before }).await?;
     Ok(ok(&wire::EventPage::from(page)))
 }
@@ -157,7 +156,8 @@ fn selector(body: &[u8]) -> Result<Selector, Fault> {
 
 fn filter(which: Which) -> Result<EventFilter, Fault> {
     let Which { ids: _, source, reason, since, until, lead, all: _ } = which;
-    Ok(EventFilter { source: source_name(source)?, reason: reason_word(reason)?, since, until, lead: lead_of(lead) })
+    let (source, reason) = (source_name(source)?, reason_word(reason)?);
+    Ok(EventFilter { source, reason, since, until, lead: lead.map(ExternalRef::from_stored) })
 }
 
 fn event_id(text: &str) -> Result<EventId, Fault> {
@@ -185,8 +185,4 @@ fn reason_word(text: Option<String>) -> Result<Option<String>, Fault> {
         }
         word => Ok(word),
     }
-}
-
-fn lead_of(text: Option<String>) -> Option<ExternalRef> {
-    text.map(ExternalRef::from_stored)
 }

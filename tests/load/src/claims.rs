@@ -13,7 +13,7 @@ use konektor_bridge::store::{
     Claim, Observation, Options, Outcome, RateHeaders, Settlement, Sorted, SqliteStore, Store, WorkerId,
 };
 
-use crate::table::{Table, median};
+use load::table::{Table, median};
 
 /// Claims, and new leads, that are measured.
 const EACH: usize = 500;
