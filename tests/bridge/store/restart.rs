@@ -171,7 +171,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made() {
+pub(super) fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
