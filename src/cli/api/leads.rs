@@ -18,6 +18,7 @@ use crate::konektor::{Api, LeadFilter, ListQuery, Place, Reply, SortBy, SortOrde
 
 /// List, read, make, change and export leads
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Example:\n  konektor-bridge api leads list --status new")]
 pub(in crate::cli) enum Command {
     /// Show leads, a page at a time (needs agent.leads.read)
     #[command(after_help = "Examples:\n  konektor-bridge api leads list\n  \
