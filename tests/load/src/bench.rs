@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::webhooks::{META_SECRET, STANDARD_SECRET};
 
 /// The key of the sandbox.
-const KEY: &str = "kk_load";
+pub const KEY: &str = "kk_load";
 /// How long a start may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -60,7 +60,7 @@ impl Bench {
         }
         let mut process = Process::start(command, &self.path("sandbox.log"))?;
         until_answered(&mut process, address, "/sandbox/faults").await?;
-        let sandbox = Sandbox { address, per_minute, _process: process };
+        let sandbox = Sandbox { address, per_minute, process };
         sandbox.faults("").await?;
         Ok(sandbox)
     }
@@ -169,7 +169,8 @@ pub struct Sandbox {
     /// Where it listens.
     pub address: SocketAddr,
     per_minute: u32,
-    _process: Process,
+    /// Its process.
+    pub process: Process,
 }
 
 impl Sandbox {

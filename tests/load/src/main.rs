@@ -12,6 +12,7 @@ mod claims;
 mod export;
 mod idle;
 mod keep;
+mod list;
 mod million;
 mod rate;
 mod speed;
@@ -79,6 +80,8 @@ enum Part {
     Idle,
     /// Throughput and latency of keeping, against a bare handler; sorting: a minute.
     Keep,
+    /// Lists of the sandbox over 100 000 leads, with filters and search: 20 s.
+    List,
     /// From a webhook to its lead: 10 s.
     Speed,
     /// A million undelivered events: minutes.
@@ -114,6 +117,7 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
     for part in &what.parts {
         match part {
             Part::Idle => idle::measure(bench, table).await?,
+            Part::List => list::measure(bench, table).await?,
             Part::Keep => keep::measure(bench, what.rounds, Duration::from_secs(what.seconds), table).await?,
             Part::Speed => speed::measure(bench, table).await?,
             Part::Million => million::measure(bench, what.events, table).await?,
