@@ -144,7 +144,7 @@ impl Notices {
         locked(&self.tally).clone()
     }
 
-    fn tell(&self, to: &Subscriber, name: &'static str, event: &Event<'_>) {
+    fn tell(&self, to: &Subscriber, name: &'static str, event: &impl Serialize) {
         let body = serde_json::to_string(event).expect("an event is JSON");
         let mut tally = locked(&self.tally);
         match self.queue.try_send(Notice { to: to.clone(), event: name, body }) {
@@ -235,5 +235,15 @@ mod tests {
         let now = Timestamp::from_second(1_795_450_000).unwrap();
         let by_openssl = "99de4a4d7207653e85e9d39305f3e03e2666b8443d1eb2038cfcb03ced8287b7";
         assert_eq!(signature(&to, r#"{"a":1}"#, now), format!("t=1795450000,v1={by_openssl}"));
+    }
+
+    #[test]
+    fn what_comes_when_too_many_wait_is_dropped_and_counted() {
+        let (notices, _courier) = queue(Arc::new(crate::clock::SystemClock), Duration::ZERO);
+        let to = Subscriber { url: String::new(), secret: "s".into() };
+        for number in 0..QUEUE + 2 {
+            notices.tell(&to, "lead.created", &number);
+        }
+        assert_eq!(notices.tally(), Tally { waiting: 1_000, dropped: 2, ..Tally::default() });
     }
 }

@@ -19,7 +19,7 @@ const BAR: usize = 32;
 
 /// Show the leads of a period in numbers
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "Example:\n  konektor-bridge api analytics summary")]
+#[command(after_help = "Example:\n  konektor-bridge api analytics funnel")]
 pub(in crate::cli) enum Command {
     /// Show how many leads came and what was won (needs agent.analytics.read)
     #[command(after_help = "Example:\n  konektor-bridge api analytics summary --timeframe last_7_days")]

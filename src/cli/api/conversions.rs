@@ -14,7 +14,7 @@ use crate::konektor::wire::{SyncStatus, Word};
 
 /// Show how far conversions have come on their way to the ad platforms
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "Example:\n  konektor-bridge api conversions status")]
+#[command(after_help = "Example:\n  konektor-bridge api conversions pending")]
 pub(in crate::cli) enum Command {
     /// Show how many stand where (needs agent.conversions.read)
     #[command(

@@ -62,20 +62,22 @@ fn text(value: &RawValue) -> String {
     }
 }
 
-/// The text, with a `'` in front if a spreadsheet would take it for a formula.
+/// The text without what would steer a terminal, and with a `'` in front if a spreadsheet would take it for a formula.
 ///
 /// A lead's name is typed by strangers, and `=HYPERLINK(…)` in it runs on the machine of whoever opens the file. So what
 /// begins as a formula can is marked as text, in the way that spreadsheets themselves do it. What is only digits after
 /// its sign, with at most one dot, computes nothing and stays: amounts, and phone numbers as Konektor keeps them
 /// (`+6281200010002`). A number with hyphens (`+62-812-0001`) would be computed, so it is marked.
 fn harmless(text: &str) -> String {
+    let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n');
+    let text: String = text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect();
     let begins_a_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let is_number = |text: &str| {
         let digits = text.replacen('.', "", 1);
         !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
     };
     let signed = text.strip_prefix(['+', '-']);
-    if begins_a_formula && !signed.is_some_and(is_number) { format!("'{text}") } else { text.to_owned() }
+    if begins_a_formula && !signed.is_some_and(is_number) { format!("'{text}") } else { text }
 }
 
 fn failed(error: csv::Error) -> io::Error {
@@ -140,11 +142,12 @@ mod tests {
         {
             assert_eq!(harmless(text), text);
         }
+        assert_eq!(harmless("Siti\u{1b}[2J\u{9b}\na"), "Siti\u{fffd}[2J\u{fffd}\na");
     }
 
     proptest! {
         #[test]
-        fn whatever_a_stranger_types_begins_no_formula(text in "[=+@\t-][^0-9]?.{0,20}") {
+        fn whatever_a_stranger_types_begins_no_formula(text in "[=+@\t-][ -~]{0,20}") {
             let out = harmless(&text);
             let computes = out.starts_with(['=', '+', '-', '@', '\t'])
                 && !out[1..].bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

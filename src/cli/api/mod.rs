@@ -18,7 +18,7 @@ use super::failure::Exit;
 
 /// Ask Konektor's Agent API: leads, analytics, conversions, workspace, support
 #[derive(Debug, clap::Subcommand)]
-#[command(after_help = "Examples:\n  konektor-bridge api workspace\n  konektor-bridge api leads list --json")]
+#[command(after_help = "Examples:\n  konektor-bridge api leads list\n  konektor-bridge api workspace --json")]
 pub(super) enum Command {
     #[command(subcommand)]
     Leads(leads::Command),

@@ -1,6 +1,6 @@
 //! `api skill`: Konektor's own description of its API.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use super::session;
 use crate::cli::Context;
@@ -15,6 +15,10 @@ pub(in crate::cli) struct Args {}
 pub(super) async fn run(Args {}: Args, mut context: Context) -> anyhow::Result<Exit> {
     let api = session::public(&context)?;
     let text = api.skill().await.map_err(session::not_read)?;
-    write!(context.out, "{}", printable(&text))?;
+    if std::io::stdout().is_terminal() {
+        write!(context.out, "{}", printable(&text))?;
+    } else {
+        context.out.write_all(text.as_bytes())?;
+    }
     Ok(Exit::Done)
 }

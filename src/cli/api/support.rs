@@ -12,7 +12,7 @@ use crate::konektor::wire::{TicketBody, TicketPriority};
 /// Write to Konektor's support
 #[derive(Debug, clap::Subcommand)]
 #[command(
-    after_help = "Example:\n  konektor-bridge api support create --subject 'Pixel does not fire' --message - < report.txt"
+    after_help = "Example:\n  konektor-bridge api support create --subject 'Pixel does not fire' --message 'Since yesterday'"
 )]
 pub(in crate::cli) enum Command {
     /// Open a ticket (needs agent.support.write)

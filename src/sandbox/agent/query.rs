@@ -1,5 +1,7 @@
 //! What a list is asked for: the query string, read and checked.
 
+use std::num::IntErrorKind;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -19,11 +21,15 @@ const DEFAULT_LIMIT: i64 = 50;
 /// The most leads on a page.
 const MAX_LIMIT: i64 = 100;
 
+/// The last page that can be asked for: JavaScript counts no further.
+const MAX_PAGE: i64 = 9_007_199_254_740_991;
+
 /// What is searched for.
 const SEARCHED: Rule = Rule::Text { min: 0, max: 200 };
 
 /// The fields that a list can be filtered by.
-const EQUAL: [Field; 5] = [Field::Status, Field::Priority, Field::Source, Field::AdPlatform, Field::AssignedTo];
+pub(in crate::sandbox) const EQUAL: [Field; 5] =
+    [Field::Status, Field::Priority, Field::Source, Field::AdPlatform, Field::AssignedTo];
 
 /// A list's question.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,14 +92,14 @@ impl Cursor {
 const PAGE: Parameter<i64> = Parameter {
     name: "page",
     about: "Which page, from 1.",
-    read: |text| integer(text, i64::MAX),
-    schema: || counting(None),
+    read: |text| integer(text, MAX_PAGE),
+    schema: || counting(MAX_PAGE),
 };
 const LIMIT: Parameter<i64> = Parameter {
     name: "limit",
     about: "Leads on a page; 50 when nothing is said.",
     read: |text| integer(text, MAX_LIMIT),
-    schema: || counting(Some(MAX_LIMIT)),
+    schema: || counting(MAX_LIMIT),
 };
 const CURSOR: Parameter<Cursor> = Parameter {
     name: "cursor",
@@ -170,16 +176,18 @@ pub(in crate::sandbox) fn bad_cursor() -> Refusal {
     Refusal::Invalid(Details::from([("cursor".to_owned(), "Invalid cursor".to_owned())]))
 }
 
-/// A number from 1, up to `max` when there is one.
-fn counting(max: Option<i64>) -> Object {
-    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(max).build()
+/// A number from 1 up to `max`.
+fn counting(max: i64) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(max)).build()
 }
 
 fn integer(text: &str, max: i64) -> Result<i64, String> {
+    let too_large = || Err(format!("Number must be less than or equal to {max}"));
     match text.parse::<i64>() {
         Ok(number) if number < 1 => Err("Number must be greater than or equal to 1".to_owned()),
-        Ok(number) if number > max => Err(format!("Number must be less than or equal to {max}")),
+        Ok(number) if number > max => too_large(),
         Ok(number) => Ok(number),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => too_large(),
         Err(_) if text.parse::<f64>().is_ok_and(f64::is_finite) => Err("Expected integer, received float".to_owned()),
         Err(_) => Err("Expected number, received nan".to_owned()),
     }
@@ -239,6 +247,8 @@ mod tests {
         assert_eq!(found["sortOrder"], "Invalid enum value. Expected 'asc' | 'desc', received 'down'");
         assert_eq!(details("limit=1.5")["limit"], "Expected integer, received float");
         assert_eq!(details("page=one")["page"], "Expected number, received nan");
+        let beyond = "Number must be less than or equal to 9007199254740991";
+        assert_eq!(details("page=99999999999999999999")["page"], beyond);
     }
 
     #[test]

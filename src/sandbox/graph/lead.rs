@@ -95,7 +95,8 @@ fn ad(choices: &Choices) -> [(String, Value); 6] {
 fn answers(choices: &Choices) -> Value {
     let (first, last) = (choices.one(5, &FIRST_NAMES), choices.one(6, &LAST_NAMES));
     let number = choices.number(7);
-    let phone = format!("+62{}{:08}", choices.one(6, &PREFIXES), number % 100_000_000);
+    // From the bottom of each range, where nobody is.
+    let phone = format!("+62{}00{:06}", choices.one(6, &PREFIXES), number % 1_000_000);
     let email = format!("{}.{}{}@example.com", first.to_lowercase(), last.to_lowercase(), number % 100);
     json!([
         {"name": "full_name", "values": [format!("{first} {last}")]},

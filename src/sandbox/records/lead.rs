@@ -14,16 +14,18 @@ use crate::sandbox::agent::fields::{Field, Fields};
 use crate::sandbox::agent::rule::Datum;
 
 /// The columns in the order [`Lead::read`] takes them.
-pub(in crate::sandbox) const COLUMNS: &str = "lead.id, lead.workspace, lead.createdAt, lead.updatedAt, lead.deletedAt, \
-     lead.syncDueAt, lead.syncEnding, lead.syncedBefore, lead.uniqueCode, lead.firstName, lead.lastName, lead.email, lead.phone, lead.status, lead.priority, lead.source, \
-     lead.adPlatform, lead.assignedTo, lead.estimatedValue, lead.actualValue, lead.notes, lead.externalRef";
+pub(super) const COLUMNS: &str = "seq, id, workspace, createdAt, updatedAt, deletedAt, syncDueAt, syncEnding, syncedBefore, \
+     uniqueCode, firstName, lastName, email, phone, status, priority, source, adPlatform, assignedTo, estimatedValue, \
+     actualValue, notes, externalRef";
 
 /// How many of [`COLUMNS`] come before the fields.
-const BEFORE_FIELDS: usize = 8;
+const BEFORE_FIELDS: usize = 9;
 
 /// A lead as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::sandbox) struct Lead {
+    /// Its number, in the order in which leads were put there.
+    pub(in crate::sandbox) seq: i64,
     pub(in crate::sandbox) id: String,
     pub(in crate::sandbox) workspace: String,
     pub(in crate::sandbox) created_at: Timestamp,
@@ -63,11 +65,12 @@ impl Records {
         let seed = self.seed;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let seq = next_seq(&transaction)?;
-        let mut lead = Lead::new(workspace, Name::of(seed, seq), now);
+        let mut lead = Lead::new(workspace, Name::of(seed, seq), seq, now);
         lead.take(fields, ending, now);
-        lead.insert(&transaction, seq, None)?;
+        lead.insert(&transaction, None)?;
         ledger::enter(&transaction, Deed::Create, &lead, fields, now)?;
         transaction.commit()?;
+        self.index.put(&lead);
         Ok(lead)
     }
 
@@ -88,12 +91,13 @@ impl Records {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let first = next_seq(&transaction)?;
         for (seq, planted) in (first..).zip(leads) {
-            let mut lead = Lead::new(workspace, Name::of(seed, seq), planted.created_at);
+            let mut lead = Lead::new(workspace, Name::of(seed, seq), seq, planted.created_at);
             lead.take(&planted.fields, Ending::Synced, planted.updated_at);
             lead.sync = planted.sync;
-            lead.insert(&transaction, seq, planted.campaign.as_deref())?;
+            lead.insert(&transaction, planted.campaign.as_deref())?;
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.read_all()
     }
 
     /// The lead `id` of `workspace`, unless it is deleted.
@@ -116,24 +120,21 @@ impl Records {
         let mut lead = before.clone();
         lead.take(fields, ending, now);
         lead.write(&transaction, include_str!("update_lead.sql"), &[])?;
-        transaction
-            .prepare_cached(
-                "UPDATE lead_search SET haystack = :haystack
-                 WHERE rowid = (SELECT seq FROM lead WHERE id = :id) AND haystack <> :haystack",
-            )?
-            .execute(named_params! {":id": lead.id, ":haystack": lead.haystack()})?;
         ledger::enter(&transaction, Deed::Update, &lead, fields, now)?;
         transaction.commit()?;
+        self.index.put(&lead);
         Ok(Some(Change { before, after: lead }))
     }
 
     /// Deletes the lead `id` softly. False when there is none, or it was deleted before.
     pub(in crate::sandbox) fn delete(&mut self, id: &str, now: Timestamp) -> rusqlite::Result<bool> {
-        let changed = self
+        let buried: Option<i64> = self
             .connection
-            .prepare_cached("UPDATE lead SET deletedAt = :now WHERE id = :id AND deletedAt IS NULL")?
-            .execute(named_params! {":now": now.as_millisecond(), ":id": id})?;
-        Ok(changed == 1)
+            .prepare_cached("UPDATE lead SET deletedAt = :now WHERE id = :id AND deletedAt IS NULL RETURNING seq")?
+            .query_row(named_params! {":now": now.as_millisecond(), ":id": id}, |row| row.get(0))
+            .optional()?;
+        buried.iter().for_each(|seq| self.index.bury(*seq));
+        Ok(buried.is_some())
     }
 
     /// How many leads `workspace` has created since `start`, deleted ones included.
@@ -158,10 +159,11 @@ fn get(connection: &Connection, workspace: &str, id: &str) -> rusqlite::Result<O
 }
 
 impl Lead {
-    fn new(workspace: &str, name: Name, now: Timestamp) -> Self {
+    fn new(workspace: &str, name: Name, seq: i64, now: Timestamp) -> Self {
         let defaults = Field::VARIANTS.iter().filter_map(|field| Some((*field, field.default_value()?)));
         let code = (Field::UniqueCode, Datum::Text(name.unique_code));
         Self {
+            seq,
             id: name.id,
             workspace: workspace.to_owned(),
             created_at: now,
@@ -211,38 +213,25 @@ impl Lead {
             }
         }
         Ok(Self {
-            id: row.get(0)?,
-            workspace: row.get(1)?,
-            created_at: instant(row.get(2)?),
-            updated_at: instant(row.get(3)?),
-            deleted_at: row.get::<_, Option<i64>>(4)?.map(instant),
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            workspace: row.get(2)?,
+            created_at: instant(row.get(3)?),
+            updated_at: instant(row.get(4)?),
+            deleted_at: row.get::<_, Option<i64>>(5)?.map(instant),
             sync: sync(row)?,
             values,
         })
     }
 
-    /// What a search looks through. A part cannot run from one field into the next; both names are one.
-    fn haystack(&self) -> String {
-        let name = [Field::FirstName, Field::LastName].iter().filter_map(|field| self.text(*field)).collect::<Vec<_>>();
-        let others = [Field::Email, Field::Phone, Field::UniqueCode, Field::ExternalRef];
-        let parts = std::iter::once(name.join(" "))
-            .chain(others.iter().filter_map(|field| self.text(*field)).map(str::to_owned))
-            .map(|part| folded(&part));
-        parts.collect::<Vec<_>>().join("\n")
-    }
-
-    /// Puts a new lead there, as the `seq`th.
-    fn insert(&self, transaction: &Connection, seq: i64, campaign: Option<&str>) -> rusqlite::Result<()> {
+    /// Puts a new lead there.
+    fn insert(&self, transaction: &Connection, campaign: Option<&str>) -> rusqlite::Result<()> {
         let created = self.created_at.as_millisecond();
         self.write(
             transaction,
             include_str!("insert_lead.sql"),
-            &[(":seq", &seq), (":workspace", &self.workspace), (":createdAt", &created), (":campaign", &campaign)],
-        )?;
-        transaction
-            .prepare_cached("INSERT INTO lead_search (rowid, haystack) VALUES (:seq, :haystack)")?
-            .execute(named_params! {":seq": seq, ":haystack": self.haystack()})?;
-        Ok(())
+            &[(":seq", &self.seq), (":workspace", &self.workspace), (":createdAt", &created), (":campaign", &campaign)],
+        )
     }
 
     /// Runs `sql` with the parameters that both statements have, and `others`.
@@ -262,15 +251,10 @@ impl Lead {
     }
 }
 
-/// Text as the search compares it: lower case, control characters as spaces.
-pub(in crate::sandbox) fn folded(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().to_lowercase()
-}
-
 /// The conversion of a row of [`COLUMNS`].
 fn sync(row: &Row<'_>) -> rusqlite::Result<Option<Sync>> {
-    let (due, ending): (Option<i64>, Option<String>) = (row.get(5)?, row.get(6)?);
-    let before: Option<i64> = row.get(7)?;
+    let (due, ending): (Option<i64>, Option<String>) = (row.get(6)?, row.get(7)?);
+    let before: Option<i64> = row.get(8)?;
     let ending = ending.map(|word| word.parse().expect("the column takes only these words"));
     Ok(due.zip(ending).map(|(due, ending)| Sync { due: instant(due), ending, before: before.map(instant) }))
 }

@@ -3,6 +3,7 @@
 
 pub(in crate::sandbox) mod analytics;
 mod directory;
+mod index;
 pub(in crate::sandbox) mod lead;
 pub(in crate::sandbox) mod ledger;
 pub(in crate::sandbox) mod page;
@@ -12,6 +13,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
+use self::index::Index;
+use self::lead::{COLUMNS, Lead};
 use super::settings::Database;
 
 /// How long a second process that has the same file open is waited for.
@@ -22,6 +25,9 @@ const BUSY_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 pub(in crate::sandbox) struct Records {
     connection: Connection,
     seed: u64,
+    index: Index,
+    /// The state of the database that the index shows: SQLite changes it when another process writes.
+    version: i64,
 }
 
 impl Records {
@@ -36,14 +42,38 @@ impl Records {
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")?;
         connection.execute_batch(include_str!("schema.sql"))?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, seed })
+        let mut records = Self { connection, seed, index: Index::default(), version: 0 };
+        records.catch_up()?;
+        Ok(records)
+    }
+
+    /// Brings the index to what the database has, if another process has written to it.
+    fn catch_up(&mut self) -> rusqlite::Result<()> {
+        let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if version != self.version {
+            self.read_all()?;
+            self.version = version;
+        }
+        Ok(())
+    }
+
+    /// Makes the index anew.
+    fn read_all(&mut self) -> rusqlite::Result<()> {
+        self.index = Index::default();
+        let mut statement = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM lead ORDER BY seq"))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            self.index.put(&Lead::read(row)?);
+        }
+        Ok(())
     }
 
     /// Forgets everything.
     pub(in crate::sandbox) fn reset(&mut self) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         transaction.execute_batch(include_str!("reset.sql"))?;
-        transaction.commit()
+        transaction.commit()?;
+        self.read_all()
     }
 }
 

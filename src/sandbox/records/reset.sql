@@ -1,5 +1,4 @@
 DELETE FROM lead;
-DELETE FROM lead_search;
 DELETE FROM ledger;
 DELETE FROM ticket;
 DELETE FROM api_key;

@@ -44,19 +44,14 @@ CREATE TABLE IF NOT EXISTS lead (
     deletedAt      INTEGER
 ) STRICT;
 
--- One for each order. Each holds every column a list can filter by, so that counting 100 000 leads never leaves it.
+-- For the leads of a period: it holds all that is counted of them.
 CREATE INDEX IF NOT EXISTS lead_by_creation
-    ON lead (workspace, createdAt, seq, deletedAt, status, priority, source, adPlatform, assignedTo);
-CREATE INDEX IF NOT EXISTS lead_by_update
-    ON lead (workspace, updatedAt, seq, createdAt, deletedAt, status, priority, source, adPlatform, assignedTo);
+    ON lead (workspace, createdAt, seq, deletedAt, status, actualValue, estimatedValue);
 
 -- For the campaigns: most leads of a bridge have none.
 CREATE INDEX IF NOT EXISTS lead_by_campaign
     ON lead (workspace, campaign, adPlatform, createdAt, deletedAt, status, actualValue, estimatedValue)
     WHERE campaign IS NOT NULL;
-
--- What a search looks through, by the lead's seq: folded to lower case, and indexed by its trigrams.
-CREATE VIRTUAL TABLE IF NOT EXISTS lead_search USING fts5 (haystack, tokenize = 'trigram case_sensitive 1');
 
 CREATE TABLE IF NOT EXISTS ledger (
     seq         INTEGER PRIMARY KEY,

@@ -153,7 +153,7 @@ fn our_examples_are_the_published_ones() {
     let published: Vec<String> = text
         .match_indices("\n{\n")
         .map(|(at, _)| Deserializer::from_str(&text[at..]).into_iter::<Value>().next().unwrap().unwrap())
-        .map(|value| value.to_string().replace("[email protected]", "@"))
+        .map(|value| value.to_string().replace("[email\u{a0}protected]", "@"))
         .collect();
     let all: Value = serde_json::from_str(include_str!("../../../src/sandbox/agent/examples.json")).unwrap();
     let ours: Vec<String> = all.as_object().unwrap().values().map(|example| blotted(&example["answer"])).collect();
@@ -162,7 +162,7 @@ fn our_examples_are_the_published_ones() {
         assert!(published.contains(example), "{example}");
     }
     for body in all.as_object().unwrap().values().filter_map(|example| example.get("body")) {
-        let sent = body.to_string().replace("andi@example.com", "[email protected]");
+        let sent = body.to_string().replace("andi@example.com", "[email\u{a0}protected]");
         assert!(text.contains(&sent), "{sent}");
     }
 }

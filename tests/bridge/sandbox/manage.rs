@@ -1,10 +1,13 @@
 //! What people do in the sandbox's place of a dashboard: workspaces, keys, made-up leads, tickets.
 
-use konektor_bridge::sandbox::{Database, Seeding};
+use std::process::Command;
+
+use jiff::Timestamp;
+use konektor_bridge::sandbox::{self, Database, Seeding, Workspace};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use super::{TestSandbox, body, header, named};
+use super::{START, TestSandbox, body, header, named};
 
 impl TestSandbox {
     async fn put(&self, path: &str, settings: Value) -> Response {
@@ -123,6 +126,36 @@ async fn made_up_leads_fill_an_empty_workspace_only_and_stand_in_no_ledger() {
     assert_eq!(again.list(&[("limit", "1")]).await["data"][0], newest);
     let found = again.found(&[("search", newest["phone"].as_str().unwrap())]).await;
     assert_eq!(found, [newest["firstName"].as_str().unwrap()], "they are searched like others");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_seeded_by_the_command_line_once_and_then_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sandbox.db");
+    let seed = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_konektor-bridge"));
+        command.args(["sandbox", "seed", "--leads", "25", "--days", "10", "--database"]).arg(&path).output().unwrap()
+    };
+    let first = seed();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    assert!(String::from_utf8_lossy(&first.stdout).contains("has 25 leads of the last 10 days"));
+    let second = seed();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("has leads already"));
+
+    let sandbox = TestSandbox::with(|settings| settings.database = Database::File(path.clone()));
+    assert_eq!(sandbox.list(&[]).await["pagination"]["total"], 25);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_puts_into_the_file_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::File(folder.path().join("sandbox.db"));
+    let sandbox = TestSandbox::with(|settings| settings.database = database.clone());
+    assert_eq!(sandbox.list(&[]).await["pagination"]["total"], 0);
+    let seeding = Seeding { leads: 12, ..Seeding::default() };
+    sandbox::seed(&database, &Workspace::default(), seeding, Timestamp::from_second(START).unwrap()).unwrap();
+    assert_eq!(sandbox.list(&[]).await["pagination"]["total"], 12);
 }
 
 #[tokio::test(flavor = "multi_thread")]
