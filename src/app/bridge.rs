@@ -14,7 +14,7 @@ use crate::config::{Admin, Config, Environment, Settings};
 use crate::deliver::{self, Delivery, Fetcher};
 use crate::domain::region::Region;
 use crate::http::Running;
-use crate::konektor::client::Client;
+use crate::konektor::Client;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::{ops, receive};

@@ -3,6 +3,7 @@
 //! One file per command. Results go to standard output; an error is one sentence on standard error that says what to do.
 
 mod admin;
+mod api;
 mod check;
 mod config;
 mod dead_letters;
@@ -65,6 +66,8 @@ enum Command {
     Withheld(withheld::Command),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
+    #[command(subcommand)]
+    Api(api::Command),
     Healthcheck(healthcheck::Args),
     Config(config::Args),
 }
@@ -115,6 +118,7 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Withheld(command) => withheld::run(command, context).await,
         Command::Pause(args) => pause::pause(args, context).await,
         Command::Resume(args) => pause::resume(args, context).await,
+        Command::Api(command) => api::run(command, context).await,
         Command::Healthcheck(args) => healthcheck::run(args, context).await,
         Command::Config(args) => config::run(args, context),
     }

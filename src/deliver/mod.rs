@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::domain::event::SourceName;
 use crate::domain::region::Region;
-use crate::konektor::client::Client;
+use crate::konektor::Client;
 use crate::metrics::Metrics;
 use crate::providers::Source;
 use crate::store::{Options, Store, StoreError, WorkerId};

@@ -1,8 +1,26 @@
-//! Konektor's Agent API: what we ask, and what the answers mean. Pure, but for [`client`].
+//! Konektor's Agent API: what we ask, and what the answers mean.
 //!
-//! Source of every path, field and code: Agent API 2.2.0.
+//! There are two ways in, over one transport, one set of [`wire`] shapes and one table of statuses ([`Refused`]):
+//!
+//! - [`Api`], the typed client: one method a call, for the command line and for whoever uses this crate as a library. A
+//!   call waits for its permit ([`Permits`]), gives a [`Reply`] or an [`ApiError`], and is made once.
+//! - [`Client`], for delivery, which plans its calls one by one and has to know what each answer proves: a [`Request`]
+//!   gives an [`Answer`] with a [`Verdict`].
+//!
+//! What Konektor says is kept: words that are newer than this program ([`wire::Word`]), amounts digit by digit
+//! ([`wire::Money`]), and the JSON itself ([`Reply::json`]). What is sent holds published words only.
+//!
+//! Pure, but for the transport and its two callers. Source of every path, field and code: Agent API 2.2.0.
 
-pub mod client;
+mod api;
+mod call;
+mod client;
+mod judge;
+mod permits;
+mod query;
+mod refused;
+mod transport;
+mod walk;
 pub mod wire;
 
 use std::time::Duration;
@@ -10,7 +28,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::lead::LeadId;
-use wire::{LeadBody, LeadView};
+use wire::{LeadBody, LeadView, Workspace};
+
+pub use self::api::{Api, ApiError, Reply, Writing};
+pub use self::call::Scope;
+pub use self::client::Client;
+pub use self::judge::judge;
+pub use self::permits::{Heard, Permit, Permits};
+pub use self::query::{LeadFilter, ListQuery, Period, Place, SortBy, SortOrder};
+pub use self::refused::{FieldError, Refused};
+pub use self::transport::{CALL_TIMEOUT, ClientError, KeyOf};
 
 /// One call.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +52,9 @@ pub enum Request {
     Search(String),
     /// The cheapest call that shows whether the key is accepted: `GET /leads?limit=1`.
     Probe,
+    /// `GET /workspace`: the plan, and what of its daily number of leads is used. Needs a scope of its own,
+    /// `agent.workspace.read`, that a key which delivers leads may lack.
+    Workspace,
 }
 
 impl Request {
@@ -37,6 +67,7 @@ impl Request {
             Self::Get(_) => "get",
             Self::Search(_) => "search",
             Self::Probe => "probe",
+            Self::Workspace => "workspace",
         }
     }
 }
@@ -68,6 +99,8 @@ pub enum Verdict {
     },
     /// The call was allowed (probe).
     Allowed,
+    /// The workspace of the key.
+    Workspace(Box<Workspace>),
     /// Refused for these fields; not executed.
     Invalid(Vec<FieldError>),
     /// There is no such lead.
@@ -95,7 +128,7 @@ impl Verdict {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Lead(_) | Self::Found { .. } | Self::Allowed => "ok",
+            Self::Lead(_) | Self::Found { .. } | Self::Allowed | Self::Workspace(_) => "ok",
             Self::Invalid(_) => "invalid",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
@@ -110,21 +143,6 @@ impl Verdict {
     }
 }
 
-/// One field that Konektor refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// The field's name on the wire.
-    pub field: String,
-    /// Konektor's words, without anything that looks like personal data.
-    pub message: String,
-}
-
-impl std::fmt::Display for FieldError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
-}
-
 /// The rate-limit headers of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RateLimit {
@@ -136,4 +154,15 @@ pub struct RateLimit {
     pub reset: Option<Timestamp>,
     /// How long to wait after a 429.
     pub retry_after: Option<Duration>,
+}
+
+/// What an answer tells beside its data.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// Konektor's `X-Request-Id`, for its support.
+    pub request_id: Option<String>,
+    /// The rate-limit headers.
+    pub rate: RateLimit,
+    /// What time it was for Konektor.
+    pub date: Option<Timestamp>,
 }

@@ -47,7 +47,7 @@ pub use self::agent::fields::Field;
 pub use self::agent::wire::Answer;
 pub use self::faults::{Chance, Faults, FaultsError, Mishap, Next, On, RateLimit};
 pub use self::graph::{GraphError, GraphPlay, Override};
-pub use self::rate::RateModel;
+pub use self::rate::{Limiter, Passage, Quota, RateModel};
 use self::records::Records;
 pub use self::records::ledger::{Calls, Deed, Entry, Ledger};
 pub use self::seed::Seeding;

@@ -116,7 +116,7 @@ impl Plan {
             Request::Update(id, _) => self.updated(id, &answer.verdict, now),
             Request::Get(id) => self.got(id, &answer.verdict, now),
             Request::Search(_) => self.searched(&answer.verdict, now),
-            Request::Probe => unreachable_probe(),
+            Request::Probe | Request::Workspace => unasked(),
         }
     }
 
@@ -262,7 +262,7 @@ impl Plan {
     fn create(&self) -> Step {
         let fields = self.lead.for_create();
         let notes = Some(self.lead.notes.render()).filter(|notes| !notes.is_empty());
-        let external_ref = Some(self.lane.external_ref.clone());
+        let external_ref = Some(self.lane.external_ref.to_string());
         Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(fields) })))
     }
 
@@ -319,7 +319,7 @@ impl Plan {
 const FORBIDDEN: &str =
     "Konektor forbids this lead although it allows others; look at it in Konektor, then replay or discard";
 
-fn unreachable_probe() -> Step {
-    // A plan never asks for a probe; if one is answered all the same, the lane simply goes back.
+/// A plan asks for leads only; if anything else is answered all the same, the lane simply goes back.
+fn unasked() -> Step {
     Step::Finish(Outcome::Retry { at: Timestamp::UNIX_EPOCH, counted: false }.into())
 }

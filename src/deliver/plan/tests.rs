@@ -116,7 +116,7 @@ fn a_new_lead_is_one_call() {
 #[test]
 fn a_create_carries_its_reference_and_no_status() {
     let Some(Request::Create(body)) = play(lane(), vec![]).0.pop() else { panic!("a create") };
-    assert_eq!((body.external_ref, body.status), (Some(reference()), None));
+    assert_eq!((body.external_ref, body.status), (Some(reference().to_string()), None));
 }
 
 #[test]

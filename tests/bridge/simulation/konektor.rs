@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use konektor_bridge::domain::lead::LeadId;
-use konektor_bridge::konektor::wire::{LeadBody, LeadView};
+use konektor_bridge::konektor::wire::{LeadBody, LeadView, Money};
 use konektor_bridge::konektor::{Answer, FieldError, RateLimit, Request, Verdict};
 
 use super::dice::Dice;
@@ -132,8 +132,7 @@ impl Konektor {
             },
             Request::Search(text) => (200, self.search(text, odds, dice, now)),
             Request::Probe => (200, Verdict::Allowed),
-            #[expect(unreachable_patterns, reason = "calls that only ask for numbers may be added")]
-            _ => (200, Verdict::Allowed),
+            Request::Workspace => (200, Verdict::Workspace(Box::default())),
         }
     }
 
@@ -213,7 +212,7 @@ impl Held {
         set(&mut self.view.phone, &body.phone);
         set(&mut self.view.notes, &body.notes);
         set(&mut self.view.estimated_value, &body.estimated_value);
-        self.values.extend(body.estimated_value);
+        self.values.extend(body.estimated_value.as_ref().map(Money::to_f64));
     }
 
     fn shown(&self, odds: &Odds) -> LeadView {
@@ -260,5 +259,6 @@ fn blank(id: String, created: Timestamp) -> LeadView {
         estimated_value: None,
         actual_value: None,
         created_at: Some(created),
+        updated_at: None,
     }
 }

@@ -11,6 +11,7 @@ use konektor_bridge::deliver::engine::{
     Ask, Change, Deed, Effect, Engine, Input, Moment, Reply, Report, Said, Setup, Ticket, Told,
 };
 use konektor_bridge::deliver::{Die, SourceOf};
+use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::region::Region;
 use konektor_bridge::konektor::{Request, Verdict};
 use konektor_bridge::providers::Source;
@@ -520,7 +521,7 @@ impl World {
             return;
         }
         if let Request::Create(body) = &request {
-            let external_ref = body.external_ref.clone().expect("a create names its lead");
+            let external_ref = ExternalRef::from_stored(body.external_ref.clone().expect("a create names its lead"));
             let begun = self.hosts[to.host].begun.get(external_ref.as_str()).copied();
             self.check_create(&external_ref, begun);
         }

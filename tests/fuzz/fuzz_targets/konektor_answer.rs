@@ -6,7 +6,7 @@
 
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::konektor::Request;
-use konektor_bridge::konektor::wire::judge;
+use konektor_bridge::konektor::judge;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u16, &[u8])| {
@@ -18,6 +18,7 @@ fuzz_target!(|input: (u16, &[u8])| {
         Request::Get(id),
         Request::Search("x".to_owned()),
         Request::Probe,
+        Request::Workspace,
     ];
     for request in requests {
         drop(judge(&request, status, body));

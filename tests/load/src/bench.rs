@@ -65,6 +65,14 @@ impl Bench {
         Ok(sandbox)
     }
 
+    /// Starts `konektor-bridge api` with these arguments, for `sandbox`.
+    pub fn api(&self, sandbox: &Sandbox, arguments: &[&str]) -> Result<Process> {
+        let mut command = Command::new(&self.binary);
+        command.arg("api").args(arguments).current_dir(self.room.path()).env_clear();
+        command.env("KONEKTOR_API_KEY", KEY).env("KONEKTOR_BASE_URL", format!("http://{}", sandbox.address));
+        Process::start(command, &self.path("api.log"))
+    }
+
     /// Starts a bridge on the data directory `name`, in front of `sandbox`.
     pub async fn bridge(&self, name: &str, sandbox: &Sandbox) -> Result<Bridge> {
         self.bridge_at(&self.place(name, sandbox.address)?).await

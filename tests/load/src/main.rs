@@ -2,13 +2,14 @@
 //!
 //! ```sh
 //! cargo run --release --manifest-path tests/load/Cargo.toml                              # everything that takes seconds
-//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate      # what takes minutes
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate export
 //! ```
 //!
 //! Everything runs on this machine, on loopback addresses, and ends by itself. Linux only: memory is read from `/proc`.
 
 #[cfg(feature = "claims")]
 mod claims;
+mod export;
 mod idle;
 mod keep;
 mod list;
@@ -87,6 +88,8 @@ enum Part {
     Million,
     /// A thousand leads at 600 a minute: a minute and a half.
     Rate,
+    /// Memory, time and rate of an export of 100 000 leads: three minutes.
+    Export,
 }
 
 impl std::fmt::Display for Part {
@@ -119,6 +122,7 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
             Part::Speed => speed::measure(bench, table).await?,
             Part::Million => million::measure(bench, what.events, table).await?,
             Part::Rate => rate::measure(bench, table).await?,
+            Part::Export => export::measure(bench, table).await?,
         }
     }
     Ok(())
