@@ -30,6 +30,15 @@ pub(super) struct Auditor {
     at_work: Arc<AtomicBool>,
 }
 
+/// Somebody looks, until this is dropped.
+struct Working(Arc<AtomicBool>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl Auditor {
     pub(super) fn new(dir: &Path, options: Options) -> Self {
         Self { dir: dir.to_owned(), options, at_work: Arc::default() }
@@ -42,13 +51,13 @@ impl Auditor {
             return Err(StoreError::Busy);
         }
         let (reply, answer) = oneshot::channel();
+        let working = Working(at_work);
         let spawned = std::thread::Builder::new().name("store-audit".to_owned()).spawn(move || {
             let audit = look(&dir, &options, after, max, now);
-            at_work.store(false, Ordering::Release);
+            drop(working);
             let _unheard = reply.send(audit);
         });
         if let Err(error) = spawned {
-            self.at_work.store(false, Ordering::Release);
             return Err(StoreError::Backend("no thread for the audit".to_owned(), Box::new(error)));
         }
         answer.await.unwrap_or(Err(StoreError::Closed))
@@ -107,10 +116,10 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
     }) = meta::<Counts>(conn, "counts", audit)?
     {
         let ledger = Ledger {
-            kept: next_place - 1,
+            kept: next_place.saturating_sub(1),
             inbox: found.inbox,
             sorted,
-            made: next_seq - 1,
+            made: next_seq.saturating_sub(1),
             held: found.events.iter().sum(),
             gone,
         };
