@@ -27,7 +27,7 @@
 //! | [`providers`] | the senders' dialects: bytes in, items and submissions out; pure | domain |
 //! | [`store`] | the only place where the halves meet: inbox, lanes, limiter; memory and SQLite | domain |
 //! | [`receive`] | the left half: routes, the one handler | providers store domain clock |
-//! | [`deliver`] | the right half: sort, fold, plan, retry, and the loops | konektor providers store domain clock |
+//! | [`deliver`] | the right half: a pure engine, and what carries out what it wants | konektor providers store domain clock |
 //! | [`konektor`] | what we ask Konektor and what its answers mean; the client | domain |
 //! | [`ops`] | for the person on duty: health, metrics, admin API | store providers domain clock |
 //! | [`sandbox`] | a local Konektor for demos, development and tests | domain clock |
@@ -52,8 +52,8 @@
 //! 6. **A lane ends its events as delivered, withheld or dead**, and a dead letter has a reason a person can act on, its
 //!    attempts, and the sender's own bytes.
 //!    `delivery::a_refused_lead_is_a_dead_letter_that_can_be_repaired_and_replayed`.
-//! 7. **Pure modules do no I/O and ask no clock**: `domain`, `providers`, `konektor` but for its client, `deliver::plan`
-//!    and its like, `store::{lane, limit}`. `tests/bridge/house.rs`, `.clippy.toml`.
+//! 7. **Pure modules do no I/O and ask no clock**: `domain`, `providers`, `konektor` but for its client, `deliver::engine`
+//!    and all that it decides with, `store::{lane, limit}`. `tests/bridge/house.rs`, `.clippy.toml`.
 //! 8. **Personal data is in the store and on the wire to Konektor**, nowhere else: every type that holds it has a
 //!    `Debug` that does not show it, and errors say where, never what.
 //! 9. **A status is sent only when a rule says so, and never backwards**, because statuses fire paid ad events.

@@ -1,15 +1,12 @@
-//! Asks a sender's own API for the fields that its webhook only names.
+//! The HTTP client for the senders' own APIs.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 
-use super::retry::{self, Die};
-use crate::domain::event::DeadReason;
-use crate::providers::{Fetched, ItemBody, Lookup, LookupAnswer, Provider};
-use crate::store::Undelivered;
+use super::engine::Reply;
+use crate::providers::Lookup;
 
 /// Longest time for one question.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,28 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Largest answer that is read: a lead form's answers are a few KiB.
 const ANSWER_CAP: usize = 1024 * 1024;
-/// A narrower question may follow a refused one, and a narrower one still; not for ever.
-const QUESTIONS: usize = 3;
 
-/// What came of asking.
-#[derive(Debug)]
-pub(super) enum Fetch {
-    /// The fields.
-    Got(Bytes),
-    /// Not now.
-    Later {
-        /// How long to wait.
-        after: Duration,
-        /// Whether it counts as a failure of this lead (and not of everybody's access).
-        counted: bool,
-        /// What happened.
-        why: String,
-    },
-    /// Never.
-    GiveUp(Undelivered),
-}
-
-/// The HTTP client for such questions.
+/// Asks the senders.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
     http: reqwest::Client,
@@ -60,34 +37,8 @@ impl Fetcher {
         Ok(Self { http })
     }
 
-    /// Asks `lookup` of the sender of `item`; `attempt` counts the failures before.
-    pub(super) async fn ask(
-        &self,
-        provider: &dyn Provider,
-        item: &ItemBody<'_>,
-        lookup: Lookup,
-        attempt: u32,
-        die: Die,
-    ) -> Fetch {
-        let mut lookup = lookup;
-        for _ in 0..QUESTIONS {
-            let Some((status, headers, body)) = self.get(&lookup).await else {
-                let after = retry::backoff(attempt, die);
-                return Fetch::Later { after, counted: true, why: "the sender's API could not be reached".into() };
-            };
-            let answer = LookupAnswer { status, headers: &headers, body: &body, attempt };
-            match provider.looked_up(item, &lookup, &answer) {
-                Fetched::Lead(fields) => return Fetch::Got(fields),
-                Fetched::RetryAfter(after, why) => return Fetch::Later { after, counted: true, why },
-                Fetched::Blocked(after, why) => return Fetch::Later { after, counted: false, why },
-                Fetched::GiveUp(detail) => return give_up(detail),
-                Fetched::AskInstead(narrower) => lookup = *narrower,
-            }
-        }
-        give_up("the sender's API refused every question; check the token's permissions, then replay".into())
-    }
-
-    async fn get(&self, lookup: &Lookup) -> Option<(u16, Vec<(String, String)>, Vec<u8>)> {
+    /// Asks once; `None` when there was no whole answer in time.
+    pub(super) async fn ask(&self, lookup: &Lookup) -> Option<Reply> {
         let mut request = self.http.get(&lookup.url).query(&lookup.query);
         if let Some(token) = &lookup.bearer {
             request = request.bearer_auth(token.expose_secret());
@@ -108,10 +59,6 @@ impl Fetcher {
             let chunk = chunk.ok().filter(|chunk| body.len() + chunk.len() <= ANSWER_CAP)?;
             body.extend_from_slice(&chunk);
         }
-        Some((status, headers, body))
+        Some(Reply { status, headers, body })
     }
-}
-
-fn give_up(detail: String) -> Fetch {
-    Fetch::GiveUp(Undelivered { reason: DeadReason::FetchFailed, detail })
 }

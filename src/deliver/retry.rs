@@ -6,10 +6,13 @@ use jiff::Timestamp;
 
 /// Longest time that a POST takes to be committed after it was sent, if it is ever (assumption A1 of the guarantee).
 pub(super) const T_COMMIT: Duration = Duration::from_secs(30);
+/// A POST leaves at most this long after its intent was written.
+pub(super) const SENT_WITHIN: Duration = Duration::from_secs(5);
 /// Longest time until a committed lead is found by a search (assumption A2).
 pub(super) const L_SEARCH: Duration = Duration::from_secs(15);
-/// A search that finds nothing proves something only this long after the POST: the two add up.
-pub(super) const T_QUIET: Duration = Duration::from_secs(T_COMMIT.as_secs() + L_SEARCH.as_secs());
+/// A search that finds nothing proves something only this long after the intent: the three add up.
+pub(super) const T_QUIET: Duration =
+    Duration::from_secs(SENT_WITHIN.as_secs() + T_COMMIT.as_secs() + L_SEARCH.as_secs());
 /// Two negative searches that count are at least this far apart.
 pub(super) const BETWEEN_SEARCHES: Duration = Duration::from_secs(10);
 /// How long a create is tried: most outages of a weekend end within it.
@@ -25,7 +28,7 @@ const BASE: Duration = Duration::from_secs(1);
 
 /// A number in `0.0..1.0` that was drawn elsewhere, so that this module stays pure.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Die(pub(super) f64);
+pub struct Die(pub f64);
 
 impl Die {
     fn share_of(self, span: Duration) -> Duration {
@@ -63,7 +66,7 @@ mod tests {
         let sent = Timestamp::from_second(1_000_000).unwrap();
         let at =
             |seconds| next_search(sent, sent + Duration::from_secs(seconds), Die(0.0)).duration_since(sent).as_secs();
-        assert_eq!([at(0), at(2), at(5), at(45), at(55), at(100)], [2, 5, 45, 55, 65, 110]);
+        assert_eq!([at(0), at(2), at(5), at(50), at(60), at(105)], [2, 5, 50, 60, 70, 115]);
     }
 
     proptest! {

@@ -1,119 +1,119 @@
-//! The worker loops: sort, dispatch, heartbeat, expire; until told to stop.
+//! Does what the engine wants done, and tells it what came of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Delivery, EXPIRE_BATCH};
-use crate::store::{Claim, StoreError};
+use super::engine::{Change, Deed, Effect, Engine, Input, Moment, Report, Said, Ticket};
+use super::{Delivery, Die};
+use crate::store::StoreError;
 
-/// Lanes worked on at a time: ten calls a second at two seconds each would need twenty, and no plan allows more.
-const AT_A_TIME: usize = 24;
-/// How often leases are extended: a third of the shortest one.
-const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How often old receipts are looked for.
-const EXPIRE_EVERY: Duration = Duration::from_mins(1);
-/// Longest sleep of a loop, so that nothing hangs on a wake-up that was missed.
-const NAP: Duration = Duration::from_secs(30);
-/// Pause after an error of the store.
-const AFTER_ERROR: Duration = Duration::from_secs(1);
+/// What was seen while something was done by hand.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// How many records were sorted.
+    pub(super) sorted: usize,
+    /// There was nothing to deliver, until then.
+    pub(super) idle: Option<Option<Timestamp>>,
+    failed: Option<StoreError>,
+}
 
 impl Delivery {
     /// Sorts and delivers until `stop`, then waits for what is under way. The caller bounds that wait; what it cuts off
     /// is taken up again by the next start.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut loops = JoinSet::new();
-        loops.spawn(Arc::clone(&self).sort_loop(stop.clone()));
-        loops.spawn(Arc::clone(&self).expire_loop(stop.clone()));
-        let beating = CancellationToken::new();
-        let beat = tokio::spawn(Arc::clone(&self).heartbeat_loop(beating.clone()));
-        self.dispatch_loop(stop).await;
-        // Leases are kept alive until the last attempt is settled.
-        beating.cancel();
-        let _ended = beat.await;
-        while loops.join_next().await.is_some() {}
-    }
-
-    async fn sort_loop(self: Arc<Self>, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            match self.sort_batch().await {
-                Ok(0) => wait(&stop, NAP, self.parts.store.inbox_changed()).await,
-                Ok(_) => {}
-                Err(StoreError::Closed) => return,
-                Err(error) => self.store_failed(&stop, &error).await,
+        let mut engine = self.engine.lock().await;
+        let mut under_way = FuturesUnordered::new();
+        let mut effects = engine.start(self.moment());
+        loop {
+            for effect in effects {
+                match effect {
+                    Effect::Do(ticket, deed) => under_way.push(self.perform(ticket, deed)),
+                    Effect::Report(report) => self.report(report),
+                }
             }
+            if engine.is_over() {
+                return;
+            }
+            let input = if stop.is_cancelled() {
+                under_way.next().await
+            } else {
+                stop.run_until_cancelled(under_way.next()).await.unwrap_or(Some(Input::Stop))
+            };
+            effects = engine.step(input.expect("somebody waits until the engine is over"), self.moment());
         }
     }
 
-    async fn dispatch_loop(self: &Arc<Self>, stop: CancellationToken) {
-        let places = Arc::new(Semaphore::new(AT_A_TIME));
-        let mut attempts = JoinSet::new();
-        while !stop.is_cancelled() {
-            let Some(Ok(place)) = stop.run_until_cancelled(Arc::clone(&places).acquire_owned()).await else { break };
-            while attempts.try_join_next().is_some() {}
-            match self.claim().await {
-                Ok(Claim::Lane(claimed)) => {
-                    let this = Arc::clone(self);
-                    attempts.spawn(async move {
-                        let _place = place;
-                        if let Err(error) = this.attempt(*claimed).await {
-                            tracing::warn!(%error, "an attempt could not be settled; its lane is taken up again");
+    /// Lets the engine `begin` something, and does what follows from it to the end.
+    pub(super) async fn by_hand(
+        &self,
+        begin: impl FnOnce(&mut Engine, Moment) -> Vec<Effect>,
+    ) -> Result<Seen, StoreError> {
+        let mut engine = self.engine.lock().await;
+        let mut under_way = FuturesUnordered::new();
+        let mut seen = Seen::default();
+        let mut effects = begin(&mut engine, self.moment());
+        loop {
+            for effect in effects {
+                match effect {
+                    Effect::Do(ticket, deed) => under_way.push(self.perform(ticket, deed)),
+                    Effect::Report(report) => {
+                        if let Some(report) = seen.look(report) {
+                            self.report(report);
                         }
-                    });
-                }
-                Ok(Claim::Probe(probe)) => {
-                    if let Err(error) = self.probe(probe).await {
-                        self.store_failed(&stop, &error).await;
                     }
                 }
-                Ok(Claim::Nothing(until)) => self.rest(&stop, until).await,
-                Err(StoreError::Closed) => break,
-                Err(error) => self.store_failed(&stop, &error).await,
             }
+            let Some(input) = under_way.next().await else { break };
+            effects = engine.step(input, self.moment());
         }
-        while attempts.join_next().await.is_some() {}
+        seen.failed.take().map_or(Ok(seen), Err)
     }
 
-    async fn heartbeat_loop(self: Arc<Self>, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(HEARTBEAT)).await.is_some() {
-            let held: Vec<_> = self.held().values().map(|held| held.lease.clone()).collect();
-            // Taken before the call: the store counts the lease from some moment after it.
-            let asked = Instant::now();
-            match self.parts.store.heartbeat(&self.worker, &held, self.now()).await {
-                Ok(lost) => self.renew(&held, &lost, asked),
-                Err(error) => tracing::warn!(%error, "leases could not be extended"),
-            }
+    async fn perform(&self, ticket: Ticket, deed: Deed) -> Input {
+        let Delivery { parts, worker, .. } = self;
+        Input::Said(
+            ticket,
+            match deed {
+                Deed::Ask(ask) => Said::Told(ask.put(parts.store.as_ref(), worker, parts.clock.now()).await),
+                Deed::Call(request) => Said::Answered(parts.client.call(&request, parts.clock.now()).await),
+                Deed::LookUp(lookup) => Said::LookedUp(parts.fetcher.ask(&lookup).await),
+                Deed::Wait(span, change) => {
+                    let _either = tokio::time::timeout(span, self.change(change)).await;
+                    Said::Woken
+                }
+            },
+        )
+    }
+
+    async fn change(&self, change: Change) {
+        match change {
+            Change::Nothing => std::future::pending().await,
+            Change::Inbox => self.parts.store.inbox_changed().await,
+            Change::Lanes => self.parts.store.lanes_changed().await,
         }
     }
 
-    async fn expire_loop(self: Arc<Self>, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(EXPIRE_EVERY)).await.is_some() {
-            match self.parts.store.expire(EXPIRE_BATCH, self.now()).await {
-                Ok(0) => {}
-                Ok(count) => tracing::debug!(count, "receipts past their retention forgotten"),
-                Err(StoreError::Closed) => return,
-                Err(error) => tracing::warn!(%error, "old receipts could not be forgotten"),
-            }
-        }
-    }
-
-    async fn rest(&self, stop: &CancellationToken, until: Option<Timestamp>) {
-        let left = until.map_or(NAP, |until| Duration::try_from(until.duration_since(self.now())).unwrap_or_default());
-        wait(stop, left.min(NAP), self.parts.store.lanes_changed()).await;
-    }
-
-    async fn store_failed(&self, stop: &CancellationToken, error: &StoreError) {
-        tracing::warn!(%error, "the store did not do its part, trying again");
-        wait(stop, AFTER_ERROR, std::future::pending()).await;
+    fn moment(&self) -> Moment {
+        Moment { now: self.parts.clock.now(), running: self.started.elapsed(), die: Die(rand::random()) }
     }
 }
 
-/// Waits for `change`, but no longer than `longest`, and not when told to stop.
-async fn wait(stop: &CancellationToken, longest: Duration, change: impl Future<Output = ()>) {
-    let _either = stop.run_until_cancelled(tokio::time::timeout(longest, change)).await;
+impl Seen {
+    /// Keeps what the caller asked for; gives back what is for the log.
+    fn look(&mut self, report: Report) -> Option<Report> {
+        match report {
+            Report::Idle(until) => self.idle = Some(until),
+            Report::StoreFailed(_, error) if self.failed.is_none() => self.failed = Some(error),
+            Report::Sorted { sources, count } => {
+                self.sorted = sources.len();
+                return Some(Report::Sorted { sources, count });
+            }
+            report => return Some(report),
+        }
+        None
+    }
 }

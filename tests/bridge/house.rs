@@ -37,6 +37,7 @@ const PURE: &[&str] = &[
     "konektor/mod.rs",
     "konektor/wire/",
     "deliver/breaker.rs",
+    "deliver/engine/",
     "deliver/fold.rs",
     "deliver/identity.rs",
     "deliver/plan/",

@@ -51,13 +51,13 @@ pub(super) enum Step {
 
 /// The end of an attempt.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct End {
+pub struct End {
     /// Where the lane goes.
-    pub(super) outcome: Outcome,
+    pub outcome: Outcome,
     /// Calls to this workspace must stop.
-    pub(super) pause: Option<PauseReason>,
+    pub pause: Option<PauseReason>,
     /// Leads that carry the same reference beside the one adopted: somebody has to merge them.
-    pub(super) doubles: Vec<LeadId>,
+    pub doubles: Vec<LeadId>,
 }
 
 impl From<Outcome> for End {

@@ -1,0 +1,376 @@
+//! One attempt: a claimed lane is read, folded, planned and called for, and settled.
+//!
+//! ```text
+//!  begin ▸ read ⇄ look up      release, when there is no time left, no permit while stopping, or the store fails
+//!            ▼                    ▲
+//!          follow ▸ permit ▸ intent (before a POST) ▸ call
+//!            ▲  │                                      │
+//!            │  ▼                                      ▼
+//!            │ settle                             plan.answered
+//!            └─────────────────────────────────────────┘
+//! ```
+
+use std::time::Duration;
+
+use super::super::fold::{Folded, fold};
+use super::super::plan::{self, End, Plan, Step};
+use super::super::{LEASE_MARGIN, retry};
+use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Told, mismatch};
+use crate::domain::event::DeadReason;
+use crate::konektor::client::CALL_TIMEOUT;
+use crate::konektor::{Answer, Request, Verdict};
+use crate::store::{
+    self, Claimed, Fenced, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
+    StoredEvent, Undelivered,
+};
+
+/// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
+/// have ended, had it been made at once.
+const PERMIT_LASTS: Duration = Duration::from_secs(30);
+
+/// A claimed lane being worked on.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) claimed: Claimed,
+    /// How long the lease lasts from when it was asked for.
+    length: Duration,
+    /// When it ends at the earliest, as [`Moment::running`]: a wall clock that jumps must not make it look longer.
+    ends: Duration,
+    /// The right to the next call, and since when it is held.
+    permit: Option<(PermitId, Duration)>,
+    called: bool,
+    log: Vec<store::Attempt>,
+    pub(super) stage: Stage,
+}
+
+/// What it waits for.
+#[derive(Debug, Default)]
+pub(super) enum Stage {
+    /// Nothing: it is being stepped, or over.
+    #[default]
+    Taken,
+    /// A sender's answer.
+    LookingUp(Box<super::look_up::Question>),
+    /// That the sender's answer is kept.
+    Keeping,
+    /// A permit, asked for then.
+    Permitting(Box<Planned>, Duration),
+    /// The time at which a permit may be had.
+    Parked(Box<Planned>),
+    /// That the intent is durable, asked for then.
+    Beginning(Box<Planned>, Duration),
+    /// Konektor's answer.
+    Calling(Box<Planned>, PermitId, Moment),
+    /// That it is settled.
+    Settling(Box<End>),
+    /// To settle again.
+    Unsettled(Box<End>),
+}
+
+/// A plan, and the call that it wants next.
+#[derive(Debug)]
+pub(super) struct Planned {
+    plan: Plan,
+    request: Request,
+}
+
+impl Attempt {
+    /// An attempt on what was `asked` for then, under a lease that lasts `longest`.
+    pub(super) fn new(claimed: Claimed, asked: Moment, longest: Duration) -> Self {
+        // The store's clock may be ahead of ours, so its end alone is not to be believed.
+        let told: Duration = claimed.lease.until.duration_since(asked.now).try_into().unwrap_or_default();
+        let length = told.min(longest);
+        Self {
+            permit: Some((claimed.permit, asked.running)),
+            length,
+            ends: asked.running + length,
+            claimed,
+            called: false,
+            log: Vec::new(),
+            stage: Stage::Taken,
+        }
+    }
+
+    /// Its lease.
+    pub(super) const fn lease(&self) -> &Lease {
+        &self.claimed.lease
+    }
+
+    /// The lease was extended from `asked` on.
+    pub(super) fn renew(&mut self, asked: Duration) {
+        self.ends = asked + self.length;
+    }
+
+    /// The lease is lost.
+    pub(super) fn lose(&mut self) {
+        self.ends = Duration::ZERO;
+    }
+
+    /// True while it waits for a permit.
+    pub(super) fn is_parked(&self) -> bool {
+        matches!(self.stage, Stage::Parked(_))
+    }
+
+    /// True while a POST is out.
+    pub(super) fn in_doubt(&self) -> bool {
+        matches!(&self.stage, Stage::Calling(planned, ..) if matches!(planned.request, Request::Create(_)))
+    }
+
+    /// Begins.
+    pub(super) fn begin(&mut self, desk: &mut Desk<'_>) -> Option<Deed> {
+        Some(self.read(desk))
+    }
+
+    /// Takes in what came of the last deed, and gives the next one; `None` when the attempt is over.
+    pub(super) fn heard(&mut self, said: Said, desk: &mut Desk<'_>) -> Option<Deed> {
+        match (std::mem::take(&mut self.stage), said) {
+            (Stage::LookingUp(question), Said::LookedUp(reply)) => Some(self.looked_up(*question, reply, desk)),
+            (Stage::Keeping, Said::Told(Ok(Told::Fenced(fenced)))) => Some(match fenced {
+                Fenced::Done | Fenced::AlreadyDone => self.read(desk),
+                Fenced::Stale => self.release(desk),
+            }),
+            (Stage::Permitting(planned, asked), Said::Told(Ok(Told::Permit(grant)))) => {
+                self.permitted(planned, asked, grant, desk)
+            }
+            (Stage::Parked(planned), Said::Woken) => Some(self.ask_permit(planned, desk)),
+            (Stage::Beginning(planned, asked), Said::Told(Ok(Told::Fenced(fenced)))) => {
+                self.begun(planned, asked, fenced, desk)
+            }
+            (Stage::Calling(planned, permit, asked), Said::Answered(answer)) => {
+                Some(self.answered(*planned, permit, asked, &answer, desk))
+            }
+            (Stage::Settling(end), Said::Told(Ok(Told::Fenced(fenced)))) => {
+                self.settled(end, fenced, desk);
+                None
+            }
+            (Stage::Settling(end), Said::Told(Err(error))) => self.not_settled(end, error, desk),
+            (Stage::Unsettled(end), Said::Woken) => Some(self.put_settlement(end)),
+            (Stage::Keeping | Stage::Permitting(..) | Stage::Beginning(..), Said::Told(Err(error))) => {
+                desk.reports.push(Report::StoreFailed("attempt", error));
+                // Whatever was done of it: nothing has been sent.
+                Some(self.settle(Outcome::Release { at: desk.moment.now + AFTER_ERROR }.into(), desk))
+            }
+            (_, said) => {
+                mismatch(&said);
+                None
+            }
+        }
+    }
+
+    /// Gives the lane back as it was: nothing has been executed.
+    pub(super) fn release(&mut self, desk: &mut Desk<'_>) -> Deed {
+        self.settle(Outcome::Release { at: desk.moment.now }.into(), desk)
+    }
+
+    /// Ends the attempt after the code stopped in the middle of it; a POST may have been out.
+    pub(super) fn bury(&mut self, in_doubt: bool, desk: &mut Desk<'_>) -> Deed {
+        let outcome = if in_doubt {
+            Outcome::Ambiguous { at: desk.moment.now }
+        } else {
+            let detail = "its provider stopped in the middle; this is a bug, please report it".to_owned();
+            Outcome::Dead {
+                why: Undelivered { reason: DeadReason::Unreadable, detail },
+                upto: last(&self.claimed.events),
+            }
+        };
+        self.settle(outcome.into(), desk)
+    }
+
+    /// Sees to what is left when it is over.
+    pub(super) fn leave(&mut self, desk: &mut Desk<'_>) {
+        self.return_permit(desk);
+        if !self.called {
+            desk.breaker.unused();
+        }
+    }
+
+    /// Folds the events, as far as they say what the lead is.
+    fn read(&mut self, desk: &mut Desk<'_>) -> Deed {
+        let external_ref = &self.claimed.lease.external_ref;
+        match fold(external_ref, &self.claimed.events, desk.setup.region, |name| (desk.setup.sources)(name)) {
+            Folded::Lead(lead) => {
+                let (plan, step) = Plan::start(lane_of(&self.claimed), *lead, desk.moment.die, desk.moment.now);
+                self.follow(plan, step, desk)
+            }
+            Folded::Ask(seq, lookup) => self.look_up(seq, *lookup, desk),
+            Folded::Withhold(holds) => self.settle(Outcome::Withheld(holds).into(), desk),
+            Folded::Unreadable(upto, why) => self.settle(Outcome::Dead { why, upto }.into(), desk),
+        }
+    }
+
+    fn follow(&mut self, plan: Plan, step: Step, desk: &mut Desk<'_>) -> Deed {
+        match step {
+            Step::Finish(end) => self.settle(end, desk),
+            Step::Call(request) => self.prepare(Box::new(Planned { plan, request }), desk),
+        }
+    }
+
+    /// One permit a call: the claim's, or one more.
+    fn prepare(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
+        let lasts = |(_, since): &(PermitId, Duration)| desk.moment.running < *since + PERMIT_LASTS;
+        match self.permit.filter(lasts) {
+            None => self.ask_permit(planned, desk),
+            Some(_) if !self.has_time(desk.moment) => self.release(desk),
+            Some(_) if matches!(planned.request, Request::Create(_)) => self.write_intent(planned, desk),
+            Some((permit, _)) => self.call(planned, permit, desk),
+        }
+    }
+
+    fn ask_permit(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
+        self.return_permit(desk);
+        self.stage = Stage::Permitting(planned, desk.moment.running);
+        Deed::Ask(Ask::Permit(self.lease().clone()))
+    }
+
+    fn permitted(
+        &mut self,
+        planned: Box<Planned>,
+        asked: Duration,
+        grant: PermitGrant,
+        desk: &mut Desk<'_>,
+    ) -> Option<Deed> {
+        match grant {
+            PermitGrant::Granted(permit) => {
+                self.permit = Some((permit, asked));
+                Some(self.prepare(planned, desk))
+            }
+            // The heartbeat keeps the lease meanwhile.
+            PermitGrant::NotBefore(at) => {
+                self.stage = Stage::Parked(planned);
+                let left: Duration = at.duration_since(desk.moment.now).try_into().unwrap_or_default();
+                Some(Deed::Wait(left.max(Duration::from_millis(1)), Change::Nothing))
+            }
+            PermitGrant::Stale => None,
+        }
+    }
+
+    fn write_intent(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
+        self.stage = Stage::Beginning(planned, desk.moment.running);
+        Deed::Ask(Ask::Begin(self.lease().clone(), last(&self.claimed.events)))
+    }
+
+    fn begun(&mut self, planned: Box<Planned>, asked: Duration, fenced: Fenced, desk: &mut Desk<'_>) -> Option<Deed> {
+        let permit = match (fenced, self.permit) {
+            (Fenced::Done | Fenced::AlreadyDone, Some((permit, _))) => permit,
+            (Fenced::Done | Fenced::AlreadyDone, None) => return Some(self.prepare(planned, desk)),
+            (Fenced::Stale, _) => return None,
+        };
+        // Writing it may have taken long: others count the quiet period from the intent, and the lease runs out.
+        if desk.moment.running > asked + retry::SENT_WITHIN {
+            return Some(self.prepare(planned, desk));
+        }
+        Some(if self.has_time(desk.moment) { self.call(planned, permit, desk) } else { self.release(desk) })
+    }
+
+    fn call(&mut self, planned: Box<Planned>, permit: PermitId, desk: &mut Desk<'_>) -> Deed {
+        self.permit = None;
+        self.called = true;
+        let request = planned.request.clone();
+        self.stage = Stage::Calling(planned, permit, desk.moment);
+        Deed::Call(request)
+    }
+
+    fn answered(
+        &mut self,
+        planned: Planned,
+        permit: PermitId,
+        asked: Moment,
+        answer: &Answer,
+        desk: &mut Desk<'_>,
+    ) -> Deed {
+        let Planned { mut plan, request } = planned;
+        let took = desk.called(&request, answer, permit, asked);
+        self.log.push(note(&request, answer, asked, took));
+        let step = plan.answered(&request, answer, asked.now, desk.moment.now);
+        self.follow(plan, step, desk)
+    }
+
+    /// True while a call can be begun and ended well inside the lease.
+    fn has_time(&self, moment: Moment) -> bool {
+        moment.running + CALL_TIMEOUT + LEASE_MARGIN < self.ends
+    }
+
+    pub(super) fn settle(&mut self, end: End, desk: &mut Desk<'_>) -> Deed {
+        self.return_permit(desk);
+        if let Some(why) = end.pause {
+            desk.errands.push(Ask::Pause(why));
+            desk.reports.push(Report::Paused(why));
+        }
+        self.put_settlement(Box::new(end))
+    }
+
+    fn put_settlement(&mut self, end: Box<End>) -> Deed {
+        let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone() };
+        self.stage = Stage::Settling(end);
+        Deed::Ask(Ask::Settle(self.lease().clone(), settlement))
+    }
+
+    fn settled(&self, end: Box<End>, fenced: Fenced, desk: &mut Desk<'_>) {
+        match fenced {
+            // Under this very fence: an earlier settlement whose answer was lost.
+            Fenced::Done | Fenced::AlreadyDone => {
+                let claimed = Box::new(self.claimed.clone());
+                desk.reports.push(Report::Settled { claimed, end, at: desk.moment.now });
+            }
+            Fenced::Stale => {}
+        }
+    }
+
+    /// Settling is safe to repeat; what cannot be settled while the lease lasts is taken up again after it.
+    fn not_settled(&mut self, end: Box<End>, error: StoreError, desk: &mut Desk<'_>) -> Option<Deed> {
+        let again = !matches!(error, StoreError::Closed) && desk.moment.running + AFTER_ERROR < self.ends;
+        desk.reports.push(Report::StoreFailed("settle", error));
+        if !again {
+            return None;
+        }
+        self.stage = Stage::Unsettled(end);
+        Some(Deed::Wait(AFTER_ERROR, Change::Nothing))
+    }
+
+    fn return_permit(&mut self, desk: &mut Desk<'_>) {
+        if let Some((permit, _)) = self.permit.take() {
+            desk.errands.push(Ask::Observe(permit, Observation::Unsent));
+        }
+    }
+
+    pub(super) fn note(&mut self, entry: store::Attempt) {
+        self.log.push(entry);
+    }
+}
+
+fn lane_of(claimed: &Claimed) -> plan::Lane {
+    plan::Lane {
+        external_ref: claimed.lease.external_ref.clone(),
+        lead_id: claimed.lead_id.clone(),
+        intent: claimed.intent,
+        negatives: claimed.negatives,
+        attempts: claimed.attempts,
+        failing_since: claimed.failing_since,
+        upto: last(&claimed.events),
+    }
+}
+
+fn last(events: &[StoredEvent]) -> Seq {
+    events.last().map_or(0, |event| event.seq)
+}
+
+fn note(request: &Request, answer: &Answer, asked: Moment, took: Duration) -> store::Attempt {
+    let what = match &answer.verdict {
+        Verdict::Invalid(errors) => errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        Verdict::Unsent(why) | Verdict::Unclear(why) => (*why).to_owned(),
+        verdict => verdict.word().to_owned(),
+    };
+    let id = answer.request_id.as_deref().map(|id| format!(" (Konektor request {id})")).unwrap_or_default();
+    store::Attempt {
+        at: asked.now,
+        call: request.word().to_owned(),
+        status: answer.status,
+        millis: millis(took),
+        note: format!("{what}{id}"),
+    }
+}
+
+/// For a lane's log.
+pub(super) fn millis(took: Duration) -> u64 {
+    took.as_millis().try_into().unwrap_or(u64::MAX)
+}

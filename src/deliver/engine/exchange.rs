@@ -1,0 +1,247 @@
+//! What the engine and the world say to each other.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::super::plan::End;
+use super::super::retry::Die;
+use crate::domain::event::SourceName;
+use crate::konektor::{Answer, Request, Verdict};
+use crate::providers::Lookup;
+use crate::store::{
+    Claim, Claimed, Fenced, InboxRecord, Lease, Observation, PauseReason, PermitGrant, PermitId, Seq, Settlement,
+    SortCount, Sorted, Store, StoreError, WorkerId,
+};
+
+/// What is true when something is said.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Moment {
+    /// The wall clock's time. It may be wrong, and jump.
+    pub now: Timestamp,
+    /// How long the engine has been running, by a clock that neither stands still nor goes back.
+    pub running: Duration,
+    /// A number that was drawn for this moment.
+    pub die: Die,
+}
+
+/// Ties what is said to the effect that asked for it. Never used twice, so that an answer that comes again is nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub(super) u64);
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum Input {
+    /// What came of a deed.
+    Said(Ticket, Said),
+    /// Begin nothing new, end what is under way.
+    Stop,
+}
+
+/// What the engine wants.
+#[derive(Debug)]
+pub enum Effect {
+    /// Do this, and say under this ticket what came of it.
+    Do(Ticket, Deed),
+    /// Write this down for people. Nothing is to be said to it.
+    Report(Report),
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Deed {
+    /// Ask the store.
+    Ask(Ask),
+    /// Call Konektor, within its time-out.
+    Call(Request),
+    /// Ask a sender's own API.
+    LookUp(Lookup),
+    /// Wait for this long, or until something has changed.
+    Wait(Duration, Change),
+}
+
+/// What ends a wait early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    Nothing,
+    /// Something may have come into the inbox.
+    Inbox,
+    /// A claim may give more than the last one did.
+    Lanes,
+}
+
+/// What came of a deed.
+#[derive(Debug)]
+pub enum Said {
+    /// To [`Deed::Ask`].
+    Told(Result<Told, StoreError>),
+    /// To [`Deed::Call`].
+    Answered(Answer),
+    /// To [`Deed::LookUp`]; `None` when nobody answered.
+    LookedUp(Option<Reply>),
+    /// To [`Deed::Wait`].
+    Woken,
+}
+
+/// A sender's answer to a lookup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, capped.
+    pub body: Vec<u8>,
+}
+
+/// What the store is asked; each is one verb of [`Store`].
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// [`Store::unsorted`].
+    Unsorted(usize),
+    /// [`Store::sort`].
+    Sort(Vec<Sorted>),
+    /// [`Store::expire`].
+    Expire(usize),
+    /// [`Store::claim`].
+    Claim,
+    /// [`Store::begin`].
+    Begin(Lease, Seq),
+    /// [`Store::permit`].
+    Permit(Lease),
+    /// [`Store::fetched`].
+    Fetched(Lease, Seq, Bytes),
+    /// [`Store::settle`].
+    Settle(Lease, Settlement),
+    /// [`Store::observe`].
+    Observe(PermitId, Observation),
+    /// [`Store::heartbeat`].
+    Heartbeat(Vec<Lease>),
+    /// [`Store::pause`].
+    Pause(PauseReason),
+    /// [`Store::resume`].
+    Resume(u64),
+}
+
+/// What the store says.
+#[derive(Debug)]
+pub enum Told {
+    /// To [`Ask::Unsorted`].
+    Unsorted(Vec<InboxRecord>),
+    /// To [`Ask::Sort`].
+    Sorted(SortCount),
+    /// To [`Ask::Expire`].
+    Expired(usize),
+    /// To [`Ask::Claim`].
+    Claim(Claim),
+    /// To [`Ask::Begin`], [`Ask::Fetched`] and [`Ask::Settle`].
+    Fenced(Fenced),
+    /// To [`Ask::Permit`].
+    Permit(PermitGrant),
+    /// To [`Ask::Heartbeat`]: the leases that are lost.
+    Lost(Vec<Lease>),
+    /// To [`Ask::Observe`], [`Ask::Pause`] and [`Ask::Resume`].
+    Done,
+}
+
+impl Ask {
+    /// Asks `store`, as `worker`.
+    ///
+    /// # Errors
+    /// What the store could not do.
+    pub async fn put(self, store: &dyn Store, worker: &WorkerId, now: Timestamp) -> Result<Told, StoreError> {
+        Ok(match self {
+            Self::Unsorted(max) => Told::Unsorted(store.unsorted(max).await?),
+            Self::Sort(sorted) => Told::Sorted(store.sort(sorted, now).await?),
+            Self::Expire(max) => Told::Expired(store.expire(max, now).await?),
+            Self::Claim => Told::Claim(store.claim(worker, now).await?),
+            Self::Begin(lease, upto) => Told::Fenced(store.begin(&lease, upto, now).await?),
+            Self::Permit(lease) => Told::Permit(store.permit(&lease, now).await?),
+            Self::Fetched(lease, seq, fields) => Told::Fenced(store.fetched(&lease, seq, fields).await?),
+            Self::Settle(lease, settlement) => Told::Fenced(store.settle(&lease, settlement, now).await?),
+            Self::Heartbeat(held) => Told::Lost(store.heartbeat(worker, &held, now).await?),
+            Self::Observe(permit, seen) => {
+                store.observe(permit, seen, now).await?;
+                Told::Done
+            }
+            Self::Pause(why) => {
+                store.pause(why, now).await?;
+                Told::Done
+            }
+            Self::Resume(generation) => {
+                store.resume(Some(generation), now).await?;
+                Told::Done
+            }
+        })
+    }
+}
+
+/// What people may want to know: for the log and the metrics.
+#[derive(Debug)]
+pub enum Report {
+    /// A batch was sorted.
+    Sorted {
+        /// Whose webhooks they were, one by one.
+        sources: Vec<SourceName>,
+        /// What became of them.
+        count: SortCount,
+    },
+    /// There is nothing to deliver, until this time (`None`: until something comes in).
+    Idle(Option<Timestamp>),
+    /// Konektor was called.
+    Called {
+        /// The call's word.
+        call: &'static str,
+        /// What its answer means.
+        verdict: Verdict,
+        /// HTTP status; absent when there was no answer.
+        status: Option<u16>,
+        /// From the request to the answer.
+        took: Duration,
+    },
+    /// Konektor fails again and again, and calls wait.
+    BreakerOpened(&'static str),
+    /// A sender's own API was asked.
+    LookedUp {
+        /// Whose.
+        source: SourceName,
+        /// What came of it.
+        end: LookupEnd,
+        /// From the first question to the last answer.
+        took: Duration,
+    },
+    /// An attempt has ended.
+    Settled {
+        /// What had been claimed.
+        claimed: Box<Claimed>,
+        /// How it ended.
+        end: Box<End>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Calls to this workspace must stop.
+    Paused(PauseReason),
+    /// Calls to this workspace may go on.
+    Resumed(PauseReason),
+    /// Receipts past their retention were forgotten.
+    Expired(usize),
+    /// The store did not do its part: what was to be done, and why it was not.
+    StoreFailed(&'static str, StoreError),
+    /// The code stopped in the middle of an attempt.
+    Bug,
+}
+
+/// What came of asking a sender's own API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookupEnd {
+    /// The fields.
+    Got,
+    /// Not now.
+    Later,
+    /// Not for anybody until a person mends the access; the sentence says what to do.
+    Blocked(String),
+    /// Never.
+    GaveUp,
+}

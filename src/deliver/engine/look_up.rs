@@ -1,0 +1,115 @@
+//! Asking a sender's own API for the fields that its webhook only names.
+
+use std::time::Duration;
+
+use super::super::retry;
+use super::attempt::{Attempt, Stage, millis};
+use super::{Ask, Deed, Desk, LookupEnd, Moment, Reply, Report, body_of};
+use crate::domain::event::{DeadReason, SourceName};
+use crate::providers::{Fetched, Lookup, LookupAnswer};
+use crate::store::{self, Outcome, Seq, Undelivered};
+
+/// A narrower question may follow a refused one, and a narrower one still; not for ever.
+const QUESTIONS: u32 = 3;
+
+/// A question to a sender, of one event.
+#[derive(Debug)]
+pub(super) struct Question {
+    seq: Seq,
+    lookup: Lookup,
+    asked: u32,
+    since: Moment,
+}
+
+impl Attempt {
+    /// Asks for the fields of the event `seq`.
+    pub(super) fn look_up(&mut self, seq: Seq, lookup: Lookup, desk: &Desk<'_>) -> Deed {
+        self.ask_sender(Question { seq, lookup, asked: 1, since: desk.moment })
+    }
+
+    fn ask_sender(&mut self, question: Question) -> Deed {
+        let deed = Deed::LookUp(question.lookup.clone());
+        self.stage = Stage::LookingUp(Box::new(question));
+        deed
+    }
+
+    pub(super) fn looked_up(&mut self, question: Question, reply: Option<Reply>, desk: &mut Desk<'_>) -> Deed {
+        let attempt = self.claimed.attempts;
+        let event = self.claimed.events.iter_mut().find(|event| event.seq == question.seq);
+        let event = event.expect("the fold names an event it was given");
+        let Some(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
+        let name = event.source.clone();
+        let fetched = match &reply {
+            None => {
+                let after = retry::backoff(attempt, desk.moment.die);
+                Fetched::RetryAfter(after, "the sender's API could not be reached".into())
+            }
+            Some(Reply { status, headers, body }) => {
+                let answer = LookupAnswer { status: *status, headers, body, attempt };
+                let item = body_of(event, &self.claimed.lease.external_ref);
+                source.provider.looked_up(&item, &question.lookup, &answer)
+            }
+        };
+        match fetched {
+            Fetched::Lead(fields) => {
+                event.fetched = Some(fields.clone());
+                report(&name, LookupEnd::Got, &question, desk);
+                self.stage = Stage::Keeping;
+                Deed::Ask(Ask::Fetched(self.lease().clone(), question.seq, fields))
+            }
+            Fetched::AskInstead(narrower) if question.asked < QUESTIONS => {
+                self.ask_sender(Question { lookup: *narrower, asked: question.asked + 1, ..question })
+            }
+            Fetched::AskInstead(_) => {
+                let why = "the sender's API refused every question; check the token's permissions, then replay";
+                self.give_up(&name, &question, why.into(), desk)
+            }
+            Fetched::GiveUp(why) => self.give_up(&name, &question, why, desk),
+            Fetched::RetryAfter(after, why) => self.later(&name, &question, after, why, desk),
+            Fetched::Blocked(after, why) => {
+                report(&name, LookupEnd::Blocked(why.clone()), &question, desk);
+                self.note_lookup(&question, why, desk);
+                self.settle(Outcome::Retry { at: desk.moment.now + after, counted: false }.into(), desk)
+            }
+        }
+    }
+
+    fn later(
+        &mut self,
+        name: &SourceName,
+        question: &Question,
+        after: Duration,
+        why: String,
+        desk: &mut Desk<'_>,
+    ) -> Deed {
+        let patience = self.claimed.failing_since.map(|since| since + retry::CREATE_FOR);
+        if patience.is_some_and(|until| until <= desk.moment.now) {
+            let hours = retry::CREATE_FOR.as_secs() / 3600;
+            return self.give_up(name, question, format!("{why}, for {hours} hours; replay it when it answers"), desk);
+        }
+        report(name, LookupEnd::Later, question, desk);
+        self.note_lookup(question, why, desk);
+        self.settle(Outcome::Retry { at: desk.moment.now + after, counted: true }.into(), desk)
+    }
+
+    fn give_up(&mut self, name: &SourceName, question: &Question, why: String, desk: &mut Desk<'_>) -> Deed {
+        report(name, LookupEnd::GaveUp, question, desk);
+        self.note_lookup(question, why.clone(), desk);
+        let why = Undelivered { reason: DeadReason::FetchFailed, detail: why };
+        self.settle(Outcome::Dead { upto: question.seq, why }.into(), desk)
+    }
+
+    fn note_lookup(&mut self, question: &Question, note: String, desk: &Desk<'_>) {
+        let millis = millis(took(question, desk));
+        self.note(store::Attempt { at: question.since.now, call: "fetch".into(), status: None, millis, note });
+    }
+}
+
+fn report(name: &SourceName, end: LookupEnd, question: &Question, desk: &mut Desk<'_>) {
+    let took = took(question, desk);
+    desk.reports.push(Report::LookedUp { source: name.clone(), end, took });
+}
+
+fn took(question: &Question, desk: &Desk<'_>) -> Duration {
+    desk.moment.running.saturating_sub(question.since.running)
+}

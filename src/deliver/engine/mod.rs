@@ -1,0 +1,333 @@
+//! Delivery as a state machine: what the world says goes in, what is to be done comes out. Pure: it does no I/O, asks no
+//! clock and throws no dice, so that hours of it can be played through in a blink, with everything that can go wrong.
+//!
+//! ```text
+//!              ┌─────────────────────────── Engine::step ─────────────────────────────┐
+//!   Said ─────▶│ sorter      unsorted ▸ split ▸ sort                                  │─────▶ Deed (ask the store, call,
+//!  (ticket)    │ dispatcher  claim ▸ attempt: (look up) ▸ fold ▸ plan ⇄ call ▸ settle │       look up, wait), each under
+//!   Stop ─────▶│ heart       extends the leases of the attempts                       │       a ticket
+//!              │ expirer     forgets old receipts                                     │─────▶ Report
+//!              └──────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Everybody in it waits for exactly one thing at a time, under a ticket of its own; an errand is what nobody waits for.
+
+mod attempt;
+mod exchange;
+mod look_up;
+mod loops;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use super::SourceOf;
+use super::breaker::Breaker;
+use super::fold::body_of;
+use crate::domain::region::Region;
+use crate::konektor::{Answer, Request, Verdict};
+use crate::store::{Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
+use attempt::Attempt;
+pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Ticket, Told};
+use loops::{Beat, Claiming, Expiring, Sorting};
+
+/// Pause after an error of the store.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+/// How often an errand is tried: a permit of which nothing is heard is forgotten by itself after a minute.
+const ERRAND_TRIES: u32 = 10;
+
+/// What an engine knows from the start.
+#[derive(Clone)]
+pub struct Setup {
+    /// The sources as they now are.
+    pub sources: SourceOf,
+    /// Region for phone numbers of sources that set none.
+    pub region: Region,
+    /// How long the store's leases last without a heartbeat.
+    pub lease: Duration,
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Setup({}, {:?})", self.region, self.lease)
+    }
+}
+
+/// One worker's delivering half.
+#[derive(Debug)]
+pub struct Engine {
+    setup: Setup,
+    breaker: Breaker,
+    waiting: BTreeMap<Ticket, Party>,
+    tickets: u64,
+    mode: Mode,
+}
+
+/// Whether the engine goes on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It does one thing at a time, when asked.
+    ByHand,
+    /// It goes on until told to stop.
+    Running,
+    /// It ends what is under way.
+    Stopping,
+}
+
+/// Who waits for something.
+#[derive(Debug)]
+enum Party {
+    Sorter(Sorting),
+    Dispatcher(Claiming),
+    Attempt(Box<Attempt>),
+    Probe(Probe, Moment),
+    Heart(Beat),
+    Expirer(Expiring),
+    Errand(Ask, u32),
+}
+
+/// What a party works with while it is told something.
+struct Desk<'a> {
+    setup: &'a Setup,
+    breaker: &'a mut Breaker,
+    moment: Moment,
+    errands: Vec<Ask>,
+    reports: Vec<Report>,
+}
+
+impl Engine {
+    /// An engine at rest.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self { setup, breaker: Breaker::default(), waiting: BTreeMap::new(), tickets: 0, mode: Mode::ByHand }
+    }
+
+    /// Sets it going: it sorts and delivers until [`Input::Stop`].
+    pub fn start(&mut self, moment: Moment) -> Vec<Effect> {
+        self.mode = Mode::Running;
+        let mut out = Vec::new();
+        self.start_loops(&mut out);
+        self.dispatch(moment, &mut out);
+        out
+    }
+
+    /// Sorts one batch, by hand.
+    pub fn sort_once(&mut self) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.read_inbox(&mut out);
+        out
+    }
+
+    /// Claims once, by hand, and works off what that gives.
+    pub fn claim_once(&mut self, moment: Moment) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.claim(moment, &mut out);
+        out
+    }
+
+    /// True when nothing is under way any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Takes one thing in, and gives what is to be done about it.
+    pub fn step(&mut self, input: Input, moment: Moment) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match input {
+            Input::Stop => self.stop(moment, &mut out),
+            Input::Said(ticket, said) => {
+                if matches!(said, Said::Told(Err(StoreError::Closed))) {
+                    self.stop(moment, &mut out);
+                }
+                // What comes a second time, or after its party has gone, is nobody's.
+                if let Some(party) = self.waiting.remove(&ticket) {
+                    self.hear(party, said, moment, &mut out);
+                }
+            }
+        }
+        self.dispatch(moment, &mut out);
+        self.end_heart();
+        out
+    }
+
+    fn hear(&mut self, party: Party, said: Said, moment: Moment, out: &mut Vec<Effect>) {
+        match party {
+            Party::Sorter(sorting) => self.sort_on(sorting, said, out),
+            Party::Dispatcher(claiming) => self.claimed(claiming, said, moment, out),
+            Party::Attempt(attempt) => self.attempt_on(attempt, said, moment, out),
+            Party::Probe(probe, asked) => self.probed(probe, asked, said, moment, out),
+            Party::Heart(beat) => self.beat_on(beat, said, moment, out),
+            Party::Expirer(expiring) => self.expire_on(expiring, said, out),
+            Party::Errand(ask, tries) => self.errand_on(ask, tries, said, out),
+        }
+    }
+
+    /// Nothing new begins; who only waits goes, and who holds a lane gives it back.
+    fn stop(&mut self, moment: Moment, out: &mut Vec<Effect>) {
+        if self.mode == Mode::Stopping {
+            return;
+        }
+        self.mode = Mode::Stopping;
+        self.waiting.retain(|_, party| !party.only_waits());
+        let parked: Vec<Ticket> =
+            self.waiting.iter().filter(|(_, party)| party.is_parked()).map(|(at, _)| *at).collect();
+        for ticket in parked {
+            if let Some(Party::Attempt(attempt)) = self.waiting.remove(&ticket) {
+                self.with_attempt(attempt, moment, out, |attempt, desk| Some(attempt.release(desk)));
+            }
+        }
+    }
+
+    fn attempt_on(&mut self, attempt: Box<Attempt>, said: Said, moment: Moment, out: &mut Vec<Effect>) {
+        self.with_attempt(attempt, moment, out, |attempt, desk| attempt.heard(said, desk));
+    }
+
+    /// Lets `attempt` take its next step, and sees to what it leaves behind when it is over.
+    fn with_attempt(
+        &mut self,
+        mut attempt: Box<Attempt>,
+        moment: Moment,
+        out: &mut Vec<Effect>,
+        step: impl FnOnce(&mut Attempt, &mut Desk<'_>) -> Option<Deed>,
+    ) {
+        let Self { setup, breaker, .. } = self;
+        let mut desk = Desk { setup, breaker, moment, errands: Vec::new(), reports: Vec::new() };
+        let in_doubt = attempt.in_doubt();
+        // A bug in a provider, or in a plan, ends the attempt that shows it, and not delivery.
+        let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| step(&mut attempt, &mut desk)));
+        let next = stepped.unwrap_or_else(|_| {
+            desk.reports.push(Report::Bug);
+            Some(attempt.bury(in_doubt, &mut desk))
+        });
+        if next.is_none() {
+            attempt.leave(&mut desk);
+        }
+        let Desk { errands, reports, .. } = desk;
+        out.extend(reports.into_iter().map(Effect::Report));
+        for ask in errands {
+            self.run_errand(ask, out);
+        }
+        if let Some(deed) = next {
+            self.wait_for(deed, Party::Attempt(attempt), out);
+        }
+    }
+
+    fn probe(&mut self, probe: Probe, moment: Moment, out: &mut Vec<Effect>) {
+        self.wait_for(Deed::Call(Request::Probe), Party::Probe(probe, moment), out);
+    }
+
+    fn probed(&mut self, probe: Probe, asked: Moment, said: Said, moment: Moment, out: &mut Vec<Effect>) {
+        let Said::Answered(answer) = said else { return mismatch(&said) };
+        let Self { setup, breaker, .. } = self;
+        let mut desk = Desk { setup, breaker, moment, errands: Vec::new(), reports: Vec::new() };
+        desk.called(&Request::Probe, &answer, probe.permit, asked);
+        let allowed = match answer.verdict {
+            Verdict::Allowed => true,
+            // The key is known again; that it may not read leads is no reason to stop writing them.
+            Verdict::Forbidden => probe.why == PauseReason::Unauthorized,
+            _ => false,
+        };
+        if allowed {
+            desk.errands.push(Ask::Resume(probe.generation));
+            desk.reports.push(Report::Resumed(probe.why));
+        }
+        let Desk { errands, reports, .. } = desk;
+        out.extend(reports.into_iter().map(Effect::Report));
+        for ask in errands {
+            self.run_errand(ask, out);
+        }
+    }
+
+    /// Asks the store for something that nobody waits for.
+    fn run_errand(&mut self, ask: Ask, out: &mut Vec<Effect>) {
+        self.wait_for(Deed::Ask(ask.clone()), Party::Errand(ask, 1), out);
+    }
+
+    fn errand_on(&mut self, ask: Ask, tries: u32, said: Said, out: &mut Vec<Effect>) {
+        match said {
+            Said::Told(Ok(_)) => {}
+            Said::Told(Err(error)) => {
+                let again = !matches!(error, StoreError::Closed) && tries < ERRAND_TRIES;
+                out.push(Effect::Report(Report::StoreFailed("errand", error)));
+                if again {
+                    self.wait_for(Deed::Wait(AFTER_ERROR, Change::Nothing), Party::Errand(ask, tries + 1), out);
+                }
+            }
+            Said::Woken => self.wait_for(Deed::Ask(ask.clone()), Party::Errand(ask, tries), out),
+            said => mismatch(&said),
+        }
+    }
+
+    /// Wants `deed` done, and remembers who waits for what comes of it.
+    fn wait_for(&mut self, deed: Deed, party: Party, out: &mut Vec<Effect>) {
+        let ticket = Ticket(self.tickets);
+        self.tickets += 1;
+        self.waiting.insert(ticket, party);
+        out.push(Effect::Do(ticket, deed));
+    }
+
+    fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.waiting
+            .values()
+            .filter_map(|party| if let Party::Attempt(attempt) = party { Some(&**attempt) } else { None })
+    }
+}
+
+impl Party {
+    /// True when nothing is lost if it goes.
+    fn only_waits(&self) -> bool {
+        match self {
+            Self::Sorter(sorting) => *sorting == Sorting::Resting,
+            Self::Dispatcher(claiming) => *claiming == Claiming::Resting,
+            Self::Expirer(expiring) => *expiring == Expiring::Resting,
+            Self::Attempt(_) | Self::Probe(..) | Self::Heart(_) | Self::Errand(..) => false,
+        }
+    }
+
+    /// True for an attempt that waits for a permit.
+    fn is_parked(&self) -> bool {
+        matches!(self, Self::Attempt(attempt) if attempt.is_parked())
+    }
+}
+
+impl Desk<'_> {
+    /// Tells the limiter, the breaker and the people what Konektor answered; gives how long it took.
+    fn called(&mut self, request: &Request, answer: &Answer, permit: PermitId, asked: Moment) -> Duration {
+        let took = self.moment.running.saturating_sub(asked.running);
+        self.errands.push(Ask::Observe(permit, observation(answer)));
+        self.reports.push(Report::Called {
+            call: request.word(),
+            verdict: answer.verdict.clone(),
+            status: answer.status,
+            took,
+        });
+        match answer.verdict {
+            Verdict::Unsent(_) | Verdict::Unclear(_) => {
+                if self.breaker.failed(self.moment.now, self.moment.die) {
+                    self.reports.push(Report::BreakerOpened(request.word()));
+                }
+            }
+            _ => self.breaker.answered(),
+        }
+        took
+    }
+}
+
+fn observation(answer: &Answer) -> Observation {
+    match answer.verdict {
+        Verdict::Unsent(_) => Observation::Unsent,
+        _ => Observation::Answered(RateHeaders {
+            limit: answer.rate.limit,
+            remaining: answer.rate.remaining,
+            reset: answer.rate.reset,
+            retry_after: answer.rate.retry_after,
+            throttled: answer.verdict == Verdict::Throttled,
+        }),
+    }
+}
+
+/// A deed was answered with what belongs to another. Its party goes, and what it held ends by itself.
+fn mismatch(said: &Said) {
+    debug_assert!(false, "this is not an answer to what was asked: {said:?}");
+}

@@ -1,0 +1,85 @@
+//! What the engine reports, into the log and the metrics. No personal data is in it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::engine::{LookupEnd, Report};
+use super::{Delivery, End};
+use crate::store::{Claimed, Outcome, PauseReason};
+
+impl Delivery {
+    /// Writes one report down.
+    pub(super) fn report(&self, report: Report) {
+        let metrics = &self.parts.metrics;
+        match report {
+            Report::Sorted { sources, count } => {
+                metrics.sorted(&sources, count.duplicates, count.withheld, count.unreadable);
+            }
+            Report::Idle(_) | Report::Expired(0) => {}
+            Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),
+            Report::Called { call, verdict, status, took } => {
+                metrics.upstream_call(call, verdict.word(), took);
+                tracing::debug!(call, status, took_ms = %took.as_millis(), "Konektor answered");
+            }
+            Report::BreakerOpened(call) => tracing::warn!(call, "Konektor fails again and again, calls wait"),
+            Report::LookedUp { source, end, took } => {
+                metrics.upstream_call("fetch", end.word(), took);
+                if let LookupEnd::Blocked(why) = end {
+                    tracing::error!(%source, why, "the sender's API refuses everybody; leads wait until it is mended");
+                }
+            }
+            Report::Settled { claimed, end, at } => self.settled(&claimed, &end, at),
+            Report::Paused(PauseReason::Operator) => tracing::info!("calls wait until a person lets them go on"),
+            Report::Paused(why) => {
+                tracing::error!(%why, "Konektor refuses every call; webhooks are kept, calls wait until it is mended");
+            }
+            Report::Resumed(was) => tracing::info!(%was, "Konektor accepts the key again, calls go on"),
+            Report::StoreFailed(what, error) => {
+                tracing::warn!(what, %error, "the store did not do its part, trying again");
+            }
+            Report::Bug => tracing::error!("the code stopped in the middle of a lane; this is a bug, please report it"),
+        }
+    }
+
+    /// One line and the counters for what an attempt came to.
+    fn settled(&self, claimed: &Claimed, end: &End, at: Timestamp) {
+        let metrics = &self.parts.metrics;
+        if !end.doubles.is_empty() {
+            metrics.doubled();
+            let ids: Vec<_> = end.doubles.iter().map(ToString::to_string).collect();
+            tracing::error!(also = ids.join(" "), "Konektor has this lead more than once; merge them there");
+        }
+        match &end.outcome {
+            Outcome::Done { lead_id, upto } => {
+                for event in claimed.events.iter().filter(|event| event.seq <= *upto) {
+                    let waited = Duration::try_from(at.duration_since(event.received)).unwrap_or_default();
+                    metrics.delivered(&event.source, claimed.lead_id.is_none().then_some(waited));
+                    let (source, request, ms) = (&event.source, &event.request_id, waited.as_millis());
+                    tracing::info!(%source, request_id = %request, lead = %lead_id, after_ms = %ms, "lead delivered");
+                }
+            }
+            Outcome::Dead { why, upto } => {
+                for event in claimed.events.iter().filter(|event| event.seq <= *upto) {
+                    metrics.dead(why.reason.into());
+                    let (source, request) = (&event.source, &event.request_id);
+                    tracing::error!(%source, request_id = %request, reason = %why.reason, why = why.detail, "lead given up");
+                }
+            }
+            Outcome::Withheld(holds) => holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into())),
+            Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {}
+        }
+    }
+}
+
+impl LookupEnd {
+    /// The word for metrics.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Got => "ok",
+            Self::Later => "retry",
+            Self::Blocked(_) => "blocked",
+            Self::GaveUp => "gave_up",
+        }
+    }
+}
