@@ -148,6 +148,14 @@ impl Gate {
         }
     }
 
+    /// The clock was set back.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.limiter.set_back(by);
+        if let Some(paused) = &mut self.paused {
+            paused.next_probe -= by;
+        }
+    }
+
     /// Why calls are stopped, and since when.
     pub(super) fn paused(&self) -> Option<(PauseReason, Timestamp)> {
         self.paused.as_ref().map(|paused| (paused.why, paused.since))

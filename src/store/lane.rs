@@ -333,6 +333,21 @@ impl Lane {
         None
     }
 
+    /// The clock was set back: what it waits for comes as much earlier.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        match &mut self.state {
+            State::Waiting { due, .. } => *due -= by,
+            State::Leased { from, until, .. } => {
+                *from -= by;
+                *until -= by;
+            }
+            State::Idle | State::Ready | State::Dead => {}
+        }
+        if let Some(intent) = &mut self.intent {
+            intent.at -= by;
+        }
+    }
+
     /// Whether its newest delivered event is newer than `seq`.
     pub(super) const fn is_late(&self, seq: Seq) -> bool {
         seq < self.delivered

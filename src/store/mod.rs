@@ -4,6 +4,7 @@
 //! backends share the pure parts: the lane's state machine in `lane`, the rate limiter in `limit`, and in `gate` whether a
 //! call may go out now, and for whom.
 
+mod audit;
 mod gate;
 mod lane;
 mod limit;
@@ -11,6 +12,7 @@ mod memory;
 mod options;
 mod receipt;
 mod sqlite;
+mod time;
 mod view;
 mod work;
 
@@ -21,6 +23,7 @@ use jiff::Timestamp;
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
+pub use audit::{Audit, Flaw, Rule};
 pub use memory::MemoryStore;
 pub use options::Options;
 pub use sqlite::{OpenError, SqliteStore};
@@ -36,7 +39,8 @@ pub use work::{
 /// Place of an event in the order of arrival, over all lanes. Grows, never reused.
 pub type Seq = u64;
 
-/// Durable state of the bridge. `now` is passed in and never goes back for a store that it is given to.
+/// Durable state of the bridge. `now` is passed in, by one clock: when that is set back by more than a minute, what is due
+/// comes as much earlier; by less, time stands still for as long.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Appends a verified webhook to the inbox. **Durable when it returns**: only then may the sender hear 200.
@@ -122,6 +126,12 @@ pub trait Store: Send + Sync {
 
     /// Numbers for the person on duty.
     async fn stats(&self, now: Timestamp) -> Result<Stats, StoreError>;
+
+    /// Looks whether what is held agrees with itself. Without `after` at the whole (the counters, the limiter, the
+    /// backend's own files), then at `max` lanes and their events a call, from `after` on: pass the `next` of the answer
+    /// before. Each call is of one moment, so it may be asked while everything goes on; the first takes as long as
+    /// reading all that is held. Changes nothing.
+    async fn audit(&self, after: Option<u64>, max: usize, now: Timestamp) -> Result<Audit, StoreError>;
 
     /// Remembers that these sources have been on, for ever.
     async fn remember_sources(&self, on: &[SourceName], now: Timestamp) -> Result<(), StoreError>;

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved, Observation,
-    PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats, Store, StoreError,
-    WorkerId,
+    Audit, Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved,
+    Observation, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats, Store,
+    StoreError, WorkerId,
 };
 
 /// What it does with what it is asked to keep.
@@ -42,6 +42,8 @@ pub(crate) struct ScriptedStore {
     pub(crate) events: Mutex<Vec<EventDetail>>,
     pub(crate) queries: Mutex<Vec<EventQuery>>,
     pub(crate) moves: Mutex<Vec<Move>>,
+    pub(crate) audits: Mutex<Vec<(Option<u64>, usize)>>,
+    pub(crate) audit: Mutex<Audit>,
 }
 
 impl ScriptedStore {
@@ -55,6 +57,8 @@ impl ScriptedStore {
             events: Mutex::default(),
             queries: Mutex::default(),
             moves: Mutex::default(),
+            audits: Mutex::default(),
+            audit: Mutex::default(),
         }
     }
 
@@ -145,6 +149,12 @@ impl Store for ScriptedStore {
     async fn stats(&self, _now: Timestamp) -> Result<Stats, StoreError> {
         self.answers()?;
         Ok(Stats { paused: *self.paused.lock().unwrap(), ..self.stats.lock().unwrap().clone() })
+    }
+
+    async fn audit(&self, after: Option<u64>, max: usize, _now: Timestamp) -> Result<Audit, StoreError> {
+        self.answers()?;
+        self.audits.lock().unwrap().push((after, max));
+        Ok(self.audit.lock().unwrap().clone())
     }
 
     async fn remember_sources(&self, on: &[SourceName], _now: Timestamp) -> Result<(), StoreError> {

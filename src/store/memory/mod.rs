@@ -1,6 +1,7 @@
 //! The store as a plain model in memory: the meaning of each verb in as few words as it takes. The durable backends are
 //! tested against it, and it serves tests and demos that need no disk.
 
+mod audit;
 mod deliver;
 mod model;
 mod people;
@@ -14,9 +15,9 @@ use tokio::sync::Notify;
 
 use self::model::Model;
 use super::{
-    Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved, Observation,
-    Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats, Store,
-    StoreError, WorkerId,
+    Audit, Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved,
+    Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats,
+    Store, StoreError, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -28,6 +29,14 @@ pub struct MemoryStore {
     model: Mutex<Option<Model>>,
     inbox: Notify,
     lanes: Notify,
+}
+
+impl Clone for MemoryStore {
+    /// A store of its own that knows the same.
+    fn clone(&self) -> Self {
+        let model = self.model.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { model: Mutex::new(model), inbox: Notify::new(), lanes: Notify::new() }
+    }
 }
 
 impl MemoryStore {
@@ -140,6 +149,10 @@ impl Store for MemoryStore {
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, StoreError> {
         self.ask(|model| model.stats(now))
+    }
+
+    async fn audit(&self, after: Option<u64>, _max: usize, now: Timestamp) -> Result<Audit, StoreError> {
+        self.ask(|model| model.audit(after, now))
     }
 
     async fn remember_sources(&self, on: &[SourceName], _now: Timestamp) -> Result<(), StoreError> {

@@ -11,15 +11,19 @@ use crate::domain::lead::LeadId;
 use crate::store::gate::{Gate, GateRecord};
 use crate::store::lane::{Lane, Rest};
 use crate::store::receipt::{self, Entry};
+use crate::store::time::{Tick, Time};
 use crate::store::{Attempt, EventState, InboxRecord, Options, Seq, SortCount, Sorted, StoreError, Undelivered};
 
 /// Everything that the store knows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Model {
     pub(super) options: Options,
-    clock: Timestamp,
-    next_place: u64,
-    next_seq: Seq,
+    pub(super) time: Time,
+    pub(super) next_place: u64,
+    pub(super) next_seq: Seq,
+    /// Records that were taken out of the inbox, and events that were forgotten or put back into it.
+    pub(super) sorted: u64,
+    pub(super) gone: u64,
     pub(super) inbox: BTreeMap<u64, Kept>,
     pub(super) events: BTreeMap<Seq, Event>,
     pub(super) lanes: BTreeMap<ExternalRef, Known>,
@@ -51,7 +55,7 @@ pub(super) struct Event {
 }
 
 /// A lane, with what is only kept for a person.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) lane: Lane,
     pub(super) log: Vec<Attempt>,
@@ -64,9 +68,11 @@ impl Model {
         let gate = Gate::restore(GateRecord::default(), BTreeMap::new(), options.call_timeout);
         Self {
             options,
-            clock: Timestamp::MIN,
+            time: Time::from(Timestamp::MIN),
             next_place: 1,
             next_seq: 1,
+            sorted: 0,
+            gone: 0,
             inbox: BTreeMap::new(),
             events: BTreeMap::new(),
             lanes: BTreeMap::new(),
@@ -75,10 +81,14 @@ impl Model {
         }
     }
 
-    /// The time, which never goes back.
+    /// The time. What waits does not wait for a clock that was set back.
     pub(super) fn tick(&mut self, now: Timestamp) -> Timestamp {
-        self.clock = self.clock.max(now);
-        self.clock
+        let Tick { now, back } = self.time.tick(now);
+        if let Some(back) = back {
+            self.lanes.values_mut().for_each(|known| known.lane.set_back(back));
+            self.gate.set_back(back);
+        }
+        now
     }
 
     pub(super) fn keep(&mut self, webhook: Kept) -> Result<(), StoreError> {
@@ -113,6 +123,7 @@ impl Model {
         let mut count = SortCount::default();
         for record in sorted {
             let Some(webhook) = self.inbox.remove(&record.place) else { continue };
+            self.sorted += 1;
             match &record.split {
                 Ok(items) => items.iter().for_each(|item| self.sort_item(&record, item, &mut count, now)),
                 Err(why) => {

@@ -85,6 +85,7 @@ impl Model {
     /// A webhook that could not be split goes back to the inbox; what comes of it this time is new.
     fn sort_again(&mut self, seq: Seq) {
         let event = self.events.remove(&seq).expect("it was chosen from the events");
+        self.gone += 1;
         let Event { source, received, request_id, headers, body, .. } = event;
         self.put_in_inbox(Kept { source, received, request_id, headers, body: body.unwrap_or_default() });
     }
@@ -160,6 +161,7 @@ impl Model {
         old.truncate(max);
         for (_, seq) in &old {
             self.events.remove(seq);
+            self.gone += 1;
         }
         let has_events =
             |external_ref| self.events.values().any(|event| event.external_ref.as_ref() == Some(external_ref));

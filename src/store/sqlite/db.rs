@@ -16,6 +16,7 @@ use super::values::{PATIENCE, count, int, json, json_at, nanos, time};
 use super::{OpenError, sql};
 use crate::store::gate::{Gate, GateRecord, LINES, Line};
 use crate::store::lane::{COALESCE, Lane, State};
+use crate::store::time::{Tick, Time};
 use crate::store::{Options, PermitId};
 
 /// The version of `schema.sql`.
@@ -40,7 +41,7 @@ pub(super) struct Db {
     /// Permits from here on are not written yet.
     permits_written: u64,
     written: Counts,
-    clock: Timestamp,
+    time: Time,
     dir: PathBuf,
     sync: Sync,
 }
@@ -51,6 +52,9 @@ pub(super) struct Counts {
     pub(super) next_place: u64,
     pub(super) next_seq: u64,
     pub(super) next_lane: u64,
+    /// Records that were taken out of the inbox, and events that were forgotten or put back into it.
+    pub(super) sorted: u64,
+    pub(super) gone: u64,
     pub(super) inbox: u64,
     pub(super) bytes: u64,
     /// Events by state.
@@ -69,6 +73,8 @@ impl Counts {
             next_place: 1,
             next_seq: 1,
             next_lane: 1,
+            sorted: 0,
+            gone: 0,
             inbox: 0,
             bytes: 0,
             events: [0; 5],
@@ -119,11 +125,12 @@ impl Db {
             gate_moved: false,
             permits_written: 0,
             written: Counts::nothing(),
-            clock: now,
+            time: Time::from(now),
             dir: dir.to_owned(),
             sync: Sync::Disk,
         };
         db.read_memory()?;
+        db.time = Time::from(db.meta("clock")?.unwrap_or(now));
         db.transaction(Sync::Disk, |db| db.end_all_leases(now))?;
         Ok(db)
     }
@@ -136,6 +143,7 @@ impl Db {
     ) -> Result<(), Error> {
         self.wait_for(sync)?;
         self.exec(sql::BEGIN)?;
+        let time = self.time;
         let done = steps(self).and_then(|()| self.write_memory()).and_then(|()| self.exec(sql::COMMIT));
         if done.is_err() {
             // Some errors have rolled it back already.
@@ -143,6 +151,7 @@ impl Db {
                 self.exec(sql::ROLLBACK)?;
             }
             self.read_memory()?;
+            self.time = time;
         }
         done
     }
@@ -178,10 +187,17 @@ impl Db {
         }
     }
 
-    /// The time, which never goes back.
-    pub(super) fn tick(&mut self, now: Timestamp) -> Timestamp {
-        self.clock = self.clock.max(now);
-        self.clock
+    /// The time. What waits does not wait for a clock that was set back.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Result<Timestamp, Error> {
+        let Tick { now, back } = self.time.tick(now);
+        if let Some(back) = back {
+            tracing::warn!(back_s = back.as_secs(), "the clock was set back, and what waits with it");
+            self.cached(sql::SET_BACK)?.execute([i64::try_from(back.as_nanos()).unwrap_or(i64::MAX)])?;
+            self.gate.set_back(back);
+            self.gate_moved = true;
+            self.permits_written = 0;
+        }
+        Ok(now)
     }
 
     /// How long an update waits for more: not at all while nothing else is ready.
@@ -232,7 +248,8 @@ impl Db {
         }
         if std::mem::take(&mut self.gate_moved) {
             self.put_meta("gate", &self.gate.record())?;
-            self.cached(sql::EXPIRE_PERMITS)?.execute([nanos(self.clock)])?;
+            self.put_meta("clock", &self.time.latest())?;
+            self.cached(sql::EXPIRE_PERMITS)?.execute([nanos(self.time.latest())])?;
             for (id, until) in self.gate.limiter.calls_from(self.permits_written) {
                 self.cached(sql::SAVE_PERMIT)?.execute([int(id), nanos(until)])?;
             }
@@ -265,6 +282,7 @@ impl Db {
 
     /// Ends the leases of the process before: it is gone. Had it not stopped by itself, one of them may be why.
     fn end_all_leases(&mut self, now: Timestamp) -> Result<(), Error> {
+        let now = self.tick(now)?;
         let stopped = self.meta::<bool>("stopped")?.unwrap_or(false);
         self.put_meta("stopped", &false)?;
         while self.counts.leased > 0 {

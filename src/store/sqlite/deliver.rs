@@ -27,7 +27,7 @@ const LEASES: u32 = 10_000;
 
 impl Db {
     pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Result<Claim, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         self.take_back(now)?;
         let pass = self.gate.pass(self.counts.ready, now);
         match pass {
@@ -114,7 +114,7 @@ impl Db {
     }
 
     pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         let Some(mut row) = self.find_lane(&lease.external_ref)? else { return Ok(Fenced::Stale) };
         let begun = row.lane.begin(lease.fence, upto, now);
         if begun != Fenced::Stale {
@@ -124,7 +124,7 @@ impl Db {
     }
 
     pub(super) fn permit(&mut self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         let row = self.find_lane(&lease.external_ref)?;
         let Some(row) = row.filter(|row| row.lane.is_held(lease.fence, now)) else { return Ok(PermitGrant::Stale) };
         Ok(match self.gate.limiter.take(Line::of(&row.lane).class(), now) {
@@ -149,7 +149,7 @@ impl Db {
     }
 
     pub(super) fn settle(&mut self, lease: &Lease, settlement: &Settlement, now: Timestamp) -> Result<Fenced, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         let Some(mut row) = self.find_lane(&lease.external_ref)? else { return Ok(Fenced::Stale) };
         if let Err(instead) = row.lane.expects(lease.fence) {
             return Ok(instead);
@@ -214,13 +214,13 @@ impl Db {
     }
 
     pub(super) fn observe(&mut self, permit: PermitId, seen: Observation, now: Timestamp) -> Result<(), Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         self.gate.limiter.observe(permit, seen, now);
         self.write_permit(permit)
     }
 
     pub(super) fn heartbeat(&mut self, worker: &WorkerId, held: &[Lease], now: Timestamp) -> Result<Vec<Lease>, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         let mut leased = self.lanes_due(sql::LEASED, Timestamp::MAX, LEASES)?;
         leased.retain(|row| matches!(&row.lane.state, State::Leased { worker: holder, .. } if holder == worker));
         let until = now + self.options.lease;
@@ -241,7 +241,7 @@ impl Db {
     }
 
     pub(super) fn pause(&mut self, why: PauseReason, now: Timestamp) -> Result<(), Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         self.gate.pause(why, now);
         self.gate_moved = true;
         Ok(())

@@ -51,7 +51,7 @@ fn state(row: &Row<'_>) -> Result<State, Error> {
         sql::READY => State::Ready,
         sql::WAITING => State::Waiting { due: time_at(row, 6)?, why: why(row.get(7)?)? },
         sql::LEASED => State::Leased { worker: WorkerId(row.get(8)?), from: time_at(row, 9)?, until: time_at(row, 6)? },
-        4 => State::Dead,
+        sql::DEAD_LANE => State::Dead,
         other => return Err(unknown(2, other)),
     })
 }
@@ -92,7 +92,7 @@ fn columns(state: &State) -> (i64, Option<i64>, Option<i64>, Option<&str>, Optio
         State::Leased { worker, from, until } => {
             (sql::LEASED, Some(nanos(*until)), None, Some(&worker.0), Some(nanos(*from)))
         }
-        State::Dead => (4, None, None, None, None),
+        State::Dead => (sql::DEAD_LANE, None, None, None, None),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Many verbs share one transaction and one write to the disk (`writer`). The file is in write-ahead mode; a power loss
 //! keeps a prefix of what was committed, and what a caller was told is in it (`mailbox::Sync`).
 
+mod audit;
 mod db;
 mod deliver;
 mod inbox;
@@ -27,14 +28,15 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
+use self::audit::Auditor;
 use self::db::Db;
 use self::mailbox::{Mailbox, Sync, job};
 use self::reader::Reader;
 use self::writer::Writer;
 use super::{
-    Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved, Observation,
-    Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats, Store,
-    StoreError, WorkerId,
+    Audit, Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved,
+    Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats,
+    Store, StoreError, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -82,6 +84,7 @@ enum End {
 pub struct SqliteStore {
     mailbox: Arc<Mailbox>,
     reader: Arc<Reader>,
+    auditor: Auditor,
     thread: Mutex<Option<JoinHandle<()>>>,
     end: watch::Receiver<End>,
     inbox: Notify,
@@ -96,6 +99,7 @@ impl SqliteStore {
     /// [`OpenError`] says what is in the way.
     pub fn open(dir: &Path, options: Options, now: Timestamp) -> Result<Self, OpenError> {
         let lock = lock(dir)?;
+        let auditor = Auditor::new(dir, options.clone());
         let mut db = Db::open(dir, options, now)?;
         let log_pages = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&log_pages);
@@ -112,7 +116,7 @@ impl SqliteStore {
             .spawn(move || last.after(writer))
             .map_err(OpenError::Thread)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { mailbox, reader, thread, end, inbox: Notify::new(), lanes: Notify::new() })
+        Ok(Self { mailbox, reader, auditor, thread, end, inbox: Notify::new(), lanes: Notify::new() })
     }
 
     /// Returns, with the reason, when the store has stopped after an error of the disk: the process should end with an
@@ -344,6 +348,13 @@ impl Store for SqliteStore {
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, StoreError> {
         self.ask(Sync::Log, move |db| db.stats(now)).await
+    }
+
+    async fn audit(&self, after: Option<u64>, max: usize, now: Timestamp) -> Result<Audit, StoreError> {
+        if *self.end.borrow() != End::NotYet {
+            return Err(StoreError::Closed);
+        }
+        self.auditor.look(after, max, now).await
     }
 
     async fn remember_sources(&self, on: &[SourceName], now: Timestamp) -> Result<(), StoreError> {
