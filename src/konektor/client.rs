@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::wire::{self, LeadView};
+use super::wire;
 use super::{Answer, RateLimit, Request, Verdict};
 
 /// Longest time for a call, from the first byte to the last. A lease must outlast it.
@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 const POOL_IDLE: Duration = Duration::from_secs(20);
 /// Largest answer that is read: a page of 100 leads with full notes in four-byte characters fits.
 const ANSWER_CAP: usize = 4 * 1024 * 1024;
-/// How many leads a search reads: one page, the largest (Agent API 2.2.0, "List Leads"); a second one is a second call.
+/// How many leads a page of a search has: the most there may be (Agent API 2.2.0, "List Leads").
 const SEARCH_LIMIT: &str = "100";
 
 /// Why a client cannot be made.
@@ -84,7 +84,7 @@ impl Client {
         let rate = rate_limit(response.headers(), now);
         let request_id = text(response.headers(), "x-request-id");
         let verdict = match read_capped(response).await {
-            Some(body) => oldest_first(wire::judge(request, status, &body)),
+            Some(body) => wire::judge(request, status, &body),
             // The status alone still proves that a refused request was not executed.
             None => match wire::judge(request, status, b"") {
                 Verdict::Lead(_) | Verdict::Found { .. } | Verdict::Allowed | Verdict::Workspace(_) => {
@@ -101,8 +101,10 @@ impl Client {
             Request::Create(body) => self.http.post(self.url(&["leads"])).json(body),
             Request::Update(id, body) => self.http.patch(self.url(&["leads", &id.0])).json(body),
             Request::Get(id) => self.http.get(self.url(&["leads", &id.0])),
-            Request::Search(text) => {
-                self.http.get(self.url(&["leads"])).query(&[("search", text.as_str()), ("limit", SEARCH_LIMIT)])
+            Request::Search { text, cursor } => {
+                let page = self.http.get(self.url(&["leads"]));
+                let page = page.query(&[("search", text.as_str()), ("limit", SEARCH_LIMIT)]);
+                cursor.iter().fold(page, |page, cursor| page.query(&[("cursor", cursor)]))
             }
             Request::Probe => self.http.get(self.url(&["leads"])).query(&[("limit", "1")]),
             Request::Workspace => self.http.get(self.url(&["workspace"])),
@@ -140,16 +142,6 @@ async fn read_capped(response: reqwest::Response) -> Option<Vec<u8>> {
         body.extend_from_slice(&chunk);
     }
     Some(body)
-}
-
-fn oldest_first(verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Found { mut leads, complete } => {
-            leads.sort_by_key(|lead: &LeadView| lead.created_at);
-            Verdict::Found { leads, complete }
-        }
-        other => other,
-    }
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {

@@ -41,11 +41,14 @@ const PURE: &[&str] = &[
     "deliver/fold.rs",
     "deliver/identity.rs",
     "deliver/plan/",
+    "deliver/quota.rs",
     "deliver/rehearse.rs",
     "deliver/retry.rs",
     "deliver/sort.rs",
+    "store/day.rs",
     "store/lane.rs",
     "store/limit.rs",
+    "store/suspicion.rs",
 ];
 
 /// What acts, and therefore does not stand in [`PURE`] code.

@@ -182,7 +182,8 @@ struct Reported {
 /// The table follows `queue.md` §2.6: for a create everything that does not prove that nothing was executed is unclear.
 #[must_use]
 pub fn judge(request: &Request, status: u16, body: &[u8]) -> Verdict {
-    let collection = matches!(request, Request::Create(_) | Request::Search(_) | Request::Probe | Request::Workspace);
+    let collection =
+        matches!(request, Request::Create(_) | Request::Search { .. } | Request::Probe | Request::Workspace);
     match status {
         200..=299 => success(request, body),
         400 | 413 | 415 | 422 => Verdict::Invalid(field_errors(body)),
@@ -204,8 +205,8 @@ fn success(request: &Request, body: &[u8]) -> Verdict {
     let unreadable = Verdict::Unclear("a success that cannot be read");
     match request {
         Request::Probe => Verdict::Allowed,
-        Request::Search(_) => match serde_json::from_slice::<Page>(body) {
-            Ok(page) => Verdict::Found { leads: page.data, complete: page.pagination.next_cursor.is_none() },
+        Request::Search { .. } => match serde_json::from_slice::<Page>(body) {
+            Ok(page) => Verdict::Found { leads: page.data, next: page.pagination.next_cursor },
             Err(_) => unreadable,
         },
         Request::Create(_) | Request::Update(..) | Request::Get(_) => {
