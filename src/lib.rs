@@ -40,7 +40,7 @@
 //! # Invariants, and the tests that hold them
 //!
 //! 1. **A 2xx is sent only after the webhook is durable.** A record leaves the inbox only in the step that puts all its
-//!    items into lanes, or it, whole, among the dead letters. `tests/load crash` kills the bridge at random moments and
+//!    items into lanes, or it, whole, among the dead letters. `tests/soak` kills the bridge at random moments and
 //!    counts; `tests/bridge/store` holds both backends to each step.
 //! 2. **[`providers::Verified`] is made by verifying** and by nothing else but the inbox giving back what was verified;
 //!    splitting takes nothing else. A source without a secret is off. `tests/bridge/{fixtures,vectors,dialects}.rs`.

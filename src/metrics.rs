@@ -38,6 +38,12 @@ struct Refused {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Spelled {
+    source: Word,
+    variant: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Because {
     reason: Word,
 }
@@ -78,6 +84,7 @@ pub struct Metrics {
     registry: Registry,
     accepted: Family<OfSource, Counter>,
     refused: Family<Refused, Counter>,
+    sig_alt_match: Family<Spelled, Counter>,
     sorted: Family<OfSource, Counter>,
     duplicates: Counter,
     unreadable: Counter,
@@ -188,6 +195,7 @@ impl Metrics {
             registry: Registry::with_prefix("konektor_bridge"),
             accepted: Family::default(),
             refused: Family::default(),
+            sig_alt_match: Family::default(),
             sorted: Family::default(),
             duplicates: Counter::default(),
             unreadable: Counter::default(),
@@ -213,6 +221,8 @@ impl Metrics {
         registry.register("build", "Which version runs", build);
         registry.register("accepted", "Webhooks kept and answered with success", self.accepted.clone());
         registry.register("refused", "Webhooks not kept, by source and reason", self.refused.clone());
+        let alternative = self.sig_alt_match.clone();
+        registry.register("sig_alt_match", "Webhooks whose proof was over another spelling of the body", alternative);
         registry.register("sorted", "Webhooks cut into their events", self.sorted.clone());
         registry.register("duplicates", "Events that were known already", self.duplicates.clone());
         registry.register("unreadable", "Webhooks dead on sorting, whole", self.unreadable.clone());
@@ -271,6 +281,12 @@ impl Metrics {
     pub fn refused(&self, source: Option<&SourceName>, reason: &'static str) {
         let source = source.map_or(Cow::Borrowed(""), |source| Cow::Owned(source.to_string()));
         self.refused.get_or_create(&Refused { source, reason: reason.into() }).inc();
+    }
+
+    /// The proof of a webhook was over another spelling of its body (`escaped`).
+    pub fn sig_alt_match(&self, source: &SourceName, variant: &'static str) {
+        let labels = Spelled { source: Cow::Owned(source.to_string()), variant: variant.into() };
+        self.sig_alt_match.get_or_create(&labels).inc();
     }
 
     /// A batch of webhooks from these `sources` was sorted: some of its events were known, some are withheld, some of
@@ -392,6 +408,7 @@ mod tests {
         metrics.accepted(&form);
         metrics.refused(Some(&meta), "wrong_proof");
         metrics.refused(None, "unknown_source");
+        metrics.sig_alt_match(&meta, "escaped");
         metrics.sorted(&[form.clone(), form.clone()], 3, 2, 1);
         metrics.delivered(&form, None);
         metrics.delivered(&form, Some(Duration::from_millis(15)));
@@ -406,6 +423,7 @@ mod tests {
             r#"konektor_bridge_accepted_total{source="form"} 2"#,
             r#"konektor_bridge_refused_total{source="meta",reason="wrong_proof"} 1"#,
             r#"konektor_bridge_refused_total{source="",reason="unknown_source"} 1"#,
+            r#"konektor_bridge_sig_alt_match_total{source="meta",variant="escaped"} 1"#,
             r#"konektor_bridge_sorted_total{source="form"} 2"#,
             "konektor_bridge_duplicates_total 3",
             "konektor_bridge_unreadable_total 1",

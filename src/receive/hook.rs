@@ -52,6 +52,9 @@ async fn stages(
         return Ok(reply);
     }
     let verified = source.provider.verify(&webhook, webhook.received)?;
+    if let Some(alternative) = verified.alternative() {
+        front.parts.metrics.sig_alt_match(&webhook.source, alternative.into());
+    }
     keep(front, verified).await?;
     front.parts.metrics.accepted(&webhook.source);
     tracing::debug!(source = %webhook.source, request_id, bytes = webhook.body.len(), "webhook kept");

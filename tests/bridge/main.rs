@@ -17,5 +17,6 @@ mod receive;
 mod reload;
 mod sandbox;
 mod scripted_store;
+mod simulation;
 mod store;
 mod vectors;

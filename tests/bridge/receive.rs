@@ -52,6 +52,20 @@ async fn a_forgery_is_refused_without_a_word_on_what_was_wrong() {
     assert!(metrics.contains(r#"konektor_bridge_refused_total{source="meta",reason="no_proof"} 1"#), "{metrics}");
 }
 
+#[tokio::test]
+async fn a_proof_over_the_escaped_body_is_taken_and_counted() {
+    let edge = Edge::start().await;
+    let escaped = r#"{"object":"page","entry":[],"x":"\u00e4"}"#;
+    let signed = edge.provider("meta").sign(escaped.into(), Timestamp::UNIX_EPOCH);
+    let rewritten = Sample { body: escaped.replace(r"\u00e4", "ä").into_bytes(), ..signed.clone() };
+    for (sample, counted) in [(signed, false), (rewritten, true)] {
+        assert_eq!(edge.post("meta", &sample).send().await.unwrap().status(), 200);
+        let metrics = edge.metrics().await;
+        let line = r#"konektor_bridge_sig_alt_match_total{source="meta",variant="escaped"} 1"#;
+        assert_eq!(metrics.contains(line), counted, "{metrics}");
+    }
+}
+
 fn json_only() -> Vec<(&'static str, String)> {
     vec![("content-type", "application/json".to_owned())]
 }

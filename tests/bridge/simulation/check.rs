@@ -1,0 +1,178 @@
+//! What must be true: at each claim, at each POST, and at the end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use konektor_bridge::domain::event::EventId;
+use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::store::{EventQuery, EventRow, EventState, Lease, Stats, Store};
+
+use super::konektor::Held;
+use super::sender::{Kind, Word};
+use super::world::World;
+
+/// A POST leaves at most this long after its intent was written: what the engine allows, and the freeze.
+const SENT_WITHIN: Duration = Duration::from_secs(10);
+
+impl World {
+    fn stats(&self) -> Stats {
+        self.store.stats(self.true_time()).now_or_never().expect("memory answers at once").expect("it is open")
+    }
+
+    /// What is still to be done; `None` when nothing is.
+    pub(super) fn open(&self) -> Option<String> {
+        let stats = self.stats();
+        let pending: u64 =
+            stats.events.iter().filter(|(state, _)| *state == EventState::Pending).map(|(_, count)| count).sum();
+        let open = !self.all_heard() || stats.inbox + pending + stats.leased > 0;
+        open.then(|| format!("{} in the inbox, {pending} pending, {} leased", stats.inbox, stats.leased))
+    }
+
+    fn violated(&mut self, what: String) {
+        self.broken.get_or_insert(what);
+    }
+
+    /// I9: while calls are paused, no lane is claimed.
+    pub(super) fn check_claim(&mut self, lease: &Lease) {
+        if self.stats().paused.is_some() {
+            self.violated(format!(
+                "{} was claimed while calls are paused",
+                lease.external_ref.as_str().trim_start_matches("sim:")
+            ));
+        }
+    }
+
+    /// I5 and I6: a POST leaves under an intent of its own, just written. `begun` is the fence under which its process
+    /// has last written one, and when.
+    pub(super) fn check_create(&mut self, external_ref: &ExternalRef, begun: Option<(u64, Duration)>) {
+        let lane = self.store.lane(external_ref).now_or_never().expect("memory answers at once").expect("it is open");
+        let intent = lane.and_then(|lane| lane.intent);
+        let lead = external_ref.as_str().trim_start_matches("sim:");
+        match (intent, begun) {
+            (Some(intent), Some((fence, at))) if intent.fence == fence => {
+                if self.now > at + SENT_WITHIN {
+                    self.violated(format!("a create of {lead} left {:?} after its intent", self.now - at));
+                }
+            }
+            (intent, begun) => self.violated(format!(
+                "a create of {lead} left without its intent: the store has {intent:?}, it wrote {begun:?}"
+            )),
+        }
+    }
+
+    /// Everything, after the end.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let rows = self.rows();
+        if self.odds.foreign_ever == 0.0 && self.odds.skew == 0 && self.konektor.throttled > 0 {
+            return Err(format!("Konektor refused {} calls for being too many", self.konektor.throttled));
+        }
+        if let Some(open) = self.open() {
+            return Err(format!("everybody has stopped, and there are {open}"));
+        }
+        let mut by_lead: BTreeMap<usize, Vec<(&Word, &EventRow)>> = BTreeMap::new();
+        for word in &self.acked {
+            let row = rows.get(&word.id()).ok_or_else(|| format!("{word:?} was taken and is not there any more"))?;
+            self.check_event(word, row)?;
+            by_lead.entry(word.lead).or_default().push((word, row));
+        }
+        if rows.len() != self.acked.len() {
+            return Err(format!("{} events came of {}", rows.len(), self.acked.len()));
+        }
+        for (lead, mut events) in by_lead {
+            events.sort_by_key(|(_, row)| row.seq);
+            self.check_lead(lead, &events)?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> BTreeMap<EventId, EventRow> {
+        let query = EventQuery { limit: 1000, ..EventQuery::default() };
+        let page = self.store.events(query).now_or_never().expect("memory answers at once").expect("it is open");
+        page.events.into_iter().map(|row| (row.id, row)).collect()
+    }
+
+    /// It has ended, and for a reason that is one.
+    fn check_event(&self, word: &Word, row: &EventRow) -> Result<(), String> {
+        let reason = row.reason.as_deref().unwrap_or_default();
+        let ends = match row.state {
+            EventState::Delivered => word.kind != Kind::Test,
+            EventState::Withheld => word.kind == Kind::Test,
+            EventState::Dead => match reason {
+                "rejected" => self.acked.iter().any(|other| other.lead == word.lead && other.kind == Kind::Refused),
+                "lead_gone" => self.leads_of(word.lead).any(|held| held.deleted),
+                "forbidden" => self.odds.forbids_one && word.lead == 0,
+                "crashed" => self.odds.breaks_workers,
+                _ => false,
+            },
+            EventState::Pending | EventState::Discarded => false,
+        };
+        if ends && (row.state == EventState::Delivered || row.detail.is_some()) {
+            return Ok(());
+        }
+        Err(format!(
+            "{word:?} of r{} ended as {} ({reason}: {})",
+            word.lead,
+            row.state,
+            row.detail.as_deref().unwrap_or_default()
+        ))
+    }
+
+    pub(super) fn leads_of(&self, lead: usize) -> impl Iterator<Item = &Held> {
+        let external_ref = Word::external_ref(lead);
+        self.konektor.leads.iter().filter(move |held| held.external_ref == external_ref.as_str())
+    }
+
+    /// Exactly one, and it says what its delivered events say, folded in their order.
+    fn check_lead(&self, lead: usize, events: &[(&Word, &EventRow)]) -> Result<(), String> {
+        let delivered: Vec<&Word> =
+            events.iter().filter(|(_, row)| row.state == EventState::Delivered).map(|(word, _)| *word).collect();
+        let made: Vec<&Held> = self.leads_of(lead).collect();
+        if let Some(double) = made.iter().find(|held| held.is_double) {
+            return Err(format!("r{lead} is there twice: {double:?} is the second one"));
+        }
+        // One that was deleted before it was found is made again.
+        let held = match (made.last(), delivered.is_empty()) {
+            (None, true) => return Ok(()),
+            (Some(held), false) => held,
+            (Some(_), true) => return Err(format!("r{lead} was made, and none of its events is delivered")),
+            (None, false) => return Err(format!("r{lead} is not there, and {delivered:?} are delivered")),
+        };
+        self.check_order(lead, events, held)?;
+        if held.deleted {
+            return Ok(());
+        }
+        let wrong = |what: &str| Err(format!("{what} of r{lead} is not that of {delivered:?}: {held:?}"));
+        // What was written and then refused together with a later event is dead, and written all the same.
+        let stands = events.iter().rposition(|(word, _)| held.view.estimated_value == Some(value(word)));
+        let last = events.iter().rposition(|(_, row)| row.state == EventState::Delivered);
+        let is_dead = stands.is_some_and(|stands| events[stands].1.state == EventState::Dead);
+        if stands != last && !(stands > last && is_dead) {
+            return wrong("the value");
+        }
+        let notes = held.view.notes.as_deref().unwrap_or_default();
+        if delivered.iter().any(|word| !notes.contains(&word.message())) {
+            return wrong("a message in the notes");
+        }
+        let odd = events.iter().any(|(word, _)| word.kind == Kind::OddField);
+        let stated = delivered.iter().rev().find_map(|word| word.email());
+        if !odd && !is_dead && !self.replayed && held.view.email != stated {
+            return wrong("the address");
+        }
+        Ok(())
+    }
+
+    /// I7: what was written never goes back.
+    fn check_order(&self, lead: usize, events: &[(&Word, &EventRow)], held: &Held) -> Result<(), String> {
+        let place = |written: &f64| events.iter().position(|(word, _)| (value(word) - written).abs() < 0.5);
+        let places: Vec<Option<usize>> = held.values.iter().map(place).collect();
+        if places.is_sorted() && places.iter().all(Option::is_some) {
+            return Ok(());
+        }
+        Err(format!("old values came back to r{lead}: {:?} were written, of {events:?}", held.values))
+    }
+}
+
+fn value(word: &Word) -> f64 {
+    f64::from(u32::try_from(word.number).expect("few"))
+}

@@ -1,0 +1,264 @@
+//! The Konektor of the simulation: leads, a search that lags, a rate limit, and everything it may do to a call.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::konektor::wire::{LeadBody, LeadView};
+use konektor_bridge::konektor::{Answer, FieldError, RateLimit, Request, Verdict};
+
+use super::dice::Dice;
+use super::odds::Odds;
+
+/// The longest time to a commit, as the guarantee assumes it (A1).
+pub(super) const T_COMMIT: Duration = Duration::from_secs(30);
+/// The longest time until a search finds a lead, as the guarantee assumes it (A2).
+pub(super) const L_SEARCH: Duration = Duration::from_secs(15);
+const WINDOW: Duration = Duration::from_mins(1);
+
+/// A lead.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) view: LeadView,
+    pub(super) external_ref: String,
+    pub(super) deleted: bool,
+    /// It was made while there was another of the same reference.
+    pub(super) is_double: bool,
+    visible: Duration,
+    /// Every value that was written, in order.
+    pub(super) values: Vec<f64>,
+}
+
+/// Konektor.
+#[derive(Debug, Default)]
+pub(super) struct Konektor {
+    pub(super) leads: Vec<Held>,
+    /// The key is not accepted.
+    pub(super) revoked: bool,
+    /// Calls that were refused because there were too many.
+    pub(super) throttled: u32,
+    /// When calls were counted.
+    counted: VecDeque<Duration>,
+    created_today: (u64, u32),
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Done, and answered.
+    Good,
+    /// It never left.
+    NoConnection,
+    /// It left and never arrived.
+    NeverArrives,
+    /// Done, and the answer is lost.
+    LostAnswer,
+    /// Done long after the caller has given up.
+    Late,
+    /// Refused with a server error before anything was done.
+    ErrorBefore,
+    /// Done, and answered with a server error.
+    ErrorAfter,
+    /// Done, and answered with what nobody can read.
+    Garbled,
+}
+
+impl Fate {
+    pub(super) fn draw(odds: &Odds, dice: &mut Dice) -> Self {
+        let calls = &odds.calls;
+        dice.weighted(&[
+            (1.0, Self::Good),
+            (calls.no_connection, Self::NoConnection),
+            (calls.never_arrives, Self::NeverArrives),
+            (calls.lost_answer, Self::LostAnswer),
+            (calls.late, Self::Late),
+            (calls.error_before, Self::ErrorBefore),
+            (calls.error_after, Self::ErrorAfter),
+            (calls.garbled, Self::Garbled),
+        ])
+    }
+}
+
+impl Konektor {
+    /// Counts a call and says whether it is one too many.
+    pub(super) fn is_too_much(&mut self, odds: &Odds, now: Duration) -> bool {
+        while self.counted.front().is_some_and(|first| *first + WINDOW <= now) {
+            self.counted.pop_front();
+        }
+        if self.counted.len() >= odds.limit as usize {
+            self.throttled += 1;
+            return true;
+        }
+        self.counted.push_back(now);
+        false
+    }
+
+    /// Somebody else calls, too.
+    pub(super) fn foreign_call(&mut self, odds: &Odds, now: Duration) {
+        self.is_too_much(odds, now).then(|| self.throttled -= 1);
+    }
+
+    /// The headers of every answer.
+    pub(super) fn rate(&self, odds: &Odds, wall: Timestamp, now: Duration) -> RateLimit {
+        let oldest = self.counted.front().map_or(WINDOW, |first| (*first + WINDOW).saturating_sub(now));
+        let used = u32::try_from(self.counted.len()).expect("few");
+        RateLimit {
+            limit: Some(odds.limit),
+            remaining: Some(odds.limit.saturating_sub(used)),
+            reset: Some(wall + oldest),
+            retry_after: None,
+        }
+    }
+
+    /// Does what is asked.
+    pub(super) fn execute(
+        &mut self,
+        request: &Request,
+        odds: &Odds,
+        dice: &mut Dice,
+        wall: Timestamp,
+        now: Duration,
+    ) -> (u16, Verdict) {
+        if self.revoked {
+            return (401, Verdict::Unauthorized);
+        }
+        match request {
+            Request::Create(body) => self.create(body, odds, dice, wall, now),
+            Request::Update(id, body) => self.update(id, body, odds),
+            Request::Get(id) => match self.find(id) {
+                Some(held) => (200, Verdict::Lead(Box::new(held.shown(odds)))),
+                None => (404, Verdict::NotFound),
+            },
+            Request::Search(text) => (200, self.search(text, odds, dice, now)),
+            Request::Probe => (200, Verdict::Allowed),
+            #[expect(unreachable_patterns, reason = "calls that only ask for numbers may be added")]
+            _ => (200, Verdict::Allowed),
+        }
+    }
+
+    fn create(
+        &mut self,
+        body: &LeadBody,
+        odds: &Odds,
+        dice: &mut Dice,
+        wall: Timestamp,
+        now: Duration,
+    ) -> (u16, Verdict) {
+        let external_ref = body.external_ref.as_ref().expect("a create names its lead").as_str().to_owned();
+        if odds.forbids_one && external_ref.ends_with("r0") {
+            return (403, Verdict::Forbidden);
+        }
+        if let Some(errors) = refused(body) {
+            return (400, Verdict::Invalid(errors));
+        }
+        if odds.unique && self.leads.iter().any(|held| held.external_ref == external_ref) {
+            return (409, Verdict::Conflict);
+        }
+        let day = now.as_secs() / 86_400;
+        let created = if self.created_today.0 == day { self.created_today.1 } else { 0 };
+        if odds.quota.is_some_and(|quota| created >= quota) {
+            return (403, Verdict::Quota);
+        }
+        self.created_today = (day, created + 1);
+        let mut held = Held {
+            view: blank(format!("lead_{}", self.leads.len()), wall),
+            is_double: self.leads.iter().any(|held| held.external_ref == external_ref && !held.deleted),
+            external_ref,
+            deleted: false,
+            visible: now + dice.time(Duration::ZERO..odds.search_lag + Duration::from_millis(1)),
+            values: Vec::new(),
+        };
+        held.write(body);
+        let answer = Verdict::Lead(Box::new(held.shown(odds)));
+        self.leads.push(held);
+        (201, answer)
+    }
+
+    fn update(&mut self, id: &LeadId, body: &LeadBody, odds: &Odds) -> (u16, Verdict) {
+        if let Some(errors) = refused(body) {
+            return (400, Verdict::Invalid(errors));
+        }
+        match self.find(id) {
+            None => (404, Verdict::NotFound),
+            Some(held) => {
+                held.write(body);
+                (200, Verdict::Lead(Box::new(held.shown(odds))))
+            }
+        }
+    }
+
+    fn search(&self, text: &str, odds: &Odds, dice: &mut Dice, now: Duration) -> Verdict {
+        let seen = |held: &&Held| !held.deleted && held.visible <= now;
+        // It is fuzzy: sometimes others come with it.
+        let fuzzy = dice.chance(0.2);
+        let hits = self.leads.iter().filter(seen).filter(|held| fuzzy || held.external_ref == text);
+        Verdict::Found { leads: hits.map(|held| held.shown(odds)).collect(), complete: true }
+    }
+
+    fn find(&mut self, id: &LeadId) -> Option<&mut Held> {
+        self.leads.iter_mut().find(|held| held.view.id == *id && !held.deleted)
+    }
+}
+
+impl Held {
+    fn write(&mut self, body: &LeadBody) {
+        fn set<T: Clone>(field: &mut Option<T>, value: &Option<T>) {
+            if value.is_some() {
+                field.clone_from(value);
+            }
+        }
+        set(&mut self.view.first_name, &body.first_name);
+        set(&mut self.view.email, &body.email);
+        set(&mut self.view.phone, &body.phone);
+        set(&mut self.view.notes, &body.notes);
+        set(&mut self.view.estimated_value, &body.estimated_value);
+        self.values.extend(body.estimated_value);
+    }
+
+    fn shown(&self, odds: &Odds) -> LeadView {
+        let external_ref = odds.shows_ref.then(|| self.external_ref.clone());
+        LeadView { external_ref, ..self.view.clone() }
+    }
+}
+
+/// The fields that Konektor does not take.
+fn refused(body: &LeadBody) -> Option<Vec<FieldError>> {
+    let error = |field: &str| vec![FieldError { field: field.into(), message: "is not valid".into() }];
+    match (&body.first_name, &body.email) {
+        (Some(name), _) if name == "Refused" => Some(error("firstName")),
+        (_, Some(email)) if email.starts_with("odd") => Some(error("email")),
+        _ => None,
+    }
+}
+
+/// An answer with this status.
+pub(super) fn answer(status: u16, verdict: Verdict, rate: RateLimit) -> Answer {
+    Answer { verdict, status: Some(status), request_id: None, rate }
+}
+
+/// No answer.
+pub(super) fn silence(verdict: Verdict) -> Answer {
+    Answer { verdict, status: None, request_id: None, rate: RateLimit::default() }
+}
+
+fn blank(id: String, created: Timestamp) -> LeadView {
+    LeadView {
+        id: LeadId(id),
+        unique_code: None,
+        first_name: None,
+        last_name: None,
+        email: None,
+        phone: None,
+        status: None,
+        priority: None,
+        source: None,
+        ad_platform: None,
+        notes: None,
+        external_ref: None,
+        assigned_to: None,
+        estimated_value: None,
+        actual_value: None,
+        created_at: Some(created),
+    }
+}

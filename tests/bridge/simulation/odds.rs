@@ -1,0 +1,134 @@
+//! What goes wrong, how often: drawn once a seed, so that some seeds are quiet and some are terrible.
+
+use std::time::Duration;
+
+use super::dice::Dice;
+
+/// The odds of one seed.
+#[derive(Debug, Clone)]
+pub(super) struct Odds {
+    /// Processes that deliver.
+    pub(super) hosts: usize,
+    /// How far a process's clock is from the true time, at most, in milliseconds.
+    pub(super) skew: u64,
+    /// How long things go wrong.
+    pub(super) trouble: Duration,
+    /// Leads, and the events of all of them.
+    pub(super) leads: usize,
+    pub(super) events: usize,
+    /// Events that are only a notice, and have to be looked up.
+    pub(super) lookups: f64,
+    /// Events that are withheld.
+    pub(super) tests: f64,
+    /// Events that Konektor refuses whole, and those of which it refuses a field.
+    pub(super) refused: f64,
+    pub(super) odd_fields: f64,
+    /// Webhooks sent once more.
+    pub(super) repeated: f64,
+    /// A store's answer is slow (seconds), it fails before or after it has done its part, or does it twice.
+    pub(super) store_slow: f64,
+    pub(super) store_before: f64,
+    pub(super) store_after: f64,
+    pub(super) store_twice: f64,
+    /// Calls, by what becomes of them.
+    pub(super) calls: Calls,
+    /// How long a search may not see a lead.
+    pub(super) search_lag: Duration,
+    /// Whether answers show `externalRef`.
+    pub(super) shows_ref: bool,
+    /// Whether Konektor refuses a second lead of the same reference.
+    pub(super) unique: bool,
+    /// Requests a minute.
+    pub(super) limit: u32,
+    /// Of which others take this share.
+    pub(super) foreign: f64,
+    /// Creates a day.
+    pub(super) quota: Option<u32>,
+    /// Mean time between such happenings; `None` for never.
+    pub(super) kill_every: Option<Duration>,
+    pub(super) stall_every: Option<Duration>,
+    pub(super) revoke_every: Option<Duration>,
+    pub(super) delete_every: Option<Duration>,
+    /// Whether others have ever called, and whether workers may be lost.
+    pub(super) foreign_ever: f64,
+    pub(super) breaks_workers: bool,
+    /// A lead that Konektor forbids although it allows others.
+    pub(super) forbids_one: bool,
+}
+
+/// What becomes of a call: weights beside the good end's, which is 1.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Calls {
+    pub(super) no_connection: f64,
+    pub(super) never_arrives: f64,
+    pub(super) lost_answer: f64,
+    pub(super) late: f64,
+    pub(super) error_before: f64,
+    pub(super) error_after: f64,
+    pub(super) garbled: f64,
+}
+
+impl Odds {
+    pub(super) fn draw(dice: &mut Dice) -> Self {
+        const HOUR: Duration = Duration::from_hours(1);
+        // A third of the seeds spares each kind of trouble, so that every kind is also seen alone.
+        let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() * dice.share() };
+        let calls = Calls {
+            no_connection: some(0.5),
+            never_arrives: some(0.5),
+            lost_answer: some(1.0),
+            late: some(1.0),
+            error_before: some(0.5),
+            error_after: some(0.8),
+            garbled: some(0.3),
+        };
+        let [lookups, tests, refused, odd_fields] = [some(0.5), some(0.2), some(0.2), some(0.2)];
+        let [store_slow, store_before, store_after, store_twice] = [some(0.2), some(0.2), some(0.2), some(0.1)];
+        let [foreign, repeated] = [some(0.3), some(0.5)];
+        let mut every = |from: Duration, to: Duration| dice.chance(0.5).then(|| dice.time(from..to));
+        let kill_every = every(Duration::from_secs(20), HOUR);
+        let stall_every = every(Duration::from_secs(30), HOUR);
+        let revoke_every = every(Duration::from_mins(10), 3 * HOUR);
+        let delete_every = every(Duration::from_mins(5), 3 * HOUR);
+        Self {
+            hosts: 1 + dice.index(4),
+            skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
+            trouble: dice.weighted(&[(0.6, Duration::from_mins(10)), (0.3, Duration::from_mins(45)), (0.1, 3 * HOUR)]),
+            leads: 1 + dice.index(6),
+            events: 1 + dice.index(25),
+            lookups,
+            tests,
+            refused,
+            odd_fields,
+            repeated,
+            store_slow,
+            store_before,
+            store_after,
+            store_twice,
+            calls,
+            search_lag: dice.time(Duration::ZERO..super::konektor::L_SEARCH),
+            shows_ref: dice.chance(0.5),
+            unique: dice.chance(0.1),
+            limit: dice.weighted(&[(0.5, 60), (0.3, 200), (0.2, 600)]),
+            foreign,
+            quota: dice.chance(0.05).then(|| u32::try_from(1 + dice.index(4)).expect("few")),
+            kill_every,
+            stall_every,
+            revoke_every,
+            delete_every,
+            foreign_ever: foreign,
+            breaks_workers: kill_every.is_some()
+                || stall_every.is_some()
+                || store_before + store_after + store_slow > 0.0,
+            forbids_one: dice.chance(0.1),
+        }
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub(super) fn calm_down(&mut self) {
+        self.calls = Calls::default();
+        (self.store_slow, self.store_before, self.store_after, self.store_twice) = (0.0, 0.0, 0.0, 0.0);
+        (self.foreign, self.quota) = (0.0, None);
+        (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
+    }
+}

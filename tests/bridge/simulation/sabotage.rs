@@ -1,0 +1,57 @@
+//! What the net must catch: guards taken away, one at a time, between an engine and its store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use konektor_bridge::deliver::engine::{Ask, Told};
+use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::store::{Claim, Fenced};
+
+/// Which guard is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// None.
+    No,
+    /// A stale fence changes nothing.
+    Fence,
+    /// A POST leaves after its intent is written.
+    Intent,
+    /// A search that finds nothing proves nothing for a while.
+    Quiet,
+}
+
+/// Stands between the engines and the store.
+#[derive(Debug)]
+pub(super) struct Sabotage {
+    takes: Guard,
+    fences: BTreeMap<ExternalRef, u64>,
+}
+
+impl Sabotage {
+    pub(super) const fn of(takes: Guard) -> Self {
+        Self { takes, fences: BTreeMap::new() }
+    }
+
+    /// What the store is asked instead, or what is said in its place.
+    pub(super) fn before(&self, ask: Ask) -> Result<Ask, Told> {
+        match (self.takes, ask) {
+            (Guard::Fence, Ask::Settle(mut lease, settlement)) => {
+                lease.fence = self.fences.get(&lease.external_ref).copied().unwrap_or(lease.fence);
+                Ok(Ask::Settle(lease, settlement))
+            }
+            (Guard::Intent, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
+            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet, ask) => Ok(ask),
+        }
+    }
+
+    /// What the engine is told instead.
+    pub(super) fn after(&mut self, mut told: Told) -> Told {
+        if let Told::Claim(Claim::Lane(claimed)) = &mut told {
+            self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
+            if let (Guard::Quiet, Some(intent)) = (self.takes, &mut claimed.intent) {
+                intent.at -= Duration::from_hours(1);
+            }
+        }
+        told
+    }
+}

@@ -1,0 +1,184 @@
+//! The senders of the simulation: a dialect of the fewest words, its events, and the API behind those that are only
+//! notices.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use konektor_bridge::domain::event::{EventId, Hold, Item, Kept, SourceName};
+use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::domain::rules::Rules;
+use konektor_bridge::domain::submission::{Answer, Meaning, Profile, Submission};
+use konektor_bridge::providers::{
+    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply, Sample, SampleKind, Source, Unreadable,
+    Verified, Webhook,
+};
+
+use super::dice::Dice;
+use super::odds::Odds;
+
+/// One event: what its sender says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word {
+    /// Its number: what is said in it, too.
+    pub(super) number: usize,
+    /// Whose lead.
+    pub(super) lead: usize,
+    pub(super) kind: Kind,
+    /// It states the address, too.
+    pub(super) has_email: bool,
+}
+
+/// What is special about an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Plain,
+    /// Only a notice: the fields have to be looked up.
+    Notice,
+    /// Withheld.
+    Test,
+    /// Konektor refuses the name, and so the lead.
+    Refused,
+    /// Konektor refuses the address, which goes to the notes.
+    OddField,
+}
+
+const KINDS: [(char, Kind); 5] =
+    [('p', Kind::Plain), ('n', Kind::Notice), ('t', Kind::Test), ('r', Kind::Refused), ('o', Kind::OddField)];
+
+impl Word {
+    pub(super) fn draw(number: usize, odds: &Odds, dice: &mut Dice) -> Self {
+        let plain = 1.0 - odds.lookups - odds.tests - odds.refused - odds.odd_fields;
+        let kind = dice.weighted(&[
+            (plain.max(0.1), Kind::Plain),
+            (odds.lookups, Kind::Notice),
+            (odds.tests, Kind::Test),
+            (odds.refused, Kind::Refused),
+            (odds.odd_fields, Kind::OddField),
+        ]);
+        Self { number, lead: dice.index(odds.leads), kind, has_email: kind == Kind::OddField || dice.chance(0.3) }
+    }
+
+    pub(super) fn external_ref(lead: usize) -> ExternalRef {
+        ExternalRef::new("sim:", &format!("r{lead}"))
+    }
+
+    pub(super) fn id(&self) -> EventId {
+        EventId::of(&source_name(), &[&self.number.to_be_bytes()])
+    }
+
+    /// What stands in the notes once it is delivered.
+    pub(super) fn message(&self) -> String {
+        format!("word-{}.", self.number)
+    }
+
+    pub(super) fn email(&self) -> Option<String> {
+        let bad = if self.kind == Kind::OddField { "odd" } else { "word" };
+        self.has_email.then(|| format!("{bad}{}@example.com", self.number))
+    }
+
+    pub(super) fn phone(lead: usize) -> String {
+        format!("+62812345678{lead:02}")
+    }
+
+    fn text(&self) -> String {
+        let kind = KINDS.iter().find(|(_, kind)| *kind == self.kind).expect("all kinds are listed").0;
+        format!("{} {} {kind} {}", self.number, self.lead, u8::from(self.has_email))
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let mut parts = std::str::from_utf8(text).ok()?.split(' ');
+        let (number, lead) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let letter = parts.next()?.chars().next()?;
+        let kind = KINDS.iter().find(|(known, _)| *known == letter)?.1;
+        Some(Self { number, lead, kind, has_email: parts.next()? == "1" })
+    }
+
+    fn submission(&self, received: Timestamp) -> Submission {
+        let name = if self.kind == Kind::Refused { "Refused" } else { "Siti" };
+        let mut answers = vec![
+            Answer::new("name", name).meaning(Meaning::FirstName),
+            Answer::new("value", self.number.to_string()).meaning(Meaning::EstimatedValue),
+            Answer::new("message", self.message()).meaning(Meaning::Message),
+        ];
+        answers.extend(self.email().map(|email| Answer::new("email", email).meaning(Meaning::Email)));
+        let profile = Profile { phone: Some(Self::phone(self.lead)), ..Profile::default() };
+        Submission { answers, profile, submitted_at: Some(received), ..Submission::default() }
+    }
+}
+
+/// A webhook of these events, as the inbox keeps it.
+pub(super) fn webhook(words: &[Word], received: Timestamp) -> Kept {
+    let body = words.iter().map(Word::text).collect::<Vec<_>>().join("\n");
+    Kept { source: source_name(), received, request_id: String::new(), headers: Vec::new(), body: body.into() }
+}
+
+pub(super) fn source_name() -> SourceName {
+    SourceName::parse("sim").expect("it is a name")
+}
+
+pub(super) fn source() -> Source {
+    Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() }
+}
+
+/// The status of the senders' API, drawn for each question.
+pub(super) fn looked_up(lookup: &Lookup, odds: &Odds, dice: &mut Dice) -> Option<(u16, Vec<u8>)> {
+    let trouble = odds.calls.error_before;
+    let status = dice.weighted(&[(1.0, 200), (trouble, 503), (trouble / 2.0, 401), (trouble / 2.0, 0)]);
+    (status != 0).then(|| (status, lookup.url.clone().into_bytes()))
+}
+
+#[derive(Debug)]
+struct Dialect;
+
+impl Provider for Dialect {
+    fn handshake(&self, _webhook: &Webhook) -> Option<Reply> {
+        None
+    }
+
+    fn verify(&self, _webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {
+        Err(Refusal::NoProof)
+    }
+
+    fn accepted(&self, _webhook: &Webhook) -> Reply {
+        Reply::empty(200)
+    }
+
+    fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
+        let item = |line: &[u8]| {
+            let word = Word::parse(line).ok_or_else(|| Unreadable("not a word".into()))?;
+            let external_ref = Word::external_ref(word.lead);
+            Ok(Item { id: word.id(), same_within: None, external_ref, hold: Hold::No, body: line.to_vec() })
+        };
+        webhook.body().split(|byte| *byte == b'\n').map(item).collect()
+    }
+
+    fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
+        let word = Word::parse(item.body)?;
+        let url = String::from_utf8_lossy(item.body).into_owned();
+        (word.kind == Kind::Notice).then(|| Lookup { url, query: Vec::new(), bearer: None, headers: Vec::new() })
+    }
+
+    fn looked_up(&self, _item: &ItemBody<'_>, _asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
+        match answer.status {
+            200 => Fetched::Lead(Bytes::copy_from_slice(answer.body)),
+            401 => Fetched::Blocked(Duration::from_mins(1), "the token has expired".into()),
+            _ => Fetched::RetryAfter(Duration::from_secs(5), "not now".into()),
+        }
+    }
+
+    fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
+        let word = Word::parse(item.fetched.unwrap_or(item.body)).ok_or_else(|| Unreadable("not a word".into()))?;
+        let submission = Box::new(word.submission(item.received));
+        Ok(if word.kind == Kind::Test { Reading::Test(submission) } else { Reading::Lead(submission) })
+    }
+
+    fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
+        Sample { query: String::new(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
+        Sample { query: String::new(), headers: Vec::new(), body }
+    }
+}
