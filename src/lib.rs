@@ -31,7 +31,7 @@
 //! | [`konektor`] | what we ask Konektor and what its answers mean; the client | domain |
 //! | [`ops`] | for the person on duty: health, metrics, admin API | store providers domain clock |
 //! | [`sandbox`] | a local Konektor for demos, development and tests | domain clock |
-//! | [`config`], [`telemetry`], [`metrics`], [`clock`] | settings, logs, numbers, time | nothing of ours |
+//! | [`config`], [`telemetry`], [`metrics`], [`clock`], [`loopback`] | settings, logs, numbers, time, this machine | each other at most |
 //! | [`app`] | puts a bridge together | everything |
 //! | [`cli`] | one file a command | app and below |
 //!
@@ -69,6 +69,7 @@ pub mod deliver;
 pub mod domain;
 pub mod http;
 pub mod konektor;
+pub mod loopback;
 pub mod metrics;
 pub mod ops;
 pub mod providers;

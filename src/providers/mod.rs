@@ -59,6 +59,12 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// What the sender is answered once the webhook is kept; the same for new and known ones.
     fn accepted(&self, webhook: &Webhook) -> Reply;
 
+    /// Headers with which the scripts of a page at `origin` may read an answer that refuses: without them a browser
+    /// tells its page nothing, not even to try again. Only for senders that are browsers.
+    fn readable_by(&self, _origin: &str) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Cuts a verified webhook into its items, one per lead. What is not about a lead (a delivery status, another
     /// object) gives no item.
     ///

@@ -173,6 +173,31 @@ async fn a_browser_may_ask_before_it_sends() {
 }
 
 #[tokio::test]
+async fn a_page_may_read_why_its_form_is_not_taken_and_no_other_page_may() {
+    let edge = Edge::start().await;
+    let post = |origin: &str, kind: &str, body: Vec<u8>| {
+        let request = edge.public(Method::POST, "/hooks/form").header("origin", origin).header("content-type", kind);
+        request.body(body).send()
+    };
+    let allowed = |answer: &reqwest::Response| {
+        (answer.status().as_u16(), header(answer, "access-control-allow-origin"), header(answer, "vary"))
+    };
+    let (shop, json) = ("https://toko.example", "application/json");
+    let readable = |status| (status, Some(shop.to_owned()), Some("Origin".to_owned()));
+    let large = post(shop, json, vec![b' '; 65 * 1024]).await.unwrap();
+    assert_eq!(allowed(&large), readable(413));
+    let odd = post(shop, "application/pdf", b"x".to_vec()).await.unwrap();
+    assert_eq!(allowed(&odd), readable(415));
+    edge.store.is(Mood::Full);
+    let full = post(shop, json, b"{}".to_vec()).await.unwrap();
+    assert_eq!(allowed(&full), readable(503));
+    let forged = post("https://forged.invalid", json, vec![b' '; 65 * 1024]).await.unwrap();
+    assert_eq!(allowed(&forged), (413, None, None));
+    let elsewhere = edge.public(Method::POST, "/hooks/meta").header("origin", shop).body("x").send().await.unwrap();
+    assert_eq!(allowed(&elsewhere), (401, None, None));
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_413_whether_its_length_is_announced_or_not() {
     let edge = Edge::start().await;
     let huge = vec![b'a'; 64 * 1024 + 1];

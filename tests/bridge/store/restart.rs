@@ -139,14 +139,33 @@ fn a_second_process_is_refused_until_the_first_is_gone() {
     SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
 }
 
-#[cfg(unix)]
+/// Who may do what with a file or directory.
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let modes = || ["store.db", "store.db-wal", "store.db-shm"].map(|name| mode(&dir.path().join(name)));
+    let store = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
+    assert_eq!(modes(), [0o600; 3]);
+    drop(store);
+    let file = dir.path().join("store.db");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let _store = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
+    assert_eq!(modes(), [0o600; 3], "what an older version left open is closed");
+}
+
 #[test]
 fn nobody_else_may_look_into_the_directory() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let inner = dir.path().join("a/b");
     let _store = SqliteStore::open(&inner, Options::default(), start()).unwrap();
-    assert_eq!(std::fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(mode(&inner), 0o700);
 }
 
 #[test]
@@ -282,6 +301,8 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
         conn.execute_batch(
             "DROP TABLE verify; DROP TABLE incident; DROP INDEX lane_parked;
              ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
+             UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify')
+             WHERE name = 'counts';
              DELETE FROM meta WHERE name = 'runs'; INSERT INTO meta VALUES ('stopped', 'true');
              PRAGMA user_version = 1;",
         )
@@ -293,5 +314,6 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
         assert_eq!(bodies(&bed.claim().await), ["2"]);
         assert_eq!(bed.row("1").await.state, EventState::Delivered);
         assert_eq!(bed.store.incidents(9).await.unwrap(), []);
+        assert_eq!(bed.store.audit(None, 9, bed.now()).await.unwrap().flaws, []);
     });
 }
