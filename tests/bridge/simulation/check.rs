@@ -99,9 +99,11 @@ impl World {
             EventState::Delivered => word.kind != Kind::Test,
             EventState::Withheld => word.kind == Kind::Test,
             EventState::Dead => match reason {
+                // Konektor says that the reference of a deleted lead exists.
+                "rejected" if self.odds.unique && self.leads_of(word.lead).any(|held| held.deleted) => true,
                 "rejected" => self.acked.iter().any(|other| other.lead == word.lead && other.kind == Kind::Refused),
                 "lead_gone" => self.leads_of(word.lead).any(|held| held.deleted),
-                "forbidden" => self.odds.forbids_one && word.lead == 0,
+                "forbidden" => self.odds.forbids_all || self.odds.forbids_one && word.lead == 0,
                 "crashed" => self.odds.breaks_workers,
                 _ => false,
             },
@@ -154,9 +156,9 @@ impl World {
         if delivered.iter().any(|word| !notes.contains(&word.message())) {
             return wrong("a message in the notes");
         }
-        let odd = events.iter().any(|(word, _)| word.kind == Kind::OddField);
+        let odd = events.iter().any(|(word, row)| word.kind == Kind::OddField || row.state == EventState::Dead);
         let stated = delivered.iter().rev().find_map(|word| word.email());
-        if !odd && !is_dead && !self.replayed && held.view.email != stated {
+        if !odd && !self.replayed && held.view.email != stated {
             return wrong("the address");
         }
         Ok(())

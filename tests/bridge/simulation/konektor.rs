@@ -34,13 +34,24 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Konektor {
     pub(super) leads: Vec<Held>,
-    /// The key is not accepted.
-    pub(super) revoked: bool,
+    /// Whether the key is accepted.
+    pub(super) key: Key,
     /// Calls that were refused because there were too many.
     pub(super) throttled: u32,
     /// When calls were counted.
     counted: VecDeque<Duration>,
     created_today: (u64, u32),
+}
+
+/// What Konektor thinks of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Key {
+    #[default]
+    Good,
+    /// It does not know it.
+    Revoked,
+    /// It allows it nothing.
+    Forbidden,
 }
 
 /// What becomes of a call.
@@ -120,8 +131,10 @@ impl Konektor {
         wall: Timestamp,
         now: Duration,
     ) -> (u16, Verdict) {
-        if self.revoked {
-            return (401, Verdict::Unauthorized);
+        match self.key {
+            Key::Good => {}
+            Key::Revoked => return (401, Verdict::Unauthorized),
+            Key::Forbidden => return (403, Verdict::Forbidden),
         }
         match request {
             Request::Create(body) => self.create(body, odds, dice, wall, now),

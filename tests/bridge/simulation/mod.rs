@@ -26,8 +26,8 @@ use world::World;
 const TOLD: usize = 120;
 
 /// When all of it begins.
-fn beginning() -> Timestamp {
-    "2026-11-23T09:00:00Z".parse().unwrap()
+const fn beginning() -> Timestamp {
+    Timestamp::constant(1_795_424_400, 0)
 }
 
 /// What a seed came to.
@@ -84,4 +84,26 @@ fn wanted() -> Option<std::ops::Range<u64>> {
 #[test]
 fn whatever_goes_wrong_each_lead_is_there_once_and_says_what_it_should() {
     play_all(wanted().unwrap_or(0..200));
+}
+
+/// What the first seed that fails without this guard comes to.
+fn first_failure(takes: Guard) -> Option<String> {
+    (0..400).find_map(|seed| play(seed, takes, Story::default()).err()).map(|(wrong, _)| wrong)
+}
+
+#[test]
+fn without_the_fence_it_is_noticed() {
+    assert!(first_failure(Guard::Fence).is_some());
+}
+
+#[test]
+fn without_the_intent_a_lead_is_there_twice() {
+    let wrong = first_failure(Guard::Intent).unwrap();
+    assert!(wrong.contains("twice"), "{wrong}");
+}
+
+#[test]
+fn without_the_quiet_period_a_lead_is_there_twice() {
+    let wrong = first_failure(Guard::Quiet).unwrap();
+    assert!(wrong.contains("twice"), "{wrong}");
 }

@@ -54,6 +54,8 @@ pub(super) struct Odds {
     pub(super) breaks_workers: bool,
     /// A lead that Konektor forbids although it allows others.
     pub(super) forbids_one: bool,
+    /// The key has been forbidden everything at some time.
+    pub(super) forbids_all: bool,
 }
 
 /// What becomes of a call: weights beside the good end's, which is 1.
@@ -86,14 +88,14 @@ impl Odds {
         let [store_slow, store_before, store_after, store_twice] = [some(0.2), some(0.2), some(0.2), some(0.1)];
         let [foreign, repeated] = [some(0.3), some(0.5)];
         let mut every = |from: Duration, to: Duration| dice.chance(0.5).then(|| dice.time(from..to));
-        let kill_every = every(Duration::from_secs(20), HOUR);
-        let stall_every = every(Duration::from_secs(30), HOUR);
-        let revoke_every = every(Duration::from_mins(10), 3 * HOUR);
-        let delete_every = every(Duration::from_mins(5), 3 * HOUR);
+        let kill_every = every(Duration::from_secs(15), HOUR / 4);
+        let stall_every = every(Duration::from_secs(15), HOUR / 4);
+        let revoke_every = every(Duration::from_mins(2), HOUR);
+        let delete_every = every(Duration::from_mins(2), HOUR);
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
-            trouble: dice.weighted(&[(0.6, Duration::from_mins(10)), (0.3, Duration::from_mins(45)), (0.1, 3 * HOUR)]),
+            trouble: dice.weighted(&[(0.5, Duration::from_mins(4)), (0.4, Duration::from_mins(15)), (0.1, HOUR)]),
             leads: 1 + dice.index(6),
             events: 1 + dice.index(25),
             lookups,
@@ -121,6 +123,7 @@ impl Odds {
                 || stall_every.is_some()
                 || store_before + store_after + store_slow > 0.0,
             forbids_one: dice.chance(0.1),
+            forbids_all: false,
         }
     }
 

@@ -32,6 +32,11 @@ impl Sabotage {
         Self { takes, fences: BTreeMap::new() }
     }
 
+    /// Whether a POST leaves under an intent; without it, what comes of that is to be seen.
+    pub(super) fn writes_intents(&self) -> bool {
+        self.takes != Guard::Intent
+    }
+
     /// What the store is asked instead, or what is said in its place.
     pub(super) fn before(&self, ask: Ask) -> Result<Ask, Told> {
         match (self.takes, ask) {

@@ -17,7 +17,7 @@ use konektor_bridge::providers::Source;
 use konektor_bridge::store::{Claim, MemoryStore, Options, Store, StoreError, WorkerId};
 
 use super::dice::Dice;
-use super::konektor::{Fate, Konektor, T_COMMIT, answer, silence};
+use super::konektor::{Fate, Key, Konektor, T_COMMIT, answer, silence};
 use super::odds::Odds;
 use super::sabotage::Sabotage;
 use super::sender::{self, Word};
@@ -256,8 +256,7 @@ impl World {
     }
 
     fn rise(&mut self, host: usize) {
-        let skew = i64::try_from(self.odds.skew).expect("it is small");
-        let skew = i64::try_from(self.dice.number(0..2 * self.odds.skew + 1)).expect("it is small") - skew;
+        let skew = self.skew();
         let life = self.hosts[host].life + 1;
         let source = self.source.clone();
         let sources: SourceOf = Arc::new(move |_| Some(source.clone()));
@@ -272,15 +271,26 @@ impl World {
         self.carry_out(host, effects);
     }
 
+    /// How far a clock is ahead.
+    fn skew(&mut self) -> i64 {
+        let most = i64::try_from(self.odds.skew).expect("it is small");
+        i64::try_from(self.dice.number(0..2 * self.odds.skew + 1)).expect("it is small") - most
+    }
+
     fn kill(&mut self, host: usize) {
         if self.odds.kill_every.is_none() {
             return;
         }
-        self.tell(|| format!("host {host} is killed"));
-        self.hosts[host].engine = None;
-        self.hosts[host].life += 1;
-        let up = self.dice.time(Duration::from_millis(100)..Duration::from_mins(1));
-        self.plan(up, Happening::Rise(host));
+        let gently = self.dice.chance(0.3);
+        self.tell(|| format!("host {host} is {}", if gently { "told to stop" } else { "killed" }));
+        let down = self.dice.time(Duration::from_millis(100)..Duration::from_mins(1));
+        if gently {
+            self.step(host, Input::Stop);
+        } else {
+            self.hosts[host].engine = None;
+            self.hosts[host].life += 1;
+        }
+        self.plan(down, Happening::Rise(host));
         self.next_trouble(self.odds.kill_every, Happening::Kill(host));
     }
 
@@ -292,13 +302,16 @@ impl World {
         let span = self.dice.time(Duration::from_secs(1)..most);
         self.tell(|| format!("host {host} stalls for {span:?}"));
         self.hosts[host].stalled_until = self.now + span;
+        self.hosts[host].skew = self.skew();
         self.next_trouble(self.odds.stall_every, Happening::Stall(host));
     }
 
     fn revoke(&mut self) {
         if self.odds.revoke_every.is_some() {
-            self.tell(|| "the key is revoked".into());
-            self.konektor.revoked = true;
+            let key = if self.dice.chance(0.5) { Key::Revoked } else { Key::Forbidden };
+            self.tell(|| format!("the key is {key:?}"));
+            self.konektor.key = key;
+            self.odds.forbids_all |= key == Key::Forbidden;
             let spell = self.dice.time(Duration::from_secs(10)..Duration::from_mins(20));
             self.plan(spell, Happening::Restore);
         }
@@ -306,7 +319,7 @@ impl World {
 
     fn restore(&mut self) {
         self.tell(|| "the key is good again".into());
-        self.konektor.revoked = false;
+        self.konektor.key = Key::Good;
         self.next_trouble(self.odds.revoke_every, Happening::Revoke);
     }
 
@@ -332,7 +345,7 @@ impl World {
         self.tell(|| "nothing goes wrong any more".into());
         self.odds.calm_down();
         self.calm_since = Some(self.now);
-        self.konektor.revoked = false;
+        self.konektor.key = Key::Good;
         for host in &mut self.hosts {
             host.stalled_until = host.stalled_until.min(self.now);
         }
@@ -480,7 +493,7 @@ impl World {
         {
             self.tell(|| format!("host {}: {line}", to.host));
         }
-        if !matches!(ask, Ask::Unsorted(_) | Ask::Claim | Ask::Permit(_) | Ask::Expire(_) | Ask::Begin(..)) {
+        if matches!(ask, Ask::Sort(_) | Ask::Settle(..) | Ask::Observe(..) | Ask::Resume(_)) {
             self.wake(to.host, Change::Lanes);
         }
         let slow = self.dice.chance(self.odds.store_slow);
@@ -519,7 +532,9 @@ impl World {
         if !self.is_alive(to) {
             return;
         }
-        if let Request::Create(body) = &request {
+        if let Request::Create(body) = &request
+            && self.sabotage.writes_intents()
+        {
             let external_ref = body.external_ref.clone().expect("a create names its lead");
             let begun = self.hosts[to.host].begun.get(external_ref.as_str()).copied();
             self.check_create(&external_ref, begun);
