@@ -16,6 +16,8 @@ mod attempt;
 mod exchange;
 mod look_up;
 mod loops;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
