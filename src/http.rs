@@ -15,7 +15,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
-/// The header under which every answer names its request.
+/// The header under which every answer of ours names its request.
+///
+/// What is no HTTP at all (a garbled request line or length, headers of hundreds of KiB) never becomes a request:
+/// actix-http answers it by itself, 400 or 431 without a body and without this header, and closes the connection. It has
+/// no hook for that (3.x, `h1::dispatcher`); nothing of ours has run by then, so there is no log line to find by an id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How long a client may take to send its headers, against clients that send a byte a second.

@@ -31,7 +31,7 @@
 //! | [`konektor`] | what we ask Konektor and what its answers mean; the client | domain |
 //! | [`ops`] | for the person on duty: health, metrics, admin API | store providers domain clock |
 //! | [`sandbox`] | a local Konektor for demos, development and tests | domain clock |
-//! | [`config`], [`telemetry`], [`metrics`], [`clock`] | settings, logs, numbers, time | nothing of ours |
+//! | [`config`], [`telemetry`], [`metrics`], [`clock`], [`loopback`] | settings, logs, numbers, time, this machine | each other at most |
 //! | [`app`] | puts a bridge together | everything |
 //! | [`cli`] | one file a command | app and below |
 //!
@@ -40,7 +40,7 @@
 //! # Invariants, and the tests that hold them
 //!
 //! 1. **A 2xx is sent only after the webhook is durable.** A record leaves the inbox only in the step that puts all its
-//!    items into lanes, or it, whole, among the dead letters. `tests/load crash` kills the bridge at random moments and
+//!    items into lanes, or it, whole, among the dead letters. `tests/soak` kills the bridge at random moments and
 //!    counts; `tests/bridge/store` holds both backends to each step.
 //! 2. **[`providers::Verified`] is made by verifying** and by nothing else but the inbox giving back what was verified;
 //!    splitting takes nothing else. A source without a secret is off. `tests/bridge/{fixtures,vectors,dialects}.rs`.
@@ -69,6 +69,7 @@ pub mod deliver;
 pub mod domain;
 pub mod http;
 pub mod konektor;
+pub mod loopback;
 pub mod metrics;
 pub mod ops;
 pub mod providers;

@@ -15,10 +15,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::domain::event::SourceName;
-
-/// Why events are withheld before anybody looks at them: their sender marks them as tests or spam.
-const ON_ARRIVAL: &str = "on_arrival";
+use crate::domain::event::{DeadReason, HoldCount, SourceName};
 
 /// A word that is a label.
 type Word = Cow<'static, str>;
@@ -35,6 +32,12 @@ struct OfSource {
 struct Refused {
     source: Word,
     reason: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Spelled {
+    source: Word,
+    variant: Word,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -78,6 +81,7 @@ pub struct Metrics {
     registry: Registry,
     accepted: Family<OfSource, Counter>,
     refused: Family<Refused, Counter>,
+    sig_alt_match: Family<Spelled, Counter>,
     sorted: Family<OfSource, Counter>,
     duplicates: Counter,
     unreadable: Counter,
@@ -163,6 +167,7 @@ impl Metrics {
             registry: Registry::with_prefix("konektor_bridge"),
             accepted: Family::default(),
             refused: Family::default(),
+            sig_alt_match: Family::default(),
             sorted: Family::default(),
             duplicates: Counter::default(),
             unreadable: Counter::default(),
@@ -188,6 +193,8 @@ impl Metrics {
         registry.register("build", "Which version runs", build);
         registry.register("accepted", "Webhooks kept and answered with success", self.accepted.clone());
         registry.register("refused", "Webhooks not kept, by source and reason", self.refused.clone());
+        let alternative = self.sig_alt_match.clone();
+        registry.register("sig_alt_match", "Webhooks whose proof was over another spelling of the body", alternative);
         registry.register("sorted", "Webhooks cut into their events", self.sorted.clone());
         registry.register("duplicates", "Events that were known already", self.duplicates.clone());
         registry.register("unreadable", "Webhooks dead on sorting, whole", self.unreadable.clone());
@@ -237,17 +244,37 @@ impl Metrics {
         self.refused.get_or_create(&Refused { source, reason: reason.into() }).inc();
     }
 
+    /// The proof of a webhook was over another spelling of its body (`escaped`).
+    pub fn sig_alt_match(&self, source: &SourceName, variant: &'static str) {
+        let labels = Spelled { source: Cow::Owned(source.to_string()), variant: variant.into() };
+        self.sig_alt_match.get_or_create(&labels).inc();
+    }
+
     /// A batch of webhooks from these `sources` was sorted: some of its events were known, some are withheld, some of
-    /// its webhooks are dead letters, whole.
-    pub fn sorted(&self, sources: &[SourceName], duplicates: usize, withheld: usize, unreadable: usize) {
+    /// its webhooks are dead letters, whole, and so are events whose lane is `crowded`.
+    pub fn sorted(
+        &self,
+        sources: &[SourceName],
+        duplicates: usize,
+        withheld: HoldCount,
+        unreadable: usize,
+        crowded: usize,
+    ) {
         for source in sources {
             self.sorted.get_or_create(&of(source)).inc();
         }
         self.duplicates.inc_by(duplicates as u64);
-        if withheld > 0 {
-            self.withheld.get_or_create(&Because { reason: ON_ARRIVAL.into() }).inc_by(withheld as u64);
+        for (hold, count) in withheld.iter() {
+            let reason: &'static str = hold.into();
+            self.withheld.get_or_create(&Because { reason: reason.into() }).inc_by(count as u64);
         }
         self.unreadable.inc_by(unreadable as u64);
+        for (why, count) in [(DeadReason::Unreadable, unreadable), (DeadReason::LaneFull, crowded)] {
+            if count > 0 {
+                let reason: &'static str = why.into();
+                self.dead.get_or_create(&Because { reason: reason.into() }).inc_by(count as u64);
+            }
+        }
     }
 
     /// An event of `source` has reached Konektor; `created` is how long after its webhook, when it made a new lead.
@@ -340,6 +367,7 @@ fn set(gauge: &Gauge, value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::event::Hold;
 
     #[test]
     fn what_was_counted_is_rendered_under_documented_names() {
@@ -349,7 +377,11 @@ mod tests {
         metrics.accepted(&form);
         metrics.refused(Some(&meta), "wrong_proof");
         metrics.refused(None, "unknown_source");
-        metrics.sorted(&[form.clone(), form.clone()], 3, 2, 1);
+        metrics.sig_alt_match(&meta, "escaped");
+        let mut withheld = HoldCount::one(Hold::TestLead);
+        withheld += HoldCount::one(Hold::TestLead);
+        withheld += HoldCount::one(Hold::NoContact);
+        metrics.sorted(&[form.clone(), form.clone()], 3, withheld, 1, 4);
         metrics.delivered(&form, None);
         metrics.delivered(&form, Some(Duration::from_millis(15)));
         metrics.dead("rejected");
@@ -363,13 +395,16 @@ mod tests {
             r#"konektor_bridge_accepted_total{source="form"} 2"#,
             r#"konektor_bridge_refused_total{source="meta",reason="wrong_proof"} 1"#,
             r#"konektor_bridge_refused_total{source="",reason="unknown_source"} 1"#,
+            r#"konektor_bridge_sig_alt_match_total{source="meta",variant="escaped"} 1"#,
             r#"konektor_bridge_sorted_total{source="form"} 2"#,
             "konektor_bridge_duplicates_total 3",
             "konektor_bridge_unreadable_total 1",
             r#"konektor_bridge_delivered_total{source="form"} 2"#,
             r#"konektor_bridge_dead_total{reason="rejected"} 1"#,
-            r#"konektor_bridge_withheld_total{reason="no_contact"} 1"#,
-            r#"konektor_bridge_withheld_total{reason="on_arrival"} 2"#,
+            r#"konektor_bridge_dead_total{reason="unreadable"} 1"#,
+            r#"konektor_bridge_dead_total{reason="lane_full"} 4"#,
+            r#"konektor_bridge_withheld_total{reason="no_contact"} 2"#,
+            r#"konektor_bridge_withheld_total{reason="test_lead"} 2"#,
             r#"konektor_bridge_upstream_call_seconds_bucket{le="0.01",call="create",outcome="done"} 1"#,
             "konektor_bridge_doubled_total 1",
             "konektor_bridge_receive_to_created_seconds_count 1",

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// How log lines look.
@@ -46,7 +47,7 @@ fn subscriber<W>(filter: &str, lines: Lines, terminal: bool, writer: W) -> Resul
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?).with_writer(writer);
+    let builder = tracing_subscriber::fmt().with_env_filter(quiet(filter)?).with_writer(writer);
     let json = match lines {
         Lines::Auto => !terminal,
         Lines::Text => false,
@@ -57,6 +58,16 @@ where
     } else {
         Box::new(builder.with_ansi(terminal).finish())
     })
+}
+
+/// `filter`, without what the HTTP server says at `info` of its threads, unless it is asked for.
+fn quiet(filter: &str) -> Result<EnvFilter, TelemetryError> {
+    let parsed = EnvFilter::try_new(filter)?;
+    let talks = parsed.max_level_hint().is_none_or(|most| most > LevelFilter::WARN);
+    if talks && !filter.contains("actix_server") {
+        return Ok(parsed.add_directive("actix_server=warn".parse()?));
+    }
+    Ok(parsed)
 }
 
 /// Says where a panic was and nothing of what it says: slicing errors and the like quote the text they failed on.
@@ -103,6 +114,21 @@ mod tests {
         }
         assert_eq!(logged("warn", Lines::Json, true, say), "");
         assert!(matches!(subscriber("a=b=c", Lines::Auto, true, std::io::stderr), Err(TelemetryError::Filter(_))));
+    }
+
+    #[test]
+    fn the_server_s_own_lines_are_left_out_unless_asked_for() {
+        let say = || {
+            tracing::info!(target: "actix_server::builder", "starting 2 workers");
+            tracing::warn!(target: "actix_server::accept", "no file descriptors left");
+        };
+        let said = |filter| {
+            let text = logged(filter, Lines::Json, false, say);
+            (text.contains("starting"), text.contains("descriptors"))
+        };
+        assert_eq!((said("info"), said("debug")), ((false, true), (false, true)));
+        assert_eq!(said("info,actix_server=info"), (true, true));
+        assert_eq!((said("warn"), said("error")), ((false, true), (false, false)));
     }
 
     #[test]

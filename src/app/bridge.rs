@@ -105,9 +105,11 @@ impl Bridge {
     /// A part had failed before, or did not end in time; nothing kept is lost by that.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stopping.cancel();
+        // Both halves stop at the same time, and the grace of the one is not added to that of the other.
+        let settling = self.delivering.map(|task| tokio::time::timeout(self.grace, task));
         let served = self.public.stop().await.context("the public listener failed");
-        let delivered = match self.delivering {
-            Some(task) => tokio::time::timeout(self.grace, task)
+        let delivered = match settling {
+            Some(settling) => settling
                 .await
                 .context("not everything under way was settled in time; it is taken up again at the next start"),
             None => Ok(Ok(())),

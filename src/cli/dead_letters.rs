@@ -7,6 +7,7 @@ use super::moves::{self, WhichArgs};
 
 /// Show what was given up and why, and put it back or discard it
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Example:\n  konektor-bridge dead-letters list")]
 pub(super) enum Command {
     /// Show what was given up, newest first
     #[command(after_help = "Examples:\n  konektor-bridge dead-letters list\n  \

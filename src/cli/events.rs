@@ -7,6 +7,7 @@ use crate::store::EventState;
 
 /// Show what came in, and what became of it
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Example:\n  konektor-bridge events list")]
 pub(super) enum Command {
     /// Show what came in, newest first
     #[command(after_help = "Examples:\n  konektor-bridge events list\n  \

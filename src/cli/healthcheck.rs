@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{anyhow, ensure};
 
 use super::Context;
 use super::failure::{BadUsage, Exit};
@@ -33,7 +33,9 @@ async fn ask(address: SocketAddr, path: &str) -> anyhow::Result<()> {
         .ok_or_else(|| BadUsage(format!("give the bridge fixed ports: {address} says nothing of where it is")))?;
     let http = local::client(&base, PATIENCE)?;
     let url = local::below(&base, &[path]).to_string();
-    let answer = http.get(&url).send().await.with_context(|| format!("the bridge does not answer at {url}"))?;
+    let answer = http.get(&url).send().await.map_err(|_| {
+        anyhow!("the bridge does not answer at {url}; start it with `konektor-bridge serve`, or look into its log")
+    })?;
     ensure!(answer.status().is_success(), "the bridge answers {} at {url}; its log says why", answer.status().as_u16());
     Ok(())
 }

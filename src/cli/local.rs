@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use url::{Host, Url};
+use url::Url;
 
 use super::Context;
 use super::failure::BadUsage;
 use crate::app::sources::build_sources;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::domain::event::SourceName;
+use crate::loopback::is_this_machine;
 use crate::providers::{Registry, Source, SourceState};
 
 /// Longest time to connect.
@@ -87,15 +88,6 @@ pub(super) fn client(base: &Url, timeout: Duration) -> anyhow::Result<reqwest::C
         .redirect(reqwest::redirect::Policy::none());
     let builder = if is_this_machine(base) { builder.no_proxy() } else { builder };
     builder.build().context("the HTTP client cannot be set up; are there root certificates on this machine?")
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 #[cfg(test)]

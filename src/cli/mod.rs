@@ -131,20 +131,17 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// The commands below `command` that can be typed, with the path to each.
-    fn leaves(command: &clap::Command, path: &str) -> Vec<(String, clap::Command)> {
-        let below: Vec<_> = command.get_subcommands().collect();
-        if below.is_empty() {
-            return vec![(path.to_owned(), command.clone())];
-        }
-        below.into_iter().flat_map(|one| leaves(one, &format!("{path} {}", one.get_name()))).collect()
+    /// `command` and all below it, with the path to each.
+    fn all(command: &clap::Command, path: &str) -> Vec<(String, clap::Command)> {
+        let below = command.get_subcommands().flat_map(|one| all(one, &format!("{path} {}", one.get_name())));
+        std::iter::once((path.to_owned(), command.clone())).chain(below).collect()
     }
 
     #[test]
     fn the_help_of_each_command_has_examples_and_all_can_be_typed() {
-        let leaves = leaves(&Cli::command(), "konektor-bridge");
-        assert!(leaves.len() > 15);
-        for (path, mut command) in leaves {
+        let commands = all(&Cli::command(), "konektor-bridge");
+        assert!(commands.len() > 20);
+        for (path, mut command) in commands {
             let help = command.render_help().to_string();
             let lines = help.lines().filter(|line| !line.starts_with("Usage"));
             let examples: Vec<_> = lines.filter_map(|line| Some(&line[line.find(&path)?..])).collect();

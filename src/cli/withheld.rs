@@ -7,6 +7,7 @@ use super::moves::{self, WhichArgs};
 
 /// Show what is not forwarded by policy (test leads, junk), and release or discard it
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Example:\n  konektor-bridge withheld list")]
 pub(super) enum Command {
     /// Show what is withheld, newest first
     #[command(after_help = "Examples:\n  konektor-bridge withheld list\n  \

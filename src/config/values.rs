@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::SignedDuration;
-use url::{Host, Url};
+use url::Url;
+
+use crate::loopback::is_this_machine;
 
 /// Reads a number of bytes: `4MiB`, `512KiB`, `1048576`.
 pub(super) fn bytes(text: &str) -> Result<usize, String> {
@@ -65,15 +67,6 @@ pub(super) fn web_address(text: &str) -> Result<Url, String> {
         "http" | "https" if plain && nobody => Ok(url),
         "http" | "https" => Err("has a user, query or fragment; give only https://host/path".into()),
         _ => Err("is neither http nor https".into()),
-    }
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        None => false,
     }
 }
 

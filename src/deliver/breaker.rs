@@ -7,20 +7,31 @@ use jiff::Timestamp;
 
 use super::retry::Die;
 
-/// Failures in a row that open it.
-const OPENS_AT: u32 = 5;
+/// Failures in a row that open it (`queue.md` §2.8, "Global breaker").
+const IN_A_ROW: u32 = 5;
+/// And failures among so many last calls, whatever came between.
+const AMONG: u32 = 20;
+/// A half of those.
+const HALF: u32 = AMONG / 2;
 /// What the first pause is at most.
 const BASE: Duration = Duration::from_secs(5);
 /// Longest pause.
 const CAP: Duration = Duration::from_mins(2);
 
-/// Counts failures in a row. Closed lets everything through, open nothing, half-open one call.
+/// Counts failures. Closed lets everything through, open nothing, half-open one call.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Breaker {
-    failures: u32,
+    /// The last calls, newest first, a bit each: set for a failure.
+    calls: u32,
     openings: u32,
-    closed_until: Option<Timestamp>,
+    shut: Option<Shut>,
     trying: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Shut {
+    since: Timestamp,
+    until: Timestamp,
 }
 
 /// What the breaker says to a call.
@@ -37,9 +48,9 @@ pub(super) enum Gate {
 impl Breaker {
     /// May a call go out?
     pub(super) fn ask(&mut self, now: Timestamp) -> Gate {
-        match self.closed_until {
+        match self.shut {
             None => Gate::Open,
-            Some(until) if now < until => Gate::NotBefore(until),
+            Some(shut) if now < shut.until => Gate::NotBefore(shut.until),
             Some(_) if self.trying => Gate::Trying,
             Some(_) => {
                 self.trying = true;
@@ -55,21 +66,33 @@ impl Breaker {
 
     /// Konektor answered, whatever it said.
     pub(super) fn answered(&mut self) {
-        *self = Self::default();
+        *self = Self { calls: self.calls << 1, ..Self::default() };
     }
 
-    /// Konektor failed: a server error, no answer, no connection. True when that has shut the gate.
-    pub(super) fn failed(&mut self, now: Timestamp, die: Die) -> bool {
-        self.failures = self.failures.saturating_add(1);
-        let shuts = self.trying || self.failures >= OPENS_AT && self.closed_until.is_none_or(|until| until <= now);
-        self.trying = false;
+    /// Konektor failed: a server error, no answer, no connection. The call was sent at `asked`: one that was under way
+    /// when the gate was shut says nothing new. True when this has shut the gate.
+    pub(super) fn failed(&mut self, asked: Timestamp, now: Timestamp, die: Die) -> bool {
+        if self.shut.is_some_and(|shut| asked < shut.since) {
+            return false;
+        }
+        self.calls = self.calls << 1 | 1;
+        let shuts = self.trying || self.calls.trailing_ones() >= IN_A_ROW || self.failures() >= HALF;
         if shuts {
             let ceiling = BASE.saturating_mul(2_u32.saturating_pow(self.openings.min(10))).min(CAP);
             // At least half of the ceiling: a pause of nothing would be no pause.
-            self.closed_until = Some(now + ceiling.mul_f64(0.5 + die.0.clamp(0.0, 1.0) / 2.0));
-            self.openings += 1;
+            let pause = ceiling.mul_f64(0.5 + die.0.clamp(0.0, 1.0) / 2.0);
+            *self = Self {
+                calls: 0,
+                openings: self.openings + 1,
+                shut: Some(Shut { since: now, until: now + pause }),
+                trying: false,
+            };
         }
         shuts
+    }
+
+    fn failures(&self) -> u32 {
+        (self.calls & ((1 << AMONG) - 1)).count_ones()
     }
 }
 
@@ -81,12 +104,16 @@ mod tests {
         Timestamp::from_second(1_000_000 + seconds).unwrap()
     }
 
+    fn failed(breaker: &mut Breaker, seconds: i64) -> bool {
+        breaker.failed(at(seconds), at(seconds), Die(1.0))
+    }
+
     fn shut() -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..4 {
-            assert!(!breaker.failed(at(0), Die(1.0)));
+            assert!(!failed(&mut breaker, 0));
         }
-        assert!(breaker.failed(at(0), Die(1.0)));
+        assert!(failed(&mut breaker, 0));
         breaker
     }
 
@@ -96,13 +123,19 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_between_starts_the_count_again() {
-        let mut breaker = Breaker::default();
-        for _ in 0..10 {
-            breaker.failed(at(0), Die(1.0));
-            breaker.answered();
+    fn so_does_every_second_call_when_twenty_were_made_but_not_every_third() {
+        let mut half = Breaker::default();
+        let shut_by = (1..=40).find(|_| {
+            half.answered();
+            failed(&mut half, 0)
+        });
+        assert_eq!(shut_by, Some(10));
+        let mut third = Breaker::default();
+        for _ in 0..100 {
+            third.answered();
+            third.answered();
+            assert!(!failed(&mut third, 0));
         }
-        assert_eq!(breaker.ask(at(0)), Gate::Open);
     }
 
     #[test]
@@ -119,8 +152,16 @@ mod tests {
     fn a_failed_try_doubles_the_pause() {
         let mut breaker = shut();
         breaker.ask(at(6));
-        assert!(breaker.failed(at(6), Die(1.0)));
+        assert!(failed(&mut breaker, 6));
         assert_eq!(breaker.ask(at(7)), Gate::NotBefore(at(16)));
+    }
+
+    #[test]
+    fn what_was_under_way_when_it_was_shut_neither_prolongs_the_pause_nor_ends_the_try() {
+        let mut breaker = shut();
+        breaker.ask(at(6));
+        assert!(!breaker.failed(at(-5), at(6), Die(1.0)));
+        assert_eq!(breaker.ask(at(6)), Gate::Trying);
     }
 
     #[test]

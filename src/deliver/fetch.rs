@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;
+use url::Url;
 
 use super::engine::Reply;
+use crate::loopback::is_this_machine;
 use crate::providers::Lookup;
 
 /// Longest time for one question.
@@ -18,7 +20,10 @@ const ANSWER_CAP: usize = 1024 * 1024;
 /// Asks the senders.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
-    http: reqwest::Client,
+    /// Through the proxy that the environment names, if any.
+    world: reqwest::Client,
+    /// Past it, to what is on this machine.
+    here: reqwest::Client,
 }
 
 impl Fetcher {
@@ -27,19 +32,16 @@ impl Fetcher {
     /// # Errors
     /// No TLS on this machine.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("konektor-bridge/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            // A token must not follow a redirect.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { http })
+        Ok(Self { world: client().build()?, here: client().no_proxy().build()? })
+    }
+
+    fn http(&self, url: &str) -> &reqwest::Client {
+        if Url::parse(url).is_ok_and(|url| is_this_machine(&url)) { &self.here } else { &self.world }
     }
 
     /// Asks once; `None` when there was no whole answer in time.
     pub(super) async fn ask(&self, lookup: &Lookup) -> Option<Reply> {
-        let mut request = self.http.get(&lookup.url).query(&lookup.query);
+        let mut request = self.http(&lookup.url).get(&lookup.url).query(&lookup.query);
         if let Some(token) = &lookup.bearer {
             request = request.bearer_auth(token.expose_secret());
         }
@@ -61,4 +63,13 @@ impl Fetcher {
         }
         Some(Reply { status, headers, body })
     }
+}
+
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("konektor-bridge/", env!("CARGO_PKG_VERSION")))
+        .timeout(TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        // A token must not follow a redirect.
+        .redirect(reqwest::redirect::Policy::none())
 }

@@ -14,7 +14,7 @@ impl Delivery {
         let metrics = &self.parts.metrics;
         match report {
             Report::Sorted { sources, count } => {
-                metrics.sorted(&sources, count.duplicates, count.withheld, count.unreadable);
+                metrics.sorted(&sources, count.duplicates, count.withheld, count.unreadable, count.crowded);
             }
             Report::Idle(_) | Report::Expired(0) => {}
             Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),
@@ -55,8 +55,9 @@ impl Delivery {
                 for event in claimed.events.iter().filter(|event| event.seq <= *upto) {
                     let waited = Duration::try_from(at.duration_since(event.received)).unwrap_or_default();
                     metrics.delivered(&event.source, claimed.lead_id.is_none().then_some(waited));
-                    let (source, request, ms) = (&event.source, &event.request_id, waited.as_millis());
-                    tracing::info!(%source, request_id = %request, lead = %lead_id, after_ms = %ms, "lead delivered");
+                    let (source, request) = (&event.source, &event.request_id);
+                    let after_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                    tracing::info!(%source, request_id = %request, lead = %lead_id, after_ms, "lead delivered");
                 }
             }
             Outcome::Dead { why, upto } => {

@@ -73,9 +73,8 @@ fn click_id(key: &str, value: &str) -> Option<(AdPlatform, Proof)> {
     Some(match key {
         "gclid" | "gbraid" | "wbraid" => (AdPlatform::Google, Proof::Click),
         "ctwaclid" => (AdPlatform::Meta, Proof::Click),
-        "sourcetype" | "referralsourcetype" if value.trim().eq_ignore_ascii_case("ad") => {
-            (AdPlatform::Meta, Proof::Click)
-        }
+        // WhatsApp's referral. A `source_type` of anybody else is not one of Meta's.
+        "referralsourcetype" if value.trim().eq_ignore_ascii_case("ad") => (AdPlatform::Meta, Proof::Click),
         "fbclid" | "fbc" => (AdPlatform::Meta, Proof::WithPaidMedium),
         "ttclid" => (AdPlatform::Tiktok, Proof::Click),
         "lifatid" => (AdPlatform::Linkedin, Proof::Click),
@@ -170,7 +169,7 @@ const PAGE_KEYS: &str = "\
 /// Attribution that proves nothing: UTM written as one word, cookies, and the parameters of the URL templates that Konektor
 /// recommends for Meta and TikTok.
 const OTHER_KEYS: &str = "\
-    utmsource, utmmedium, utmcampaign, utmterm, utmcontent, utmid, fbp, ttp, gaclientid, gadsource, \
+    sourcetype, utmsource, utmmedium, utmcampaign, utmterm, utmcontent, utmid, fbp, ttp, gaclientid, gadsource, \
     gadcampaignid, srsltid, dclid, yclid, campaignid, campaignname, adsetid, adsetname, adgroupid, adgroupname, \
     adid, adname, adaccountid, sitesourcename, placement";
 
@@ -205,8 +204,10 @@ mod tests {
             assert_eq!(paid_by(&[(label, " ")]), None, "{label}");
             assert!(is_label(label), "{label}");
         }
-        assert_eq!(paid_by(&[("source_type", "ad")]), Some(AdPlatform::Meta));
-        assert_eq!(paid_by(&[("source_type", "post")]), None);
+        assert_eq!(paid_by(&[("referral.source_type", "ad")]), Some(AdPlatform::Meta));
+        assert_eq!(paid_by(&[("referral.source_type", "post")]), None);
+        assert_eq!(paid_by(&[("source_type", "ad")]), None);
+        assert!(is_label("source_type"));
     }
 
     #[test]

@@ -91,9 +91,17 @@ impl<'a> Form<'a> {
             last.into_iter().for_each(|(at, _)| self.use_if_short(at));
             return name;
         }
-        let (at, text) = self.find(&[Meaning::FullName, Meaning::LastName], is_name)?;
+        let Some((at, text)) = self.find(&[Meaning::FullName], is_name) else {
+            let (at, last) = self.find(&[Meaning::LastName], is_name)?;
+            self.use_if_short(at);
+            return Name::whole(&last, rules.names);
+        };
         self.use_if_short(at);
-        Name::whole(&text, rules.names)
+        let Some((at, last)) = self.find(&[Meaning::LastName], is_name) else {
+            return Name::whole(&text, rules.names);
+        };
+        self.use_if_short(at);
+        Name::whole_and_last(&text, &last, rules.names)
     }
 
     fn email(&mut self) -> Option<String> {
@@ -373,6 +381,10 @@ fbclid: IwAR0abc";
         assert_eq!(names(&[("first_name", "Ana"), ("last_name", "")]), name("Ana", None));
         assert_eq!(names(&[("full_name", "Ana Țepeș Ionescu")]), name("Ana", Some("Țepeș Ionescu")));
         assert_eq!(names(&[("last_name", "Pop")]), name("Pop", None));
+        assert_eq!(names(&[("surname", "Pop"), ("name", "Ana")]), name("Ana", Some("Pop")));
+        assert_eq!(names(&[("name", "Ana Pop"), ("surname", "pop")]), name("Ana", Some("Pop")));
+        assert_eq!(names(&[("nama", "Suharto"), ("nama belakang", "-")]), name("Suharto", None));
+        assert!(of_form(&[("name", "Ana"), ("surname", "Pop")]).notes.is_empty());
         assert_eq!(names(&[("Nama perusahaan", "PT Maju")]), (None, None));
         let whole = Rules { names: NameStyle::Whole, ..Rules::default() };
         let stated = lead(&form(&[("nama", "Siti Nur Aminah")]), &whole).stated;

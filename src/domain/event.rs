@@ -169,6 +169,31 @@ pub enum Hold {
     NoContact,
 }
 
+/// How many events are withheld, by why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HoldCount([usize; Hold::VARIANTS.len()]);
+
+impl HoldCount {
+    /// One event, withheld because of `hold`.
+    #[must_use]
+    pub fn one(hold: Hold) -> Self {
+        let mut count = Self::default();
+        count.0[hold as usize] = 1;
+        count
+    }
+
+    /// What there is any of.
+    pub fn iter(&self) -> impl Iterator<Item = (Hold, usize)> {
+        Hold::VARIANTS.iter().copied().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+}
+
+impl std::ops::AddAssign for HoldCount {
+    fn add_assign(&mut self, more: Self) {
+        self.0.iter_mut().zip(more.0).for_each(|(count, more)| *count += more);
+    }
+}
+
 /// Why an event was given up: one word for filters and metrics; the sentence for a person stands beside it.
 #[derive(
     Debug,

@@ -10,6 +10,10 @@ use super::attribution;
 use super::submission::Meaning;
 use super::text::is_among;
 
+/// The most telling words of a label that is still of one topic. A longer one is a question or a nuisance, and each word
+/// of it would be looked up in every list.
+const MAX_WORDS: usize = 12;
+
 /// What a field means, by the label that a person reads and the key that the sender calls it.
 ///
 /// The label counts first. The key is asked only when the label says nothing of a name, an address or a number: a form
@@ -48,8 +52,9 @@ impl About {
         if attribution::is_label_of(&all, label) {
             return Self::Known(Meaning::Attribution);
         }
-        let words = all.iter().map(String::as_str).filter(|word| !is_among(NOISE, word)).collect::<Vec<_>>();
-        match topic(&words) {
+        let telling = all.iter().map(String::as_str).filter(|word| !is_among(NOISE, word));
+        let words = telling.take(MAX_WORDS + 1).collect::<Vec<_>>();
+        match topic(&words).filter(|_| words.len() <= MAX_WORDS) {
             Some(meaning) => Self::Known(meaning),
             None if has(&words, &[NAME, EMAIL, PHONE]) => Self::SomethingElse,
             None => Self::Unknown,
@@ -430,6 +435,13 @@ mod tests {
         ] {
             assert_eq!(of(label), None, "{label:?}");
         }
+    }
+
+    #[test]
+    fn a_label_of_many_words_is_of_no_topic() {
+        assert_eq!(of(&"nama ".repeat(MAX_WORDS)), Some(Meaning::FullName));
+        assert_eq!(of(&"nama ".repeat(MAX_WORDS + 1)), None);
+        assert_eq!(meaning("nama", &"nama ".repeat(MAX_WORDS + 1)), None, "it is about something else");
     }
 
     #[test]

@@ -54,6 +54,14 @@ impl Name {
         }
     }
 
+    /// Reads a name field that has one for the last name beside it: people put the given names into it, or all of it.
+    #[must_use]
+    pub fn whole_and_last(text: &str, last: &str, style: NameStyle) -> Option<Self> {
+        let (words, family) = (name_text(text)?.to_lowercase(), name_text(last).unwrap_or_default().to_lowercase());
+        let has_all = words.strip_suffix(&family).is_some_and(|rest| rest.ends_with(' '));
+        if has_all || family.is_empty() { Self::whole(text, style) } else { Self::parts(text, last, style) }
+    }
+
     /// A user name (`@budi.hartono`), uncut.
     #[must_use]
     pub fn of_handle(text: &str) -> Option<Self> {
@@ -175,6 +183,18 @@ mod tests {
         assert_eq!(Name::parts("Siti Nur", "Aminah", NameStyle::Split), name("Siti Nur", "Aminah"));
         assert_eq!(Name::parts("Siti", "Aminah", NameStyle::Whole), name("Siti Aminah", ""));
         assert_eq!(Name::parts("", "Budi Hartono", NameStyle::Split), name("Budi", "Hartono"));
+    }
+
+    #[test]
+    fn a_name_field_beside_one_for_the_last_name_may_hold_all_of_it_or_not() {
+        let split = |text, last| Name::whole_and_last(text, last, NameStyle::Split);
+        assert_eq!(split("Siti Nur", "Aminah"), name("Siti Nur", "Aminah"));
+        assert_eq!(split("Siti Nur Aminah", "AMINAH"), name("Siti", "Nur Aminah"));
+        assert_eq!(split("Siti Nuraminah", "Aminah"), name("Siti Nuraminah", "Aminah"));
+        assert_eq!(split("Suharto", "Suharto"), name("Suharto", ""));
+        assert_eq!(split("Siti Aminah", "-"), name("Siti", "Aminah"));
+        assert_eq!(Name::whole_and_last("Siti", "Aminah", NameStyle::Whole), name("Siti Aminah", ""));
+        assert_eq!(split("-", "Aminah"), None);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`]: no TLS, or a base URL that is none.
     pub fn new(base: &Url, key: KeyOf) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(concat!("konektor-bridge/", env!("CARGO_PKG_VERSION")))
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -65,9 +65,10 @@ impl Client {
             // The key must not follow a redirect to another host, and a repeated POST is decided by `plan`, not here.
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            .http1_only()
-            .build()
-            .map_err(ClientError::Setup)?;
+            .http1_only();
+        // A local Konektor is not behind the proxy that leads to the world.
+        let builder = if crate::loopback::is_this_machine(base) { builder.no_proxy() } else { builder };
+        let http = builder.build().map_err(ClientError::Setup)?;
         let mut leads = base.clone();
         leads
             .path_segments_mut()

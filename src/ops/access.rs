@@ -4,10 +4,11 @@ use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use url::{Host, Url};
+use url::Url;
 
 use super::fault::Fault;
 use super::routes::Act;
+use crate::loopback::is_this_machine;
 
 /// Who may use the admin API. Health is for everybody who reaches the listener, and so are the metrics where there is a
 /// token: monitors rarely have one, and there is nothing personal in them.
@@ -48,16 +49,7 @@ fn is_local(headers: &HeaderMap) -> bool {
     let Some(host) = text(headers, &HOST) else { return false };
     let ours = format!("http://{host}");
     let same_site = !headers.contains_key(ORIGIN) || text(headers, &ORIGIN) == Some(&ours);
-    same_site && Url::parse(&ours).is_ok_and(|url| names_loopback(&url))
-}
-
-fn names_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
+    same_site && Url::parse(&ours).is_ok_and(|url| is_this_machine(&url))
 }
 
 /// The text of a header that is there once.
@@ -87,7 +79,15 @@ mod tests {
             access.check(Act::Stats, &headers(&pairs)).is_ok()
         };
         assert!(check(&["Bearer geheim"]) && check(&["bearer  geheim"]));
-        for wrong in [&[][..], &["geheim"], &["Bearer"], &["Bearer "], &["Bearer geheimx"], &["Basic geheim"]] {
+        for wrong in [
+            &[][..],
+            &["geheim"],
+            &["Bearer"],
+            &["Bearer "],
+            &["Bearer geheimx"],
+            &["Bearer geheiM"],
+            &["Basic geheim"],
+        ] {
             assert!(!check(wrong), "{wrong:?}");
         }
         assert!(!check(&["Bearer geheim", "Bearer x"]), "two tokens are none");

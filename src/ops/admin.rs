@@ -59,8 +59,7 @@ pub(super) async fn events(parts: &Parts, query: &str, state: Option<EventState>
     }
     let cursor = cursor.map(|cursor| cursor.parse().map_err(|_| Fault::request("cursor: not one of ours")));
     let before = cursor.transpose()?;
-    let filter =
-        EventFilter { source: source_name(source)?, reason: reason_word(reason)?, since, until, lead: lead_of(lead) };
+    let filter = filter(Which { source, reason, since, until, lead, ..Which::default() })?;
     let page = parts.store.events(EventQuery { state: state.or(asked), filter, limit, before }).await?;
     Ok(ok(&wire::EventPage::from(page)))
 }
@@ -141,7 +140,8 @@ fn selector(body: &[u8]) -> Result<Selector, Fault> {
 
 fn filter(which: Which) -> Result<EventFilter, Fault> {
     let Which { ids: _, source, reason, since, until, lead, all: _ } = which;
-    Ok(EventFilter { source: source_name(source)?, reason: reason_word(reason)?, since, until, lead: lead_of(lead) })
+    let (source, reason) = (source_name(source)?, reason_word(reason)?);
+    Ok(EventFilter { source, reason, since, until, lead: lead.map(ExternalRef::from_stored) })
 }
 
 fn event_id(text: &str) -> Result<EventId, Fault> {
@@ -169,8 +169,4 @@ fn reason_word(text: Option<String>) -> Result<Option<String>, Fault> {
         }
         word => Ok(word),
     }
-}
-
-fn lead_of(text: Option<String>) -> Option<ExternalRef> {
-    text.map(ExternalRef::from_stored)
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::signature::{any_signed, escaped_unicode, hex_digest, hmac_sha256};
-use super::{Header, Method, Refusal, Sample, Secrets, Unreadable, Verified, Webhook};
+use super::{Alternative, Header, Method, Refusal, Sample, Secrets, Unreadable, Verified, Webhook};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
@@ -38,12 +38,13 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -
         Header::Once(value) => value.strip_prefix("sha256=").and_then(hex_digest).ok_or(Refusal::GarbledProof)?,
     };
     let proves = |body: &[u8]| any_signed(app_secrets.iter().map(str::as_bytes), &[body], &given);
-    let proven = proves(&webhook.body)
-        || match signed {
-            Signed::AsSent => false,
-            Signed::AsSentOrEscaped => escaped_unicode(&webhook.body).is_some_and(|escaped| proves(&escaped)),
-        };
-    if proven { Ok(Verified::new(webhook, &[], webhook.body.clone())) } else { Err(Refusal::WrongProof) }
+    let verified = || Verified::new(webhook, &[], webhook.body.clone());
+    let escaped = || escaped_unicode(&webhook.body).is_some_and(|escaped| proves(&escaped));
+    match signed {
+        _ if proves(&webhook.body) => Ok(verified()),
+        Signed::AsSentOrEscaped if escaped() => Ok(Verified { alternative: Some(Alternative::Escaped), ..verified() }),
+        Signed::AsSent | Signed::AsSentOrEscaped => Err(Refusal::WrongProof),
+    }
 }
 
 /// `body` as Meta would send it, for samples.
@@ -109,6 +110,28 @@ mod tests {
 
     fn found(body: &str) -> Vec<&str> {
         changes(body.as_bytes(), "page").unwrap().into_iter().map(RawValue::get).collect()
+    }
+
+    #[test]
+    fn a_proof_over_another_spelling_says_so_and_is_taken_only_where_it_is_documented() {
+        let secrets = Secrets::new(vec!["app-secret".into()]).unwrap();
+        let of = |signed_body: &str, signed_as| {
+            let proof = format!("sha256={}", hex::encode(hmac_sha256(b"app-secret", &[signed_body.as_bytes()])));
+            let webhook = Webhook {
+                source: SourceName::parse("meta").unwrap(),
+                received: jiff::Timestamp::UNIX_EPOCH,
+                request_id: String::new(),
+                method: Method::Post,
+                query: String::new(),
+                headers: vec![(SIGNATURE.to_owned(), proof)],
+                body: r#"{"a":"ä"}"#.into(),
+            };
+            verify(&webhook, &secrets, signed_as).map(|verified| verified.alternative())
+        };
+        let escaped = r#"{"a":"\u00e4"}"#;
+        assert_eq!(of(r#"{"a":"ä"}"#, Signed::AsSentOrEscaped), Ok(None));
+        assert_eq!(of(escaped, Signed::AsSentOrEscaped), Ok(Some(Alternative::Escaped)));
+        assert_eq!(of(escaped, Signed::AsSent), Err(Refusal::WrongProof));
     }
 
     #[test]

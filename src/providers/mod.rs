@@ -59,6 +59,12 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// What the sender is answered once the webhook is kept; the same for new and known ones.
     fn accepted(&self, webhook: &Webhook) -> Reply;
 
+    /// Headers with which the scripts of a page at `origin` may read an answer that refuses: without them a browser
+    /// tells its page nothing, not even to try again. Only for senders that are browsers.
+    fn readable_by(&self, _origin: &str) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Cuts a verified webhook into its items, one per lead. What is not about a lead (a delivery status, another
     /// object) gives no item.
     ///
@@ -183,6 +189,16 @@ impl std::fmt::Debug for Webhook {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     kept: Kept,
+    alternative: Option<Alternative>,
+}
+
+/// Another spelling of the body than the one that came, over which its proof held. Each is counted
+/// (`sig_alt_match`): nobody has yet seen a sender or a proxy that needs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Alternative {
+    /// With every non-ASCII character as `\uXXXX`.
+    Escaped,
 }
 
 impl Verified {
@@ -199,19 +215,26 @@ impl Verified {
                 headers,
                 body,
             },
+            alternative: None,
         }
     }
 
     /// Takes back from the inbox what was verified before it was kept.
     #[must_use]
     pub fn from_inbox(kept: Kept) -> Self {
-        Self { kept }
+        Self { kept, alternative: None }
     }
 
     /// What the inbox keeps.
     #[must_use]
     pub fn into_kept(self) -> Kept {
         self.kept
+    }
+
+    /// The spelling that the proof was over, where that was not the body as it came. The inbox does not keep it.
+    #[must_use]
+    pub fn alternative(&self) -> Option<Alternative> {
+        self.alternative
     }
 
     /// Whose URL it came to.

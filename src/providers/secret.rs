@@ -3,6 +3,9 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
+/// What software and documents put where a secret should be: everybody can sign with these.
+const WELL_KNOWN: [&str; 3] = ["secret", "changeme", "no-secret-provided"];
+
 /// One or more secrets, any of which may have signed. Never empty, and none of them is.
 #[derive(Clone)]
 pub struct Secrets(Vec<SecretString>);
@@ -46,6 +49,30 @@ impl<'de> Deserialize<'de> for Secrets {
             OneOrMany::One(secret) => vec![secret],
             OneOrMany::Many(secrets) => secrets,
         };
+        if secrets.iter().any(|secret| WELL_KNOWN.contains(&secret.trim().to_ascii_lowercase().as_str())) {
+            return Err(de::Error::custom("a secret is a default that everybody knows; make one of your own"));
+        }
         Self::new(secrets).ok_or_else(|| de::Error::custom("a secret is empty; give at least one that is not"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_everybody_knows_or_that_is_empty_is_none() {
+        let read = |json: &str| serde_json::from_str::<Secrets>(json);
+        for bad in [
+            r#""secret""#,
+            r#"[" ChangeMe "]"#,
+            r#"["good-1", "no-secret-provided"]"#,
+            r#""""#,
+            r#"["good-1", " "]"#,
+            "[]",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert_eq!(read(r#"["new-1", "old-1"]"#).unwrap().iter().collect::<Vec<_>>(), ["new-1", "old-1"]);
     }
 }

@@ -1,7 +1,7 @@
 //! The one handler: a webhook's way from the wire into the store.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, http::Method as HttpMethod};
 
@@ -29,7 +29,21 @@ pub(super) async fn take(
         Ok(reply) => answer(reply),
         // A name that somebody made up must not become a label of a metric.
         Err(Refused::Source) => front.refuse(None, request_id, &Refused::Source),
-        Err(refused) => front.refuse(Some(&source), request_id, &refused),
+        Err(refused) => {
+            let mut answer = front.refuse(Some(&source), request_id, &refused);
+            put(&mut answer, readable(front, &source, request));
+            answer
+        }
+    }
+}
+
+/// What lets the page that sent a webhook read why it is not taken, whether to try again for example.
+fn readable(front: &Front, name: &SourceName, request: &HttpRequest) -> Vec<(&'static str, String)> {
+    let mut origins = request.headers().get_all(ORIGIN).map(|origin| origin.to_str().ok());
+    let (Some(Some(origin)), None) = (origins.next(), origins.next()) else { return Vec::new() };
+    match front.parts.registry.borrow().find(name) {
+        Found::On(source) => source.provider.readable_by(origin),
+        Found::OnceOn | Found::Unknown => Vec::new(),
     }
 }
 
@@ -52,6 +66,9 @@ async fn stages(
         return Ok(reply);
     }
     let verified = source.provider.verify(&webhook, webhook.received)?;
+    if let Some(alternative) = verified.alternative() {
+        front.parts.metrics.sig_alt_match(&webhook.source, alternative.into());
+    }
     keep(front, verified).await?;
     front.parts.metrics.accepted(&webhook.source);
     tracing::debug!(source = %webhook.source, request_id, bytes = webhook.body.len(), "webhook kept");
@@ -128,13 +145,18 @@ fn dropped(front: &Front, source: &SourceName, request_id: &str) -> Reply {
 fn answer(reply: Reply) -> HttpResponse {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = HttpResponse::with_body(status, actix_web::body::BoxBody::new(reply.body));
-    for (name, value) in reply.headers {
-        // A value that cannot stand in a header is left out rather than turned into an error: the webhook is kept.
+    put(&mut answer, reply.headers);
+    answer
+}
+
+/// Puts headers on an answer. A value that cannot stand in one is left out rather than turned into an error: the webhook
+/// may be kept already.
+fn put(answer: &mut HttpResponse, headers: Vec<(&'static str, String)>) {
+    for (name, value) in headers {
         if let Ok(value) = HeaderValue::try_from(value) {
             answer.headers_mut().append(HeaderName::from_static(name), value);
         }
     }
-    answer
 }
 
 /// Who asks, and what they call their request.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Seq;
-use crate::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
+use crate::domain::event::{DeadReason, EventId, Hold, HoldCount, Item, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 
@@ -52,7 +52,7 @@ pub struct SortCount {
     /// Events that were known.
     pub duplicates: usize,
     /// New events that are withheld.
-    pub withheld: usize,
+    pub withheld: HoldCount,
     /// Webhooks that became dead letters, whole.
     pub unreadable: usize,
     /// New events that became dead letters because their lane has too many undelivered ones.

@@ -223,6 +223,13 @@ fn the_demo_comes_out_right() {
 }
 
 #[test]
+fn a_proxy_for_the_world_is_not_asked_for_what_is_on_this_machine() {
+    let nowhere = "http://127.0.0.1:9";
+    let out = run(&[("HTTP_PROXY", nowhere), ("http_proxy", nowhere)], &["demo", "--once", "--patience", "60s"]).done();
+    assert!(out.contains("checks hold") && !out.contains('✗'), "{out}");
+}
+
+#[test]
 fn the_demo_says_so_when_something_is_broken() {
     let fault = format!("revoke_key={DEFAULT_KEY}");
     let ran = run(&[], &["demo", "--once", "--patience", "300ms", "--fault", &fault]);

@@ -122,6 +122,8 @@ fn item_body<'a>(folder: &'a Folder, item: &'a Item) -> ItemBody<'a> {
 /// Asks a provider everything it can be asked about `webhook`, whether it verifies or not.
 fn ask_everything(folder: &Folder, provider: &dyn Provider, webhook: &Webhook, answer: &[u8]) {
     drop(provider.handshake(webhook));
+    let query = String::from_utf8_lossy(answer).into_owned();
+    drop(provider.handshake(&Webhook { method: Method::Get, query, ..webhook.clone() }));
     drop(provider.verify(webhook, now()));
     drop(provider.accepted(webhook));
     let kept = Kept {

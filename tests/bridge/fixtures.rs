@@ -13,6 +13,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Hold, Item, SourceName};
+use konektor_bridge::domain::rules::Rules;
 use konektor_bridge::domain::submission::{Answer, Fact, Profile, Submission};
 use konektor_bridge::providers::{
     self, DIALECTS, ItemBody, Method, Provider, Reading, Reply, SettingsError, Verified, Webhook,
@@ -423,6 +424,28 @@ fn every_dialect_has_a_folder_of_fixtures_and_every_folder_a_dialect() {
             folder.dialect
         );
         assert!(gives(|expect| matches!(expect, Expected::Refusal(_))), "{}: no fixture is refused", folder.dialect);
+    }
+}
+
+/// The words in backticks behind `expected` in what a reader says of a key that it does not know.
+fn known_settings(error: &str) -> Vec<&str> {
+    let (_, expected) = error.split_once("expected").unwrap_or_else(|| panic!("no settings are named: {error}"));
+    expected.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_setting_of_a_dialect_and_every_rule_stands_in_the_default_file() {
+    let file = text(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/default.toml"));
+    let stands = |name: &str| {
+        let lines = file.lines().map(|line| line.trim_start_matches(['#', ' ']));
+        lines.map(|line| line.strip_prefix(name).unwrap_or("?")).any(|rest| rest.starts_with([' ', '.']))
+    };
+    let unknown = toml::Table::from_iter([("no_such_setting".to_owned(), true.into())]);
+    let rules = unknown.clone().try_into::<Rules>().unwrap_err().to_string();
+    let dialects = DIALECTS.iter().map(|(name, build)| (*name, build(unknown.clone()).unwrap_err().to_string()));
+    for (of, error) in dialects.chain([("rules", rules)]) {
+        let missing: Vec<_> = known_settings(&error).into_iter().filter(|name| !stands(name)).collect();
+        assert!(missing.is_empty(), "config/default.toml does not say a word of {missing:?} ({of})");
     }
 }
 

@@ -11,21 +11,22 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("main", &["cli"]),
     ("cli", EVERYTHING),
     ("app", EVERYTHING),
-    ("ops", &["http", "providers", "store", "konektor", "metrics", "domain", "clock"]),
+    ("ops", &["http", "providers", "store", "konektor", "metrics", "domain", "clock", "loopback"]),
     ("receive", &["http", "providers", "store", "metrics", "domain", "clock"]),
-    ("deliver", &["konektor", "providers", "store", "metrics", "domain", "clock"]),
+    ("deliver", &["konektor", "providers", "store", "metrics", "domain", "clock", "loopback"]),
     // What both listeners share.
     ("http", &[]),
     ("metrics", &["domain"]),
     // The halves of the bridge meet in the store only.
     ("store", &["domain"]),
     ("providers", &["domain"]),
-    ("konektor", &["domain"]),
+    ("konektor", &["domain", "loopback"]),
     // Not `konektor`: it must not share the client's idea of the wire.
     ("sandbox", &["domain", "clock"]),
-    ("config", &[]),
+    ("config", &["loopback"]),
     ("telemetry", &[]),
     ("clock", &[]),
+    ("loopback", &[]),
     ("domain", &[]),
 ];
 const EVERYTHING: &[&str] = &["*"];

@@ -52,6 +52,20 @@ async fn a_forgery_is_refused_without_a_word_on_what_was_wrong() {
     assert!(metrics.contains(r#"konektor_bridge_refused_total{source="meta",reason="no_proof"} 1"#), "{metrics}");
 }
 
+#[tokio::test]
+async fn a_proof_over_the_escaped_body_is_taken_and_counted() {
+    let edge = Edge::start().await;
+    let escaped = r#"{"object":"page","entry":[],"x":"\u00e4"}"#;
+    let signed = edge.provider("meta").sign(escaped.into(), Timestamp::UNIX_EPOCH);
+    let rewritten = Sample { body: escaped.replace(r"\u00e4", "ä").into_bytes(), ..signed.clone() };
+    for (sample, counted) in [(signed, false), (rewritten, true)] {
+        assert_eq!(edge.post("meta", &sample).send().await.unwrap().status(), 200);
+        let metrics = edge.metrics().await;
+        let line = r#"konektor_bridge_sig_alt_match_total{source="meta",variant="escaped"} 1"#;
+        assert_eq!(metrics.contains(line), counted, "{metrics}");
+    }
+}
+
 fn json_only() -> Vec<(&'static str, String)> {
     vec![("content-type", "application/json".to_owned())]
 }
@@ -156,6 +170,31 @@ async fn a_browser_may_ask_before_it_sends() {
     assert_eq!(header(&answer, "access-control-allow-origin").as_deref(), Some("https://toko.example"));
     let refused = ask("https://forged.invalid").await.unwrap();
     assert_eq!((refused.status().as_u16(), header(&refused, "access-control-allow-origin")), (401, None));
+}
+
+#[tokio::test]
+async fn a_page_may_read_why_its_form_is_not_taken_and_no_other_page_may() {
+    let edge = Edge::start().await;
+    let post = |origin: &str, kind: &str, body: Vec<u8>| {
+        let request = edge.public(Method::POST, "/hooks/form").header("origin", origin).header("content-type", kind);
+        request.body(body).send()
+    };
+    let allowed = |answer: &reqwest::Response| {
+        (answer.status().as_u16(), header(answer, "access-control-allow-origin"), header(answer, "vary"))
+    };
+    let (shop, json) = ("https://toko.example", "application/json");
+    let readable = |status| (status, Some(shop.to_owned()), Some("Origin".to_owned()));
+    let large = post(shop, json, vec![b' '; 65 * 1024]).await.unwrap();
+    assert_eq!(allowed(&large), readable(413));
+    let odd = post(shop, "application/pdf", b"x".to_vec()).await.unwrap();
+    assert_eq!(allowed(&odd), readable(415));
+    edge.store.is(Mood::Full);
+    let full = post(shop, json, b"{}".to_vec()).await.unwrap();
+    assert_eq!(allowed(&full), readable(503));
+    let forged = post("https://forged.invalid", json, vec![b' '; 65 * 1024]).await.unwrap();
+    assert_eq!(allowed(&forged), (413, None, None));
+    let elsewhere = edge.public(Method::POST, "/hooks/meta").header("origin", shop).body("x").send().await.unwrap();
+    assert_eq!(allowed(&elsewhere), (401, None, None));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::Finding;
-use crate::cli::local::below;
+use crate::cli::local::{self, below};
 use crate::clock::Clock;
 use crate::config::Settings;
 
@@ -65,8 +65,7 @@ pub(super) async fn check(settings: &Settings, clock: &dyn Clock) -> Vec<Finding
         let says = "KONEKTOR_API_KEY is not set; make a key in Konektor under Workspace Settings, API Keys";
         return vec![Finding::fail("key", says)];
     };
-    let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build();
-    let Ok(http) = http else {
+    let Ok(http) = local::client(&settings.base_url, TIMEOUT) else {
         return vec![Finding::fail("konektor", "no HTTP client; are there root certificates on this machine?")];
     };
     let mut leads = below(&settings.base_url, &["api", "v2", "agent", "leads"]);

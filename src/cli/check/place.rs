@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::Finding;
-use crate::cli::local::below;
+use crate::cli::local::{self, below};
 use crate::config::Backend;
 use crate::store::{EventState, OpenError, Options, SqliteStore, Stats, Store};
 
@@ -72,7 +72,7 @@ pub(super) async fn public_url(url: Option<&Url>) -> Finding {
         return Finding::warn("public url", format!("{url} is http; senders insist on https with a real certificate"));
     }
     let health = below(url, &["healthz"]);
-    let http = reqwest::Client::builder().timeout(TIMEOUT).build();
+    let http = local::client(url, TIMEOUT);
     let Ok(http) = http else { return Finding::warn("public url", "no HTTP client on this machine to check it with") };
     match http.get(health.clone()).send().await {
         Ok(answer) if answer.status().is_success() => Finding::ok("public url", format!("{health} answers")),

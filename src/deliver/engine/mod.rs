@@ -306,7 +306,7 @@ impl Desk<'_> {
         });
         match answer.verdict {
             Verdict::Unsent(_) | Verdict::Unclear(_) => {
-                if self.breaker.failed(self.moment.now, self.moment.die) {
+                if self.breaker.failed(asked.now, self.moment.now, self.moment.die) {
                     self.reports.push(Report::BreakerOpened(request.word()));
                 }
             }

@@ -15,7 +15,7 @@ pub const MAX_LEN: usize = 5000;
 const MAX_VALUE: usize = 500;
 /// The longest label, before a number behind it: enough to recognise a question that is longer.
 const MAX_LABEL: usize = 144;
-/// The most lines that one submission can add to a section; more than fit into [`MAX_LEN`] in practice.
+/// The most lines of a section, however many submissions add to it; more than fit into [`MAX_LEN`] in practice.
 const MAX_LINES: usize = 300;
 
 /// The bridge's part of a lead's notes. Of what does not fit, the later sections go first.
@@ -139,9 +139,12 @@ impl Notes {
     /// Adds a line, or gives the line with its label the new value.
     fn put(&mut self, section: Section, line: Line) {
         let lines = self.section(section);
-        match lines.iter_mut().find(|known| known.label == line.label) {
-            Some(known) => known.value = line.value,
-            None => lines.push(line),
+        if let Some(known) = lines.iter_mut().find(|known| known.label == line.label) {
+            known.value = line.value;
+        } else if lines.len() == MAX_LINES {
+            self.was_cut = true;
+        } else {
+            lines.push(line);
         }
     }
 
@@ -267,5 +270,17 @@ mod tests {
         }
         assert_eq!(notes.answers.len(), MAX_LINES);
         assert!(notes.was_cut);
+    }
+
+    #[test]
+    fn many_submissions_with_other_fields_each_do_not_make_the_notes_endless() {
+        let mut all = Notes::default();
+        for submission in 0..3 {
+            let mut one = Notes::default();
+            (0..200).for_each(|field| one.add(Section::Answers, &format!("{submission}-{field}"), "x"));
+            assert!(!one.was_cut);
+            all.absorb(one);
+        }
+        assert_eq!((all.answers.len(), all.was_cut), (MAX_LINES, true));
     }
 }

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use futures_util::{FutureExt, future, stream};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::providers::Unreadable;
 use crate::providers::mapped::{self, FieldMap};
@@ -79,7 +78,7 @@ impl Field {
 /// Reads the fields of `body`, which came under `content_type`.
 ///
 /// # Errors
-/// [`Unreadable`] when the body is not of its type, or has more than 1000 fields.
+/// [`Unreadable`] when the body is not of its type, or has more than 1000 fields (or far too many values in JSON).
 pub(super) fn fields(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<Vec<Field>, Unreadable> {
     match encoding {
         Encoding::Urlencoded => urlencoded(body),
@@ -145,9 +144,7 @@ fn unescaped(name: &str) -> String {
 
 fn json(body: &[u8]) -> Result<Vec<Field>, Unreadable> {
     let text = String::from_utf8_lossy(body);
-    let document: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-        Unreadable(format!("its JSON breaks off at line {}, column {}", error.line(), error.column()))
-    })?;
+    let document = mapped::document(text.trim_start_matches('\u{feff}').as_bytes())?;
     if !document.is_object() {
         return Err(Unreadable("its JSON is not an object".to_owned()));
     }

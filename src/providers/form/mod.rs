@@ -96,6 +96,10 @@ impl Provider for Form {
         self.settings.origins.readable(reply, webhook)
     }
 
+    fn readable_by(&self, origin: &str) -> Vec<(&'static str, String)> {
+        self.settings.origins.readable_by(origin)
+    }
+
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let content_type = webhook.header("content-type").unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();

@@ -32,9 +32,18 @@ impl Origins {
     /// The origin that the browser names, if it is in the list. Compared letter by letter: browsers write it in one way.
     pub(super) fn allowed<'w>(&self, webhook: &'w Webhook) -> Option<&'w str> {
         match webhook.header("origin") {
-            Header::Once(given) => Some(given).filter(|given| self.0.iter().any(|origin| origin == given)),
+            Header::Once(given) => Some(given).filter(|given| self.lists(given)),
             Header::Absent | Header::Several => None,
         }
+    }
+
+    fn lists(&self, given: &str) -> bool {
+        self.0.iter().any(|origin| origin == given)
+    }
+
+    /// What lets the scripts of the page at `given` read an answer, if it is in the list.
+    pub(super) fn readable_by(&self, given: &str) -> Vec<(&'static str, String)> {
+        if self.lists(given) { allow(Reply::empty(200), given).headers } else { Vec::new() }
     }
 
     /// `target`, made absolute against `page`, if it leads to a site in the list: otherwise anybody could make a link

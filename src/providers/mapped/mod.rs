@@ -21,6 +21,10 @@ const MAX_LEAVES: usize = 1000;
 /// The most values of any kind that are looked at in one document, so that empty ones cost little too.
 const MAX_NODES: usize = 20_000;
 
+/// The most values of any kind that one document may have before it is looked at: a thousand leads with a hundred fields
+/// each. A value takes some 100 bytes in memory, and 4 MiB can hold two million of them.
+const MAX_VALUES: usize = 100_000;
+
 /// How many levels are flattened; what lies deeper becomes one leaf, as JSON text.
 const MAX_DEPTH: usize = 8;
 
@@ -138,6 +142,34 @@ pub(super) struct Leaf {
     pub target: Option<Target>,
 }
 
+/// Reads a document from outside.
+///
+/// # Errors
+/// [`Unreadable`] when it is no JSON, or has more than 100 000 values; those are counted before room is made for them.
+pub(super) fn document(text: &[u8]) -> Result<Value, Unreadable> {
+    if has_more_values_than(MAX_VALUES, text) {
+        return Err(Unreadable(format!("it holds more than {MAX_VALUES} values")));
+    }
+    serde_json::from_slice(text)
+        .map_err(|error| Unreadable(format!("its JSON breaks off at line {}, column {}", error.line(), error.column())))
+}
+
+/// Every value but the first stands behind a comma or is the first of its list or object.
+fn has_more_values_than(most: usize, json: &[u8]) -> bool {
+    let (mut in_string, mut escaped) = (false, false);
+    let begins_value = |byte: &&u8| {
+        let outside = !in_string;
+        match **byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ => {}
+        }
+        outside && matches!(**byte, b',' | b'[' | b'{')
+    };
+    json.iter().filter(begins_value).nth(most).is_some()
+}
+
 /// Cuts `document` into its leaves, in its own order; blank ones are left out.
 ///
 /// # Errors
@@ -158,10 +190,7 @@ struct Walk<'v, 'm> {
 impl<'v> Walk<'v, '_> {
     /// Takes in `value`, which stands at `key`; `above` is what the map says of something that holds it.
     fn down(&mut self, value: &'v Value, key: &str, above: Option<Target>) -> Result<(), Unreadable> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(Unreadable(format!("it holds more than {MAX_NODES} values")));
-        }
+        self.count(1)?;
         let target = self.map.target(&self.here).or(above);
         let deep = self.here.len() >= MAX_DEPTH;
         match value {
@@ -173,6 +202,7 @@ impl<'v> Walk<'v, '_> {
                 self.step(Here::Name(name), below, key, &format!("{dot}{}", cut(name, MAX_KEY)), target)
             }),
             Value::Array(list) if is_plain(list) && !self.map.names_elements(&self.here) => {
+                self.count(list.len())?;
                 self.leaf(key, joined(list), target)
             }
             Value::Array(list) => list.iter().enumerate().try_for_each(|(index, below)| {
@@ -180,6 +210,14 @@ impl<'v> Walk<'v, '_> {
             }),
             plain => self.leaf(key, text(plain).unwrap_or_default(), target),
         }
+    }
+
+    fn count(&mut self, nodes: usize) -> Result<(), Unreadable> {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES {
+            return Err(Unreadable(format!("it holds more than {MAX_NODES} values")));
+        }
+        Ok(())
     }
 
     fn step(
@@ -392,6 +430,22 @@ mod tests {
         let many: serde_json::Map<_, _> = (0..=MAX_LEAVES).map(|n| (n.to_string(), json!("x"))).collect();
         assert!(leaves(&Value::Object(many), &FieldMap::default()).is_err());
         assert!(leaves(&json!(vec![json!({}); MAX_NODES]), &FieldMap::default()).is_err());
+        assert!(leaves(&json!({ "a": vec![json!(0); MAX_NODES - 2] }), &FieldMap::default()).is_ok());
+        assert!(leaves(&json!({ "a": vec![json!(0); MAX_NODES] }), &FieldMap::default()).is_err());
+    }
+
+    #[test]
+    fn a_flood_of_values_is_refused_before_room_is_made_for_it() {
+        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(document(list(MAX_VALUES - 1).as_bytes()).is_ok());
+        assert_eq!(
+            document(list(MAX_VALUES + 1).as_bytes()),
+            Err(Unreadable("it holds more than 100000 values".into()))
+        );
+        let broken = "[".repeat(MAX_VALUES + 1);
+        assert_eq!(document(broken.as_bytes()), Err(Unreadable("it holds more than 100000 values".into())));
+        let text = json!({ "a\"": "\\\",[{".repeat(MAX_VALUES), "b\\": "," });
+        assert_eq!(document(text.to_string().as_bytes()), Ok(text), "what stands in a text is no value");
     }
 
     proptest! {

@@ -84,7 +84,7 @@ impl Provider for Standard {
     }
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
-        let document = json(webhook.body())?;
+        let document = mapped::document(webhook.body())?;
         let id = webhook.header(HEADERS[0][0]).or_else(|| webhook.header(HEADERS[1][0])).unwrap_or_default().trim();
         let list = self.list(&document)?;
         if !self.is_wanted(&document) {
@@ -98,7 +98,7 @@ impl Provider for Standard {
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
-        let document = json(item.body)?;
+        let document = mapped::document(item.body)?;
         let list = self.list(&document)?;
         let sender_id = self.lead_id(&document, list.as_ref()).unwrap_or_else(|| tail(item.external_ref));
         let mut submission = Submission { sender_id, ..Submission::default() };
@@ -220,11 +220,6 @@ fn is_json(webhook: &Webhook) -> bool {
     webhook.header("content-type") == Header::Absent
         || media_type == "application/json"
         || media_type.ends_with("+json")
-}
-
-fn json(body: &[u8]) -> Result<Value, Unreadable> {
-    serde_json::from_slice(body)
-        .map_err(|error| Unreadable(format!("its JSON breaks off at line {}, column {}", error.line(), error.column())))
 }
 
 fn found_list(items: &Path, document: &Value) -> bool {

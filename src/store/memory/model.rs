@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::domain::event::{EventId, Kept, SourceName};
+use crate::domain::event::{EventId, HoldCount, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{Gate, GateRecord};
@@ -158,7 +158,7 @@ impl Model {
         match &entry {
             Entry::Pending => count.new += 1,
             Entry::Withheld(hold) => {
-                count.withheld += 1;
+                count.withheld += HoldCount::one(*hold);
                 event.end(EventState::Withheld, Some(((*hold).into(), receipt::why_withheld(*hold).to_owned())), now);
             }
             Entry::Dead(why) => {

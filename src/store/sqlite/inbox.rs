@@ -7,7 +7,7 @@ use super::db::Db;
 use super::lanes::LaneRow;
 use super::sql;
 use super::values::{count_at, int, json_at, nanos, source_at, time_at};
-use crate::domain::event::{EventId, Item, Kept};
+use crate::domain::event::{EventId, HoldCount, Item, Kept};
 use crate::store::receipt::{self, Entry};
 use crate::store::{EventState, InboxRecord, SortCount, Sorted, StoreError, Undelivered};
 
@@ -127,7 +127,7 @@ impl Db {
                 count.new += 1;
                 self.arrive(&mut row, seq, record.received, now)?;
             }
-            Entry::Withheld(_) => count.withheld += 1,
+            Entry::Withheld(hold) => count.withheld += HoldCount::one(hold),
             Entry::Dead(_) => count.crowded += 1,
         }
         self.save_lane(&mut row, now)

@@ -16,7 +16,8 @@ mod tests;
 mod values;
 mod writer;
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Permissions, TryLockError};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -216,7 +217,10 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     let file =
         File::options().create(true).truncate(false).write(true).open(dir.join("store.lock")).map_err(unusable)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            hide_files(dir).map_err(unusable)?;
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_owned())),
         Err(TryLockError::Error(error)) => Err(unusable(error)),
     }
@@ -226,9 +230,25 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
 fn make_private(dir: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
-    #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(dir)
+}
+
+/// Makes the database, and lets nobody else read it or what SQLite puts beside it (which gets the mode of the database):
+/// the directory may be one that somebody else made.
+fn hide_files(dir: &Path) -> std::io::Result<()> {
+    File::options().create(true).truncate(false).write(true).mode(0o600).open(dir.join("store.db"))?;
+    for name in ["store.db", "store.db-wal", "store.db-shm"] {
+        let path = dir.join(name);
+        let Ok(metadata) = path.metadata() else { continue };
+        if metadata.permissions().mode() & 0o077 == 0 {
+            continue;
+        }
+        if let Err(error) = std::fs::set_permissions(&path, Permissions::from_mode(0o600)) {
+            tracing::warn!(%error, "others can read {}, which holds personal data; chmod it to 600", path.display());
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]

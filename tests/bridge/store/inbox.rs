@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use konektor_bridge::domain::event::{DeadReason, EventId, Hold};
+use konektor_bridge::domain::event::{DeadReason, EventId, Hold, HoldCount};
 use konektor_bridge::store::{EventState, Options, Selector, SortCount, Sorted, StoreError, Undelivered};
 
 use super::{Bed, bodies, done, event_id, everything, item, lead, on_every_backend, source, start, upto, with_options};
@@ -129,7 +129,10 @@ fn an_event_that_gave_its_id_up_can_still_be_named() {
 fn what_is_held_does_not_enter_its_lane_and_is_known_all_the_same() {
     on_every_backend(async |bed: Bed| {
         let held = || konektor_bridge::domain::event::Item { hold: Hold::Spam, ..item("ann", "1") };
-        assert_eq!(bed.arrive_as(held()).await, SortCount { withheld: 1, ..SortCount::default() });
+        assert_eq!(
+            bed.arrive_as(held()).await,
+            SortCount { withheld: HoldCount::one(Hold::Spam), ..SortCount::default() }
+        );
         assert_eq!(bed.arrive_as(held()).await, duplicate());
         assert_eq!(bed.nothing().await, None);
         assert_eq!(bed.state_of("ann").await, "idle");

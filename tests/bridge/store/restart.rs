@@ -139,14 +139,33 @@ fn a_second_process_is_refused_until_the_first_is_gone() {
     SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
 }
 
-#[cfg(unix)]
+/// Who may do what with a file or directory.
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let modes = || ["store.db", "store.db-wal", "store.db-shm"].map(|name| mode(&dir.path().join(name)));
+    let store = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
+    assert_eq!(modes(), [0o600; 3]);
+    drop(store);
+    let file = dir.path().join("store.db");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let _store = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
+    assert_eq!(modes(), [0o600; 3], "what an older version left open is closed");
+}
+
 #[test]
 fn nobody_else_may_look_into_the_directory() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let inner = dir.path().join("a/b");
     let _store = SqliteStore::open(&inner, Options::default(), start()).unwrap();
-    assert_eq!(std::fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(mode(&inner), 0o700);
 }
 
 #[test]

@@ -31,16 +31,8 @@ pub fn provider(dialect: &str) -> Arc<dyn Provider> {
 /// # Panics
 /// When an answer breaks a promise of the trait.
 pub fn ask(provider: &dyn Provider, headers: &[(&str, &str)], body: &[u8]) {
-    let source = SourceName::parse("fuzzed").expect("letters are a name");
-    let webhook = Webhook {
-        source: source.clone(),
-        received: Timestamp::UNIX_EPOCH,
-        request_id: "req".to_owned(),
-        method: Method::Post,
-        query: String::new(),
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        body: Bytes::copy_from_slice(body),
-    };
+    let webhook = webhook(headers, body);
+    let source = webhook.source.clone();
     drop(provider.handshake(&webhook));
     drop(provider.verify(&webhook, Timestamp::UNIX_EPOCH));
     let reply = provider.accepted(&webhook);
@@ -51,6 +43,44 @@ pub fn ask(provider: &dyn Provider, headers: &[(&str, &str)], body: &[u8]) {
         assert!(item.external_ref.as_str().chars().count() <= MAX_LEN, "a reference fits Konektor");
         read(provider, &source, &item);
     }
+}
+
+fn webhook(headers: &[(&str, &str)], body: &[u8]) -> Webhook {
+    Webhook {
+        source: SourceName::parse("fuzzed").expect("letters are a name"),
+        received: Timestamp::UNIX_EPOCH,
+        request_id: "req".to_owned(),
+        method: Method::Post,
+        query: String::new(),
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        body: Bytes::copy_from_slice(body),
+    }
+}
+
+/// Shows `provider` a webhook with proofs that somebody made up.
+///
+/// # Panics
+/// When it is let in.
+pub fn refuse(provider: &dyn Provider, proof: &str, time: &str, body: &[u8]) {
+    let headers = [
+        ("x-hub-signature-256", proof),
+        ("x-bridge-signature", proof),
+        ("webhook-id", "msg_1"),
+        ("webhook-timestamp", time),
+        ("webhook-signature", proof),
+        ("content-type", "application/json"),
+    ];
+    assert!(provider.verify(&webhook(&headers, body), Timestamp::UNIX_EPOCH).is_err(), "nobody guesses a proof");
+}
+
+/// Asks `provider` with this query whether the URL is really its owner's.
+///
+/// # Panics
+/// When the answer gives back what a browser could take for a page.
+pub fn challenge(provider: &dyn Provider, query: &str) {
+    let asked = Webhook { method: Method::Get, query: query.to_owned(), ..webhook(&[], b"") };
+    let reply = provider.handshake(&asked);
+    assert!(reply.is_none_or(|reply| !reply.body.contains(['<', '>', '"', '&'])), "no markup is given back");
 }
 
 fn read(provider: &dyn Provider, source: &SourceName, item: &Item) {

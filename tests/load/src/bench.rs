@@ -59,24 +59,35 @@ impl Bench {
 
     /// Starts a bridge on the data directory `name`, in front of `sandbox`.
     pub async fn bridge(&self, name: &str, sandbox: &Sandbox) -> Result<Bridge> {
-        self.bridge_at(name, sandbox, [free_address()?, free_address()?]).await
+        self.bridge_at(&self.place(name, sandbox.address)?).await
     }
 
-    /// The same on given addresses: public, admin.
-    pub async fn bridge_at(&self, name: &str, sandbox: &Sandbox, addresses: [SocketAddr; 2]) -> Result<Bridge> {
-        let [public, admin] = addresses;
+    /// A place for a bridge named `name` in front of the Konektor at `upstream`.
+    pub fn place(&self, name: &str, upstream: SocketAddr) -> Result<Place> {
+        Ok(Place {
+            data: self.path(name),
+            log: self.path(&format!("{name}.log")),
+            upstream,
+            public: free_address()?,
+            admin: free_address()?,
+        })
+    }
+
+    /// Starts a bridge, again and again in the same place if need be.
+    pub async fn bridge_at(&self, place: &Place) -> Result<Bridge> {
+        let (public, admin, upstream) = (place.public, place.admin, place.upstream);
         let mut command = Command::new(&self.binary);
         command.arg("serve").env_clear().envs([
             ("BRIDGE_LISTEN", public.to_string()),
             ("BRIDGE_ADMIN_LISTEN", admin.to_string()),
-            ("BRIDGE_DATA_DIR", self.path(name).display().to_string()),
+            ("BRIDGE_DATA_DIR", place.data.display().to_string()),
             ("BRIDGE_LOG", "warn".into()),
             ("KONEKTOR_API_KEY", KEY.into()),
-            ("KONEKTOR_BASE_URL", format!("http://{}", sandbox.address)),
+            ("KONEKTOR_BASE_URL", format!("http://{upstream}")),
             ("META_APP_SECRET", META_SECRET.into()),
             ("META_VERIFY_TOKEN", "load-verify-token".into()),
             ("META_ACCESS_TOKEN", "load-access-token".into()),
-            ("META_GRAPH_URL", format!("http://{}/graph", sandbox.address)),
+            ("META_GRAPH_URL", format!("http://{upstream}/graph")),
             ("STANDARD_WEBHOOKS_SECRET", STANDARD_SECRET.into()),
         ]);
         let settings = self.path("bridge.toml");
@@ -84,9 +95,11 @@ impl Bench {
             command.env("BRIDGE_CONFIG", settings);
         }
         let began = Instant::now();
-        let mut process = Process::start(command, &self.path(&format!("{name}.log")))?;
+        let mut process = Process::start(command, &place.log)?;
         until_answered(&mut process, public, "/healthz").await?;
-        Ok(Bridge { public, admin, started_in: began.elapsed(), process })
+        let started_in = began.elapsed();
+        until_answered(&mut process, admin, "/healthz").await?;
+        Ok(Bridge { public, admin, started_in, process })
     }
 }
 
@@ -121,9 +134,24 @@ pub async fn until_answered(process: &mut Process, address: SocketAddr, path: &s
     bail!("{address} does not answer {path}")
 }
 
+/// Where a bridge runs.
+pub struct Place {
+    /// Its data directory.
+    pub data: PathBuf,
+    /// Where it writes.
+    pub log: PathBuf,
+    /// Where it finds Konektor and the Graph API.
+    pub upstream: SocketAddr,
+    /// Where its senders find it.
+    pub public: SocketAddr,
+    /// Where its people find it.
+    pub admin: SocketAddr,
+}
+
 /// A local Konektor that runs.
 pub struct Sandbox {
-    address: SocketAddr,
+    /// Where it listens.
+    pub address: SocketAddr,
     per_minute: u32,
     _process: Process,
 }
@@ -159,10 +187,12 @@ impl Sandbox {
 
 /// A bridge that runs.
 pub struct Bridge {
+    /// Where its senders find it.
     pub public: SocketAddr,
     admin: SocketAddr,
     /// From the start of the process to the first answer.
     pub started_in: Duration,
+    /// Its process.
     pub process: Process,
 }
 

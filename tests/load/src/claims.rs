@@ -9,7 +9,7 @@ use konektor_bridge::store::{
     Claim, Observation, Options, Outcome, RateHeaders, Settlement, SqliteStore, Store, WorkerId,
 };
 
-use crate::table::{Table, median};
+use load::table::{Table, median};
 
 /// Claims that are measured.
 const CLAIMS: usize = 500;

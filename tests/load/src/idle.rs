@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::sleep;
 
-use crate::bench::Bench;
-use crate::table::{Table, median};
+use load::bench::Bench;
+use load::table::{Table, median};
 
 /// Starts that are measured.
 const STARTS: usize = 9;

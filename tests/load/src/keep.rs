@@ -9,11 +9,11 @@ use actix_web::web::{Bytes, post};
 use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::Result;
 
-use crate::bench::{Bench, free_address, until_answered};
-use crate::process::Process;
-use crate::table::{Table, median};
 use crate::volley::{Supply, Volley, fire};
-use crate::webhooks::{Requests, meta_single};
+use load::bench::{Bench, free_address, until_answered};
+use load::process::Process;
+use load::table::{Table, median};
+use load::webhooks::{Requests, meta_single};
 
 /// Connections of the senders.
 const CONNECTIONS: usize = 64;

@@ -1,27 +1,20 @@
-//! Measures the bridge under load, and kills it under load. Not a test: nothing here fails because a machine is slow.
+//! Measures the bridge under load. Not a test: nothing here fails because a machine is slow.
 //!
 //! ```sh
 //! cargo run --release --manifest-path tests/load/Cargo.toml                              # everything that takes seconds
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate      # what takes minutes
-//! cargo run --release --manifest-path tests/load/Cargo.toml -- crash --seconds 60        # kill -9 at random moments
 //! ```
 //!
 //! Everything runs on this machine, on loopback addresses, and ends by itself. Linux only: memory is read from `/proc`.
 
-mod bench;
 #[cfg(feature = "claims")]
 mod claims;
-mod crash;
-mod http;
 mod idle;
 mod keep;
 mod million;
-mod process;
 mod rate;
 mod speed;
-mod table;
 mod volley;
-mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,10 +24,11 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use bench::Bench;
-use table::Table;
+use load::bench::Bench;
+use load::table::Table;
+use load::{conditions, exit_code, tabled};
 
-/// Measures konektor-bridge under load, and kills it under load.
+/// Measures konektor-bridge under load.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -54,15 +48,6 @@ struct Options {
 enum Command {
     /// Measures and prints one table.
     Measure(Measure),
-    /// Kills the bridge at random moments under load; exit code 1 when anything is lost or doubled.
-    Crash {
-        /// How long it is loaded and killed. Coming to rest takes up to two minutes more.
-        #[arg(long, default_value_t = 60)]
-        seconds: u64,
-        /// The same seed sends, kills and fails in the same order.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
     /// The bare handler that the bridge is compared with.
     #[command(hide = true)]
     Baseline {
@@ -108,14 +93,7 @@ impl std::fmt::Display for Part {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run(Cli::parse()))
 }
 
 fn run(cli: Cli) -> Result<bool> {
@@ -124,20 +102,8 @@ fn run(cli: Cli) -> Result<bool> {
     match command {
         // A missed bar is seen in the table; it may be the machine's fault.
         Command::Measure(what) => tabled(async |table| measure(&bench()?, &what, table).await).map(|_| true),
-        Command::Crash { seconds, seed } => {
-            tabled(async |table| crash::run(&bench()?, Duration::from_secs(seconds), seed, table).await)
-        }
         Command::Baseline { address } => keep::baseline(address).map(|()| true),
     }
-}
-
-/// Prints the table that `work` fills, also when it comes to a bad end; true when all is as it should be.
-fn tabled(work: impl AsyncFnOnce(&mut Table) -> Result<()>) -> Result<bool> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut table = Table::default();
-    let ended = runtime.block_on(work(&mut table));
-    print!("{table}");
-    ended.map(|()| table.all_held())
 }
 
 async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()> {
@@ -152,13 +118,4 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
         }
     }
     Ok(())
-}
-
-/// On what it was measured: numbers mean nothing without it.
-fn conditions() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
-    let load = load.split(' ').next().unwrap_or_default();
-    format!("{cores} cores shared with the load generator, Linux {}, load {load} before it began", kernel.trim())
 }

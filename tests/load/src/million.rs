@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use tokio::time::sleep;
 
-use crate::bench::{Bench, Bridge};
-use crate::table::Table;
 use crate::volley::{Supply, fire};
-use crate::webhooks::{Requests, meta_batch};
+use load::bench::{Bench, Bridge};
+use load::table::Table;
+use load::webhooks::{Requests, meta_batch};
 
 /// Leads in one webhook: the most that Meta sends.
 const BATCH: u64 = 1000;

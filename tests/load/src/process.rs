@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::time::sleep;
 
 /// A program that runs, and is killed when this goes out of scope.
@@ -31,17 +31,38 @@ impl Process {
         Ok(())
     }
 
+    /// Freezes it (SIGSTOP) until [`Process::thaw`].
+    pub fn freeze(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<()> {
+        let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status()?;
+        ensure!(sent.success(), "it takes no signal");
+        Ok(())
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has.
     pub async fn stop(mut self, within: Duration) -> Result<ExitStatus> {
-        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        self.signal("-TERM")?;
         let began = Instant::now();
-        while asked.success() && began.elapsed() < within {
+        while began.elapsed() < within {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
             sleep(Duration::from_millis(10)).await;
         }
         bail!("it did not stop within {within:?}\n{}", self.last_words())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// An error when it has ended by itself.

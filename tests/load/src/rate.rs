@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::bench::Bench;
-use crate::table::Table;
 use crate::volley::{Supply, fire};
-use crate::webhooks::{Requests, standard};
+use load::bench::Bench;
+use load::table::Table;
+use load::webhooks::{Requests, standard};
 
 /// New leads, more than a minute allows.
 const LEADS: usize = 1000;

@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::bench::Bench;
-use crate::http::Connection;
-use crate::table::{Table, median};
-use crate::webhooks::{standard, standard_ref};
+use load::bench::Bench;
+use load::http::Connection;
+use load::table::{Table, median};
+use load::webhooks::{standard, standard_ref};
 
 /// Webhooks, one at a time.
 const WEBHOOKS: usize = 60;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::http::Connection;
-use crate::webhooks::Requests;
+use load::http::Connection;
+use load::webhooks::Requests;
 
 /// What came of it.
 pub struct Volley {

@@ -89,9 +89,9 @@ fn meta_request(body: &str) -> Vec<u8> {
 
 /// A Standard Webhooks webhook: the word number `revision` of a lead.
 pub fn standard(lead: &str, revision: u32, now: Timestamp) -> Vec<u8> {
-    let number = lead.bytes().fold(0_u64, |sum, byte| (sum * 31 + u64::from(byte)) % 10_000_000);
+    let [first, last, email, phone] = standard_person(lead);
     let body = format!(
-        r#"{{"type":"lead.changed","timestamp":"{now}","data":{{"id":"{lead}","name":"Siti Aminah","email":"{lead}@example.com","phone":"+62812{number:07}","revision":{revision}}}}}"#
+        r#"{{"type":"lead.changed","timestamp":"{now}","data":{{"id":"{lead}","name":"{first} {last}","email":"{email}","phone":"{phone}","revision":{revision}}}}}"#
     );
     let (id, time) = (format!("msg_{lead}_{revision}"), now.as_second().to_string());
     let key = STANDARD.decode(STANDARD_SECRET.trim_start_matches("whsec_")).expect("the secret is base64");
@@ -101,6 +101,12 @@ pub fn standard(lead: &str, revision: u32, now: Timestamp) -> Vec<u8> {
     write!(headers, "webhook-id: {id}\r\nwebhook-timestamp: {time}\r\nwebhook-signature: v1,{signature}\r\n")
         .expect("a string takes everything");
     http::request("POST", "/hooks/standard", &headers, body.as_bytes())
+}
+
+/// Whom [`standard`] is about: first name, last name, e-mail, phone.
+pub fn standard_person(lead: &str) -> [String; 4] {
+    let number = lead.bytes().fold(0_u64, |sum, byte| (sum * 31 + u64::from(byte)) % 10_000_000);
+    ["Siti".into(), "Aminah".into(), format!("{lead}@example.com"), format!("+62812{number:07}")]
 }
 
 /// The reference of the lead that [`standard`] is about.
