@@ -4,6 +4,7 @@
 //! A seed that fails is told with its story's end; `SIM_SEED=17` plays it alone and tells all of it, `SIM_SEEDS=0..500000`
 //! plays as many as one likes.
 
+mod calls;
 mod check;
 mod dice;
 mod konektor;
@@ -11,6 +12,7 @@ mod odds;
 mod sabotage;
 mod sender;
 mod story;
+mod trouble;
 mod world;
 
 use std::panic::AssertUnwindSafe;

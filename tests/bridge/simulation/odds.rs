@@ -52,6 +52,8 @@ pub(super) struct Odds {
     /// Whether others have ever called, and whether workers may be lost.
     pub(super) foreign_ever: f64,
     pub(super) breaks_workers: bool,
+    /// Calls that are their process's last.
+    pub(super) killed_calling: f64,
     /// A lead that Konektor forbids although it allows others.
     pub(super) forbids_one: bool,
     /// The key has been forbidden everything at some time.
@@ -86,7 +88,7 @@ impl Odds {
         };
         let [lookups, tests, refused, odd_fields] = [some(0.5), some(0.2), some(0.2), some(0.2)];
         let [store_slow, store_before, store_after, store_twice] = [some(0.2), some(0.2), some(0.2), some(0.1)];
-        let [foreign, repeated] = [some(0.3), some(0.5)];
+        let [foreign, repeated, killed_calling] = [some(0.3), some(0.5), some(0.2)];
         let mut every = |from: Duration, to: Duration| dice.chance(0.5).then(|| dice.time(from..to));
         let kill_every = every(Duration::from_secs(15), HOUR / 4);
         let stall_every = every(Duration::from_secs(15), HOUR / 4);
@@ -118,6 +120,7 @@ impl Odds {
             stall_every,
             revoke_every,
             delete_every,
+            killed_calling,
             foreign_ever: foreign,
             breaks_workers: kill_every.is_some()
                 || stall_every.is_some()
@@ -131,7 +134,7 @@ impl Odds {
     pub(super) fn calm_down(&mut self) {
         self.calls = Calls::default();
         (self.store_slow, self.store_before, self.store_after, self.store_twice) = (0.0, 0.0, 0.0, 0.0);
-        (self.foreign, self.quota) = (0.0, None);
+        (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
     }
 }
