@@ -11,6 +11,7 @@ mod events;
 mod explain;
 mod failure;
 mod healthcheck;
+mod incidents;
 mod listing;
 mod local;
 mod moment;
@@ -63,6 +64,8 @@ enum Command {
     DeadLetters(dead_letters::Command),
     #[command(subcommand)]
     Withheld(withheld::Command),
+    #[command(subcommand)]
+    Incidents(incidents::Command),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Healthcheck(healthcheck::Args),
@@ -113,6 +116,7 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Events(command) => events::run(command, context).await,
         Command::DeadLetters(command) => dead_letters::run(command, context).await,
         Command::Withheld(command) => withheld::run(command, context).await,
+        Command::Incidents(command) => incidents::run(command, context).await,
         Command::Pause(args) => pause::pause(args, context).await,
         Command::Resume(args) => pause::resume(args, context).await,
         Command::Healthcheck(args) => healthcheck::run(args, context).await,

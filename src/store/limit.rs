@@ -60,6 +60,8 @@ pub(super) struct Tuning {
     headroom: Option<(u32, Timestamp)>,
     /// The last call for a new lead.
     last_new: Option<Timestamp>,
+    /// The limit has become smaller: until when more calls than it allows may stand in the log.
+    lowered: Option<Timestamp>,
 }
 
 /// The answer to a wish to call.
@@ -110,6 +112,7 @@ impl Limiter {
 
     /// Takes in what became of a call. Twice is as once.
     pub(super) fn observe(&mut self, permit: PermitId, seen: Observation, now: Timestamp) {
+        self.forget(now);
         self.flying.remove(&permit.0);
         match seen {
             Observation::Unsent => {
@@ -120,6 +123,25 @@ impl Limiter {
                 self.learn(headers, now);
             }
         }
+    }
+
+    /// The clock was set back: what was to end then ends as much earlier.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.calls.values_mut().for_each(|until| *until -= by);
+        let Tuning { next: _, limit: _, blocked, pace, headroom, last_new, lowered } = &mut self.tuning;
+        for time in [blocked, pace, last_new, lowered].into_iter().flatten() {
+            *time -= by;
+        }
+        if let Some((_, until)) = headroom {
+            *until -= by;
+        }
+    }
+
+    /// What is wrong with the log, if something is: more calls stand in it than are allowed.
+    pub(super) fn flaw(&self, now: Timestamp) -> Option<String> {
+        let (standing, limit) = (self.stats(now).in_use, self.limit());
+        let lowered = self.tuning.lowered.is_some_and(|until| now < until);
+        (standing > limit && !lowered).then(|| format!("{standing} calls stand in the log, and {limit} are allowed"))
     }
 
     /// In numbers.
@@ -167,8 +189,11 @@ impl Limiter {
 
     fn learn(&mut self, headers: RateHeaders, now: Timestamp) {
         let ours = self.calls.len();
-        if let Some(limit) = headers.limit {
-            self.tuning.limit = Some(limit.max(1));
+        if let Some(limit) = headers.limit.map(|limit| limit.max(1)) {
+            if limit < self.limit() {
+                self.tuning.lowered = Some(now + self.call_timeout + WINDOW);
+            }
+            self.tuning.limit = Some(limit);
             self.warm = true;
         }
         let reset = headers.reset.filter(|reset| *reset > now).map(|reset| reset.min(now + WINDOW));
@@ -205,6 +230,11 @@ impl Limiter {
             *until > now
         });
         self.flying.retain(|id| self.calls.contains_key(id));
+        let Tuning { next: _, limit: _, blocked, pace, headroom: _, last_new, lowered: _ } = &mut self.tuning;
+        let latest = [(blocked, LONGEST_BLOCK), (pace, WINDOW), (last_new, Duration::ZERO)];
+        for (time, ahead) in latest {
+            *time = time.map(|time| time.min(now + ahead));
+        }
     }
 
     /// How many calls of `class` may stand in the log; at least one.
@@ -232,7 +262,8 @@ impl Limiter {
         self.tuning.headroom.filter(|(_, until)| *until > now).map_or(0, |(room, _)| room)
     }
 
-    fn limit(&self) -> u32 {
+    /// Calls a minute, as far as is known.
+    pub(super) fn limit(&self) -> u32 {
         self.tuning.limit.unwrap_or(SMALLEST_PLAN)
     }
 }

@@ -10,8 +10,8 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
-    Attempt, Class, EventDetail, EventFilter, EventRow, EventState, Intent, LaneDetail, LimiterStats, PauseReason,
-    Queue, Selector, Stats,
+    Attempt, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Intent, LaneDetail,
+    LimiterStats, PauseReason, Queue, Selector, Stats,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -107,6 +107,12 @@ async fn metrics_show_the_store_as_it_is_and_do_without_it_when_it_fails() {
         "konektor_bridge_store_events{state=\"dead\"} 4",
         "konektor_bridge_permits_in_use 6",
         "konektor_bridge_blocked_seconds 9.0",
+        "konektor_bridge_day_limit 500",
+        "konektor_bridge_day_used 501",
+        "konektor_bridge_day_full 1",
+        "konektor_bridge_parked_lanes 8",
+        "konektor_bridge_searching_first_seconds 11.0",
+        "konektor_bridge_incidents 2",
     ] {
         assert!(text.lines().any(|rendered| rendered == line), "{line} is not in\n{text}");
     }
@@ -124,6 +130,9 @@ fn stats() -> Stats {
         bytes: 1000,
         paused: None,
         limiter: LimiterStats { limit: Some(60), in_use: 6, blocked_until: Some(at(9)) },
+        day: DayStats { state: DayState::Full, limit: Some(500), used: Some(501), until: Some(at(99)), parked: 8 },
+        searching_first_until: Some(at(11)),
+        incidents: 2,
     }
 }
 

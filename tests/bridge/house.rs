@@ -36,17 +36,20 @@ const PURE: &[&str] = &[
     "domain/",
     "providers/",
     "konektor/mod.rs",
-    "konektor/wire.rs",
+    "konektor/wire/",
     "deliver/breaker.rs",
     "deliver/engine/",
     "deliver/fold.rs",
     "deliver/identity.rs",
     "deliver/plan/",
+    "deliver/quota.rs",
     "deliver/rehearse.rs",
     "deliver/retry.rs",
     "deliver/sort.rs",
+    "store/day.rs",
     "store/lane.rs",
     "store/limit.rs",
+    "store/suspicion.rs",
 ];
 
 /// What acts, and therefore does not stand in [`PURE`] code.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::*;
-use crate::deliver::{Die, SourceOf};
+use crate::deliver::{Die, SourceOf, Waits};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::rules::Rules;
@@ -102,7 +102,13 @@ impl Bench {
     fn idle() -> Self {
         let source = Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() };
         let sources: SourceOf = Arc::new(move |_| Some(source.clone()));
-        let setup = Setup { sources, region: Region::INDONESIA, lease: Duration::from_secs(30) };
+        let setup = Setup {
+            sources,
+            values: Arc::new(Vec::new),
+            waits: Waits::default(),
+            region: Region::INDONESIA,
+            lease: Duration::from_secs(30),
+        };
         Self { engine: Engine::new(setup), wants: Vec::new(), reports: Vec::new() }
     }
 
@@ -169,6 +175,9 @@ fn claimed(body: &'static [u8]) -> Claimed {
         permit: PermitId(1),
         lead_id: None,
         intent: None,
+        search_first: false,
+        day_nearly_over: false,
+        told: None,
         negatives: 0,
         attempts: 0,
         failing_since: None,

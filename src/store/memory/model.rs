@@ -11,19 +11,29 @@ use crate::domain::lead::LeadId;
 use crate::store::gate::{Gate, GateRecord};
 use crate::store::lane::{Lane, Rest};
 use crate::store::receipt::{self, Entry};
-use crate::store::{Attempt, EventState, InboxRecord, Options, Seq, SortCount, Sorted, StoreError, Undelivered};
+use crate::store::suspicion::AFTER_A_LOSS;
+use crate::store::time::{Tick, Time};
+use crate::store::{
+    Attempt, EventState, InboxRecord, Incident, Options, Seq, SortCount, Sorted, StoreError, Undelivered,
+};
 
 /// Everything that the store knows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Model {
     pub(super) options: Options,
-    clock: Timestamp,
-    next_place: u64,
-    next_seq: Seq,
+    pub(super) time: Time,
+    pub(super) next_place: u64,
+    pub(super) next_seq: Seq,
+    /// Records that were taken out of the inbox, and events that were forgotten or put back into it.
+    pub(super) sorted: u64,
+    pub(super) gone: u64,
     pub(super) inbox: BTreeMap<u64, Kept>,
     pub(super) events: BTreeMap<Seq, Event>,
     pub(super) lanes: BTreeMap<ExternalRef, Known>,
     pub(super) gate: Gate,
+    /// Leads to be searched for once more, and when.
+    pub(super) to_verify: BTreeMap<ExternalRef, Timestamp>,
+    pub(super) incidents: BTreeMap<ExternalRef, Incident>,
     pub(super) sources: BTreeSet<SourceName>,
 }
 
@@ -51,7 +61,7 @@ pub(super) struct Event {
 }
 
 /// A lane, with what is only kept for a person.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Known {
     pub(super) lane: Lane,
     pub(super) log: Vec<Attempt>,
@@ -63,10 +73,14 @@ impl Model {
     pub(super) fn new(options: Options) -> Self {
         let gate = Gate::restore(GateRecord::default(), BTreeMap::new(), options.call_timeout);
         Self {
+            to_verify: BTreeMap::new(),
+            incidents: BTreeMap::new(),
             options,
-            clock: Timestamp::MIN,
+            time: Time::from(Timestamp::MIN),
             next_place: 1,
             next_seq: 1,
+            sorted: 0,
+            gone: 0,
             inbox: BTreeMap::new(),
             events: BTreeMap::new(),
             lanes: BTreeMap::new(),
@@ -75,10 +89,23 @@ impl Model {
         }
     }
 
-    /// The time, which never goes back.
+    /// This state again, after all that came later was lost at `now`, and that was noticed.
+    pub(super) fn put_back(self, lost: &Self, now: Timestamp) -> Self {
+        let calls = self.gate.limiter.calls_from(0).collect();
+        let mut gate = Gate::restore(self.gate.record(), calls, self.options.call_timeout);
+        gate.suspect(AFTER_A_LOSS, now);
+        Self { gate, time: lost.time, ..self }
+    }
+
+    /// The time. What waits does not wait for a clock that was set back.
     pub(super) fn tick(&mut self, now: Timestamp) -> Timestamp {
-        self.clock = self.clock.max(now);
-        self.clock
+        let Tick { now, back } = self.time.tick(now);
+        if let Some(back) = back {
+            self.lanes.values_mut().for_each(|known| known.lane.set_back(back));
+            self.to_verify.values_mut().for_each(|due| *due -= back);
+            self.gate.set_back(back);
+        }
+        now
     }
 
     pub(super) fn keep(&mut self, webhook: Kept) -> Result<(), StoreError> {
@@ -113,6 +140,7 @@ impl Model {
         let mut count = SortCount::default();
         for record in sorted {
             let Some(webhook) = self.inbox.remove(&record.place) else { continue };
+            self.sorted += 1;
             match &record.split {
                 Ok(items) => items.iter().for_each(|item| self.sort_item(&record, item, &mut count, now)),
                 Err(why) => {

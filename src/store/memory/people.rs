@@ -1,5 +1,7 @@
 //! The model: what a person asks.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use strum::VariantArray;
 
@@ -7,11 +9,11 @@ use super::model::{Event, Model};
 use crate::domain::event::{EventId, Kept};
 use crate::domain::external_ref::ExternalRef;
 use crate::store::gate::Line;
-use crate::store::lane::{Lane, Rest, State};
+use crate::store::lane::{Lane, Rest, State, Wait};
 use crate::store::receipt;
 use crate::store::{
-    Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, LaneDetail, Moved, Queue, Selector,
-    Seq, Stats,
+    Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, Moved, Queue,
+    Selector, Seq, Stats,
 };
 
 impl Model {
@@ -85,6 +87,7 @@ impl Model {
     /// A webhook that could not be split goes back to the inbox; what comes of it this time is new.
     fn sort_again(&mut self, seq: Seq) {
         let event = self.events.remove(&seq).expect("it was chosen from the events");
+        self.gone += 1;
         let Event { source, received, request_id, headers, body, .. } = event;
         self.put_in_inbox(Kept { source, received, request_id, headers, body: body.unwrap_or_default() });
     }
@@ -152,6 +155,19 @@ impl Model {
         chosen.map(|(seq, _)| *seq).collect()
     }
 
+    pub(super) fn incidents(&self, max: usize) -> Vec<Incident> {
+        let mut incidents: Vec<Incident> = self.incidents.values().cloned().collect();
+        incidents.sort_by_key(|incident| (Reverse(incident.seen), incident.external_ref.clone()));
+        incidents.truncate(receipt::page(max));
+        incidents
+    }
+
+    pub(super) fn dismiss(&mut self, which: Option<&ExternalRef>) -> usize {
+        let before = self.incidents.len();
+        self.incidents.retain(|external_ref, _| which.is_some_and(|which| which != external_ref));
+        before - self.incidents.len()
+    }
+
     pub(super) fn expire(&mut self, max: usize, now: Timestamp) -> usize {
         let now = self.tick(now);
         let mut old: Vec<_> = self.events.iter().filter_map(|(seq, event)| Some((event.forget?, *seq))).collect();
@@ -160,6 +176,7 @@ impl Model {
         old.truncate(max);
         for (_, seq) in &old {
             self.events.remove(seq);
+            self.gone += 1;
         }
         let has_events =
             |external_ref| self.events.values().any(|event| event.external_ref.as_ref() == Some(external_ref));
@@ -193,6 +210,9 @@ impl Model {
             bytes: self.bytes(),
             paused: self.gate.paused(),
             limiter: self.gate.limiter.stats(now),
+            day: self.gate.days.stats(lanes_that(|state| matches!(state, State::Waiting { why: Wait::Day, .. })), now),
+            searching_first_until: self.gate.searching_first(now),
+            incidents: self.incidents.len() as u64,
         }
     }
 

@@ -84,7 +84,7 @@ impl Db {
     }
 
     pub(super) fn sort(&mut self, sorted: &[Sorted], now: Timestamp) -> Result<SortCount, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         let mut count = SortCount::default();
         for record in sorted {
             match &record.split {
@@ -104,6 +104,7 @@ impl Db {
         let size = self.cached(sql::TAKE_SORTED)?.query_row([int(place)], |row| count_at(row, 0)).optional()?;
         let Some(size) = size else { return Ok(false) };
         self.counts.inbox -= 1;
+        self.counts.sorted += 1;
         self.counts.bytes -= size;
         Ok(true)
     }
@@ -224,6 +225,7 @@ impl Db {
         ])?;
         self.cached(sql::TAKE_SORTED)?.query_row([int(place)], |_| Ok(()))?;
         self.counts.inbox -= 1;
+        self.counts.sorted += 1;
         self.counts.next_seq += 1;
         self.counts.events[EventState::Dead as usize] += 1;
         Ok(true)

@@ -39,6 +39,8 @@ impl LaneRow {
             crashes: row.get(19).map(small)?,
             pending: row.get(20).map(small)?,
             delivered: count_at(row, 21)?,
+            cleared: maybe_time_at(row, 22)?,
+            told: maybe_time_at(row, 23)?,
         };
         let stored = Some((lane.state.clone(), Line::of(&lane)));
         Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
@@ -51,7 +53,7 @@ fn state(row: &Row<'_>) -> Result<State, Error> {
         sql::READY => State::Ready,
         sql::WAITING => State::Waiting { due: time_at(row, 6)?, why: why(row.get(7)?)? },
         sql::LEASED => State::Leased { worker: WorkerId(row.get(8)?), from: time_at(row, 9)?, until: time_at(row, 6)? },
-        4 => State::Dead,
+        sql::DEAD_LANE => State::Dead,
         other => return Err(unknown(2, other)),
     })
 }
@@ -66,6 +68,7 @@ fn why(word: i64) -> Result<Wait, Error> {
         0 => Ok(Wait::Backoff),
         1 => Ok(Wait::Coalesce),
         2 => Ok(Wait::Reconcile),
+        3 => Ok(Wait::Day),
         other => Err(unknown(7, other)),
     }
 }
@@ -92,7 +95,7 @@ fn columns(state: &State) -> (i64, Option<i64>, Option<i64>, Option<&str>, Optio
         State::Leased { worker, from, until } => {
             (sql::LEASED, Some(nanos(*until)), None, Some(&worker.0), Some(nanos(*from)))
         }
-        State::Dead => (4, None, None, None, None),
+        State::Dead => (sql::DEAD_LANE, None, None, None, None),
     }
 }
 
@@ -152,6 +155,8 @@ impl Db {
             lane.pending,
             int(lane.delivered),
             forget,
+            lane.cleared.map(nanos),
+            lane.told.map(nanos),
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;

@@ -3,11 +3,14 @@
 //! Many verbs share one transaction and one write to the disk (`writer`). The file is in write-ahead mode; a power loss
 //! keeps a prefix of what was committed, and what a caller was told is in it (`mailbox::Sync`).
 
+mod audit;
+mod chores;
 mod db;
 mod deliver;
 mod inbox;
 mod lanes;
 mod mailbox;
+mod past;
 mod people;
 mod reader;
 mod sql;
@@ -28,14 +31,15 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
+use self::audit::Auditor;
 use self::db::Db;
 use self::mailbox::{Mailbox, Sync, job};
 use self::reader::Reader;
 use self::writer::Writer;
 use super::{
-    Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved, Observation,
-    Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats, Store,
-    StoreError, WorkerId,
+    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
+    LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
+    SortCount, Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -83,6 +87,7 @@ enum End {
 pub struct SqliteStore {
     mailbox: Arc<Mailbox>,
     reader: Arc<Reader>,
+    auditor: Auditor,
     thread: Mutex<Option<JoinHandle<()>>>,
     end: watch::Receiver<End>,
     inbox: Notify,
@@ -97,6 +102,7 @@ impl SqliteStore {
     /// [`OpenError`] says what is in the way.
     pub fn open(dir: &Path, options: Options, now: Timestamp) -> Result<Self, OpenError> {
         let lock = lock(dir)?;
+        let auditor = Auditor::new(dir, options.clone());
         let mut db = Db::open(dir, options, now)?;
         let log_pages = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&log_pages);
@@ -113,7 +119,7 @@ impl SqliteStore {
             .spawn(move || last.after(writer))
             .map_err(OpenError::Thread)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { mailbox, reader, thread, end, inbox: Notify::new(), lanes: Notify::new() })
+        Ok(Self { mailbox, reader, auditor, thread, end, inbox: Notify::new(), lanes: Notify::new() })
     }
 
     /// Returns, with the reason, when the store has stopped after an error of the disk: the process should end with an
@@ -302,6 +308,15 @@ impl Store for SqliteStore {
         self.change(Sync::Disk, move |db| db.settle(&lease, &settlement, now)).await
     }
 
+    async fn verified(&self, chore: &Verification, verified: Verified, now: Timestamp) -> Result<(), StoreError> {
+        let chore = chore.clone();
+        self.ask(Sync::Disk, move |db| db.verified(&chore, &verified, now)).await
+    }
+
+    async fn note_day(&self, note: DayNote, now: Timestamp) -> Result<DayState, StoreError> {
+        self.change(Sync::Log, move |db| db.note_day(note.clone(), now)).await
+    }
+
     async fn observe(&self, permit: PermitId, seen: Observation, now: Timestamp) -> Result<(), StoreError> {
         self.change(Sync::Log, move |db| db.observe(permit, seen, now)).await
     }
@@ -358,12 +373,28 @@ impl Store for SqliteStore {
         }
     }
 
+    async fn incidents(&self, max: usize) -> Result<Vec<Incident>, StoreError> {
+        self.ask(Sync::Log, move |db| db.incidents(max)).await
+    }
+
+    async fn dismiss(&self, which: Option<&ExternalRef>) -> Result<usize, StoreError> {
+        let which = which.cloned();
+        self.ask(Sync::Disk, move |db| db.dismiss(which.as_ref())).await
+    }
+
     async fn expire(&self, max: usize, now: Timestamp) -> Result<usize, StoreError> {
         self.ask(Sync::Log, move |db| db.expire(max, now)).await
     }
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, StoreError> {
         self.ask(Sync::Log, move |db| db.stats(now)).await
+    }
+
+    async fn audit(&self, after: Option<u64>, max: usize, now: Timestamp) -> Result<Audit, StoreError> {
+        if *self.end.borrow() != End::NotYet {
+            return Err(StoreError::Closed);
+        }
+        self.auditor.look(after, max, now).await
     }
 
     async fn remember_sources(&self, on: &[SourceName], now: Timestamp) -> Result<(), StoreError> {

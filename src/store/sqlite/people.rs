@@ -23,7 +23,7 @@ struct Chosen {
 impl Db {
     /// Puts dead letters back, until `max` have been.
     pub(super) fn replay(&mut self, chosen: &[Seq], max: usize, now: Timestamp) -> Result<usize, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         self.each(EventState::Dead, chosen, max, |db, event| {
             let Some(lane) = event.lane else { return db.sort_again(event.seq) };
             let mut row = db.lane_with_id(lane)?;
@@ -41,7 +41,7 @@ impl Db {
 
     /// Lets withheld events go to their lanes, until `max` have.
     pub(super) fn release(&mut self, chosen: &[Seq], max: usize, now: Timestamp) -> Result<usize, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         self.each(EventState::Withheld, chosen, max, |db, event| {
             let Some(lane) = event.lane else { return Ok(0) };
             let mut row = db.lane_with_id(lane)?;
@@ -60,7 +60,7 @@ impl Db {
         max: usize,
         now: Timestamp,
     ) -> Result<usize, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         self.each(state, chosen, max, |db, event| {
             let forget = nanos(now + db.options.retention);
             let values = params![int(event.seq), nanos(now), forget];
@@ -115,6 +115,7 @@ impl Db {
         self.cached(sql::SORT_AGAIN)?.execute([int(seq), int(self.counts.next_place)])?;
         self.cached(sql::DROP_EVENT)?.execute([int(seq)])?;
         self.counts.next_place += 1;
+        self.counts.gone += 1;
         self.counts.inbox += 1;
         self.counts.events[EventState::Dead as usize] -= 1;
         Ok(1)
@@ -122,7 +123,7 @@ impl Db {
 
     /// Forgets receipts and idle lanes whose time has come.
     pub(super) fn expire(&mut self, max: usize, now: Timestamp) -> Result<usize, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         let values = [nanos(now), int(max as u64)];
         let gone: Vec<EventState> = self
             .cached(sql::EXPIRE_EVENTS)?
@@ -130,13 +131,14 @@ impl Db {
             .collect::<Result<_, Error>>()?;
         for state in &gone {
             self.counts.events[*state as usize] -= 1;
+            self.counts.gone += 1;
         }
         let lanes = self.cached(sql::EXPIRE_LANES)?.execute(values)?;
         Ok(gone.len() + lanes)
     }
 
     pub(super) fn stats(&mut self, now: Timestamp) -> Result<Stats, Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         let events = EventState::VARIANTS.iter().map(|state| (*state, self.counts.events[*state as usize])).collect();
         Ok(Stats {
             inbox: self.counts.inbox,
@@ -147,6 +149,9 @@ impl Db {
             bytes: self.counts.bytes,
             paused: self.gate.paused(),
             limiter: self.gate.limiter.stats(now),
+            day: self.gate.days.stats(self.counts.parked, now),
+            searching_first_until: self.gate.searching_first(now),
+            incidents: self.count_incidents()?,
         })
     }
 
@@ -169,7 +174,7 @@ impl Db {
     }
 
     pub(super) fn remember_sources(&mut self, on: &[SourceName], now: Timestamp) -> Result<(), Error> {
-        let now = self.tick(now);
+        let now = self.tick(now)?;
         on.iter().try_for_each(|source| {
             self.cached(sql::REMEMBER_SOURCE)?.execute(params![source.as_str(), nanos(now)]).map(drop)
         })

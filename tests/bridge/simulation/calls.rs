@@ -90,7 +90,7 @@ impl World {
             let claimed = claimed.lease.clone();
             self.check_claim(&claimed);
         }
-        told.map(|told| self.sabotage.after(told))
+        told.inspect(|told| self.sabotage.saw(told))
     }
 
     pub(super) fn send(&mut self, to: To, request: Request) {

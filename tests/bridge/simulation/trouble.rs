@@ -28,7 +28,13 @@ impl World {
         let life = self.hosts[host].life + 1;
         let source = self.source.clone();
         let sources: SourceOf = Arc::new(move |_| Some(source.clone()));
-        let setup = Setup { sources, region: Region::INDONESIA, lease: Options::default().lease };
+        let setup = Setup {
+            sources,
+            values: Arc::new(Vec::new),
+            waits: self.sabotage.waits(),
+            region: Region::INDONESIA,
+            lease: Options::default().lease,
+        };
         let mut engine = Engine::new(setup);
         self.hosts[host] =
             Host { worker: WorkerId(format!("{host}.{life}")), life, started: self.now, skew, ..Host::new() };

@@ -210,7 +210,7 @@ fn settling_twice_is_as_once_and_a_stale_fence_changes_nothing() {
         assert_eq!(bed.row("1").await.lead_id, Some(LeadId("right".into())));
         assert_eq!(bed.count(EventState::Delivered).await, 1);
         let unknown = konektor_bridge::store::Lease { external_ref: lead("nobody"), ..new.lease };
-        let settlement = Settlement { outcome: Outcome::Release { at: bed.now() }, attempts: Vec::new() };
+        let settlement = Settlement::from(Outcome::Release { at: bed.now() });
         assert_eq!(bed.store.settle(&unknown, settlement, bed.now()).await.unwrap(), Fenced::Stale);
     });
 }
@@ -298,7 +298,7 @@ fn a_create_that_is_given_up_takes_its_lane_with_it() {
         let claimed = bed.claim().await;
         let _ = bed.begin(&claimed).await;
         bed.arrive("ann", "3").await;
-        let settlement = Settlement { outcome: dead(&claimed), attempts: vec![attempt("refused")] };
+        let settlement = Settlement { attempts: vec![attempt("refused")], ..dead(&claimed).into() };
         assert_eq!(bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
         let detail = bed.store.event(&event_id("1")).await.unwrap().unwrap();
         assert_eq!(detail.row.reason.as_deref(), Some("rejected"));
@@ -424,7 +424,7 @@ fn the_log_of_a_lane_keeps_the_last_ten_calls() {
         for round in 0..4 {
             let claimed = bed.claim().await;
             let attempts = (0..3).map(|call| attempt(&format!("{round}.{call}"))).collect();
-            let settlement = Settlement { outcome: Outcome::Release { at: bed.now() }, attempts };
+            let settlement = Settlement { attempts, ..Outcome::Release { at: bed.now() }.into() };
             let _ = bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap();
         }
         let log = bed.store.lane(&lead("ann")).await.unwrap().unwrap().log;

@@ -206,7 +206,7 @@ impl Bed {
     }
 
     async fn settle(&self, claimed: &Claimed, outcome: Outcome) -> Fenced {
-        let settlement = Settlement { outcome, attempts: Vec::new() };
+        let settlement = Settlement::from(outcome);
         self.store.settle(&claimed.lease, settlement, self.now()).await.unwrap()
     }
 

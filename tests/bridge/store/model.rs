@@ -149,6 +149,7 @@ impl Side {
                         self.permits.push(claimed.permit);
                     }
                     Claim::Probe(probe) => self.permits.push(probe.permit),
+                    Claim::Chore(permit, _) => self.permits.push(*permit),
                     Claim::Nothing(_) => {}
                 }
                 format!("{claim:?}")
@@ -168,7 +169,8 @@ impl Side {
             Act::Settle { lease, outcome, wait, upto } => match pick(&self.leases, *lease) {
                 Some((_, lease)) => {
                     let outcome = some_outcome(*outcome, now + Duration::from_secs(*wait), *upto);
-                    let settlement = Settlement { outcome, attempts: vec![attempt("tried"); (*upto % 3) as usize] };
+                    let settlement =
+                        Settlement { attempts: vec![attempt("tried"); (*upto % 3) as usize], ..outcome.into() };
                     format!("{:?}", self.store().settle(&lease, settlement, now).await)
                 }
                 None => String::new(),

@@ -18,7 +18,7 @@ fn open(dir: &Path, now: jiff::Timestamp) -> Bed {
 /// What `kill -9` leaves: the files as they are at this moment, without the lock.
 fn as_killed(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for name in ["store.db", "store.db-wal"] {
+    for name in ["store.db", "store.db-wal", "store.run"] {
         std::fs::copy(dir.join(name), copy.path().join(name)).unwrap();
     }
     copy

@@ -1,0 +1,1 @@
+SELECT state, 0, count(*) FROM event GROUP BY state

@@ -1,0 +1,1 @@
+SELECT place, source, headers, size, length(body) FROM inbox

@@ -1,0 +1,1 @@
+SELECT count(*), coalesce(sum(size), 0) FROM inbox

@@ -1,0 +1,1 @@
+SELECT state, line, count(*) FROM lane GROUP BY state, line
