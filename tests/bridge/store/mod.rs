@@ -7,6 +7,7 @@ mod delivery;
 mod inbox;
 mod limits;
 mod model;
+mod overtaken;
 mod people;
 mod restart;
 
