@@ -383,8 +383,9 @@ impl Lane {
     }
 
     /// The lease has ended without a settlement. `crashed` is false when its worker is known to have done nothing bad
-    /// (a clean stop, a stray lease). Gives why all pending events are to end as dead, if they are.
-    pub(super) fn lost(&mut self, crashed: bool, now: Timestamp) -> Option<Undelivered> {
+    /// (a clean stop, a stray lease). An update that it sent may land until `late_update` after the end of its lease.
+    /// Gives why all pending events are to end as dead, if they are.
+    pub(super) fn lost(&mut self, crashed: bool, late_update: Duration, now: Timestamp) -> Option<Undelivered> {
         self.crashes += u32::from(crashed);
         if self.crashes >= MAX_CRASHES {
             self.pending = 0;
@@ -395,9 +396,13 @@ impl Lane {
                 detail: format!("its worker was lost {MAX_CRASHES} times; look into the log, then replay or discard"),
             });
         }
-        self.state = match self.intent {
-            Some(intent) => wait(now.max(intent.at + FIRST_LOOK), Wait::Reconcile, now),
-            None => State::Ready,
+        self.state = match (self.intent, &self.state) {
+            (Some(intent), _) => wait(now.max(intent.at + FIRST_LOOK), Wait::Reconcile, now),
+            // Landing after a newer one it would bring old values back.
+            (None, State::Leased { until, .. }) if self.lead_id.is_some() => {
+                wait(*until + late_update, Wait::Backoff, now)
+            }
+            (None, _) => State::Ready,
         };
         None
     }
@@ -487,6 +492,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const LATE_UPDATE: Duration = Duration::from_secs(18);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -588,7 +595,7 @@ mod tests {
                     self.settle(&outcome(*kind, self.last, self.now));
                 }
                 Step::Lost(crashed) if is_leased => {
-                    if self.lane.lost(*crashed, self.now).is_some() {
+                    if self.lane.lost(*crashed, LATE_UPDATE, self.now).is_some() {
                         self.events.iter_mut().for_each(|(.., dead)| *dead = true);
                     }
                 }
@@ -658,9 +665,17 @@ mod tests {
             lane.arrive(1, at(0), COALESCE, at(0));
             lane.claim(&me(), 0, at(30), at(0));
             assert_eq!(lane.begin(1, 1, at(0)), Fenced::Done);
-            assert_eq!(lane.lost(true, at(lost_at)), None);
+            assert_eq!(lane.lost(true, LATE_UPDATE, at(lost_at)), None);
             assert_eq!(lane.state, due);
         }
+    }
+
+    #[test]
+    fn after_a_lost_worker_an_update_waits_until_its_own_can_not_land_any_more() {
+        let mut lane = Lane { lead_id: Some(LeadId("L".to_owned())), state: State::Ready, ..Lane::new() };
+        lane.claim(&me(), 0, at(30), at(0));
+        assert_eq!(lane.lost(true, LATE_UPDATE, at(31)), None);
+        assert_eq!(lane.state, State::Waiting { due: at(48), why: Wait::Backoff });
     }
 
     fn claimed_and_begun(lane: &mut Lane, now: Timestamp) {

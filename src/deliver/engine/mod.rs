@@ -17,6 +17,8 @@ mod chores;
 mod exchange;
 mod look_up;
 mod loops;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;

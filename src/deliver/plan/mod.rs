@@ -155,7 +155,10 @@ impl Plan {
 
     /// Takes the answer to `request`, which was sent at `asked`.
     pub(super) fn answered(&mut self, request: &Request, answer: &Answer, asked: Timestamp, now: Timestamp) -> Step {
-        self.asked = asked;
+        // What is found over several pages is as old as the first of them.
+        if !matches!(request, Request::Search { cursor: Some(_), .. }) {
+            self.asked = asked;
+        }
         if let Some(step) = self.not_for_this_lane(request, answer, now) {
             return step;
         }

@@ -113,7 +113,8 @@ impl Model {
     }
 
     fn lose(&mut self, external_ref: &ExternalRef, crashed: bool, now: Timestamp) {
-        let died = self.known(external_ref, now).lane.lost(crashed, now);
+        let late_update = self.options.late_update;
+        let died = self.known(external_ref, now).lane.lost(crashed, late_update, now);
         if let Some(why) = died {
             self.end(external_ref, Span::ALL, EventState::Dead, Some((why.reason.into(), &why.detail)), None, now);
         }
@@ -329,7 +330,7 @@ impl Model {
     }
 
     pub(super) fn heartbeat(&mut self, worker: &WorkerId, held: &[Lease], now: Timestamp) -> Vec<Lease> {
-        let now = self.tick(now);
+        let (asked, now) = (now, self.tick(now));
         let until = now + self.options.lease;
         let mut lost = Vec::new();
         for lease in held {
@@ -341,7 +342,7 @@ impl Model {
         let strays: Vec<_> = self
             .lanes
             .iter()
-            .filter(|(external_ref, known)| is_stray(external_ref, &known.lane, worker, held, now))
+            .filter(|(external_ref, known)| is_stray(external_ref, &known.lane, worker, held, asked))
             .map(|(external_ref, _)| external_ref.clone())
             .collect();
         for external_ref in strays {
@@ -360,8 +361,9 @@ impl Model {
     }
 }
 
-fn is_stray(external_ref: &ExternalRef, lane: &Lane, worker: &WorkerId, held: &[Lease], now: Timestamp) -> bool {
+/// `asked` is when the worker said what it holds: what it has claimed since is not among that.
+fn is_stray(external_ref: &ExternalRef, lane: &Lane, worker: &WorkerId, held: &[Lease], asked: Timestamp) -> bool {
     let State::Leased { worker: holder, from, .. } = &lane.state else { return false };
     let known = held.iter().any(|lease| lease.external_ref == *external_ref && lease.fence == lane.fence);
-    holder == worker && !known && *from + receipt::STRAY_AGE <= now
+    holder == worker && !known && *from + receipt::STRAY_AGE <= asked
 }

@@ -243,7 +243,7 @@ impl Db {
     }
 
     pub(super) fn heartbeat(&mut self, worker: &WorkerId, held: &[Lease], now: Timestamp) -> Result<Vec<Lease>, Error> {
-        let now = self.tick(now)?;
+        let (asked, now) = (now, self.tick(now)?);
         let mut leased = self.lanes_due(sql::LEASED, Timestamp::MAX, LEASES)?;
         leased.retain(|row| matches!(&row.lane.state, State::Leased { worker: holder, .. } if holder == worker));
         let until = now + self.options.lease;
@@ -256,7 +256,7 @@ impl Db {
             }
         }
         for row in leased {
-            if is_stray(&row, held, now) {
+            if is_stray(&row, held, asked) {
                 self.lose(row, false, now)?;
             }
         }
@@ -278,8 +278,9 @@ impl Db {
 }
 
 /// A lease that its worker does not know of, and whose claim cannot be on its way to it any more.
-fn is_stray(row: &LaneRow, held: &[Lease], now: Timestamp) -> bool {
+/// `asked` is when the worker said what it holds: what it has claimed since is not among that.
+fn is_stray(row: &LaneRow, held: &[Lease], asked: Timestamp) -> bool {
     let Lane { state: State::Leased { from, .. }, fence, .. } = &row.lane else { return false };
     let known = held.iter().any(|lease| lease.external_ref == row.external_ref && lease.fence == *fence);
-    !known && *from + receipt::STRAY_AGE <= now
+    !known && *from + receipt::STRAY_AGE <= asked
 }

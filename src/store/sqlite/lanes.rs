@@ -177,7 +177,7 @@ impl Db {
 
     /// The lane's lease has ended without a word.
     pub(super) fn lose(&mut self, mut row: LaneRow, crashed: bool, now: Timestamp) -> Result<(), Error> {
-        let died: Option<Undelivered> = row.lane.lost(crashed, now);
+        let died: Option<Undelivered> = row.lane.lost(crashed, self.options.late_update, now);
         if let Some(why) = died {
             self.bury(row.id, crate::store::lane::Span::ALL, &why, now)?;
         }

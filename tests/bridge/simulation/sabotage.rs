@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use konektor_bridge::deliver::Waits;
 use konektor_bridge::deliver::engine::{Ask, Told};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{Claim, Fenced};
+
+use super::konektor::{L_SEARCH, T_COMMIT};
 
 /// Which guard is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,11 @@ impl Sabotage {
         Self { takes, fences: BTreeMap::new() }
     }
 
+    /// Whether a POST leaves under an intent; without it, what comes of that is to be seen.
+    pub(super) fn writes_intents(&self) -> bool {
+        self.takes != Guard::Intent
+    }
+
     /// What the store is asked instead, or what is said in its place.
     pub(super) fn before(&self, ask: Ask) -> Result<Ask, Told> {
         match (self.takes, ask) {
@@ -44,14 +52,18 @@ impl Sabotage {
         }
     }
 
-    /// What the engine is told instead.
-    pub(super) fn after(&mut self, mut told: Told) -> Told {
-        if let Told::Claim(Claim::Lane(claimed)) = &mut told {
-            self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
-            if let (Guard::Quiet, Some(intent)) = (self.takes, &mut claimed.intent) {
-                intent.at -= Duration::from_hours(1);
-            }
+    /// What the engines wait for.
+    pub(super) fn waits(&self) -> Waits {
+        match self.takes {
+            Guard::Quiet => Waits { commit: Duration::ZERO, search: Duration::ZERO },
+            Guard::No | Guard::Fence | Guard::Intent => Waits { commit: T_COMMIT, search: L_SEARCH },
         }
-        told
+    }
+
+    /// Sees what an engine is told.
+    pub(super) fn saw(&mut self, told: &Told) {
+        if let Told::Claim(Claim::Lane(claimed)) = told {
+            self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
+        }
     }
 }

@@ -9,6 +9,7 @@ mod doubt;
 mod inbox;
 mod limits;
 mod model;
+mod overtaken;
 mod people;
 mod restart;
 
