@@ -9,9 +9,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::{Live, Reloader};
+use super::store::waits;
 use crate::clock::Clock;
 use crate::config::{Admin, Config, Environment, Settings};
-use crate::deliver::{self, Delivery, Fetcher, Waits};
+use crate::deliver::{self, Delivery, Fetcher};
 use crate::domain::event::SourceName;
 use crate::domain::region::Region;
 use crate::domain::rules::Value;
@@ -150,7 +151,7 @@ impl Shared<'_> {
             fetcher: Fetcher::new().context("the HTTP client cannot be set up")?,
             sources: Arc::new(move |name| registry.borrow().source(name).cloned()),
             values: Arc::new(move || values(&valued.borrow())),
-            waits: Waits { commit: self.settings.commit_within, search: self.settings.search_within },
+            waits: waits(self.settings),
             clock: Arc::clone(self.clock),
             metrics: Arc::clone(self.metrics),
             region: Region::parse(&self.settings.default_region).context("BRIDGE_DEFAULT_REGION")?,

@@ -6,7 +6,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use crate::config::{Backend, SearchFirst, Settings};
-use crate::deliver::LEASE_MARGIN;
+use crate::deliver::{LEASE_MARGIN, Waits};
 use crate::konektor::client::CALL_TIMEOUT;
 use crate::store::{Options, SqliteStore};
 
@@ -26,6 +26,7 @@ pub enum State {
 pub fn open(settings: &Settings, state: State, now: Timestamp) -> anyhow::Result<Arc<SqliteStore>> {
     let Backend::Embedded { data_dir } = &settings.backend;
     let options = Options {
+        quiet: waits(settings).quiet(),
         search_always: settings.search_first == SearchFirst::Always,
         restored: state == State::Restored,
         late_update: settings.commit_within.saturating_sub(CALL_TIMEOUT + LEASE_MARGIN),
@@ -34,4 +35,10 @@ pub fn open(settings: &Settings, state: State, now: Timestamp) -> anyhow::Result
     let store = SqliteStore::open(data_dir, options, now)
         .with_context(|| format!("the store in {} cannot be opened", data_dir.display()))?;
     Ok(Arc::new(store))
+}
+
+/// How long Konektor is waited for before what it shows is believed.
+#[must_use]
+pub fn waits(settings: &Settings) -> Waits {
+    Waits { commit: settings.commit_within, search: settings.search_within }
 }

@@ -11,6 +11,7 @@ use crate::ops::wire::{Dismissed, Incidents, Moved};
 
 /// Show leads that Konektor has more than once, until a person has merged them
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "Example:\n  konektor-bridge incidents list")]
 pub(super) enum Command {
     /// Show them, those seen last first
     #[command(after_help = "Examples:\n  konektor-bridge incidents list\n  konektor-bridge incidents list --json")]

@@ -22,6 +22,7 @@ mod sandbox;
 mod send;
 mod serve;
 mod sources;
+mod stats;
 mod stopping;
 mod withheld;
 
@@ -66,6 +67,7 @@ enum Command {
     Withheld(withheld::Command),
     #[command(subcommand)]
     Incidents(incidents::Command),
+    Stats(stats::Args),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Healthcheck(healthcheck::Args),
@@ -117,6 +119,7 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::DeadLetters(command) => dead_letters::run(command, context).await,
         Command::Withheld(command) => withheld::run(command, context).await,
         Command::Incidents(command) => incidents::run(command, context).await,
+        Command::Stats(args) => stats::run(args, context).await,
         Command::Pause(args) => pause::pause(args, context).await,
         Command::Resume(args) => pause::resume(args, context).await,
         Command::Healthcheck(args) => healthcheck::run(args, context).await,

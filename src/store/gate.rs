@@ -10,7 +10,7 @@ use super::day::Days;
 use super::lane::Lane;
 use super::limit::{Limiter, Take, Tuning};
 use super::suspicion::{Doubt, Suspicion};
-use super::{Class, PauseReason, PermitId, Probe};
+use super::{Class, Options, PauseReason, PermitId, Probe};
 
 /// First try after a pause; doubles up to the longest (`queue.md` §2.10).
 const FIRST_PROBE: Duration = Duration::from_secs(30);
@@ -200,11 +200,11 @@ impl Gate {
     }
 
     /// What a lane that is claimed `now` has to search for before it creates.
-    pub(super) fn doubt(&mut self, always: bool, now: Timestamp) -> Doubt {
+    pub(super) fn doubt(&mut self, options: &Options, now: Timestamp) -> Doubt {
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.begin(now);
         }
-        Doubt::of(self.suspicion.as_ref(), always, now)
+        Doubt::of(self.suspicion.as_ref(), options.quiet, options.search_always, now)
     }
 
     /// The least fence that a claim may give.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::suspicion::Doubt;
+use super::suspicion::{Doubt, Forgotten};
 use super::{Class, Fenced, Intent, Outcome, Seq, Undelivered, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
 use crate::domain::lead::LeadId;
@@ -243,10 +243,10 @@ impl Lane {
         if self.lead_id.is_some() || self.intent.is_some() {
             return false;
         }
-        let uncleared = |before: &Timestamp| self.cleared.is_none_or(|cleared| cleared < *before);
-        match doubt.sent_before.filter(uncleared) {
-            Some(before) if self.since < before => {
-                self.intent = Some(Intent { fence: self.fence, at: before, upto: Intent::NOTHING });
+        let uncleared = |post: &Forgotten| self.cleared.is_none_or(|cleared| cleared < post.before);
+        match doubt.forgotten.filter(uncleared) {
+            Some(post) if self.since < post.concerns => {
+                self.intent = Some(Intent { fence: self.fence, at: post.before, upto: Intent::NOTHING });
                 self.negatives = 0;
                 false
             }
@@ -712,6 +712,11 @@ mod tests {
         assert_eq!(window(u64::MAX, 1, 0).as_secs(), 30, "no number makes it fail");
     }
 
+    fn doubt_since(before: i64) -> Doubt {
+        let forgotten = Some(Forgotten { before: at(before), concerns: at(before + 50) });
+        Doubt { forgotten, look: true }
+    }
+
     fn suspected(since: i64, doubt: Doubt) -> (Lane, bool) {
         let mut lane = Lane { fence: 4, ..Lane::new() };
         lane.arrive(1, at(since), Duration::ZERO, at(since));
@@ -721,13 +726,13 @@ mod tests {
 
     #[test]
     fn what_came_in_before_a_loss_is_reconciled_and_what_came_after_gets_one_look() {
-        let doubt = Doubt { sent_before: Some(at(100)), look: true };
-        let (old, look) = suspected(99, doubt);
+        let doubt = doubt_since(100);
+        let (old, look) = suspected(149, doubt);
         assert_eq!(old.intent, Some(Intent { fence: 4, at: at(100), upto: Intent::NOTHING }));
         assert!(!look, "it is more than a look");
-        let (young, look) = suspected(100, doubt);
+        let (young, look) = suspected(150, doubt);
         assert_eq!((young.intent, look), (None, true));
-        let (_, look) = suspected(100, Doubt { look: false, ..doubt });
+        let (_, look) = suspected(150, Doubt { look: false, ..doubt });
         assert!(!look, "the window is over");
         let (old, _) = suspected(99, Doubt { look: false, ..doubt });
         assert!(old.intent.is_some(), "which changes nothing for what came before");
@@ -735,7 +740,7 @@ mod tests {
 
     #[test]
     fn a_doubt_that_was_settled_is_not_raised_again_by_the_same_loss() {
-        let doubt = Doubt { sent_before: Some(at(100)), look: true };
+        let doubt = doubt_since(100);
         let (mut lane, _) = suspected(99, doubt);
         lane.claim(&me(), 0, at(190), at(160));
         let rest = Rest { count: 1, first: Some((1, at(99))) };
@@ -743,13 +748,13 @@ mod tests {
         assert_eq!(lane.intent, None);
         assert!(lane.search_first(doubt), "one look, for as long as the window is open");
         assert_eq!(lane.intent, None);
-        lane.search_first(Doubt { sent_before: Some(at(200)), look: true });
+        lane.search_first(doubt_since(200));
         assert!(lane.intent.is_some(), "another loss is another doubt");
     }
 
     #[test]
     fn a_lead_that_is_known_or_in_doubt_already_is_not_suspected() {
-        let doubt = Doubt { sent_before: Some(at(100)), look: true };
+        let doubt = doubt_since(100);
         let mut known = Lane { lead_id: Some(LeadId("L".into())), ..Lane::new() };
         assert!(!known.search_first(doubt) && known.intent.is_none());
         let open = Intent { fence: 1, at: at(5), upto: 3 };

@@ -66,8 +66,8 @@ pub trait Store: Send + Sync {
     /// off until it ends; chores are handed out in the place of replays.
     ///
     /// In the same step, when the store may have forgotten something (`queue.md` §2.6, R2 and R3): a lane without a lead
-    /// whose oldest event came in before gets an intent that begun then, and is reconciled; a younger one is to be looked
-    /// for first (`search_first`) for a while. So no POST can slip in between the noticing and the claim.
+    /// whose oldest event came in before (or while a POST of before may still be under way) gets an intent that was begun
+    /// then, and is reconciled; a younger one is to be looked for first (`search_first`) for a while. So no POST can slip in between the noticing and the claim.
     ///
     /// A crash after it: the lease ends; a lane without intent is ready again in its old place, one with an intent is
     /// reconciled first; a chore is handed out again.

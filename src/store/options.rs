@@ -24,6 +24,8 @@ pub struct Options {
     pub call_timeout: Duration,
     /// How long after the end of its lease an update that a lost worker sent may still land: the next one waits for that.
     pub late_update: Duration,
+    /// How long after its intent a POST may still come to light in a search: commit and search together.
+    pub quiet: Duration,
     /// Search for each new lead before it is created, not only when in doubt: a call more for each.
     pub search_always: bool,
     /// An older state was put back, or the store was emptied: leads may be in Konektor that it does not know of.
@@ -47,6 +49,7 @@ impl Default for Options {
             lease: Duration::from_secs(30),
             call_timeout: Duration::from_secs(10),
             late_update: Duration::from_secs(18),
+            quiet: Duration::from_secs(50),
             search_always: false,
             restored: false,
             boot: None,

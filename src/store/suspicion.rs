@@ -41,11 +41,6 @@ impl Suspicion {
         Self { lasts: self.lasts.max(left), ..self }
     }
 
-    /// When it was noticed.
-    pub(super) const fn from(&self) -> Timestamp {
-        self.from
-    }
-
     /// Lanes are claimed from `now` on.
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.until.get_or_insert(now + self.lasts);
@@ -72,17 +67,29 @@ impl Suspicion {
 /// What a lane has to search for before it may create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Doubt {
-    /// Everything that came in before this time may have been sent already.
-    pub(super) sent_before: Option<Timestamp>,
+    /// A POST may have been forgotten.
+    pub(super) forgotten: Option<Forgotten>,
     /// Any lead may have been forgotten; one look is enough.
     pub(super) look: bool,
 }
 
+/// A POST that may be under way, or done, without our knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Forgotten {
+    /// It was begun before this time.
+    pub(super) before: Timestamp,
+    /// What came in before this time may be of its lead. Later than `before`: its own event may be forgotten with it, and
+    /// another one of the same lead come in while it is still under way.
+    pub(super) concerns: Timestamp,
+}
+
 impl Doubt {
-    /// As it stands `now`. `always` is the operator's wish to search before each create.
-    pub(super) fn of(suspicion: Option<&Suspicion>, always: bool, now: Timestamp) -> Self {
+    /// As it stands `now`. A POST comes to light within `quiet`. `always` is the operator's wish to search before each
+    /// create.
+    pub(super) fn of(suspicion: Option<&Suspicion>, quiet: Duration, always: bool, now: Timestamp) -> Self {
+        let forgotten = |suspicion: &Suspicion| Forgotten { before: suspicion.from, concerns: suspicion.from + quiet };
         Self {
-            sent_before: suspicion.map(Suspicion::from),
+            forgotten: suspicion.map(forgotten),
             look: always || suspicion.is_some_and(|suspicion| suspicion.open_until(now).is_some()),
         }
     }
@@ -121,9 +128,11 @@ mod tests {
     fn what_came_before_stays_in_doubt_after_the_window() {
         let mut suspicion = Suspicion::new(at(0), Duration::from_secs(600));
         suspicion.begin(at(0));
-        let doubt = |now| Doubt::of(Some(&suspicion), false, at(now));
-        assert_eq!(doubt(599), Doubt { sent_before: Some(at(0)), look: true });
-        assert_eq!(doubt(600), Doubt { sent_before: Some(at(0)), look: false });
-        assert_eq!(Doubt::of(None, true, at(0)), Doubt { sent_before: None, look: true });
+        let quiet = Duration::from_secs(50);
+        let doubt = |now| Doubt::of(Some(&suspicion), quiet, false, at(now));
+        let forgotten = Some(Forgotten { before: at(0), concerns: at(50) });
+        assert_eq!(doubt(599), Doubt { forgotten, look: true });
+        assert_eq!(doubt(600), Doubt { forgotten, look: false });
+        assert_eq!(Doubt::of(None, quiet, true, at(0)), Doubt { forgotten: None, look: true });
     }
 }

@@ -10,7 +10,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
-    Attempt, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Intent, LaneDetail,
+    Attempt, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Incident, Intent, LaneDetail,
     LimiterStats, PauseReason, Queue, Selector, Stats,
 };
 use reqwest::Method;
@@ -398,4 +398,31 @@ async fn the_private_side_stops_within_its_grace() {
     let edge = Edge::start().await;
     assert_eq!(got(&edge, "stats").await.0, 200);
     tokio::time::timeout(Duration::from_secs(10), edge.private.stop()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn incidents_are_shown_and_dismissed_one_by_one_or_all() {
+    let edge = Edge::start().await;
+    let incident = |name: &str| Incident {
+        external_ref: ExternalRef::new("meta:leadgen:", name),
+        lead_id: LeadId("lead_1".into()),
+        doubles: vec![LeadId("lead_2".into()), LeadId("lead_3".into())],
+        seen: at(1),
+    };
+    *edge.store.incidents.lock().unwrap() = vec![incident("1"), incident("2"), incident("3")];
+    let ask = || edge.private(Method::GET, "/admin/v1/incidents?limit=9");
+    let (status, shown) = answered(ask()).await;
+    let told =
+        json!({ "externalRef": "meta:leadgen:1", "leadId": "lead_1", "doubles": ["lead_2", "lead_3"], "seen": at(1) });
+    assert_eq!((status, &shown["incidents"][0]), (200, &told));
+    let dismiss = async |which: Value| {
+        answered(edge.private(Method::POST, "/admin/v1/incidents/dismiss").body(which.to_string())).await
+    };
+    assert_eq!(dismiss(json!({ "lead": "meta:leadgen:2" })).await, (200, json!({ "count": 1, "more": false })));
+    for wrong in [json!({}), json!({ "lead": "x", "all": true }), json!({ "leads": "x" }), json!([])] {
+        assert_eq!(dismiss(wrong.clone()).await.0, 400, "{wrong}");
+    }
+    assert_eq!(dismiss(json!({ "all": true })).await.1["count"], 2);
+    assert_eq!(answered(ask()).await.1["incidents"], json!([]));
+    assert_eq!(answered(edge.private(Method::GET, "/admin/v1/incidents?limit=0")).await.0, 400);
 }

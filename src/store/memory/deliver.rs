@@ -133,7 +133,7 @@ impl Model {
     fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Claimed {
         let external_ref = self.first_in(line).expect("the gate names a line in which a lane is ready");
         let until = now + self.options.lease;
-        let doubt = self.gate.doubt(self.options.search_always, now);
+        let doubt = self.gate.doubt(&self.options, now);
         let (least, day_nearly_over) = (self.gate.least_fence(), self.gate.days.is_nearly_over(now));
         let known = self.known(&external_ref, now);
         let search_first = known.lane.search_first(doubt);

@@ -67,7 +67,8 @@ impl MemoryStore {
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
         let lost = before.len().min(count);
         let left = before.len() - lost;
-        if let (Some(model), Some(then)) = (model.as_mut(), before.drain(left..).next()) {
+        if let Some(model) = model.as_mut() {
+            let then = before.drain(left..).next().unwrap_or_else(|| model.clone());
             *model = then.put_back(model, now);
         }
         lost

@@ -79,7 +79,7 @@ impl Db {
     fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Result<Claimed, Error> {
         let mut row = self.cached(sql::FIRST_IN_LINE)?.query_row([line as i64], LaneRow::read)?;
         let until = now + self.options.lease;
-        let doubt = self.gate.doubt(self.options.search_always, now);
+        let doubt = self.gate.doubt(&self.options, now);
         let search_first = row.lane.search_first(doubt);
         row.lane.claim(worker, self.gate.least_fence(), until, now);
         self.save_lane(&mut row, now)?;

@@ -10,7 +10,7 @@ use konektor_bridge::domain::region::Region;
 use konektor_bridge::store::{EventFilter, Options, Selector, Store, WorkerId};
 
 use super::konektor::Key;
-use super::world::{Happening, Host, LOOK_EVERY, World};
+use super::world::{Happening, Host, LOOK_EVERY, LOSES, World};
 
 impl World {
     pub(super) fn next_trouble(&mut self, every: Option<Duration>, happening: Happening) {
@@ -111,6 +111,20 @@ impl World {
         self.next_trouble(self.odds.delete_every, Happening::Delete);
     }
 
+    /// What the store had acknowledged last is gone, and it knows. A webhook that went with it is nobody's: its sender has
+    /// heard 200.
+    pub(super) fn lose(&mut self) {
+        if self.odds.lose_every.is_none() {
+            return;
+        }
+        let (count, now) = (1 + self.dice.index(LOSES), self.true_time());
+        let lost = self.store.lose_last(count, now);
+        self.tell(|| format!("the store loses its last {lost} changes"));
+        self.lost = Some(self.now);
+        self.forget_what_is_lost();
+        self.next_trouble(self.odds.lose_every, Happening::Lose);
+    }
+
     pub(super) fn foreign(&mut self) {
         if self.odds.foreign > 0.0 {
             self.konektor.foreign_call(&self.odds, self.now);
@@ -133,7 +147,8 @@ impl World {
 
     /// A person tries every dead letter once more.
     pub(super) fn replay(&mut self) {
-        self.replayed = true;
+        self.has_replayed = true;
+        self.replayed = self.leads_with_dead_events();
         let all = Selector::Matching(EventFilter::default());
         let now = self.true_time();
         let moved = self.store.replay(&all, 1000, now).now_or_never().expect("memory answers at once");

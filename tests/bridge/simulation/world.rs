@@ -1,7 +1,7 @@
 //! The world of one seed: several engines on one store, in front of one Konektor, in virtual time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -23,6 +23,8 @@ use super::story::{self, Story};
 pub(super) const FREEZE: Duration = Duration::from_secs(4);
 /// How long it may take, without trouble, until everything is delivered: a handful of the longest pauses.
 const DRAINS_WITHIN: Duration = Duration::from_hours(2);
+/// Changes that the store loses at once, at most.
+pub(super) const LOSES: usize = 30;
 /// How often it is looked whether everything is delivered.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(20);
 
@@ -35,6 +37,8 @@ pub(super) struct World {
     pub(super) dice: Dice,
     pub(super) odds: Odds,
     pub(super) store: MemoryStore,
+    /// When the store lost something last.
+    pub(super) lost: Option<Duration>,
     pub(super) konektor: Konektor,
     pub(super) hosts: Vec<Host>,
     pub(super) source: Source,
@@ -42,7 +46,9 @@ pub(super) struct World {
     pub(super) acked: Vec<Word>,
     unacked: usize,
     pub(super) calm_since: Option<Duration>,
-    pub(super) replayed: bool,
+    /// The leads whose dead letters were put back, once somebody has done that.
+    pub(super) replayed: BTreeSet<usize>,
+    pub(super) has_replayed: bool,
     pub(super) stopping: bool,
     pub(super) sabotage: Sabotage,
     pub(super) broken: Option<String>,
@@ -93,6 +99,7 @@ pub(super) enum Happening {
     Revoke,
     Restore,
     Delete,
+    Lose,
     Foreign,
     Calm,
     Look,
@@ -102,6 +109,7 @@ impl World {
     pub(super) fn new(seed: u64, sabotage: Sabotage, story: Story) -> Self {
         let mut dice = Dice::of(seed);
         let odds = Odds::draw(&mut dice);
+        let options = Options { search_always: odds.searches_always, ..Options::default() };
         let hosts = (0..odds.hosts).map(|_| Host::new()).collect();
         let mut world = Self {
             now: Duration::ZERO,
@@ -109,15 +117,17 @@ impl World {
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             dice,
+            store: MemoryStore::that_may_lose(options, if odds.lose_every.is_some() { LOSES } else { 0 }),
             odds,
-            store: MemoryStore::new(Options::default()),
+            lost: None,
             konektor: Konektor::default(),
             hosts,
             source: sender::source(),
             acked: Vec::new(),
             unacked: 0,
             calm_since: None,
-            replayed: false,
+            replayed: BTreeSet::new(),
+            has_replayed: false,
             stopping: false,
             sabotage,
             broken: None,
@@ -153,6 +163,7 @@ impl World {
         }
         self.next_trouble(self.odds.revoke_every, Happening::Revoke);
         self.next_trouble(self.odds.delete_every, Happening::Delete);
+        self.next_trouble(self.odds.lose_every, Happening::Lose);
         if self.odds.foreign > 0.0 {
             self.plan(Duration::ZERO, Happening::Foreign);
         }
@@ -196,6 +207,7 @@ impl World {
             Happening::Revoke => self.revoke(),
             Happening::Restore => self.restore(),
             Happening::Delete => self.delete(),
+            Happening::Lose => self.lose(),
             Happening::Foreign => self.foreign(),
             Happening::Calm => self.calm_down(),
             Happening::Look => self.look(),
@@ -247,7 +259,7 @@ impl World {
         let calm = self.now - self.calm_since.expect("it is looked after the trouble");
         let open = self.open();
         if open.is_none() && calm > T_COMMIT + FREEZE {
-            if !self.replayed && self.dice.chance(0.5) {
+            if !self.has_replayed && self.dice.chance(0.5) {
                 self.replay();
             } else {
                 self.stop();

@@ -3,7 +3,9 @@
 //! A new backend is one more arm in [`Backend`]; it then has to mean the same by every verb.
 #![expect(clippy::unwrap_used, reason = "the lint knows tests by their attribute, and these are what they share")]
 
+mod day;
 mod delivery;
+mod doubt;
 mod inbox;
 mod limits;
 mod model;
@@ -67,6 +69,30 @@ fn bed(backend: Backend, options: Options) -> Bed {
             let dir = tempfile::tempdir().unwrap();
             let store = SqliteStore::open(dir.path(), options, start()).unwrap();
             Bed { store: Arc::new(store), now, _dir: Some(dir) }
+        }
+    }
+}
+
+/// A bed whose store has just noticed that it may have forgotten something.
+fn doubtful(backend: Backend) -> Bed {
+    let now = Cell::new(start());
+    match backend {
+        Backend::Memory => {
+            let store = MemoryStore::new(Options::default());
+            store.lose_last(0, start());
+            Bed { store: Arc::new(store), now, _dir: None }
+        }
+        Backend::Sqlite => {
+            let dir = tempfile::tempdir().unwrap();
+            let run = |boot: &str| Options { boot: Some(boot.to_owned()), ..Options::default() };
+            let before = SqliteStore::open(dir.path(), run("before"), start()).unwrap();
+            let left = tempfile::tempdir().unwrap();
+            for name in ["store.db", "store.db-wal", "store.run"] {
+                std::fs::copy(dir.path().join(name), left.path().join(name)).unwrap();
+            }
+            drop(before);
+            let store = SqliteStore::open(left.path(), run("after"), start()).unwrap();
+            Bed { store: Arc::new(store), now, _dir: Some(left) }
         }
     }
 }

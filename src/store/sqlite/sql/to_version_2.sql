@@ -15,3 +15,12 @@ CREATE TABLE incident (
     doubles TEXT NOT NULL,
     seen    INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- What came in is counted from the beginning: as many as there must have been.
+UPDATE meta
+SET value = json_set(
+    value,
+    '$.sorted', json_extract(value, '$.next_place') - 1 - json_extract(value, '$.inbox'),
+    '$.gone', json_extract(value, '$.next_seq') - 1 - (SELECT count(*) FROM event)
+)
+WHERE name = 'counts' AND json_extract(value, '$.sorted') IS NULL;
