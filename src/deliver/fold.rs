@@ -14,8 +14,8 @@ use crate::store::{Seq, StoredEvent, Undelivered};
 /// What a lane's events come to.
 #[derive(Debug)]
 pub(super) enum Folded {
-    /// One lead, to be created or updated; and by the senders' clocks, the newest word of it.
-    Lead(Box<Lead>, Option<Timestamp>),
+    /// One lead, to be created or updated; and when each event was said, by its sender's clock, where that is known.
+    Lead(Box<Lead>, Vec<(Seq, Timestamp)>),
     /// The sender has to be asked for this event's fields first.
     Ask(Seq, Box<Lookup>),
     /// These events are not to be forwarded.
@@ -35,7 +35,7 @@ pub(super) fn fold(
     source_of: impl Fn(&SourceName) -> Option<Source>,
 ) -> Folded {
     let mut said: Vec<(Timestamp, Lead)> = Vec::new();
-    let mut newest = None;
+    let mut times = Vec::new();
     let mut withheld = Vec::new();
     for event in events {
         let Some(source) = source_of(&event.source) else { return gone(event) };
@@ -47,7 +47,7 @@ pub(super) fn fold(
             Ok(Ok(submission)) => {
                 let own = submission.submitted_at.map(|at| at.min(event.received));
                 let late = event.late || own.is_some_and(|at| told.is_some_and(|told| at < told));
-                newest = newest.max(own);
+                times.extend(own.map(|at| (event.seq, at)));
                 let submission = received_at(submission, event.received);
                 let lead = compose(&submission, external_ref, &source.rules, region);
                 said.push((own.unwrap_or(event.received), weigh(lead, late)));
@@ -63,7 +63,7 @@ pub(super) fn fold(
         lead
     });
     match lead {
-        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), newest),
+        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), times),
         Some(_) | None => Folded::Withhold(withheld),
     }
 }

@@ -22,7 +22,7 @@ use crate::domain::event::DeadReason;
 use crate::konektor::client::CALL_TIMEOUT;
 use crate::konektor::{Answer, Request, Verdict};
 use crate::store::{
-    self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Settlement, StoreError,
+    self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
     Undelivered,
 };
 
@@ -41,8 +41,8 @@ pub(super) struct Attempt {
     /// The right to the next call, and since when it is held.
     permit: Option<(PermitId, Duration)>,
     called: bool,
-    /// By the senders' clocks, the newest word in hand.
-    told: Option<Timestamp>,
+    /// When the events in hand were said, by their senders' clocks.
+    said: Vec<(Seq, Timestamp)>,
     log: Vec<store::Attempt>,
     pub(super) stage: Stage,
 }
@@ -90,7 +90,7 @@ impl Attempt {
             ends: asked.running + length,
             claimed,
             called: false,
-            told: None,
+            said: Vec::new(),
             log: Vec::new(),
             stage: Stage::Taken,
         }
@@ -191,8 +191,8 @@ impl Attempt {
         let external_ref = &self.claimed.lease.external_ref;
         let Setup { sources, region, waits, .. } = desk.setup;
         match fold(external_ref, &self.claimed.events, self.claimed.told, *region, |name| sources(name)) {
-            Folded::Lead(lead, told) => {
-                self.told = told;
+            Folded::Lead(lead, said) => {
+                self.said = said;
                 let lane = plan::Lane::of(&self.claimed);
                 let (plan, step) = Plan::start(lane, *lead, *waits, desk.moment.die, desk.moment.now);
                 self.follow(plan, step, desk)
@@ -308,8 +308,9 @@ impl Attempt {
     }
 
     fn put_settlement(&mut self, end: Box<End>) -> Deed {
-        let whole = matches!(end.outcome, Outcome::Done { upto, .. } if upto == self.claimed.upto());
-        let learned = Learned { doubles: end.doubles.clone(), told: self.told.filter(|_| whole) };
+        let delivered = |seq: Seq| matches!(end.outcome, Outcome::Done { upto, .. } if seq <= upto);
+        let told = self.said.iter().filter(|(seq, _)| delivered(*seq)).map(|(_, at)| *at).max();
+        let learned = Learned { doubles: end.doubles.clone(), told };
         let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone(), learned };
         self.stage = Stage::Settling(end);
         Deed::Ask(Ask::Settle(self.lease().clone(), settlement))

@@ -15,9 +15,10 @@ use crate::providers::{
     Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample, SampleKind, Source,
     Unreadable, Verified, Webhook,
 };
-use crate::store::{Claim, Claimed, Fenced, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent};
+use crate::store::{Claim, Claimed, Fenced, Intent, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent};
 
-/// Reads whatever it is given; stops in the middle of what says `panic`, and has to look up what says `notice`.
+/// Reads whatever it is given; stops in the middle of what says `panic`, has to look up what says `notice`, and knows
+/// when it was `said `: a hundred seconds before it came.
 #[derive(Debug)]
 struct Dialect;
 
@@ -55,7 +56,8 @@ impl Provider for Dialect {
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
         assert_ne!(item.body, b"panic", "a bug");
         let answers = vec![Word::new("name", "Siti").meaning(Meaning::FirstName)];
-        Ok(Reading::Lead(Box::new(Submission { answers, ..Submission::default() })))
+        let submitted_at = item.body.strip_prefix(b"said ").map(|_| item.received - Duration::from_secs(100));
+        Ok(Reading::Lead(Box::new(Submission { answers, submitted_at, ..Submission::default() })))
     }
 
     fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
@@ -144,8 +146,13 @@ impl Bench {
     /// How the attempt is to be settled.
     #[track_caller]
     fn outcome(&self) -> &Outcome {
+        &self.settlement().outcome
+    }
+
+    #[track_caller]
+    fn settlement(&self) -> &Settlement {
         let settlement = self.wants.iter().find_map(|(_, deed)| match deed {
-            Deed::Ask(Ask::Settle(_, Settlement { outcome, .. })) => Some(outcome),
+            Deed::Ask(Ask::Settle(_, settlement)) => Some(settlement),
             _ => None,
         });
         settlement.unwrap_or_else(|| panic!("no settlement among {:?}", self.names()))
@@ -320,6 +327,24 @@ fn a_sender_is_asked_three_times_at_most() {
         bench.tell("LookUp", looked_up(400), at(50));
     }
     assert!(matches!(bench.outcome(), Outcome::Dead { .. }));
+}
+
+#[test]
+fn a_lead_that_is_found_was_told_what_its_create_said_and_no_more() {
+    let mut bench = Bench::idle();
+    let effects = bench.engine.claim_once(at(0));
+    bench.take(effects);
+    let mut lane = claimed(b"said 1");
+    let later = StoredEvent { seq: 2, received: at(9_000).now, ..lane.events[0].clone() };
+    lane.events.push(later);
+    lane.intent = Some(Intent { fence: 1, at: at(0).now, upto: 1 });
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(5));
+    let view = serde_json::json!({ "id": "lead_1", "externalRef": external_ref().as_str() });
+    let verdict = Verdict::Found { leads: vec![serde_json::from_value(view).unwrap()], next: None };
+    let found = Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() };
+    bench.tell("search", Said::Answered(found), at(200));
+    let told = bench.settlement().learned.told;
+    assert_eq!(told, Some(at(0).now - Duration::from_secs(100)), "the second event is not in Konektor yet");
 }
 
 #[test]

@@ -208,8 +208,9 @@ impl Konektor {
         let seen = |held: &&Held| !held.deleted && held.visible <= now;
         // It is fuzzy: sometimes others come with it.
         let fuzzy = page > 0 || dice.chance(0.2);
-        let hits: Vec<&Held> =
-            self.leads.iter().filter(seen).filter(|held| fuzzy || held.external_ref == text).collect();
+        let others = |at: usize| fuzzy && at.is_multiple_of(1 + self.leads.len() / 6);
+        let hits = self.leads.iter().enumerate().filter(|(at, held)| others(*at) || held.external_ref == text);
+        let hits: Vec<&Held> = hits.map(|(_, held)| held).filter(seen).collect();
         let more = hits.len() > (page + 1) * PAGE;
         let leads = hits.into_iter().skip(page * PAGE).take(PAGE).map(|held| held.shown(odds)).collect();
         Verdict::Found { leads, next: more.then(|| (page + 1).to_string()) }

@@ -16,6 +16,8 @@ pub(super) struct Odds {
     /// Leads, and the events of all of them.
     pub(super) leads: usize,
     pub(super) events: usize,
+    /// Whether each lead is searched for before it is made.
+    pub(super) searches_always: bool,
     /// Events that are only a notice, and have to be looked up.
     pub(super) lookups: f64,
     /// Events that are withheld.
@@ -23,6 +25,8 @@ pub(super) struct Odds {
     /// Events that Konektor refuses whole, and those of which it refuses a field.
     pub(super) refused: f64,
     pub(super) odd_fields: f64,
+    /// Events that were said long before they come.
+    pub(super) stale: f64,
     /// Webhooks sent once more.
     pub(super) repeated: f64,
     /// A store's answer is slow (seconds), it fails before or after it has done its part, or does it twice.
@@ -90,7 +94,9 @@ impl Odds {
         };
         let [lookups, tests, refused, odd_fields] = [some(0.5), some(0.2), some(0.2), some(0.2)];
         let [store_slow, store_before, store_after, store_twice] = [some(0.2), some(0.2), some(0.2), some(0.1)];
-        let [foreign, repeated, killed_calling] = [some(0.3), some(0.5), some(0.2)];
+        let [foreign, repeated, killed_calling, stale] = [some(0.3), some(0.5), some(0.2), some(0.5)];
+        // Seldom, for each of its steps costs more: more than may be called for in a minute.
+        let flood = dice.chance(0.02);
         let mut every = |from: Duration, to: Duration| dice.chance(0.5).then(|| dice.time(from..to));
         let kill_every = every(Duration::from_secs(15), HOUR / 4);
         let stall_every = every(Duration::from_secs(15), HOUR / 4);
@@ -101,8 +107,10 @@ impl Odds {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
             trouble: dice.weighted(&[(0.5, Duration::from_mins(4)), (0.4, Duration::from_mins(15)), (0.1, HOUR)]),
-            leads: 1 + dice.index(6),
-            events: 1 + dice.index(25),
+            leads: if flood { 100 } else { 1 + dice.index(6) },
+            events: if flood { 150 } else { 1 + dice.index(25) },
+            searches_always: dice.chance(0.1),
+            stale,
             lookups,
             tests,
             refused,
@@ -123,8 +131,8 @@ impl Odds {
             stall_every,
             revoke_every,
             delete_every,
-            lose_every,
             killed_calling,
+            lose_every,
             foreign_ever: foreign,
             breaks_workers: kill_every.is_some()
                 || stall_every.is_some()

@@ -163,7 +163,8 @@ impl World {
 
     /// A person tries every dead letter once more.
     pub(super) fn replay(&mut self) {
-        self.replayed = true;
+        self.has_replayed = true;
+        self.replayed = self.leads_with_dead_events();
         let all = Selector::Matching(EventFilter::default());
         let now = self.true_time();
         let moved = self.store.replay(&all, 1000, now).now_or_never().expect("memory answers at once");

@@ -1,7 +1,7 @@
 //! The world of one seed: several engines on one store, in front of one Konektor, in virtual time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -48,7 +48,9 @@ pub(super) struct World {
     pub(super) acked: Vec<Word>,
     unacked: usize,
     pub(super) calm_since: Option<Duration>,
-    pub(super) replayed: bool,
+    /// The leads whose dead letters were put back, once somebody has done that.
+    pub(super) replayed: BTreeSet<usize>,
+    pub(super) has_replayed: bool,
     pub(super) stopping: bool,
     pub(super) sabotage: Sabotage,
     pub(super) broken: Option<String>,
@@ -109,6 +111,7 @@ impl World {
     pub(super) fn new(seed: u64, sabotage: Sabotage, story: Story) -> Self {
         let mut dice = Dice::of(seed);
         let odds = Odds::draw(&mut dice);
+        let options = Options { search_always: odds.searches_always, ..Options::default() };
         let hosts = (0..odds.hosts).map(|_| Host::new()).collect();
         let mut world = Self {
             now: Duration::ZERO,
@@ -116,17 +119,18 @@ impl World {
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             dice,
-            store: MemoryStore::that_may_lose(Options::default(), if odds.lose_every.is_some() { LOSES } else { 0 }),
+            store: MemoryStore::that_may_lose(options, if odds.lose_every.is_some() { LOSES } else { 0 }),
+            odds,
             lost: None,
             before: VecDeque::new(),
-            odds,
             konektor: Konektor::default(),
             hosts,
             source: sender::source(),
             acked: Vec::new(),
             unacked: 0,
             calm_since: None,
-            replayed: false,
+            replayed: BTreeSet::new(),
+            has_replayed: false,
             stopping: false,
             sabotage,
             broken: None,
@@ -259,7 +263,7 @@ impl World {
         let calm = self.now - self.calm_since.expect("it is looked after the trouble");
         let open = self.open();
         if open.is_none() && calm > T_COMMIT + FREEZE {
-            if !self.replayed && self.dice.chance(0.5) {
+            if !self.has_replayed && self.dice.chance(0.5) {
                 self.replay();
             } else {
                 self.stop();
