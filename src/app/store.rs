@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::config::{Backend, SearchFirst, Settings};
 use crate::deliver::{LEASE_MARGIN, Waits};
-use crate::konektor::client::CALL_TIMEOUT;
+use crate::konektor::CALL_TIMEOUT;
 use crate::store::{Options, SqliteStore};
 
 /// What is known of what is in the store.
