@@ -12,6 +12,7 @@ mod events;
 mod explain;
 mod failure;
 mod healthcheck;
+mod incidents;
 mod listing;
 mod local;
 mod moment;
@@ -22,6 +23,7 @@ mod sandbox;
 mod send;
 mod serve;
 mod sources;
+mod stats;
 mod stopping;
 mod withheld;
 
@@ -64,6 +66,9 @@ enum Command {
     DeadLetters(dead_letters::Command),
     #[command(subcommand)]
     Withheld(withheld::Command),
+    #[command(subcommand)]
+    Incidents(incidents::Command),
+    Stats(stats::Args),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     #[command(subcommand)]
@@ -116,6 +121,8 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Events(command) => events::run(command, context).await,
         Command::DeadLetters(command) => dead_letters::run(command, context).await,
         Command::Withheld(command) => withheld::run(command, context).await,
+        Command::Incidents(command) => incidents::run(command, context).await,
+        Command::Stats(args) => stats::run(args, context).await,
         Command::Pause(args) => pause::pause(args, context).await,
         Command::Resume(args) => pause::resume(args, context).await,
         Command::Api(command) => api::run(command, context).await,

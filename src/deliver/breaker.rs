@@ -50,7 +50,8 @@ impl Breaker {
     pub(super) fn ask(&mut self, now: Timestamp) -> Gate {
         match self.shut {
             None => Gate::Open,
-            Some(shut) if now < shut.until => Gate::NotBefore(shut.until),
+            // A clock that was set back past its beginning does not make the pause longer.
+            Some(shut) if shut.since <= now && now < shut.until => Gate::NotBefore(shut.until),
             Some(_) if self.trying => Gate::Trying,
             Some(_) => {
                 self.trying = true;
@@ -72,7 +73,7 @@ impl Breaker {
     /// Konektor failed: a server error, no answer, no connection. The call was sent at `asked`: one that was under way
     /// when the gate was shut says nothing new. True when this has shut the gate.
     pub(super) fn failed(&mut self, asked: Timestamp, now: Timestamp, die: Die) -> bool {
-        if self.shut.is_some_and(|shut| asked < shut.since) {
+        if self.shut.is_some_and(|shut| asked < shut.since && shut.since <= now) {
             return false;
         }
         self.calls = self.calls << 1 | 1;
@@ -162,6 +163,14 @@ mod tests {
         breaker.ask(at(6));
         assert!(!breaker.failed(at(-5), at(6), Die(1.0)));
         assert_eq!(breaker.ask(at(6)), Gate::Trying);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nothing_up() {
+        let mut breaker = shut();
+        assert_eq!(breaker.ask(at(-3600)), Gate::Open);
+        assert!(failed(&mut breaker, -3599), "the try has failed");
+        assert_eq!(breaker.ask(at(-3580)), Gate::Open);
     }
 
     #[test]

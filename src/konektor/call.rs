@@ -4,9 +4,9 @@ use serde::Serialize;
 use strum::{Display, IntoStaticStr, VariantArray};
 
 use super::api::Writing;
-use super::query::{LeadFilter, ListQuery, Period};
+use super::query::{LeadFilter, ListQuery, Period, Place};
 use super::refused::Names;
-use super::wire::{LeadBody, TicketBody};
+use super::wire::{Cursor, LeadBody, TicketBody};
 use crate::domain::lead::LeadId;
 use crate::domain::status::AdPlatform;
 
@@ -61,10 +61,11 @@ impl Call {
         Self::get(Scope::LeadsRead, &["leads"], query.pairs())
     }
 
-    /// Everything that Konektor finds under `text`, one page, the largest.
-    pub(super) fn search(text: &str) -> Self {
+    /// What Konektor finds under `text`: the first page, or the one at `cursor`, as large as pages are.
+    pub(super) fn search(text: &str, cursor: Option<&Cursor>) -> Self {
         let filter = LeadFilter { search: Some(text.to_owned()), ..LeadFilter::default() };
-        Self::leads(&ListQuery { filter, limit: ListQuery::MAX_LIMIT, ..ListQuery::default() })
+        let place = cursor.map_or_else(Place::default, |cursor| Place::After(cursor.clone()));
+        Self::leads(&ListQuery { filter, place, limit: ListQuery::MAX_LIMIT, ..ListQuery::default() })
     }
 
     /// The cheapest call that shows whether the key is taken.

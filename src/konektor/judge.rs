@@ -14,7 +14,7 @@ impl Request {
             Self::Create(body) => Call::create(body),
             Self::Update(id, body) => Call::update(id, body),
             Self::Get(id) => Call::lead(id),
-            Self::Search(text) => Call::search(text),
+            Self::Search { text, cursor } => Call::search(text, cursor.as_ref()),
             Self::Probe => Call::probe(),
             Self::Workspace => Call::workspace(),
         }
@@ -23,7 +23,7 @@ impl Request {
     const fn names(&self) -> Names {
         match self {
             Self::Update(..) | Self::Get(_) => Names::Lead,
-            Self::Create(_) | Self::Search(_) | Self::Probe | Self::Workspace => Names::Place,
+            Self::Create(_) | Self::Search { .. } | Self::Probe | Self::Workspace => Names::Place,
         }
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn judge_cut(request: &Request, status: u16) -> Verdict {
 fn success(request: &Request, body: &[u8]) -> Verdict {
     let read = match request {
         Request::Probe => Some(Verdict::Allowed),
-        Request::Search(_) => serde_json::from_slice(body).ok().map(found),
+        Request::Search { .. } => serde_json::from_slice(body).ok().map(found),
         Request::Create(_) | Request::Update(..) | Request::Get(_) => {
             framed(body).filter(|lead: &LeadView| !lead.id.0.is_empty()).map(|lead| Verdict::Lead(Box::new(lead)))
         }
@@ -62,14 +62,8 @@ fn framed<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 }
 
 fn found(page: Page) -> Verdict {
-    let mut leads: Vec<_> = page.leads.into_iter().map(|lead| lead.read).collect();
-    leads.sort_by_key(|lead| lead.created_at);
-    // The number of all of them says it best; whether the last page names a next one is not documented.
-    let complete = match page.pagination.total {
-        Some(total) => total <= leads.len() as u64,
-        None => page.pagination.next_cursor.is_none(),
-    };
-    Verdict::Found { leads, complete }
+    let leads = page.leads.into_iter().map(|lead| lead.read).collect();
+    Verdict::Found { leads, total: page.pagination.total, next: page.pagination.next_cursor }
 }
 
 impl From<Refused> for Verdict {
@@ -94,7 +88,7 @@ mod tests {
     use super::*;
     use crate::domain::lead::LeadId;
     use crate::domain::status::Status;
-    use crate::konektor::wire::{LeadsPerDay, Word};
+    use crate::konektor::wire::{Cursor, LeadsPerDay, Word};
 
     fn create() -> Request {
         Request::Create(Box::default())
@@ -134,18 +128,17 @@ mod tests {
     }
 
     #[test]
-    fn a_search_has_found_everything_when_its_total_is_read_and_else_when_no_page_follows() {
-        let complete = |pagination: &str| {
+    fn a_page_of_a_search_says_how_many_there_are_and_where_it_goes_on() {
+        let told = |pagination: &str| {
             let body = format!(r#"{{"data":[{{"id":"a"}},{{"id":"b"}}],"pagination":{pagination}}}"#);
-            match judge(&Request::Search("x".into()), 200, body.as_bytes()) {
-                Verdict::Found { leads, complete } if leads.len() == 2 => complete,
+            match judge(&Request::search("x"), 200, body.as_bytes()) {
+                Verdict::Found { leads, total, next } if leads.len() == 2 => (total, next),
                 other => panic!("{other:?}"),
             }
         };
-        assert!(complete(r#"{"total":2,"nextCursor":"always"}"#));
-        assert!(!complete(r#"{"total":3,"nextCursor":null}"#));
-        assert!(complete(r#"{"nextCursor":null}"#) && complete("{}"));
-        assert!(!complete(r#"{"nextCursor":"more"}"#));
+        assert_eq!(told(r#"{"total":3,"nextCursor":"more"}"#), (Some(3), Some(Cursor("more".into()))));
+        assert_eq!(told(r#"{"total":2,"nextCursor":null}"#), (Some(2), None));
+        assert_eq!(told("{}"), (None, None));
     }
 
     #[test]

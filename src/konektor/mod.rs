@@ -28,7 +28,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::lead::LeadId;
-use wire::{LeadBody, LeadView, Workspace};
+use wire::{Cursor, LeadBody, LeadView, Workspace};
 
 pub use self::api::{Api, ApiError, Reply, Writing};
 pub use self::call::Scope;
@@ -48,8 +48,13 @@ pub enum Request {
     Update(LeadId, Box<LeadBody>),
     /// `GET /leads/{id}`.
     Get(LeadId),
-    /// `GET /leads?search=…`: everything that Konektor finds under this text, all pages up to a bound.
-    Search(String),
+    /// `GET /leads?search=…`: what Konektor finds under a text, a page at a time.
+    Search {
+        /// The text, at most 200 characters.
+        text: String,
+        /// The `next` of the page before; `None` for the first.
+        cursor: Option<Cursor>,
+    },
     /// The cheapest call that shows whether the key is accepted: `GET /leads?limit=1`.
     Probe,
     /// `GET /workspace`: the plan, and what of its daily number of leads is used. Needs a scope of its own,
@@ -58,6 +63,12 @@ pub enum Request {
 }
 
 impl Request {
+    /// The first page of what Konektor finds under `text`.
+    #[must_use]
+    pub fn search(text: impl Into<String>) -> Self {
+        Self::Search { text: text.into(), cursor: None }
+    }
+
     /// The word for logs, metrics and the lane's log.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -65,7 +76,7 @@ impl Request {
             Self::Create(_) => "create",
             Self::Update(..) => "update",
             Self::Get(_) => "get",
-            Self::Search(_) => "search",
+            Self::Search { .. } => "search",
             Self::Probe => "probe",
             Self::Workspace => "workspace",
         }
@@ -90,12 +101,14 @@ pub struct Answer {
 pub enum Verdict {
     /// The lead as it now is (create, update, get).
     Lead(Box<LeadView>),
-    /// What a search found; `complete` is false when there was more than we read.
+    /// A page of what a search found.
     Found {
-        /// The leads, oldest first.
+        /// Its leads.
         leads: Vec<LeadView>,
-        /// Whether that is all.
-        complete: bool,
+        /// How many there are on all pages, where that is told.
+        total: Option<u64>,
+        /// Where the next page is, if there may be one.
+        next: Option<Cursor>,
     },
     /// The call was allowed (probe).
     Allowed,

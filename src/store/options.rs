@@ -22,6 +22,17 @@ pub struct Options {
     pub lease: Duration,
     /// The longest that a call may be under way; a permit of which nothing is heard any more is free a minute after it.
     pub call_timeout: Duration,
+    /// How long after the end of its lease an update that a lost worker sent may still land: the next one waits for that.
+    pub late_update: Duration,
+    /// How long after its intent a POST may still come to light in a search: commit and search together.
+    pub quiet: Duration,
+    /// Search for each new lead before it is created, not only when in doubt: a call more for each.
+    pub search_always: bool,
+    /// An older state was put back, or the store was emptied: leads may be in Konektor that it does not know of.
+    pub restored: bool,
+    /// What names this run of the machine, from its start to its end; `None` asks the operating system. When it has
+    /// changed and the store was not closed, the power failed.
+    pub boot: Option<String>,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -37,6 +48,11 @@ impl Default for Options {
             idle_retention: 400 * DAY,
             lease: Duration::from_secs(30),
             call_timeout: Duration::from_secs(10),
+            late_update: Duration::from_secs(18),
+            quiet: Duration::from_secs(50),
+            search_always: false,
+            restored: false,
+            boot: None,
         }
     }
 }

@@ -48,12 +48,15 @@ const PURE: &[&str] = &[
     "deliver/fold.rs",
     "deliver/identity.rs",
     "deliver/plan/",
+    "deliver/quota.rs",
     "deliver/rehearse.rs",
     "deliver/retry.rs",
     "deliver/sort.rs",
     "store/audit.rs",
+    "store/day.rs",
     "store/lane.rs",
     "store/limit.rs",
+    "store/suspicion.rs",
     "store/time.rs",
 ];
 

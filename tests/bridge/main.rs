@@ -5,6 +5,7 @@
 mod admin;
 mod api;
 mod cli;
+mod coalescing;
 mod config;
 mod delivery;
 mod deploy;
@@ -13,8 +14,10 @@ mod edge;
 mod fixtures;
 mod harness;
 mod house;
+mod quota;
 mod readme;
 mod receive;
+mod reconciliation;
 mod reload;
 mod sandbox;
 mod scripted_store;

@@ -10,7 +10,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, State, Wait};
-use crate::store::{Class, Intent, Undelivered, WorkerId};
+use crate::store::{Class, Intent, Undelivered, WorkerId, receipt};
 
 /// A lane, and how it lies in the file.
 pub(super) struct LaneRow {
@@ -39,6 +39,9 @@ impl LaneRow {
             crashes: row.get(19).map(small)?,
             pending: row.get(20).map(small)?,
             delivered: count_at(row, 21)?,
+            cleared: maybe_time_at(row, 22)?,
+            told: maybe_time_at(row, 23)?,
+            forgotten: row.get(24)?,
         };
         let stored = Some((lane.state.clone(), Line::of(&lane)));
         Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
@@ -66,6 +69,7 @@ fn why(word: i64) -> Result<Wait, Error> {
         0 => Ok(Wait::Backoff),
         1 => Ok(Wait::Coalesce),
         2 => Ok(Wait::Reconcile),
+        3 => Ok(Wait::Day),
         other => Err(unknown(7, other)),
     }
 }
@@ -107,7 +111,11 @@ impl Db {
             return Ok(row);
         }
         let id = self.counts.next_lane;
-        Ok(LaneRow { id, external_ref: external_ref.clone(), lane: Lane::new(), stored: None })
+        let trace = receipt::trace(external_ref);
+        let forgotten =
+            self.counts.forgotten > 0 && self.cached(sql::HAS_TRACE)?.query_row([&trace[..]], |row| row.get(0))?;
+        let lane = Lane { forgotten, ..Lane::new() };
+        Ok(LaneRow { id, external_ref: external_ref.clone(), lane, stored: None })
     }
 
     pub(super) fn lane_with_id(&self, id: u64) -> Result<LaneRow, Error> {
@@ -152,6 +160,9 @@ impl Db {
             lane.pending,
             int(lane.delivered),
             forget,
+            lane.cleared.map(nanos),
+            lane.told.map(nanos),
+            lane.forgotten,
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;
@@ -172,7 +183,7 @@ impl Db {
 
     /// The lane's lease has ended without a word.
     pub(super) fn lose(&mut self, mut row: LaneRow, crashed: bool, now: Timestamp) -> Result<(), Error> {
-        let died: Option<Undelivered> = row.lane.lost(crashed, now);
+        let died: Option<Undelivered> = row.lane.lost(crashed, self.options.late_update, now);
         if let Some(why) = died {
             self.bury(row.id, crate::store::lane::Span::ALL, &why, now)?;
         }

@@ -1,6 +1,6 @@
 //! What must be true: at each claim, at each POST, and at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -50,6 +50,10 @@ impl World {
         let lane = self.store.lane(external_ref).now_or_never().expect("memory answers at once").expect("it is open");
         let intent = lane.and_then(|lane| lane.intent);
         let lead = external_ref.as_str().trim_start_matches("sim:");
+        // What it wrote may be lost by now; the quiet period begins anew then.
+        if self.lost.is_some_and(|lost| self.now < lost + SENT_WITHIN) {
+            return;
+        }
         match (intent, begun) {
             (Some(intent), Some((fence, at))) if intent.fence == fence => {
                 if self.now > at + SENT_WITHIN {
@@ -65,26 +69,53 @@ impl World {
     /// Everything, after the end.
     pub(super) fn check(&self) -> Result<(), String> {
         let rows = self.rows();
-        if self.odds.foreign_ever == 0.0 && self.odds.skew == 0 && self.konektor.throttled > 0 {
+        if self.is_exact() && self.konektor.throttled > 0 {
             return Err(format!("Konektor refused {} calls for being too many", self.konektor.throttled));
         }
         if let Some(open) = self.open() {
             return Err(format!("everybody has stopped, and there are {open}"));
         }
+        self.check_doubles()?;
         let mut by_lead: BTreeMap<usize, Vec<(&Word, &EventRow)>> = BTreeMap::new();
         for word in &self.acked {
             let row = rows.get(&word.id()).ok_or_else(|| format!("{word:?} was taken and is not there any more"))?;
             self.check_event(word, row)?;
             by_lead.entry(word.lead).or_default().push((word, row));
         }
+        if self.lost.is_some() {
+            // Of what was lost nobody can say what it did.
+            return Ok(());
+        }
         if rows.len() != self.acked.len() {
             return Err(format!("{} events came of {}", rows.len(), self.acked.len()));
         }
         for (lead, mut events) in by_lead {
-            events.sort_by_key(|(_, row)| row.seq);
+            events.sort_by_key(|(word, row)| (word.said(row.received), row.seq));
             self.check_lead(lead, &events)?;
         }
         Ok(())
+    }
+
+    /// Exactly one lead of each reference, and nobody says otherwise.
+    fn check_doubles(&self) -> Result<(), String> {
+        if let Some(double) = self.konektor.leads.iter().find(|held| held.is_double) {
+            return Err(format!("{} is there twice: {double:?} is the second one", double.external_ref));
+        }
+        let incidents = self.store.incidents(100).now_or_never().expect("memory answers at once").expect("it is open");
+        if incidents.is_empty() { Ok(()) } else { Err(format!("there are no doubles, but {incidents:?}")) }
+    }
+
+    /// After a loss, only what is still there can be asked for.
+    pub(super) fn forget_what_is_lost(&mut self) {
+        let rows = self.rows();
+        let inbox = self.store.unsorted(1000).now_or_never().expect("memory answers at once").expect("it is open");
+        let waits = |word: &Word| inbox.iter().any(|record| super::sender::holds(&record.webhook, word));
+        self.acked.retain(|word| rows.contains_key(&word.id()) || waits(word));
+    }
+
+    /// I8 holds to the letter: nobody else calls, all clocks agree, and the store forgets nothing.
+    fn is_exact(&self) -> bool {
+        self.odds.foreign_ever == 0.0 && self.odds.skew == 0 && self.lost.is_none()
     }
 
     fn rows(&self) -> BTreeMap<EventId, EventRow> {
@@ -100,9 +131,11 @@ impl World {
             EventState::Delivered => word.kind != Kind::Test,
             EventState::Withheld => word.kind == Kind::Test,
             EventState::Dead => match reason {
+                // Konektor says that the reference of a deleted lead exists.
+                "rejected" if self.odds.unique && self.leads_of(word.lead).any(|held| held.deleted) => true,
                 "rejected" => self.acked.iter().any(|other| other.lead == word.lead && other.kind == Kind::Refused),
                 "lead_gone" => self.leads_of(word.lead).any(|held| held.deleted),
-                "forbidden" => self.odds.forbids_one && word.lead == 0,
+                "forbidden" => self.odds.forbids_all || self.odds.forbids_one && word.lead == 0,
                 "crashed" => self.odds.breaks_workers,
                 _ => false,
             },
@@ -129,20 +162,20 @@ impl World {
         let delivered: Vec<&Word> =
             events.iter().filter(|(_, row)| row.state == EventState::Delivered).map(|(word, _)| *word).collect();
         let made: Vec<&Held> = self.leads_of(lead).collect();
-        if let Some(double) = made.iter().find(|held| held.is_double) {
-            return Err(format!("r{lead} is there twice: {double:?} is the second one"));
-        }
         // One that was deleted before it was found is made again.
         let held = match (made.last(), delivered.is_empty()) {
             (None, true) => return Ok(()),
             (Some(held), false) => held,
+            // Given up while it was not known whether it had been made.
+            (Some(_), true) if events.iter().any(|(_, row)| row.state == EventState::Dead) => return Ok(()),
             (Some(_), true) => return Err(format!("r{lead} was made, and none of its events is delivered")),
             (None, false) => return Err(format!("r{lead} is not there, and {delivered:?} are delivered")),
         };
-        self.check_order(lead, events, held)?;
-        if held.deleted {
+        // What is put back after newer events fills blanks only, whenever it was said.
+        if held.deleted || self.replayed.contains(&lead) {
             return Ok(());
         }
+        self.check_order(lead, events, held)?;
         let wrong = |what: &str| Err(format!("{what} of r{lead} is not that of {delivered:?}: {held:?}"));
         // What was written and then refused together with a later event is dead, and written all the same.
         let stands = events
@@ -157,12 +190,20 @@ impl World {
         if delivered.iter().any(|word| !notes.contains(&word.message())) {
             return wrong("a message in the notes");
         }
-        let odd = events.iter().any(|(word, _)| word.kind == Kind::OddField);
+        let is_odd = |word: &Word| word.kind == Kind::OddField || word.old > 0;
+        let odd = events.iter().any(|(word, row)| is_odd(word) || row.state == EventState::Dead);
         let stated = delivered.iter().rev().find_map(|word| word.email());
-        if !odd && !is_dead && !self.replayed && held.view.email != stated {
+        if !odd && held.view.email != stated {
             return wrong("the address");
         }
         Ok(())
+    }
+
+    /// The leads of events that are dead now.
+    pub(super) fn leads_with_dead_events(&self) -> BTreeSet<usize> {
+        let rows = self.rows();
+        let dead = |word: &&Word| rows.get(&word.id()).is_some_and(|row| row.state == EventState::Dead);
+        self.acked.iter().filter(dead).map(|word| word.lead).collect()
     }
 
     /// I7: what was written never goes back.

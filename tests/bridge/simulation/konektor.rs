@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use konektor_bridge::domain::lead::LeadId;
-use konektor_bridge::konektor::wire::{LeadBody, LeadView, Money};
+use konektor_bridge::konektor::wire::{Cursor, LeadBody, LeadView, Money};
 use konektor_bridge::konektor::{Answer, FieldError, RateLimit, Request, Verdict};
 
 use super::dice::Dice;
@@ -15,6 +15,8 @@ use super::odds::Odds;
 pub(super) const T_COMMIT: Duration = Duration::from_secs(30);
 /// The longest time until a search finds a lead, as the guarantee assumes it (A2).
 pub(super) const L_SEARCH: Duration = Duration::from_secs(15);
+/// Leads that a search shows at a time: few, so that there is a second page.
+const PAGE: usize = 2;
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// A lead.
@@ -34,13 +36,24 @@ pub(super) struct Held {
 #[derive(Debug, Default)]
 pub(super) struct Konektor {
     pub(super) leads: Vec<Held>,
-    /// The key is not accepted.
-    pub(super) revoked: bool,
+    /// Whether the key is accepted.
+    pub(super) key: Key,
     /// Calls that were refused because there were too many.
     pub(super) throttled: u32,
     /// When calls were counted.
     counted: VecDeque<Duration>,
     created_today: (u64, u32),
+}
+
+/// What Konektor thinks of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Key {
+    #[default]
+    Good,
+    /// It does not know it.
+    Revoked,
+    /// It allows it nothing.
+    Forbidden,
 }
 
 /// What becomes of a call.
@@ -120,8 +133,10 @@ impl Konektor {
         wall: Timestamp,
         now: Duration,
     ) -> (u16, Verdict) {
-        if self.revoked {
-            return (401, Verdict::Unauthorized);
+        match self.key {
+            Key::Good => {}
+            Key::Revoked => return (401, Verdict::Unauthorized),
+            Key::Forbidden => return (403, Verdict::Forbidden),
         }
         match request {
             Request::Create(body) => self.create(body, odds, dice, wall, now),
@@ -130,9 +145,12 @@ impl Konektor {
                 Some(held) => (200, Verdict::Lead(Box::new(held.shown(odds)))),
                 None => (404, Verdict::NotFound),
             },
-            Request::Search(text) => (200, self.search(text, odds, dice, now)),
+            Request::Search { text, cursor } => {
+                let page = cursor.as_ref().map_or(0, |cursor| cursor.0.parse().expect("it was given out"));
+                (200, self.search(text, page, odds, dice, now))
+            }
             Request::Probe => (200, Verdict::Allowed),
-            Request::Workspace => (200, Verdict::Workspace(Box::default())),
+            Request::Workspace => self.workspace(odds, now),
         }
     }
 
@@ -154,12 +172,11 @@ impl Konektor {
         if odds.unique && self.leads.iter().any(|held| held.external_ref == external_ref) {
             return (409, Verdict::Conflict);
         }
-        let day = now.as_secs() / 86_400;
-        let created = if self.created_today.0 == day { self.created_today.1 } else { 0 };
+        let created = self.created(now);
         if odds.quota.is_some_and(|quota| created >= quota) {
             return (403, Verdict::Quota);
         }
-        self.created_today = (day, created + 1);
+        self.created_today = (day(now), created + 1);
         let mut held = Held {
             view: blank(format!("lead_{}", self.leads.len()), wall),
             is_double: self.leads.iter().any(|held| held.external_ref == external_ref && !held.deleted),
@@ -187,12 +204,27 @@ impl Konektor {
         }
     }
 
-    fn search(&self, text: &str, odds: &Odds, dice: &mut Dice, now: Duration) -> Verdict {
+    fn search(&self, text: &str, page: usize, odds: &Odds, dice: &mut Dice, now: Duration) -> Verdict {
         let seen = |held: &&Held| !held.deleted && held.visible <= now;
         // It is fuzzy: sometimes others come with it.
-        let fuzzy = dice.chance(0.2);
-        let hits = self.leads.iter().filter(seen).filter(|held| fuzzy || held.external_ref == text);
-        Verdict::Found { leads: hits.map(|held| held.shown(odds)).collect(), complete: true }
+        let fuzzy = page > 0 || dice.chance(0.2);
+        let others = |at: usize| fuzzy && at.is_multiple_of(1 + self.leads.len() / 6);
+        let hits = self.leads.iter().enumerate().filter(|(at, held)| others(*at) || held.external_ref == text);
+        let hits: Vec<&Held> = hits.map(|(_, held)| held).filter(seen).collect();
+        let more = hits.len() > (page + 1) * PAGE;
+        let leads = hits.into_iter().skip(page * PAGE).take(PAGE).map(|held| held.shown(odds)).collect();
+        Verdict::Found { leads, total: None, next: more.then(|| Cursor((page + 1).to_string())) }
+    }
+
+    fn workspace(&self, odds: &Odds, now: Duration) -> (u16, Verdict) {
+        let Some(limit) = odds.quota else { return (403, Verdict::Forbidden) };
+        let told = serde_json::json!({ "usage": { "leadsPerDay": { "limit": limit, "current": self.created(now) } } });
+        (200, Verdict::Workspace(serde_json::from_value(told).expect("it is a workspace")))
+    }
+
+    /// Creates of this day.
+    fn created(&self, now: Duration) -> u32 {
+        if self.created_today.0 == day(now) { self.created_today.1 } else { 0 }
     }
 
     fn find(&mut self, id: &LeadId) -> Option<&mut Held> {
@@ -219,6 +251,11 @@ impl Held {
         let external_ref = odds.shows_ref.then(|| self.external_ref.clone());
         LeadView { external_ref, ..self.view.clone() }
     }
+}
+
+/// Which day it is.
+fn day(now: Duration) -> u64 {
+    now.as_secs() / 86_400
 }
 
 /// The fields that Konektor does not take.

@@ -4,6 +4,7 @@
 //! A seed that fails is told with its story's end; `SIM_SEED=17` plays it alone and tells all of it, `SIM_SEEDS=0..500000`
 //! plays as many as one likes.
 
+mod calls;
 mod check;
 mod dice;
 mod konektor;
@@ -11,9 +12,13 @@ mod odds;
 mod sabotage;
 mod sender;
 mod story;
+mod trouble;
 mod world;
 
+use std::num::NonZero;
+use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,22 +31,24 @@ use world::World;
 const TOLD: usize = 120;
 
 /// When all of it begins.
-fn beginning() -> Timestamp {
-    "2026-11-23T09:00:00Z".parse().unwrap()
+const fn beginning() -> Timestamp {
+    Timestamp::constant(1_795_424_400, 0)
 }
 
-/// What a seed came to.
+/// What a seed, or many, came to.
+#[derive(Default)]
 struct Tally {
     virtual_time: Duration,
     steps: u64,
+    wrong: Vec<(u64, String)>,
 }
 
 /// Plays one seed. On failure says what is wrong, and the story as far as it was to be told.
-fn play(seed: u64, takes: Guard, story: Story) -> Result<Tally, (String, Vec<String>)> {
+fn play(seed: u64, takes: Guard, story: Story) -> Result<(Duration, u64), (String, Vec<String>)> {
     let mut world = World::new(seed, Sabotage::of(takes), story);
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| world.run()));
     match ran.unwrap_or_else(|_| Err("something panicked".into())) {
-        Ok(()) => Ok(Tally { virtual_time: world.now, steps: world.steps }),
+        Ok(()) => Ok((world.now, world.steps)),
         Err(wrong) => {
             let story = std::mem::take(&mut world.story).about(&wrong);
             Err((wrong, story))
@@ -49,30 +56,48 @@ fn play(seed: u64, takes: Guard, story: Story) -> Result<Tally, (String, Vec<Str
     }
 }
 
-/// Plays all of `seeds`, and tells what is wrong with each that fails, and the story of the first.
-fn play_all(seeds: std::ops::Range<u64>) {
-    let mut total = Tally { virtual_time: Duration::ZERO, steps: 0 };
-    let mut failed = Vec::new();
-    for seed in seeds {
+/// Plays the `seeds` that are left.
+fn play_some(seeds: &Mutex<Range<u64>>) -> Tally {
+    let mut tally = Tally::default();
+    loop {
+        let Some(seed) = seeds.lock().unwrap_or_else(PoisonError::into_inner).next() else { return tally };
         match play(seed, Guard::No, Story::default()) {
-            Ok(tally) => {
-                total.virtual_time += tally.virtual_time;
-                total.steps += tally.steps;
+            Ok((time, steps)) => {
+                tally.virtual_time += time;
+                tally.steps += steps;
             }
-            Err((wrong, _)) => failed.push((seed, wrong)),
+            Err((wrong, _)) => tally.wrong.push((seed, wrong)),
         }
     }
-    println!("{} virtual hours, {} steps", total.virtual_time.as_secs() / 3600, total.steps);
-    let Some((first, _)) = failed.first() else { return };
+}
+
+/// Plays all of `seeds` on every core, and tells what is wrong with each that fails, and the story of the first.
+fn play_all(seeds: Range<u64>) {
+    let (count, began) = (seeds.end - seeds.start, std::time::Instant::now());
+    let seeds = Mutex::new(seeds);
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let total = std::thread::scope(|scope| {
+        let players: Vec<_> = (0..cores).map(|_| scope.spawn(|| play_some(&seeds))).collect();
+        players.into_iter().fold(Tally::default(), |mut total, player| {
+            let tally = player.join().expect("what panics is caught seed by seed");
+            total.virtual_time += tally.virtual_time;
+            total.steps += tally.steps;
+            total.wrong.extend(tally.wrong);
+            total
+        })
+    });
+    let (hours, took) = (total.virtual_time.as_secs_f64() / 3600.0, began.elapsed().as_secs_f64());
+    println!("{count} seeds, {hours:.0} virtual hours, {} steps in {took:.1} s on {cores} cores", total.steps);
+    let Some((first, _)) = total.wrong.iter().min() else { return };
     let story = play(*first, Guard::No, Story::told()).err().map(|(_, story)| story).unwrap_or_default();
-    let lines = if wanted().is_some() { story.as_slice() } else { &story[story.len().saturating_sub(TOLD)..] };
-    let wrong: Vec<String> = failed.iter().map(|(seed, wrong)| format!("SIM_SEED={seed}: {wrong}")).collect();
-    panic!("the story of seed {first}:\n{}\n\n{} seeds fail:\n{}", lines.join("\n"), failed.len(), wrong.join("\n"));
+    let lines = if count == 1 { story.as_slice() } else { &story[story.len().saturating_sub(TOLD)..] };
+    let wrong: Vec<String> = total.wrong.iter().map(|(seed, wrong)| format!("SIM_SEED={seed}: {wrong}")).collect();
+    panic!("the story of seed {first}:\n{}\n\n{} seeds fail:\n{}", lines.join("\n"), wrong.len(), wrong.join("\n"));
 }
 
 /// `SIM_SEED=17` or `SIM_SEEDS=0..500`.
 #[expect(clippy::disallowed_methods, reason = "what a person asks of this test alone is no setting of the bridge")]
-fn wanted() -> Option<std::ops::Range<u64>> {
+fn wanted() -> Option<Range<u64>> {
     let one = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok()).map(|seed: u64| seed..seed + 1);
     let range = |text: String| {
         let (from, to) = text.split_once("..")?;
@@ -83,5 +108,30 @@ fn wanted() -> Option<std::ops::Range<u64>> {
 
 #[test]
 fn whatever_goes_wrong_each_lead_is_there_once_and_says_what_it_should() {
-    play_all(wanted().unwrap_or(0..200));
+    play_all(wanted().unwrap_or(0..500));
+}
+
+/// What is wrong with the seeds that fail without this guard.
+fn wrong_without(takes: Guard) -> impl Iterator<Item = String> {
+    (0..400).filter_map(move |seed| play(seed, takes, Story::default()).err()).map(|(wrong, _)| wrong)
+}
+
+#[test]
+fn without_the_fence_it_is_noticed() {
+    assert!(wrong_without(Guard::Fence).next().is_some());
+}
+
+#[test]
+fn without_the_intent_a_lead_is_there_twice() {
+    assert!(wrong_without(Guard::Intent).any(|wrong| wrong.contains("twice")));
+}
+
+#[test]
+fn without_the_quiet_period_a_lead_is_there_twice() {
+    assert!(wrong_without(Guard::Quiet).any(|wrong| wrong.contains("twice")));
+}
+
+#[test]
+fn a_store_that_forgets_without_knowing_it_makes_a_lead_twice() {
+    assert!(wrong_without(Guard::Doubt).any(|wrong| wrong.contains("twice")));
 }

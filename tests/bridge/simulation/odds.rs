@@ -16,6 +16,8 @@ pub(super) struct Odds {
     /// Leads, and the events of all of them.
     pub(super) leads: usize,
     pub(super) events: usize,
+    /// Whether each lead is searched for before it is made.
+    pub(super) searches_always: bool,
     /// Events that are only a notice, and have to be looked up.
     pub(super) lookups: f64,
     /// Events that are withheld.
@@ -23,6 +25,8 @@ pub(super) struct Odds {
     /// Events that Konektor refuses whole, and those of which it refuses a field.
     pub(super) refused: f64,
     pub(super) odd_fields: f64,
+    /// Events that were said long before they come.
+    pub(super) stale: f64,
     /// Webhooks sent once more.
     pub(super) repeated: f64,
     /// A store's answer is slow (seconds), it fails before or after it has done its part, or does it twice.
@@ -49,11 +53,17 @@ pub(super) struct Odds {
     pub(super) stall_every: Option<Duration>,
     pub(super) revoke_every: Option<Duration>,
     pub(super) delete_every: Option<Duration>,
+    /// The store loses what it has just acknowledged, and notices.
+    pub(super) lose_every: Option<Duration>,
     /// Whether others have ever called, and whether workers may be lost.
     pub(super) foreign_ever: f64,
     pub(super) breaks_workers: bool,
+    /// Calls that are their process's last.
+    pub(super) killed_calling: f64,
     /// A lead that Konektor forbids although it allows others.
     pub(super) forbids_one: bool,
+    /// The key has been forbidden everything at some time.
+    pub(super) forbids_all: bool,
 }
 
 /// What becomes of a call: weights beside the good end's, which is 1.
@@ -84,18 +94,23 @@ impl Odds {
         };
         let [lookups, tests, refused, odd_fields] = [some(0.5), some(0.2), some(0.2), some(0.2)];
         let [store_slow, store_before, store_after, store_twice] = [some(0.2), some(0.2), some(0.2), some(0.1)];
-        let [foreign, repeated] = [some(0.3), some(0.5)];
+        let [foreign, repeated, killed_calling, stale] = [some(0.3), some(0.5), some(0.2), some(0.5)];
+        // Seldom, for each of its steps costs more: more than may be called for in a minute.
+        let flood = dice.chance(0.02);
         let mut every = |from: Duration, to: Duration| dice.chance(0.5).then(|| dice.time(from..to));
-        let kill_every = every(Duration::from_secs(20), HOUR);
-        let stall_every = every(Duration::from_secs(30), HOUR);
-        let revoke_every = every(Duration::from_mins(10), 3 * HOUR);
-        let delete_every = every(Duration::from_mins(5), 3 * HOUR);
+        let kill_every = every(Duration::from_secs(15), HOUR / 4);
+        let stall_every = every(Duration::from_secs(15), HOUR / 4);
+        let revoke_every = every(Duration::from_mins(2), HOUR);
+        let delete_every = every(Duration::from_mins(2), HOUR);
+        let lose_every = dice.chance(0.15).then(|| dice.time(Duration::from_secs(20)..HOUR / 4));
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
-            trouble: dice.weighted(&[(0.6, Duration::from_mins(10)), (0.3, Duration::from_mins(45)), (0.1, 3 * HOUR)]),
-            leads: 1 + dice.index(6),
-            events: 1 + dice.index(25),
+            trouble: dice.weighted(&[(0.5, Duration::from_mins(4)), (0.4, Duration::from_mins(15)), (0.1, HOUR)]),
+            leads: if flood { 100 } else { 1 + dice.index(6) },
+            events: if flood { 150 } else { 1 + dice.index(25) },
+            searches_always: dice.chance(0.1),
+            stale,
             lookups,
             tests,
             refused,
@@ -116,11 +131,14 @@ impl Odds {
             stall_every,
             revoke_every,
             delete_every,
+            killed_calling,
+            lose_every,
             foreign_ever: foreign,
             breaks_workers: kill_every.is_some()
                 || stall_every.is_some()
                 || store_before + store_after + store_slow > 0.0,
             forbids_one: dice.chance(0.1),
+            forbids_all: false,
         }
     }
 
@@ -128,7 +146,8 @@ impl Odds {
     pub(super) fn calm_down(&mut self) {
         self.calls = Calls::default();
         (self.store_slow, self.store_before, self.store_after, self.store_twice) = (0.0, 0.0, 0.0, 0.0);
-        (self.foreign, self.quota) = (0.0, None);
+        (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
+        self.lose_every = None;
     }
 }

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use konektor_bridge::deliver::Waits;
 use konektor_bridge::deliver::engine::{Ask, Told};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{Claim, Fenced};
+
+use super::konektor::{L_SEARCH, T_COMMIT};
 
 /// Which guard is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(super) enum Guard {
     Intent,
     /// A search that finds nothing proves nothing for a while.
     Quiet,
+    /// A store that has lost something knows it.
+    Doubt,
 }
 
 /// Stands between the engines and the store.
@@ -32,6 +37,16 @@ impl Sabotage {
         Self { takes, fences: BTreeMap::new() }
     }
 
+    /// Whether the store notices what it loses.
+    pub(super) fn notices_losses(&self) -> bool {
+        self.takes != Guard::Doubt
+    }
+
+    /// Whether a POST leaves under an intent; without it, what comes of that is to be seen.
+    pub(super) fn writes_intents(&self) -> bool {
+        self.takes != Guard::Intent
+    }
+
     /// What the store is asked instead, or what is said in its place.
     pub(super) fn before(&self, ask: Ask) -> Result<Ask, Told> {
         match (self.takes, ask) {
@@ -40,18 +55,22 @@ impl Sabotage {
                 Ok(Ask::Settle(lease, settlement))
             }
             (Guard::Intent, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
-            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet, ask) => Ok(ask),
+            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet | Guard::Doubt, ask) => Ok(ask),
         }
     }
 
-    /// What the engine is told instead.
-    pub(super) fn after(&mut self, mut told: Told) -> Told {
-        if let Told::Claim(Claim::Lane(claimed)) = &mut told {
-            self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
-            if let (Guard::Quiet, Some(intent)) = (self.takes, &mut claimed.intent) {
-                intent.at -= Duration::from_hours(1);
-            }
+    /// What the engines wait for.
+    pub(super) fn waits(&self) -> Waits {
+        match self.takes {
+            Guard::Quiet => Waits { commit: Duration::ZERO, search: Duration::ZERO },
+            Guard::No | Guard::Fence | Guard::Intent | Guard::Doubt => Waits { commit: T_COMMIT, search: L_SEARCH },
         }
-        told
+    }
+
+    /// Sees what an engine is told.
+    pub(super) fn saw(&mut self, told: &Told) {
+        if let Told::Claim(Claim::Lane(claimed)) = told {
+            self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
+        }
     }
 }

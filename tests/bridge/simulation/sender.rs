@@ -28,6 +28,8 @@ pub(super) struct Word {
     pub(super) kind: Kind,
     /// It states the address, too.
     pub(super) has_email: bool,
+    /// It was said so many seconds before it came.
+    pub(super) old: u64,
 }
 
 /// What is special about an event.
@@ -57,7 +59,9 @@ impl Word {
             (odds.refused, Kind::Refused),
             (odds.odd_fields, Kind::OddField),
         ]);
-        Self { number, lead: dice.index(odds.leads), kind, has_email: kind == Kind::OddField || dice.chance(0.3) }
+        let old = if dice.chance(odds.stale) { dice.number(1..1800) } else { 0 };
+        let has_email = kind == Kind::OddField || dice.chance(0.3);
+        Self { number, lead: dice.index(odds.leads), kind, has_email, old }
     }
 
     pub(super) fn external_ref(lead: usize) -> ExternalRef {
@@ -79,12 +83,17 @@ impl Word {
     }
 
     pub(super) fn phone(lead: usize) -> String {
-        format!("+62812345678{lead:02}")
+        format!("+6281234567{lead:03}")
+    }
+
+    /// When it was said, by its sender's clock.
+    pub(super) fn said(&self, received: Timestamp) -> Timestamp {
+        received - Duration::from_secs(self.old)
     }
 
     fn text(&self) -> String {
         let kind = KINDS.iter().find(|(_, kind)| *kind == self.kind).expect("all kinds are listed").0;
-        format!("{} {} {kind} {}", self.number, self.lead, u8::from(self.has_email))
+        format!("{} {} {kind} {} {}", self.number, self.lead, u8::from(self.has_email), self.old)
     }
 
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
@@ -92,7 +101,8 @@ impl Word {
         let (number, lead) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let letter = parts.next()?.chars().next()?;
         let kind = KINDS.iter().find(|(known, _)| *known == letter)?.1;
-        Some(Self { number, lead, kind, has_email: parts.next()? == "1" })
+        let has_email = parts.next()? == "1";
+        Some(Self { number, lead, kind, has_email, old: parts.next()?.parse().ok()? })
     }
 
     fn submission(&self, received: Timestamp) -> Submission {
@@ -104,7 +114,7 @@ impl Word {
         ];
         answers.extend(self.email().map(|email| Answer::new("email", email).meaning(Meaning::Email)));
         let profile = Profile { phone: Some(Self::phone(self.lead)), ..Profile::default() };
-        Submission { answers, profile, submitted_at: Some(received), ..Submission::default() }
+        Submission { answers, profile, submitted_at: Some(self.said(received)), ..Submission::default() }
     }
 }
 
@@ -112,6 +122,11 @@ impl Word {
 pub(super) fn webhook(words: &[Word], received: Timestamp) -> Kept {
     let body = words.iter().map(Word::text).collect::<Vec<_>>().join("\n");
     Kept { source: source_name(), received, request_id: String::new(), headers: Vec::new(), body: body.into() }
+}
+
+/// Whether it is of this event, among others.
+pub(super) fn holds(webhook: &Kept, word: &Word) -> bool {
+    webhook.body.split(|byte| *byte == b'\n').any(|line| Word::parse(line).as_ref() == Some(word))
 }
 
 pub(super) fn source_name() -> SourceName {

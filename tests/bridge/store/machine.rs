@@ -310,7 +310,10 @@ impl World {
             Act::Fetched { lease: index, seq } => lease(index).map_or(Ask::Nothing, |lease| Ask::Fetched(lease, seq)),
             Act::Settle { lease: index, outcome, wait, upto, .. } => lease(index).map_or(Ask::Nothing, |lease| {
                 let outcome = some_outcome(outcome, self.now + Duration::from_secs(wait), upto);
-                Ask::Settle(lease, Settlement { outcome, attempts: vec![attempt("tried"); (upto % 3) as usize] })
+                Ask::Settle(
+                    lease,
+                    Settlement { attempts: vec![attempt("tried"); (upto % 3) as usize], ..outcome.into() },
+                )
             }),
             Act::Observe { permit, seen, .. } => {
                 let permits: Vec<_> = self.workers.iter().flat_map(|worker| worker.permits.clone()).collect();
@@ -398,6 +401,10 @@ impl World {
             Claim::Probe(probe) => {
                 assert!(paused.is_some(), "a probe while nothing is paused");
                 probe.permit
+            }
+            Claim::Chore(permit, _) => {
+                assert!(paused.is_none(), "a chore while {paused:?}");
+                permit
             }
             Claim::Lane(claimed) => {
                 assert!(paused.is_none(), "I9: a lane was given out while {paused:?}");

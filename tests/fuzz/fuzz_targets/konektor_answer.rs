@@ -16,7 +16,7 @@ fuzz_target!(|input: (u16, &[u8])| {
         Request::Create(Box::default()),
         Request::Update(id.clone(), Box::default()),
         Request::Get(id),
-        Request::Search("x".to_owned()),
+        Request::search("x"),
         Request::Probe,
         Request::Workspace,
     ];

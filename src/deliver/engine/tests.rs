@@ -1,0 +1,393 @@
+//! The engine, told one thing at a time.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::deliver::{Die, SourceOf, Waits};
+use crate::domain::event::{EventId, Hold, Item, SourceName};
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::rules::Rules;
+use crate::domain::submission::{Answer as Word, Meaning, Submission};
+use crate::konektor::RateLimit;
+use crate::providers::{
+    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample, SampleKind, Source,
+    Unreadable, Verified, Webhook,
+};
+use crate::store::{Claim, Claimed, Fenced, Intent, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent};
+
+/// Reads whatever it is given; stops in the middle of what says `panic`, has to look up what says `notice`, and knows
+/// when it was `said `: a hundred seconds before it came.
+#[derive(Debug)]
+struct Dialect;
+
+impl Provider for Dialect {
+    fn handshake(&self, _webhook: &Webhook) -> Option<Response> {
+        None
+    }
+
+    fn verify(&self, _webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {
+        Err(Refusal::NoProof)
+    }
+
+    fn accepted(&self, _webhook: &Webhook) -> Response {
+        Response::empty(200)
+    }
+
+    fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
+        let id = EventId::of(webhook.source(), &[webhook.body()]);
+        let external_ref = external_ref();
+        Ok(vec![Item { id, same_within: None, external_ref, hold: Hold::No, body: webhook.body().to_vec() }])
+    }
+
+    fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
+        let ask = || Lookup { url: "https://sender.example".into(), query: vec![], bearer: None, headers: vec![] };
+        (item.body == b"notice").then(ask)
+    }
+
+    fn looked_up(&self, _item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
+        match answer.status {
+            200 => Fetched::Lead(answer.body.to_vec().into()),
+            _ => Fetched::AskInstead(Box::new(asked.clone())),
+        }
+    }
+
+    fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
+        assert_ne!(item.body, b"panic", "a bug");
+        let answers = vec![Word::new("name", "Siti").meaning(Meaning::FirstName)];
+        let submitted_at = item.body.strip_prefix(b"said ").map(|_| item.received - Duration::from_secs(100));
+        Ok(Reading::Lead(Box::new(Submission { answers, submitted_at, ..Submission::default() })))
+    }
+
+    fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
+        Sample { query: String::new(), headers: vec![], body: vec![] }
+    }
+
+    fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
+        Sample { query: String::new(), headers: vec![], body }
+    }
+}
+
+fn source_name() -> SourceName {
+    SourceName::parse("test").unwrap()
+}
+
+fn external_ref() -> ExternalRef {
+    ExternalRef::new("test:", "1")
+}
+
+/// The `running` of a moment, in milliseconds; the wall clock shows the same.
+fn at(millis: u64) -> Moment {
+    let running = Duration::from_millis(millis);
+    Moment { now: Timestamp::from_second(1_800_000_000).unwrap() + running, running, die: Die(0.5) }
+}
+
+/// An engine, and what it wants done.
+struct Bench {
+    engine: Engine,
+    wants: Vec<(Ticket, Deed)>,
+    reports: Vec<Report>,
+}
+
+impl Bench {
+    /// One that has been given a lane at 0, by a claim that took `took`.
+    fn claimed(body: &'static [u8], took: u64) -> Self {
+        let mut bench = Self::idle();
+        let effects = bench.engine.claim_once(at(0));
+        bench.take(effects);
+        let claim = Told::Claim(Claim::Lane(Box::new(claimed(body))));
+        bench.tell("Claim", Said::Told(Ok(claim)), at(took));
+        bench
+    }
+
+    fn idle() -> Self {
+        let source = Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() };
+        let sources: SourceOf = Arc::new(move |_| Some(source.clone()));
+        let setup = Setup {
+            sources,
+            values: Arc::new(Vec::new),
+            waits: Waits::default(),
+            region: Region::INDONESIA,
+            lease: Duration::from_secs(30),
+        };
+        Self { engine: Engine::new(setup), wants: Vec::new(), reports: Vec::new() }
+    }
+
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Do(ticket, deed) => self.wants.push((ticket, deed)),
+                Effect::Report(report) => self.reports.push(report),
+            }
+        }
+    }
+
+    /// Answers the oldest deed whose name begins with `name`; gives its ticket.
+    #[track_caller]
+    fn tell(&mut self, name: &str, said: Said, moment: Moment) -> Ticket {
+        let names = self.names();
+        let at = names.iter().position(|wanted| wanted.starts_with(name));
+        let (ticket, _) = self.wants.remove(at.unwrap_or_else(|| panic!("{name} is not among {names:?}")));
+        let effects = self.engine.step(Input::Said(ticket, said), moment);
+        self.take(effects);
+        ticket
+    }
+
+    fn names(&self) -> Vec<String> {
+        let name = |deed: &Deed| match deed {
+            Deed::Ask(ask) => format!("{ask:?}"),
+            Deed::Call(request) => request.word().to_owned(),
+            deed => format!("{deed:?}"),
+        };
+        self.wants.iter().map(|(_, deed)| name(deed)).collect()
+    }
+
+    /// How the attempt is to be settled.
+    #[track_caller]
+    fn outcome(&self) -> &Outcome {
+        &self.settlement().outcome
+    }
+
+    #[track_caller]
+    fn settlement(&self) -> &Settlement {
+        let settlement = self.wants.iter().find_map(|(_, deed)| match deed {
+            Deed::Ask(Ask::Settle(_, settlement)) => Some(settlement),
+            _ => None,
+        });
+        settlement.unwrap_or_else(|| panic!("no settlement among {:?}", self.names()))
+    }
+
+    fn returns(&self, permit: u64) -> bool {
+        let returned =
+            |deed: &Deed| matches!(deed, Deed::Ask(Ask::Observe(one, Observation::Unsent)) if *one == PermitId(permit));
+        self.wants.iter().any(|(_, deed)| returned(deed))
+    }
+}
+
+fn claimed(body: &'static [u8]) -> Claimed {
+    let event = StoredEvent {
+        seq: 1,
+        id: EventId::of(&source_name(), &[body]),
+        source: source_name(),
+        received: at(0).now,
+        request_id: String::new(),
+        late: false,
+        released: false,
+        body: body.into(),
+        fetched: None,
+    };
+    Claimed {
+        lease: Lease { external_ref: external_ref(), fence: 1, until: at(30_000).now },
+        permit: PermitId(1),
+        lead_id: None,
+        intent: None,
+        search_first: false,
+        day_nearly_over: false,
+        told: None,
+        negatives: 0,
+        attempts: 0,
+        failing_since: None,
+        events: vec![event],
+    }
+}
+
+fn done() -> Said {
+    Said::Told(Ok(Told::Fenced(Fenced::Done)))
+}
+
+fn failed() -> Said {
+    Said::Told(Err(StoreError::Busy))
+}
+
+fn unclear() -> Said {
+    let verdict = Verdict::Unclear("a server error");
+    Said::Answered(Answer { verdict, status: Some(500), request_id: None, rate: RateLimit::default() })
+}
+
+fn looked_up(status: u16) -> Said {
+    Said::LookedUp(Some(Reply { status, headers: vec![], body: b"fields".to_vec() }))
+}
+
+#[test]
+fn a_create_leaves_after_its_intent_and_the_lane_is_settled_after_the_answer() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    assert!(bench.names()[0].starts_with("Begin"), "{:?}", bench.names());
+    bench.tell("Begin", done(), at(10));
+    bench.tell("create", unclear(), at(200));
+    assert!(matches!(bench.outcome(), Outcome::Ambiguous { .. }));
+    bench.tell("Settle", done(), at(210));
+    bench.tell("Observe", Said::Told(Ok(Told::Done)), at(211));
+    assert!(bench.engine.is_over());
+}
+
+#[test]
+fn a_lease_counts_from_when_it_was_asked_for() {
+    let bench = Bench::claimed(b"lead", 19_000);
+    assert!(matches!(bench.outcome(), Outcome::Release { .. }), "eleven seconds are too few for a call");
+    assert!(bench.returns(1));
+}
+
+#[test]
+fn a_lease_is_never_taken_for_longer_than_the_store_s() {
+    let mut bench = Bench::idle();
+    let effects = bench.engine.claim_once(at(0));
+    bench.take(effects);
+    let mut ahead = claimed(b"lead");
+    ahead.lease.until = at(3_600_000).now;
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(ahead))))), at(19_000));
+    assert!(matches!(bench.outcome(), Outcome::Release { .. }), "the store's clock was ahead by an hour");
+}
+
+#[test]
+fn an_intent_that_took_long_to_write_is_written_again() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    bench.tell("Begin", done(), at(6_000));
+    bench.tell("Begin", done(), at(6_010));
+    assert_eq!(bench.names(), ["create"]);
+}
+
+#[test]
+fn the_time_left_is_looked_at_again_when_the_intent_is_written() {
+    let mut bench = Bench::claimed(b"lead", 15_000);
+    bench.tell("Begin", done(), at(19_000));
+    assert!(matches!(bench.outcome(), Outcome::Release { .. }), "{:?}", bench.names());
+}
+
+#[test]
+fn a_permit_that_lay_long_is_given_back_for_a_new_one() {
+    let mut bench = Bench::idle();
+    let effects = bench.engine.start(at(0));
+    bench.take(effects);
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(claimed(b"notice")))))), at(5));
+    for beat in 1..=3 {
+        bench.tell("Wait(10s", Said::Woken, at(beat * 10_000));
+        bench.tell("Heartbeat", Said::Told(Ok(Told::Lost(vec![]))), at(beat * 10_000 + 5));
+    }
+    bench.tell("LookUp", looked_up(200), at(31_000));
+    bench.tell("Fetched", done(), at(31_005));
+    assert!(bench.returns(1));
+    bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::Granted(PermitId(2))))), at(31_010));
+    assert!(bench.names().iter().any(|name| name.starts_with("Begin")), "{:?}", bench.names());
+}
+
+#[test]
+fn a_store_that_fails_before_the_call_releases_the_lane_and_the_breaker_s_try() {
+    let mut bench = Bench::idle();
+    for _ in 0..5 {
+        bench.engine.breaker.failed(at(0).now, at(0).now, Die(0.0));
+    }
+    let effects = bench.engine.claim_once(at(100_000));
+    bench.take(effects);
+    let lane = Claimed { lease: Lease { until: at(130_000).now, ..claimed(b"lead").lease }, ..claimed(b"lead") };
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(100_001));
+    bench.tell("Begin", failed(), at(100_002));
+    assert!(bench.returns(1));
+    assert!(matches!(bench.outcome(), Outcome::Release { .. }));
+    bench.tell("Settle", done(), at(100_003));
+    let effects = bench.engine.claim_once(at(100_004));
+    bench.take(effects);
+    assert!(bench.names().contains(&"Claim".to_owned()), "another call may try: {:?}", bench.names());
+}
+
+#[test]
+fn a_settlement_that_fails_is_made_again_while_the_lease_lasts() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    bench.tell("Begin", done(), at(10));
+    bench.tell("create", unclear(), at(200));
+    bench.tell("Settle", failed(), at(210));
+    bench.tell("Wait(1s", Said::Woken, at(1_210));
+    bench.tell("Settle", failed(), at(29_500));
+    assert_eq!(bench.engine.attempts().count(), 0, "the lease is over, and the lane will be taken up again");
+}
+
+#[test]
+fn an_observation_that_fails_is_made_again() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    bench.tell("Begin", done(), at(10));
+    bench.tell("create", unclear(), at(200));
+    bench.tell("Observe", failed(), at(210));
+    bench.tell("Wait(1s", Said::Woken, at(1_210));
+    assert!(bench.names().iter().any(|name| name.starts_with("Observe")), "{:?}", bench.names());
+}
+
+#[test]
+fn a_bug_in_a_provider_ends_its_lane_and_nothing_else() {
+    let mut bench = Bench::claimed(b"panic", 5);
+    assert!(matches!(bench.outcome(), Outcome::Dead { upto: 1, .. }));
+    assert!(matches!(bench.reports[..], [Report::Bug]));
+    assert!(bench.returns(1));
+    bench.tell("Settle", done(), at(10));
+}
+
+#[test]
+fn a_sender_is_asked_three_times_at_most() {
+    let mut bench = Bench::claimed(b"notice", 5);
+    for _ in 0..3 {
+        bench.tell("LookUp", looked_up(400), at(50));
+    }
+    assert!(matches!(bench.outcome(), Outcome::Dead { .. }));
+}
+
+#[test]
+fn a_lead_that_is_found_was_told_what_its_create_said_and_no_more() {
+    let mut bench = Bench::idle();
+    let effects = bench.engine.claim_once(at(0));
+    bench.take(effects);
+    let mut lane = claimed(b"said 1");
+    let later = StoredEvent { seq: 2, received: at(9_000).now, ..lane.events[0].clone() };
+    lane.events.push(later);
+    lane.intent = Some(Intent { fence: 1, at: at(0).now, upto: 1 });
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(5));
+    let view = serde_json::json!({ "id": "lead_1", "externalRef": external_ref().as_str() });
+    let verdict = Verdict::Found { leads: vec![serde_json::from_value(view).unwrap()], total: None, next: None };
+    let found = Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() };
+    bench.tell("search", Said::Answered(found), at(200));
+    let told = bench.settlement().learned.told;
+    assert_eq!(told, Some(at(0).now - Duration::from_secs(100)), "the second event is not in Konektor yet");
+}
+
+#[test]
+fn an_answer_that_comes_twice_is_heard_once() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    let ticket = bench.tell("Begin", done(), at(10));
+    assert!(bench.engine.step(Input::Said(ticket, done()), at(11)).is_empty());
+    assert_eq!(bench.names(), ["create"]);
+}
+
+#[test]
+fn told_to_stop_who_waits_for_a_permit_gives_its_lane_back() {
+    let mut bench = Bench::idle();
+    let effects = bench.engine.start(at(0));
+    bench.take(effects);
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(claimed(b"notice")))))), at(5));
+    // A permit lies too long only if the lease is kept alive meanwhile.
+    for beat in 1..=3 {
+        bench.tell("Wait(10s", Said::Woken, at(beat * 10_000));
+        bench.tell("Heartbeat", Said::Told(Ok(Told::Lost(vec![]))), at(beat * 10_000 + 5));
+    }
+    bench.tell("LookUp", looked_up(200), at(31_000));
+    bench.tell("Fetched", done(), at(31_005));
+    bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::NotBefore(at(90_000).now)))), at(31_010));
+    let effects = bench.engine.step(Input::Stop, at(32_000));
+    bench.take(effects);
+    assert!(matches!(bench.outcome(), Outcome::Release { .. }));
+    bench.tell("Settle", done(), at(32_010));
+    bench.tell("Observe", Said::Told(Ok(Told::Done)), at(32_011));
+    bench.tell("Unsorted", Said::Told(Ok(Told::Unsorted(vec![]))), at(32_012));
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Nothing(None)))), at(32_013));
+    assert!(bench.engine.is_over(), "{:?}", bench.engine.waiting);
+}
+
+#[test]
+fn a_lost_lease_is_not_called_under() {
+    let mut bench = Bench::idle();
+    let effects = bench.engine.start(at(0));
+    bench.take(effects);
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(claimed(b"notice")))))), at(5));
+    bench.tell("Wait(10s", Said::Woken, at(10_000));
+    bench.tell("Heartbeat", Said::Told(Ok(Told::Lost(vec![claimed(b"notice").lease]))), at(10_005));
+    bench.tell("LookUp", looked_up(200), at(10_010));
+    bench.tell("Fetched", done(), at(10_015));
+    assert!(matches!(bench.outcome(), Outcome::Release { .. }));
+}
