@@ -70,6 +70,8 @@ pub(super) struct Lane {
     pub(super) cleared: Option<Timestamp>,
     /// By the senders' clocks, the newest word that has been delivered.
     pub(super) told: Option<Timestamp>,
+    /// An earlier lane of this lead, which knew it, was forgotten.
+    pub(super) forgotten: bool,
 }
 
 /// Where a lane stands.
@@ -171,6 +173,7 @@ impl Lane {
             delivered: 0,
             cleared: None,
             told: None,
+            forgotten: false,
         }
     }
 
@@ -250,7 +253,7 @@ impl Lane {
                 self.negatives = 0;
                 false
             }
-            Some(_) | None => doubt.look,
+            Some(_) | None => doubt.look || self.forgotten,
         }
     }
 

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::{Attempt, EventState, Options, Undelivered};
 use crate::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
+use crate::domain::external_ref::ExternalRef;
 
 /// The longest time that an id is remembered, whatever a source asks for: keeps the arithmetic of times in range.
 const FOR_EVER: Duration = Duration::from_hours(24 * 3650);
@@ -87,6 +89,13 @@ pub(super) fn whole_id(source: &SourceName, request_id: &str, place: u64) -> Eve
 /// The name that an event goes by once its own id may be used again by a new one.
 pub(super) fn retired_id(source: &SourceName, id: EventId, seq: u64) -> EventId {
     EventId::of(source, &[b"earlier", id.as_bytes(), &seq.to_be_bytes()])
+}
+
+/// What is kept of a lead that was forgotten: enough to know it again, and nothing of whose it was.
+pub(super) fn trace(external_ref: &ExternalRef) -> [u8; 16] {
+    let mut trace = [0; 16];
+    trace.copy_from_slice(&Sha256::digest(external_ref.as_str())[..16]);
+    trace
 }
 
 /// What a webhook weighs against the cap.

@@ -34,6 +34,8 @@ pub(super) struct Model {
     /// Leads to be searched for once more, and when.
     pub(super) to_verify: BTreeMap<ExternalRef, Timestamp>,
     pub(super) incidents: BTreeMap<ExternalRef, Incident>,
+    /// Traces of the leads that were forgotten.
+    pub(super) forgotten: BTreeSet<[u8; 16]>,
     pub(super) sources: BTreeSet<SourceName>,
 }
 
@@ -75,6 +77,7 @@ impl Model {
         Self {
             to_verify: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
             options,
             time: Time::from(Timestamp::MIN),
             next_place: 1,
@@ -250,7 +253,8 @@ impl Model {
 
     pub(super) fn known(&mut self, external_ref: &ExternalRef, now: Timestamp) -> &mut Known {
         let forget = now + self.options.idle_retention;
-        let fresh = || Known { lane: Lane::new(), log: Vec::new(), forget };
+        let forgotten = self.forgotten.contains(&receipt::trace(external_ref));
+        let fresh = || Known { lane: Lane { forgotten, ..Lane::new() }, log: Vec::new(), forget };
         let known = self.lanes.entry(external_ref.clone()).or_insert_with(fresh);
         known.forget = forget;
         known

@@ -191,7 +191,9 @@ impl Model {
         idle.sort_unstable();
         idle.truncate(max);
         for (_, external_ref) in &idle {
-            self.lanes.remove(external_ref);
+            if self.lanes.remove(external_ref).is_some_and(|known| known.lane.lead_id.is_some()) {
+                self.forgotten.insert(receipt::trace(external_ref));
+            }
         }
         old.len() + idle.len()
     }

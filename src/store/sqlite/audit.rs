@@ -105,6 +105,7 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
         dead,
         parked,
         to_verify,
+        forgotten: _,
     }) = meta::<Counts>(conn, "counts", audit)?
     {
         let ledger = Ledger {

@@ -74,6 +74,9 @@ pub(super) struct Counts {
     /// Leads to be searched for once more.
     #[serde(default)]
     pub(super) to_verify: u64,
+    /// Leads that were forgotten.
+    #[serde(default)]
+    pub(super) forgotten: u64,
 }
 
 impl Counts {
@@ -93,6 +96,7 @@ impl Counts {
             dead: 0,
             parked: 0,
             to_verify: 0,
+            forgotten: 0,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, State, Wait};
-use crate::store::{Class, Intent, Undelivered, WorkerId};
+use crate::store::{Class, Intent, Undelivered, WorkerId, receipt};
 
 /// A lane, and how it lies in the file.
 pub(super) struct LaneRow {
@@ -41,6 +41,7 @@ impl LaneRow {
             delivered: count_at(row, 21)?,
             cleared: maybe_time_at(row, 22)?,
             told: maybe_time_at(row, 23)?,
+            forgotten: row.get(24)?,
         };
         let stored = Some((lane.state.clone(), Line::of(&lane)));
         Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
@@ -110,7 +111,11 @@ impl Db {
             return Ok(row);
         }
         let id = self.counts.next_lane;
-        Ok(LaneRow { id, external_ref: external_ref.clone(), lane: Lane::new(), stored: None })
+        let trace = receipt::trace(external_ref);
+        let forgotten =
+            self.counts.forgotten > 0 && self.cached(sql::HAS_TRACE)?.query_row([&trace[..]], |row| row.get(0))?;
+        let lane = Lane { forgotten, ..Lane::new() };
+        Ok(LaneRow { id, external_ref: external_ref.clone(), lane, stored: None })
     }
 
     pub(super) fn lane_with_id(&self, id: u64) -> Result<LaneRow, Error> {
@@ -157,6 +162,7 @@ impl Db {
             forget,
             lane.cleared.map(nanos),
             lane.told.map(nanos),
+            lane.forgotten,
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;

@@ -8,9 +8,10 @@ use super::db::Db;
 use super::sql;
 use super::values::{count, count_at, int, nanos, source_at, state_at, time, time_at};
 use crate::domain::event::SourceName;
+use crate::domain::external_ref::ExternalRef;
 use crate::store::gate::Line;
 use crate::store::lane::Rest;
-use crate::store::{Class, EventState, Queue, Seq, Stats};
+use crate::store::{Class, EventState, Queue, Seq, Stats, receipt};
 
 /// An event that was chosen to be moved.
 struct Chosen {
@@ -133,8 +134,21 @@ impl Db {
             self.counts.events[*state as usize] -= 1;
             self.counts.gone += 1;
         }
-        let lanes = self.cached(sql::EXPIRE_LANES)?.execute(values)?;
+        let lanes = self.forget_lanes(values)?;
         Ok(gone.len() + lanes)
+    }
+
+    /// Forgets idle lanes; of those that know their lead a trace is left, so that it is looked for before it is created.
+    fn forget_lanes(&mut self, values: [i64; 2]) -> Result<usize, Error> {
+        let lanes = self
+            .cached(sql::EXPIRE_LANES)?
+            .query_map(values, |row| Ok((ExternalRef::from_stored(row.get(0)?), row.get(1)?)))?
+            .collect::<Result<Vec<(ExternalRef, bool)>, Error>>()?;
+        for (external_ref, _) in lanes.iter().filter(|(_, is_known)| *is_known) {
+            let left = self.cached(sql::LEAVE_TRACE)?.execute([&receipt::trace(external_ref)[..]])?;
+            self.counts.forgotten += left as u64;
+        }
+        Ok(lanes.len())
     }
 
     pub(super) fn stats(&mut self, now: Timestamp) -> Result<Stats, Error> {

@@ -81,6 +81,7 @@ impl World {
             Ask::Begin(lease, _) => Some(lease.clone()),
             _ => None,
         };
+        self.remember();
         let told = ask.put(&self.store, &worker, wall).now_or_never().expect("memory answers at once");
         if let (Some(lease), Ok(Told::Fenced(Fenced::Done | Fenced::AlreadyDone))) = (begun, &told) {
             let now = self.now;

@@ -140,3 +140,8 @@ fn without_the_intent_a_lead_is_there_twice() {
 fn without_the_quiet_period_a_lead_is_there_twice() {
     assert!(wrong_without(Guard::Quiet).any(|wrong| wrong.contains("twice")));
 }
+
+#[test]
+fn a_store_that_forgets_without_knowing_it_makes_a_lead_twice() {
+    assert!(wrong_without(Guard::Doubt).any(|wrong| wrong.contains("twice")));
+}

@@ -102,7 +102,7 @@ impl Odds {
         let stall_every = every(Duration::from_secs(15), HOUR / 4);
         let revoke_every = every(Duration::from_mins(2), HOUR);
         let delete_every = every(Duration::from_mins(2), HOUR);
-        let lose_every = dice.chance(0.15).then(|| dice.time(Duration::from_secs(20)..HOUR));
+        let lose_every = dice.chance(0.15).then(|| dice.time(Duration::from_secs(20)..HOUR / 4));
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },

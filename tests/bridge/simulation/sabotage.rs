@@ -21,6 +21,8 @@ pub(super) enum Guard {
     Intent,
     /// A search that finds nothing proves nothing for a while.
     Quiet,
+    /// A store that has lost something knows it.
+    Doubt,
 }
 
 /// Stands between the engines and the store.
@@ -33,6 +35,11 @@ pub(super) struct Sabotage {
 impl Sabotage {
     pub(super) const fn of(takes: Guard) -> Self {
         Self { takes, fences: BTreeMap::new() }
+    }
+
+    /// Whether the store notices what it loses.
+    pub(super) fn notices_losses(&self) -> bool {
+        self.takes != Guard::Doubt
     }
 
     /// Whether a POST leaves under an intent; without it, what comes of that is to be seen.
@@ -48,7 +55,7 @@ impl Sabotage {
                 Ok(Ask::Settle(lease, settlement))
             }
             (Guard::Intent, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
-            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet, ask) => Ok(ask),
+            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet | Guard::Doubt, ask) => Ok(ask),
         }
     }
 
@@ -56,7 +63,7 @@ impl Sabotage {
     pub(super) fn waits(&self) -> Waits {
         match self.takes {
             Guard::Quiet => Waits { commit: Duration::ZERO, search: Duration::ZERO },
-            Guard::No | Guard::Fence | Guard::Intent => Waits { commit: T_COMMIT, search: L_SEARCH },
+            Guard::No | Guard::Fence | Guard::Intent | Guard::Doubt => Waits { commit: T_COMMIT, search: L_SEARCH },
         }
     }
 

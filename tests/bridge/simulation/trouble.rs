@@ -111,6 +111,16 @@ impl World {
         self.next_trouble(self.odds.delete_every, Happening::Delete);
     }
 
+    /// Keeps what the store is now, if it is to lose something without noticing.
+    pub(super) fn remember(&mut self) {
+        if self.odds.lose_every.is_some() && !self.sabotage.notices_losses() {
+            if self.before.len() == LOSES {
+                self.before.pop_front();
+            }
+            self.before.push_back(self.store.clone());
+        }
+    }
+
     /// What the store had acknowledged last is gone, and it knows. A webhook that went with it is nobody's: its sender has
     /// heard 200.
     pub(super) fn lose(&mut self) {
@@ -118,7 +128,13 @@ impl World {
             return;
         }
         let (count, now) = (1 + self.dice.index(LOSES), self.true_time());
-        let lost = self.store.lose_last(count, now);
+        let lost = match self.before.drain(self.before.len().saturating_sub(count)..).next() {
+            Some(before) => {
+                self.store = before;
+                count
+            }
+            None => self.store.lose_last(count, now),
+        };
         self.tell(|| format!("the store loses its last {lost} changes"));
         self.lost = Some(self.now);
         self.forget_what_is_lost();

@@ -1,7 +1,7 @@
 //! The world of one seed: several engines on one store, in front of one Konektor, in virtual time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) store: MemoryStore,
     /// When the store lost something last.
     pub(super) lost: Option<Duration>,
+    /// What it was before each of its last changes, where it is not to notice a loss.
+    pub(super) before: VecDeque<MemoryStore>,
     pub(super) konektor: Konektor,
     pub(super) hosts: Vec<Host>,
     pub(super) source: Source,
@@ -120,6 +122,7 @@ impl World {
             store: MemoryStore::that_may_lose(options, if odds.lose_every.is_some() { LOSES } else { 0 }),
             odds,
             lost: None,
+            before: VecDeque::new(),
             konektor: Konektor::default(),
             hosts,
             source: sender::source(),
@@ -236,6 +239,7 @@ impl World {
         let wall = self.true_time();
         let before = self.dice.chance(self.odds.store_before);
         if !before {
+            self.remember();
             let kept = self.store.keep(sender::webhook(&words, wall)).now_or_never().expect("memory answers at once");
             kept.expect("there is room");
             let host = self.dice.index(self.hosts.len());

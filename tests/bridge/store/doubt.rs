@@ -211,3 +211,20 @@ fn a_lease_from_before_a_loss_is_not_mistaken_for_one_from_after() {
         assert_eq!(bed.count(EventState::Pending).await, 1);
     });
 }
+
+#[test]
+fn a_lead_whose_lane_was_forgotten_is_looked_for_when_it_comes_back() {
+    on_every_backend(async |bed: Bed| {
+        bed.create("ann", "1").await;
+        bed.kill("bob", "2").await;
+        bed.store.discard(EventState::Dead, &everything(), 9, bed.now()).await.unwrap();
+        bed.pass(500 * 24 * 3600);
+        assert_eq!(bed.store.expire(9, bed.now()).await.unwrap(), 4, "two receipts and two lanes");
+        for (of, looks) in [("ann", true), ("bob", false), ("carl", false)] {
+            bed.arrive(of, of).await;
+            let claimed = bed.claim().await;
+            assert_eq!((claimed.lead_id.clone(), claimed.search_first), (None, looks), "{of}");
+            let _ = bed.settle(&claimed, done(of, upto(&claimed))).await;
+        }
+    });
+}

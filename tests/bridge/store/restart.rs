@@ -299,9 +299,10 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
         drop(bed);
         let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
         conn.execute_batch(
-            "DROP TABLE verify; DROP TABLE incident; DROP INDEX lane_parked;
+            "DROP TABLE verify; DROP TABLE incident; DROP TABLE forgotten; DROP INDEX lane_parked;
              ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
-             UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify')
+             ALTER TABLE lane DROP COLUMN forgotten;
+             UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify', '$.forgotten')
              WHERE name = 'counts';
              DELETE FROM meta WHERE name = 'runs'; INSERT INTO meta VALUES ('stopped', 'true');
              PRAGMA user_version = 1;",

@@ -39,7 +39,8 @@ CREATE TABLE lane (
     forget        INTEGER,              -- idle: when it may be forgotten
     log           TEXT,                 -- JSON: the last ten calls
     cleared       INTEGER,              -- when the last doubt was settled
-    told          INTEGER               -- by the senders' clocks, the newest word delivered
+    told          INTEGER,              -- by the senders' clocks, the newest word delivered
+    forgotten     INTEGER NOT NULL DEFAULT 0 -- an earlier lane, which knew the lead, was forgotten
 );
 CREATE INDEX lane_line ON lane (state, line, ord) WHERE state IN (1, 2);
 CREATE INDEX lane_due ON lane (state, due) WHERE due IS NOT NULL;
@@ -91,6 +92,11 @@ CREATE TABLE incident (
     lead_id TEXT NOT NULL,
     doubles TEXT NOT NULL,              -- JSON: the other ids
     seen    INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Traces of leads that were forgotten: half a hash of their reference.
+CREATE TABLE forgotten (
+    trace BLOB PRIMARY KEY
 ) WITHOUT ROWID;
 
 -- Sources that have ever been on.

@@ -1,6 +1,7 @@
 -- From version 1 to 2: what was settled after a doubt, whose words are late, what is to be verified, what is there twice.
 ALTER TABLE lane ADD COLUMN cleared INTEGER;
 ALTER TABLE lane ADD COLUMN told INTEGER;
+ALTER TABLE lane ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX lane_parked ON lane (id) WHERE state = 2 AND why = 3;
 
 CREATE TABLE verify (
@@ -14,6 +15,10 @@ CREATE TABLE incident (
     lead_id TEXT NOT NULL,
     doubles TEXT NOT NULL,
     seen    INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE forgotten (
+    trace BLOB PRIMARY KEY
 ) WITHOUT ROWID;
 
 -- What came in is counted from the beginning: as many as there must have been.
