@@ -37,17 +37,53 @@
 //!
 //! The two halves never import each other; `tests/bridge/house.rs` reads the `use` lines and fails when a line crosses.
 //!
+//! # As a library
+//!
+//! [`konektor::Api`] is Konektor's Agent API, typed: all its calls, within its rate limit, and nothing that it says lost.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use futures_util::TryStreamExt;
+//! use konektor_bridge::app::permits::{LocalPermits, Pace};
+//! use konektor_bridge::domain::status::Status;
+//! use konektor_bridge::konektor::wire::LeadBody;
+//! use konektor_bridge::konektor::{Api, LeadFilter};
+//! use secrecy::SecretString;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let sandbox = konektor_bridge::sandbox::start(konektor_bridge::sandbox::Settings::default())?;
+//! # let base = sandbox.url().parse()?;
+//! # let key = SecretString::from(konektor_bridge::sandbox::DEFAULT_KEY);
+//! // `base` is https://konektor.id; all that calls for one workspace shares its permits.
+//! let permits = Arc::new(LocalPermits::new(Pace::Prompt));
+//! let api = Api::new(&base, Arc::new(move || key.clone()), permits)?;
+//!
+//! let body = LeadBody { first_name: Some("Siti".into()), phone: Some("+6281200010002".into()), ..LeadBody::default() };
+//! let made = api.create(&body).await?;
+//! println!("{} (request {:?})", made.data.id, made.meta.request_id);
+//!
+//! let new = LeadFilter { status: Some(Status::New), ..LeadFilter::default() };
+//! let leads: Vec<_> = api.all_leads(new).try_collect().await?;
+//! assert_eq!(leads[0].id, made.data.id);
+//! # sandbox.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Invariants, and the tests that hold them
 //!
 //! 1. **A 2xx is sent only after the webhook is durable.** A record leaves the inbox only in the step that puts all its
 //!    items into lanes, or it, whole, among the dead letters. `tests/soak` kills the bridge at random moments and
-//!    counts; `tests/bridge/store` holds both backends to each step.
+//!    counts; `tests/power` cuts the power of its disk; `tests/bridge/store` holds both backends to each step.
 //! 2. **[`providers::Verified`] is made by verifying** and by nothing else but the inbox giving back what was verified;
 //!    splitting takes nothing else. A source without a secret is off. `tests/bridge/{fixtures,vectors,dialects}.rs`.
 //! 3. **The same event twice is one event**, decided in the atomic step that sorts.
 //!    `delivery::the_same_webhook_five_times_is_one_lead`.
-//! 4. **A claim is a lease with an end and a fence**; settling with a stale fence changes nothing. `tests/bridge/store`,
-//!    and without it `simulation::without_the_fence_it_is_noticed`.
+//! 4. **A claim is a lease with an end and a fence**; settling with a stale fence changes nothing.
+//!    `tests/bridge/store/fences.rs`; `broken.rs` there takes the check away and sees them fail, and so does
+//!    `simulation::without_the_fence_it_is_noticed`.
 //! 5. **Before a POST its intent is durable**; a lane with an open intent may search but not POST. A store that may have
 //!    forgotten one searches, too. `deliver::plan::tests::an_open_intent_is_searched_for_and_never_posted_over`,
 //!    `tests/bridge/reconciliation.rs`; `tests/bridge/simulation` plays several engines through whatever goes wrong, and
@@ -55,7 +91,7 @@
 //! 6. **A lane ends its events as delivered, withheld or dead**, and a dead letter has a reason a person can act on, its
 //!    attempts, and the sender's own bytes.
 //!    `delivery::a_refused_lead_is_a_dead_letter_that_can_be_repaired_and_replayed`.
-//! 7. **Pure modules do no I/O and ask no clock**: `domain`, `providers`, `konektor` but for its client, `deliver::engine`
+//! 7. **Pure modules do no I/O and ask no clock**: `domain`, `providers`, `konektor` but for its transport, `deliver::engine`
 //!    and all that it decides with, `store::{lane, limit}`. `tests/bridge/house.rs`, `.clippy.toml`.
 //! 8. **Personal data is in the store and on the wire to Konektor**, nowhere else: every type that holds it has a
 //!    `Debug` that does not show it, and errors say where, never what.

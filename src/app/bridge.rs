@@ -17,7 +17,7 @@ use crate::domain::event::SourceName;
 use crate::domain::region::Region;
 use crate::domain::rules::Value;
 use crate::http::Running;
-use crate::konektor::client::Client;
+use crate::konektor::Client;
 use crate::metrics::Metrics;
 use crate::providers::{Registry, SourceState};
 use crate::store::Store;

@@ -12,10 +12,12 @@ use url::Url;
 use super::failure::BadUsage;
 use super::local::{self, below};
 use crate::config::Settings;
-use crate::ops::wire::{Event, EventPage, Failure, ListQuery, Moved, Which};
+use crate::ops::wire::{Audit, AuditQuery, Event, EventPage, Failure, ListQuery, Moved, Which};
 
 /// Longest time for one request: moving a thousand events takes a fraction of it.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time for one step of an audit: its first reads all that the store holds.
+const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
 /// The most events on a page of the admin API.
 const PAGE: usize = 1000;
 
@@ -71,6 +73,11 @@ impl Admin {
                 return Ok((events, query.cursor.is_some()));
             }
         }
+    }
+
+    /// One step of looking through the store: after `cursor`, or the first.
+    pub(super) async fn audit(&self, cursor: Option<String>) -> anyhow::Result<Audit> {
+        self.read(self.http.get(self.url(&["audit"])).query(&AuditQuery { cursor }).timeout(AUDIT_TIMEOUT)).await
     }
 
     /// Moves everything that `which` names, however many requests it takes, and counts.

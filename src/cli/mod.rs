@@ -3,6 +3,7 @@
 //! One file per command. Results go to standard output; an error is one sentence on standard error that says what to do.
 
 mod admin;
+mod api;
 mod check;
 mod config;
 mod dead_letters;
@@ -70,6 +71,8 @@ enum Command {
     Stats(stats::Args),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
+    #[command(subcommand)]
+    Api(api::Command),
     Healthcheck(healthcheck::Args),
     Config(config::Args),
 }
@@ -122,6 +125,7 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Stats(args) => stats::run(args, context).await,
         Command::Pause(args) => pause::pause(args, context).await,
         Command::Resume(args) => pause::resume(args, context).await,
+        Command::Api(command) => api::run(command, context).await,
         Command::Healthcheck(args) => healthcheck::run(args, context).await,
         Command::Config(args) => config::run(args, context),
     }

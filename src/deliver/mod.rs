@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::domain::event::SourceName;
 use crate::domain::region::Region;
 use crate::domain::rules::Value;
-use crate::konektor::client::Client;
+use crate::konektor::Client;
 use crate::metrics::Metrics;
 use crate::providers::Source;
 use crate::store::{Options, Store, StoreError, WorkerId};

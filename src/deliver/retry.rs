@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::LEASE_MARGIN;
-use crate::konektor::client::CALL_TIMEOUT;
+use crate::konektor::CALL_TIMEOUT;
 
 /// A call leaves at most this long after it was decided, and a POST after its intent was written (assumption A4).
 pub(super) const SENT_WITHIN: Duration = Duration::from_secs(5);

@@ -1,8 +1,26 @@
-//! Konektor's Agent API: what we ask, and what the answers mean. Pure, but for [`client`].
+//! Konektor's Agent API: what we ask, and what the answers mean.
 //!
-//! Source of every path, field and code: Agent API 2.2.0.
+//! There are two ways in, over one transport, one set of [`wire`] shapes and one table of statuses ([`Refused`]):
+//!
+//! - [`Api`], the typed client: one method a call, for the command line and for whoever uses this crate as a library. A
+//!   call waits for its permit ([`Permits`]), gives a [`Reply`] or an [`ApiError`], and is made once.
+//! - [`Client`], for delivery, which plans its calls one by one and has to know what each answer proves: a [`Request`]
+//!   gives an [`Answer`] with a [`Verdict`].
+//!
+//! What Konektor says is kept: words that are newer than this program ([`wire::Word`]), amounts digit by digit
+//! ([`wire::Money`]), and the JSON itself ([`Reply::json`]). What is sent holds published words only.
+//!
+//! Pure, but for the transport and its two callers. Source of every path, field and code: Agent API 2.2.0.
 
-pub mod client;
+mod api;
+mod call;
+mod client;
+mod judge;
+mod permits;
+mod query;
+mod refused;
+mod transport;
+mod walk;
 pub mod wire;
 
 use std::time::Duration;
@@ -10,7 +28,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::lead::LeadId;
-use wire::{LeadBody, LeadView, Workspace};
+use wire::{Cursor, LeadBody, LeadView, Workspace};
+
+pub use self::api::{Api, ApiError, Reply, Writing};
+pub use self::call::Scope;
+pub use self::client::Client;
+pub use self::judge::judge;
+pub use self::permits::{Heard, Permit, Permits};
+pub use self::query::{LeadFilter, ListQuery, Period, Place, SortBy, SortOrder};
+pub use self::refused::{FieldError, Refused};
+pub use self::transport::{CALL_TIMEOUT, ClientError, KeyOf};
 
 /// One call.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +53,7 @@ pub enum Request {
         /// The text, at most 200 characters.
         text: String,
         /// The `next` of the page before; `None` for the first.
-        cursor: Option<String>,
+        cursor: Option<Cursor>,
     },
     /// The cheapest call that shows whether the key is accepted: `GET /leads?limit=1`.
     Probe,
@@ -78,8 +105,10 @@ pub enum Verdict {
     Found {
         /// Its leads.
         leads: Vec<LeadView>,
-        /// Where the next page is; `None` at the end.
-        next: Option<String>,
+        /// How many there are on all pages, where that is told.
+        total: Option<u64>,
+        /// Where the next page is, if there may be one.
+        next: Option<Cursor>,
     },
     /// The call was allowed (probe).
     Allowed,
@@ -127,21 +156,6 @@ impl Verdict {
     }
 }
 
-/// One field that Konektor refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// The field's name on the wire.
-    pub field: String,
-    /// Konektor's words, without anything that looks like personal data.
-    pub message: String,
-}
-
-impl std::fmt::Display for FieldError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
-}
-
 /// The rate-limit headers of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RateLimit {
@@ -153,4 +167,15 @@ pub struct RateLimit {
     pub reset: Option<Timestamp>,
     /// How long to wait after a 429.
     pub retry_after: Option<Duration>,
+}
+
+/// What an answer tells beside its data.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// Konektor's `X-Request-Id`, for its support.
+    pub request_id: Option<String>,
+    /// The rate-limit headers.
+    pub rate: RateLimit,
+    /// What time it was for Konektor.
+    pub date: Option<Timestamp>,
 }

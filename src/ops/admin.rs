@@ -9,12 +9,12 @@ use strum::VariantArray;
 
 use super::Parts;
 use super::fault::Fault;
-use super::wire::{self, ListQuery, PauseState, Which};
+use super::wire::{self, AuditQuery, ListQuery, PauseState, Which};
 use crate::domain::event::{DeadReason, EventId, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::http;
 use crate::providers::{Configured, SourceState};
-use crate::store::{EventFilter, EventQuery, EventState, PauseReason, Selector};
+use crate::store::{self, EventFilter, EventQuery, EventState, PauseReason, Selector};
 
 /// The state of dead letters.
 pub(super) const DEAD: EventState = EventState::Dead;
@@ -27,6 +27,8 @@ const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1000;
 /// Events that one request moves at most, so that none holds up what is being kept.
 const MOVE_AT_ONCE: usize = 1000;
+/// Lanes that one request looks through.
+const AUDIT_AT_ONCE: usize = 1000;
 
 pub(super) async fn stats(parts: &Parts) -> Result<HttpResponse, Fault> {
     Ok(ok(&wire::Stats::from(parts.store.stats(parts.clock.now()).await?)))
@@ -47,6 +49,16 @@ fn source(parts: &Parts, name: &SourceName, configured: &Configured) -> wire::So
     wire::Source { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing }
 }
 
+/// One step of looking through the store.
+pub(super) async fn audit(parts: &Parts, query: &str) -> Result<HttpResponse, Fault> {
+    let AuditQuery { cursor } = read_query(query)?;
+    let audit = parts.store.audit(place(cursor)?, AUDIT_AT_ONCE, parts.clock.now()).await?;
+    for store::Flaw { rule, says, .. } in &audit.flaws {
+        tracing::error!(%rule, says, "the store does not agree with itself");
+    }
+    Ok(ok(&wire::Audit::from(audit)))
+}
+
 /// Events in `state`, or in the one that the query names.
 pub(super) async fn events(parts: &Parts, query: &str, state: Option<EventState>) -> Result<HttpResponse, Fault> {
     let ListQuery { limit, cursor, state: asked, source, reason, since, until, lead } = read_query(query)?;
@@ -54,8 +66,7 @@ pub(super) async fn events(parts: &Parts, query: &str, state: Option<EventState>
         return Err(Fault::request("state: this list has only one; leave it out, or ask for /admin/v1/events"));
     }
     let limit = page_size(limit)?;
-    let cursor = cursor.map(|cursor| cursor.parse().map_err(|_| Fault::request("cursor: not one of ours")));
-    let before = cursor.transpose()?;
+    let before = place(cursor)?;
     let filter = filter(Which { source, reason, since, until, lead, ..Which::default() })?;
     let page = parts.store.events(EventQuery { state: state.or(asked), filter, limit, before }).await?;
     Ok(ok(&wire::EventPage::from(page)))
@@ -154,6 +165,11 @@ fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Fault> {
     let times = "times are written as 2026-11-20T00:00:00Z";
     let read = Query::<T>::from_query(query).map_err(|error| Fault::request(format!("{error}; {times}")));
     read.map(Query::into_inner)
+}
+
+/// The place that a cursor names.
+fn place(cursor: Option<String>) -> Result<Option<u64>, Fault> {
+    cursor.map(|cursor| cursor.parse().map_err(|_| Fault::request("cursor: not one of ours"))).transpose()
 }
 
 /// What a body says is to be moved. Nothing said is a mistake, not everything.

@@ -39,6 +39,44 @@ pub struct ListQuery {
     pub lead: Option<String>,
 }
 
+/// Query of an audit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditQuery {
+    /// The `next` of the answer before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// One step of looking through the store. Ask again while there is a `next`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// What cannot be, at most 100.
+    pub flaws: Vec<Flaw>,
+    /// Lanes looked at in this step.
+    pub lanes: u64,
+    /// Events looked at in this step.
+    pub events: u64,
+    /// The `cursor` of the next step; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Something in the store that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flaw {
+    /// What is broken.
+    pub rule: store::Rule,
+    /// Of which lead (`externalRef`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<String>,
+    /// Of which event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// What is wrong.
+    pub says: String,
+}
+
 /// Which dead letters or withheld events to move: `ids`, or conditions that all must hold, or `all`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -344,6 +382,20 @@ pub struct Lane {
 impl From<store::Moved> for Moved {
     fn from(moved: store::Moved) -> Self {
         Self { count: moved.count, more: moved.more }
+    }
+}
+
+impl From<store::Audit> for Audit {
+    fn from(audit: store::Audit) -> Self {
+        let store::Audit { flaws, lanes, events, next } = audit;
+        Self { flaws: flaws.into_iter().map(Flaw::from).collect(), lanes, events, next: next.map(|id| id.to_string()) }
+    }
+}
+
+impl From<store::Flaw> for Flaw {
+    fn from(flaw: store::Flaw) -> Self {
+        let store::Flaw { rule, lead, event, says } = flaw;
+        Self { rule, lead: lead.map(|lead| lead.to_string()), event: event.map(|id| id.to_string()), says }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The sandbox's own calls, under `/sandbox`: faults, ledger, leads, Graph overrides, reset. They ask for no key.
+//! The sandbox's own calls, under `/sandbox`: faults, ledger, leads, Graph overrides, reset. They ask for no key. Those for
+//! workspaces and what is in them are in `manage.rs`.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError, web};
@@ -6,10 +7,11 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::agent::lead::WholeLead;
 use super::faults::{Faults, FaultsError};
 use super::graph::Override;
-use super::page::Part;
-use super::wire;
+use super::manage;
+use super::records::page::Part;
 use super::world::World;
 
 /// Puts the routes in place.
@@ -21,18 +23,25 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         .route("/sandbox/leads/{id}", web::delete().to(delete_lead))
         .route("/sandbox/graph/{id}", web::put().to(set_override))
         .route("/sandbox/graph/{id}", web::delete().to(remove_override))
-        .route("/sandbox/reset", web::post().to(reset));
+        .route("/sandbox/reset", web::post().to(reset))
+        .configure(manage::configure);
 }
 
 /// Why one of these calls is not done.
 #[derive(Debug, thiserror::Error)]
-enum AdminError {
+pub(super) enum AdminError {
     #[error("the body cannot be read: {0}")]
     Body(#[from] serde_json::Error),
     #[error(transparent)]
     Faults(#[from] FaultsError),
     #[error("there is no such lead, or it is deleted already")]
     NoLead,
+    #[error("there is no such workspace; GET /sandbox/workspaces lists them")]
+    NoWorkspace,
+    #[error("webhooks can be sent to an http or https URL only")]
+    Url,
+    #[error("the workspace has leads already; made-up ones are for an empty one")]
+    NotEmpty,
     #[error("the sandbox's database failed: {0}")]
     Database(#[from] rusqlite::Error),
     #[error("the sandbox is stopping")]
@@ -42,8 +51,9 @@ enum AdminError {
 impl ResponseError for AdminError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Body(_) | Self::Faults(_) => StatusCode::BAD_REQUEST,
-            Self::NoLead => StatusCode::NOT_FOUND,
+            Self::Body(_) | Self::Faults(_) | Self::Url => StatusCode::BAD_REQUEST,
+            Self::NoLead | Self::NoWorkspace => StatusCode::NOT_FOUND,
+            Self::NotEmpty => StatusCode::CONFLICT,
             Self::Database(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -74,14 +84,14 @@ async fn ledger(part: web::Query<Part>, world: web::Data<World>) -> Result<HttpR
 
 /// Every lead, deleted ones included, with its `externalRef`, oldest first.
 async fn leads(part: web::Query<Part>, world: web::Data<World>) -> Result<HttpResponse, AdminError> {
-    let leads = web::block(move || world.leads().all(part.into_inner())).await??;
-    Ok(HttpResponse::Ok().json(leads.iter().map(wire::bare).collect::<Vec<_>>()))
+    let leads = web::block(move || world.records().all(part.into_inner())).await??;
+    Ok(HttpResponse::Ok().json(leads.iter().map(WholeLead::bare).collect::<Vec<_>>()))
 }
 
 /// Deletes a lead softly, as a person would in Konektor's dashboard.
 async fn delete_lead(id: web::Path<String>, world: web::Data<World>) -> Result<HttpResponse, AdminError> {
     let now = world.clock.now();
-    let deleted = web::block(move || world.leads().delete(&id, now)).await??;
+    let deleted = web::block(move || world.records().delete(&id, now)).await??;
     if deleted { Ok(HttpResponse::NoContent().finish()) } else { Err(AdminError::NoLead) }
 }
 
@@ -103,7 +113,7 @@ async fn reset(world: web::Data<World>) -> Result<HttpResponse, AdminError> {
 }
 
 /// Reads an object. (By itself serde would also take a list of a struct's values.)
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminError> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, AdminError> {
     let object: Map<String, Value> = serde_json::from_slice(body)?;
     Ok(serde_json::from_value(Value::Object(object))?)
 }

@@ -8,11 +8,12 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
-use strum::Display;
 
-use super::fields::Field;
+use super::agent::calls::Kind;
+use super::agent::conversions::Ending;
+use super::agent::fields::Field;
+use super::agent::wire::Answer;
 use super::rate::RateModel;
-use super::wire::Answer;
 
 /// The faults in force. As JSON, durations are written `250ms`, `1.5s`, `2m`; what is left out is off.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -26,9 +27,9 @@ pub struct Faults {
     pub answer_latency: Duration,
     /// How often a call is answered 500 without anything being committed.
     pub error_rate: Chance,
-    /// How often a create or update is committed and the connection then cut without an answer.
+    /// How often a create, update or ticket is committed and the connection then cut without an answer.
     pub lost_answer_rate: Chance,
-    /// How often a create or update is committed and then answered 500.
+    /// How often a create, update or ticket is committed and then answered 500.
     pub commit_then_500_rate: Chance,
     /// How long after its creation a lead is not yet found by the list, with or without a search.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
@@ -41,6 +42,10 @@ pub struct Faults {
     pub daily_limit: Option<u32>,
     /// A field that is refused with 400 whenever a create or update carries it.
     pub reject_field: Option<Field>,
+    /// How often a conversion that begins to be sent on will fail.
+    pub conversion_failed_rate: Chance,
+    /// How often it will get through in part only.
+    pub conversion_partial_rate: Chance,
     /// Faults for the next calls only, taken in order, before any rate is asked.
     pub next: Vec<Next>,
 }
@@ -78,14 +83,12 @@ impl Next {
 /// The calls a [`Next`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the words say it")]
 pub enum On {
+    /// All of them.
     Any,
-    List,
-    Get,
-    Create,
-    Update,
-    Workspace,
+    /// Those of one kind, such as `create`.
+    #[serde(untagged)]
+    Call(Kind),
 }
 
 /// What goes wrong with one call.
@@ -105,26 +108,11 @@ pub enum Mishap {
     Answer(Answer),
 }
 
-/// The calls of the Agent API that the sandbox knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Display)]
-#[strum(serialize_all = "snake_case")]
-pub(super) enum Kind {
-    List,
-    Get,
-    Create,
-    Update,
-    Workspace,
-}
-
 impl On {
     fn strikes(self, kind: Kind) -> bool {
         match self {
             Self::Any => true,
-            Self::List => kind == Kind::List,
-            Self::Get => kind == Kind::Get,
-            Self::Create => kind == Kind::Create,
-            Self::Update => kind == Kind::Update,
-            Self::Workspace => kind == Kind::Workspace,
+            Self::Call(struck) => struck == kind,
         }
     }
 }
@@ -220,13 +208,24 @@ impl Mishaps {
         if self.happens(self.faults.error_rate) {
             return Some(Mishap::Error);
         }
-        match kind {
-            Kind::List | Kind::Get | Kind::Workspace => None,
-            Kind::Create | Kind::Update if self.happens(self.faults.commit_then_500_rate) => {
-                Some(Mishap::CommitThen500)
-            }
-            Kind::Create | Kind::Update if self.happens(self.faults.lost_answer_rate) => Some(Mishap::LostAnswer),
-            Kind::Create | Kind::Update => None,
+        // What reads commits nothing that an answer could lose.
+        if !matches!(kind, Kind::Create | Kind::Update | Kind::Ticket) {
+            return None;
+        }
+        if self.happens(self.faults.commit_then_500_rate) {
+            return Some(Mishap::CommitThen500);
+        }
+        self.happens(self.faults.lost_answer_rate).then_some(Mishap::LostAnswer)
+    }
+
+    /// How a conversion that begins now will end.
+    pub(super) fn ending(&mut self) -> Ending {
+        if self.happens(self.faults.conversion_failed_rate) {
+            Ending::Failed
+        } else if self.happens(self.faults.conversion_partial_rate) {
+            Ending::Partial
+        } else {
+            Ending::Synced
         }
     }
 
@@ -274,6 +273,7 @@ mod tests {
             "latency": "250ms", "answer_latency": "1s", "error_rate": 0.25, "lost_answer_rate": 1,
             "commit_then_500_rate": 0.5, "search_lag": "1m 30s", "rate_limit": {"model": "sliding_log", "per_minute": 10},
             "revoke_key": "kk_1", "daily_limit": 3, "reject_field": "adPlatform",
+            "conversion_failed_rate": 0.5, "conversion_partial_rate": 1,
             "next": [
                 {"on": "create", "times": 2, "then": "commit_then_500"},
                 {"on": "any", "then": {"answer": {"status": 503, "headers": {"Retry-After": "9"}, "body": "<html>"}}},
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_description_shows_every_fault_as_it_is_taken() {
-        let shown: Vec<&str> = include_str!("skill.md").split("```json\n").skip(1).collect();
+        let shown: Vec<&str> = include_str!("agent/skill.md").split("```json\n").skip(1).collect();
         let json = |at: usize| serde_json::from_str(shown[at].split("```").next().unwrap()).unwrap();
         let faults: serde_json::Value = json(0);
         let every = serde_json::to_value(Faults::default()).unwrap();
@@ -333,7 +333,7 @@ mod tests {
     fn faults_for_the_next_calls_strike_their_kind_in_order_and_end() {
         let next = |on, times, then| Next { on, times: NonZeroU32::new(times).unwrap(), then };
         let faults = Faults {
-            next: vec![next(On::Create, 2, Mishap::LostAnswer), next(On::Any, 1, Mishap::Cut)],
+            next: vec![next(On::Call(Kind::Create), 2, Mishap::LostAnswer), next(On::Any, 1, Mishap::Cut)],
             ..Faults::default()
         };
         let mut mishaps = Mishaps::new(faults, 1);
@@ -351,6 +351,16 @@ mod tests {
         assert_ne!(run(7), run(8));
         let struck = run(7).iter().filter(|mishap| mishap.is_some()).count();
         assert!((30..90).contains(&struck), "about 60 of 200, not {struck}");
+    }
+
+    #[test]
+    fn conversions_end_well_unless_they_are_told_otherwise() {
+        let mut mishaps = Mishaps::new(Faults::default(), 1);
+        assert_eq!(mishaps.ending(), Ending::Synced);
+        mishaps.faults.conversion_partial_rate = Chance::ALWAYS;
+        assert_eq!(mishaps.ending(), Ending::Partial);
+        mishaps.faults.conversion_failed_rate = Chance::ALWAYS;
+        assert_eq!(mishaps.ending(), Ending::Failed);
     }
 
     #[test]

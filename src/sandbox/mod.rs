@@ -1,34 +1,37 @@
-//! A local Konektor for demos, development and tests: the leads of the Agent API, with faults to order, and a stand-in
-//! for the Meta Graph API.
+//! A local Konektor for demos, development and tests: the whole Agent API, with faults to order, and a stand-in for the
+//! Meta Graph API.
 //!
 //! It knows the contract and nothing of our client, so that neither can hide the other's mistakes.
 //!
 //! ```text
-//! /api/v2/agent/…           the Agent API: leads, workspace, SKILL.md
+//! /api/v2/agent/…           the Agent API
 //! /graph/{version}/{id}     one lead ads lead, made up from its id
 //! /sandbox/faults           GET, PUT: what goes wrong
 //! /sandbox/ledger           GET: every commit, and counts of calls
 //! /sandbox/leads            GET: every lead in full;  DELETE /sandbox/leads/{id}: soft delete
 //! /sandbox/graph/{id}       PUT, DELETE: what the Graph stand-in answers for an id
+//! /sandbox/workspaces       GET: all, with their keys;  PUT /sandbox/workspaces/{name}: make or change one
+//! /sandbox/keys/{token}     PUT: make, change or revoke a key
+//! /sandbox/conversions/fail POST: conversions fail
+//! /sandbox/seed             POST: fill a workspace with made-up leads
+//! /sandbox/tickets          GET: support tickets
+//! /sandbox/webhooks         GET: what became of Konektor's own webhooks
 //! /sandbox/reset            POST: back to the beginning
+//! /openapi.json             GET: the Agent API described
 //! ```
 
 mod admin;
-mod call;
+mod agent;
 mod faults;
-mod fields;
 mod graph;
-mod graph_lead;
-mod keys;
-mod leads;
-mod ledger;
-mod page;
-mod query;
+mod manage;
+mod notices;
 mod rate;
+mod records;
+mod registry;
 mod routes;
+mod seed;
 mod settings;
-mod wire;
-mod work;
 mod world;
 
 use std::io;
@@ -36,14 +39,19 @@ use std::net::SocketAddr;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, web};
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
 
+pub use self::agent::calls::Kind;
+pub use self::agent::fields::Field;
+pub use self::agent::wire::Answer;
 pub use self::faults::{Chance, Faults, FaultsError, Mishap, Next, On, RateLimit};
-pub use self::fields::Field;
 pub use self::graph::{GraphError, GraphPlay, Override};
-pub use self::ledger::{Calls, Deed, Entry, Ledger};
-pub use self::rate::RateModel;
-pub use self::settings::{DEFAULT_KEY, Database, GraphSettings, Key, Plan, Scope, Settings, Workspace};
-pub use self::wire::Answer;
+pub use self::rate::{Limiter, Passage, Quota, RateModel};
+use self::records::Records;
+pub use self::records::ledger::{Calls, Deed, Entry, Ledger};
+pub use self::seed::Seeding;
+pub use self::settings::{DEFAULT_KEY, Database, GraphSettings, Key, Plan, Scope, Settings, Subscriber, Workspace};
 use self::world::World;
 
 /// Why a sandbox does not start.
@@ -55,6 +63,9 @@ pub enum StartError {
     /// A key would open two doors.
     #[error("two keys of the sandbox have the same token; give each its own")]
     SameToken,
+    /// Made-up leads are for an empty workspace.
+    #[error("the workspace has leads already; give another file for made-up ones")]
+    NotEmpty,
     /// A fault cannot be played.
     #[error("the sandbox's faults cannot be played: {0}")]
     Faults(#[from] FaultsError),
@@ -76,6 +87,7 @@ pub enum StartError {
 pub struct Running {
     address: SocketAddr,
     server: ServerHandle,
+    courier: JoinHandle<()>,
 }
 
 impl Running {
@@ -100,6 +112,7 @@ impl Running {
     /// Stops at once: calls that are under way get no answer.
     pub async fn stop(self) {
         self.server.stop(false).await;
+        self.courier.abort();
     }
 }
 
@@ -112,7 +125,8 @@ impl Running {
 /// Outside a tokio runtime.
 pub fn start(settings: Settings) -> Result<Running, StartError> {
     let listen = settings.listen;
-    let world = web::Data::new(World::new(settings)?);
+    let (world, courier) = World::new(settings)?;
+    let world = web::Data::new(world);
     let failed = |source| StartError::Listen { address: listen, source };
     let server = HttpServer::new(move || App::new().app_data(world.clone()).configure(routes::configure))
         .workers(1)
@@ -123,5 +137,18 @@ pub fn start(settings: Settings) -> Result<Running, StartError> {
     let server = server.run();
     let handle = server.handle();
     tokio::spawn(server);
-    Ok(Running { address, server: handle })
+    Ok(Running { address, server: handle, courier: tokio::spawn(courier.run()) })
+}
+
+/// Puts `workspace` and made-up leads for it into `database`, as of `now`. Blocks while SQLite works.
+///
+/// # Errors
+/// When the workspace has leads already, or the database cannot be opened.
+pub fn seed(database: &Database, workspace: &Workspace, seeding: Seeding, now: Timestamp) -> Result<(), StartError> {
+    let mut records = Records::open(database, seeding.seed)?;
+    records.establish(std::slice::from_ref(workspace))?;
+    if !records.is_empty(&workspace.name)? {
+        return Err(StartError::NotEmpty);
+    }
+    Ok(records.plant(&workspace.name, seeding.leads(now, &workspace.time_zone))?)
 }

@@ -31,18 +31,18 @@ pub enum RateModel {
 
 /// What the `X-RateLimit-*` headers say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Quota {
+pub struct Quota {
     /// Requests a minute.
-    pub(super) limit: u32,
+    pub limit: u32,
     /// Requests left now.
-    pub(super) remaining: u32,
+    pub remaining: u32,
     /// When there is more, in Unix seconds, rounded up: the window's end, the oldest request's leaving, the full bucket.
-    pub(super) reset: i64,
+    pub reset: i64,
 }
 
 /// Whether a request may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Passage {
+pub enum Passage {
     /// It was counted.
     Open,
     /// It was not; seconds to wait, at least 1.
@@ -51,7 +51,7 @@ pub(super) enum Passage {
 
 /// One workspace's counter. Instants inside are Unix milliseconds.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub struct Limiter {
     limit: u32,
     count: Count,
 }
@@ -78,7 +78,8 @@ enum Count {
 
 impl Limiter {
     /// A limiter that has seen nothing.
-    pub(super) fn new(model: RateModel, limit: NonZeroU32) -> Self {
+    #[must_use]
+    pub fn new(model: RateModel, limit: NonZeroU32) -> Self {
         let limit = limit.get();
         let count = match model {
             RateModel::FixedWindow => Count::Aligned { end: 0, used: 0 },
@@ -90,7 +91,7 @@ impl Limiter {
     }
 
     /// Another limit, or another way to count. What was counted stays when the way stays.
-    pub(super) fn change(&mut self, model: RateModel, limit: NonZeroU32) {
+    pub fn change(&mut self, model: RateModel, limit: NonZeroU32) {
         if self.model() == model {
             self.limit = limit.get();
         } else {
@@ -99,7 +100,7 @@ impl Limiter {
     }
 
     /// Counts one request at `now`, unless there are too many.
-    pub(super) fn pass(&mut self, now: Timestamp) -> (Passage, Quota) {
+    pub fn pass(&mut self, now: Timestamp) -> (Passage, Quota) {
         let now = now.as_millisecond();
         self.catch_up(now);
         let passage = if self.remaining() > 0 {
@@ -112,7 +113,7 @@ impl Limiter {
     }
 
     /// What the headers say at `now`, without counting anything.
-    pub(super) fn quota(&mut self, now: Timestamp) -> Quota {
+    pub fn quota(&mut self, now: Timestamp) -> Quota {
         let now = now.as_millisecond();
         self.catch_up(now);
         self.quota_at(now)

@@ -14,9 +14,10 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::admin;
-use super::call::{BadBody, Call, Target};
+use super::agent::call::{BadBody, Call, Target};
+use super::agent::openapi;
+use super::agent::wire::{Answer, Refusal};
 use super::graph::GraphCall;
-use super::wire::{Answer, Refusal};
 use super::world::{Admission, Outcome, World};
 
 /// The longest body that is read. The largest lead the contract allows stays far below it.
@@ -26,13 +27,19 @@ const BODY_LIMIT: usize = 1024 * 1024;
 pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.route("/api/v2/agent/SKILL.md", web::get().to(skill))
         .route("/api/v2/agent/{path:.*}", web::to(agent))
+        .route("/openapi.json", web::get().to(description))
         .route("/graph/{version}/{id}", web::get().to(graph))
         .configure(admin::configure);
 }
 
 /// The one public call: no key, no headers of ours.
 async fn skill() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/markdown; charset=utf-8").body(include_str!("skill.md"))
+    HttpResponse::Ok().content_type("text/markdown; charset=utf-8").body(include_str!("agent/skill.md"))
+}
+
+/// The Agent API described, for tools.
+async fn description() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(openapi::document())
 }
 
 /// Any other call of the Agent API. It is played in a task of its own, so that a caller who gives up does not stop it: a
@@ -54,13 +61,13 @@ async fn agent(request: HttpRequest, payload: web::Payload, world: web::Data<Wor
 /// Only a call that is let in is held back by a latency.
 async fn play(world: Arc<World>, call: Call) -> (Outcome, Admission) {
     let admission = world.admit(&call, world.clock.now());
-    let kind = call.target.kind();
+    let kind = call.target.as_ref().map(|target| target.kind);
     let (outcome, latency) = match admission.verdict.clone() {
         Err(refusal) => (refusal.into(), Duration::ZERO),
-        Ok((workspace, kind)) => {
+        Ok((workspace, target)) => {
             rest(admission.latency.0).await;
             let world = Arc::clone(&world);
-            let work = web::block(move || world.work(&call, workspace, kind)).await;
+            let work = web::block(move || world.work(&call, &workspace, &target)).await;
             (work.unwrap_or_else(|_| Refusal::Internal.into()), admission.latency.1)
         }
     };

@@ -117,12 +117,17 @@ pub(super) struct Ledger {
 impl Audit {
     /// Notes a flaw of nothing in particular.
     pub(super) fn note(&mut self, rule: Rule, says: impl Into<String>) {
-        self.put(Flaw { rule, lead: None, event: None, says: says.into() });
+        self.note_of(rule, None, says);
+    }
+
+    /// Notes a flaw of a lead.
+    pub(super) fn note_of(&mut self, rule: Rule, lead: Option<&ExternalRef>, says: impl Into<String>) {
+        self.put(Flaw { rule, lead: lead.cloned(), event: None, says: says.into() });
     }
 
     /// Notes what is wrong with a lane.
     pub(super) fn note_lane(&mut self, lead: &ExternalRef, says: impl Into<String>) {
-        self.put(Flaw { rule: Rule::Lane, lead: Some(lead.clone()), event: None, says: says.into() });
+        self.note_of(Rule::Lane, Some(lead), says);
     }
 
     /// Notes what is wrong with an event.
@@ -303,7 +308,7 @@ mod tests {
             Receipt { lead: true, ..pending() },
         ];
         for event in wrong {
-            assert_eq!(flaws(&ready(), &[event.clone()]), [Rule::Event], "{event:?}");
+            assert_eq!(flaws(&ready(), std::slice::from_ref(&event)), [Rule::Event], "{event:?}");
         }
         let delivered = Receipt { state: EventState::Delivered, ended: true, lead: true, forget: true, ..pending() };
         let gone = Receipt { body: false, size: 0, weight: 0, ..delivered.clone() };

@@ -23,8 +23,6 @@ pub(super) const WINDOW: Duration = Duration::from_secs(60);
 const SMALLEST_PLAN: u32 = 60;
 /// How far ahead of an even pace updates and replays may run: a short burst goes out at once.
 const BURST: Duration = Duration::from_secs(2);
-/// How long after a create some room is kept for the next one.
-const CREATES_ARE_EXPECTED: Duration = Duration::from_mins(5);
 /// How long more room is left after a 429 that we did not cause alone.
 const HEADROOM_LASTS: Duration = Duration::from_mins(10);
 /// Wait after a 429 that says nothing.
@@ -34,7 +32,7 @@ const LONGEST_BLOCK: Duration = Duration::from_hours(1);
 
 /// Decides when a call may go out.
 #[derive(Debug, Clone)]
-pub(super) struct Limiter {
+pub struct Limiter {
     /// What Konektor may still be counting: until when.
     calls: BTreeMap<u64, Timestamp>,
     /// Permits of which nothing has been heard yet.
@@ -58,15 +56,13 @@ pub(super) struct Tuning {
     pace: Option<Timestamp>,
     /// Room left to others who spend the same budget, and until when.
     headroom: Option<(u32, Timestamp)>,
-    /// The last call for a new lead.
-    last_new: Option<Timestamp>,
     /// The limit has become smaller: until when more calls than it allows may stand in the log.
     lowered: Option<Timestamp>,
 }
 
 /// The answer to a wish to call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Take {
+pub enum Take {
     /// Call.
     Granted(PermitId),
     /// Not before this time, unless something changes.
@@ -74,6 +70,12 @@ pub(super) enum Take {
 }
 
 impl Limiter {
+    /// A limiter that knows nothing yet. `call_timeout` is the longest that a call may be under way.
+    #[must_use]
+    pub fn new(call_timeout: Duration) -> Self {
+        Self::restore(Tuning::default(), BTreeMap::new(), call_timeout)
+    }
+
     /// The limiter as it was kept; of nothing at first. `call_timeout` is the longest that a call may be under way. It
     /// lets one call out alone before any other: others may have spent the budget meanwhile.
     pub(super) fn restore(tuning: Tuning, calls: BTreeMap<u64, Timestamp>, call_timeout: Duration) -> Self {
@@ -100,18 +102,18 @@ impl Limiter {
         self.tuning.next
     }
 
-    /// Takes a permit for a call of `class`, or says when to ask again. New leads go out as fast as the limit allows;
-    /// updates and replays at an even pace, and they leave a little room while new leads are coming in.
-    pub(super) fn take(&mut self, class: Class, now: Timestamp) -> Take {
+    /// Takes a permit for a call of `class`, or says when to ask again. New leads go out as fast as the limit allows,
+    /// updates and replays at an even pace: so there is room for a new lead every moment, and none needs to be kept free.
+    pub fn take(&mut self, class: Class, now: Timestamp) -> Take {
         self.forget(now);
         match self.not_before(class, now) {
             Some(at) => Take::NotBefore(at),
-            None => Take::Granted(self.grant(class, now)),
+            None => Take::Granted(self.grant(now)),
         }
     }
 
     /// Takes in what became of a call. Twice is as once.
-    pub(super) fn observe(&mut self, permit: PermitId, seen: Observation, now: Timestamp) {
+    pub fn observe(&mut self, permit: PermitId, seen: Observation, now: Timestamp) {
         self.forget(now);
         self.flying.remove(&permit.0);
         match seen {
@@ -128,8 +130,8 @@ impl Limiter {
     /// The clock was set back: what was to end then ends as much earlier.
     pub(super) fn set_back(&mut self, by: Duration) {
         self.calls.values_mut().for_each(|until| *until -= by);
-        let Tuning { next: _, limit: _, blocked, pace, headroom, last_new, lowered } = &mut self.tuning;
-        for time in [blocked, pace, last_new, lowered].into_iter().flatten() {
+        let Tuning { next: _, limit: _, blocked, pace, headroom, lowered } = &mut self.tuning;
+        for time in [blocked, pace, lowered].into_iter().flatten() {
             *time -= by;
         }
         if let Some((_, until)) = headroom {
@@ -157,7 +159,7 @@ impl Limiter {
         let blocked = self.tuning.blocked.filter(|until| *until > now);
         let alone =
             if self.warm { None } else { self.flying.iter().filter_map(|id| self.calls.get(id)).min().copied() };
-        let full = self.frees_up(self.room(class, now));
+        let full = self.frees_up(self.room(now));
         let paced = match class {
             Class::New => None,
             Class::Update | Class::Bulk => self.tuning.pace.map(|pace| pace - BURST).filter(|at| *at > now),
@@ -173,7 +175,7 @@ impl Limiter {
         Some(*end)
     }
 
-    fn grant(&mut self, class: Class, now: Timestamp) -> PermitId {
+    fn grant(&mut self, now: Timestamp) -> PermitId {
         let id = self.tuning.next;
         self.tuning.next += 1;
         self.calls.insert(id, now + self.call_timeout + WINDOW);
@@ -181,9 +183,6 @@ impl Limiter {
         let step = WINDOW / self.limit();
         let paced = self.tuning.pace.map_or(now, |pace| pace.max(now)) + step;
         self.tuning.pace = Some(paced.min(now + WINDOW));
-        if class == Class::New {
-            self.tuning.last_new = Some(now);
-        }
         PermitId(id)
     }
 
@@ -198,10 +197,11 @@ impl Limiter {
         }
         let reset = headers.reset.filter(|reset| *reset > now).map(|reset| reset.min(now + WINDOW));
         if let (Some(limit), Some(remaining)) = (headers.limit, headers.remaining) {
-            // Somebody else spends the same budget, or our log was lost: their calls stand in it too.
+            // Somebody else spends the same budget, or our log was lost: their calls stand in it too. For a whole minute,
+            // whatever the reset says: in a sliding log it is when the first of them leaves.
             let spent = limit.saturating_sub(remaining) as usize;
             for _ in ours..spent {
-                self.calls.insert(self.tuning.next, reset.unwrap_or(now + WINDOW));
+                self.calls.insert(self.tuning.next, now + WINDOW);
                 self.tuning.next += 1;
             }
         }
@@ -230,32 +230,16 @@ impl Limiter {
             *until > now
         });
         self.flying.retain(|id| self.calls.contains_key(id));
-        let Tuning { next: _, limit: _, blocked, pace, headroom: _, last_new, lowered: _ } = &mut self.tuning;
-        let latest = [(blocked, LONGEST_BLOCK), (pace, WINDOW), (last_new, Duration::ZERO)];
+        let Tuning { next: _, limit: _, blocked, pace, headroom: _, lowered: _ } = &mut self.tuning;
+        let latest = [(blocked, LONGEST_BLOCK), (pace, WINDOW)];
         for (time, ahead) in latest {
             *time = time.map(|time| time.min(now + ahead));
         }
     }
 
-    /// How many calls of `class` may stand in the log; at least one.
-    fn room(&self, class: Class, now: Timestamp) -> usize {
-        let kept = match class {
-            Class::New => 0,
-            Class::Update | Class::Bulk => self.reserve(now),
-        };
-        self.limit().saturating_sub(kept + self.headroom(now)).max(1) as usize
-    }
-
-    /// Room kept for new leads while they are coming in (`queue.md` §2.8).
-    fn reserve(&self, now: Timestamp) -> u32 {
-        match self.tuning.last_new {
-            Some(last) if now < last + CREATES_ARE_EXPECTED => match self.limit() {
-                600.. => 3,
-                200.. => 2,
-                _ => 1,
-            },
-            _ => 0,
-        }
+    /// How many calls may stand in the log; at least one.
+    fn room(&self, now: Timestamp) -> usize {
+        self.limit().saturating_sub(self.headroom(now)).max(1) as usize
     }
 
     fn headroom(&self, now: Timestamp) -> u32 {
@@ -366,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_others_take_room_until_the_reset() {
+    fn calls_of_others_take_room_for_a_minute_whatever_the_reset_says() {
         let mut limiter = cold();
         let permit = granted(&mut limiter, Class::New, at(0));
         let headers =
@@ -374,8 +358,8 @@ mod tests {
         limiter.observe(permit, Observation::Answered(headers), at(0));
         assert_eq!(limiter.stats(at(0)).in_use, 59);
         granted(&mut limiter, Class::New, at(1));
-        assert_eq!(refused(&mut limiter, Class::New, at(1)), at(20_000));
-        granted(&mut limiter, Class::New, at(20_000));
+        assert_eq!(refused(&mut limiter, Class::New, at(1)), at(60_000));
+        granted(&mut limiter, Class::New, at(60_000));
     }
 
     #[test]
@@ -428,19 +412,49 @@ mod tests {
     }
 
     #[test]
-    fn updates_leave_room_while_new_leads_come_in() {
-        for (limit, kept) in [(60, 1), (200, 2), (600, 3)] {
-            let mut limiter = warm(limit);
-            for _ in 0..limit - 1 - kept {
-                granted(&mut limiter, Class::New, at(0));
-            }
-            let later = at(59_999);
-            assert_eq!(refused(&mut limiter, Class::Update, later), at(60_000), "the limit of {limit}");
-            for _ in 0..kept {
-                granted(&mut limiter, Class::New, later);
-            }
-            refused(&mut limiter, Class::New, later);
-        }
+    fn what_has_left_the_log_is_not_taken_for_the_calls_of_others() {
+        let mut limiter = warm(3);
+        granted(&mut limiter, Class::New, at(1_000));
+        let last = granted(&mut limiter, Class::New, at(59_000));
+        // The first call left the log at 60 s; so two of these three are somebody else's.
+        limiter.observe(last, told(3, 0), at(71_500));
+        assert_eq!(limiter.stats(at(71_500)).in_use, 3);
+        refused(&mut limiter, Class::New, at(71_500));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_takes_what_is_to_come_with_it() {
+        let mut limiter = warm(3);
+        let permit = granted(&mut limiter, Class::New, at(100_000));
+        limiter.observe(permit, throttled(Some(30)), at(100_000));
+        limiter.set_back(Duration::from_secs(90));
+        assert_eq!(limiter.stats(at(10_000)).blocked_until, Some(at(40_000)));
+        assert_eq!(limiter.call(permit), Some(at(70_000)));
+        granted(&mut limiter, Class::New, at(40_000));
+    }
+
+    #[test]
+    fn what_a_wrong_clock_has_put_off_for_a_year_is_not() {
+        let year = Timestamp::from_millisecond(1_800_000_000_000 + 31_536_000_000).unwrap();
+        let tuning = Tuning { blocked: Some(year), pace: Some(year), ..Tuning::default() };
+        let mut limiter = Limiter::restore(tuning, BTreeMap::new(), T_HTTP);
+        assert_eq!(
+            refused(&mut limiter, Class::Update, at(0)),
+            at(3_600_000),
+            "the longest that an answer may ask for"
+        );
+        granted(&mut limiter, Class::Update, at(3_600_000));
+    }
+
+    #[test]
+    fn more_calls_than_are_allowed_are_a_flaw_unless_the_limit_was_lowered() {
+        let mut limiter = warm(3);
+        let calls = [(); 2].map(|()| granted(&mut limiter, Class::New, at(0)));
+        assert_eq!(limiter.flaw(at(0)), None);
+        limiter.observe(calls[0], told(1, 0), at(0));
+        assert_eq!((limiter.stats(at(1)).in_use, limiter.flaw(at(1))), (3, None));
+        limiter.calls.extend((90..93).map(|id| (id, at(200_000))));
+        assert!(limiter.flaw(at(100_000)).is_some());
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::domain::external_ref::ExternalRef;
 
 pub use audit::{Audit, Flaw, Rule};
 pub use day::{Day, DayNote, DayState, DayStats};
+pub use limit::{Limiter, Take};
 pub use memory::MemoryStore;
 pub use options::Options;
 pub use sqlite::{OpenError, SqliteStore};

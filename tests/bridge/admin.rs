@@ -10,8 +10,8 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
-    Attempt, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Incident, Intent, LaneDetail,
-    LimiterStats, PauseReason, Queue, Selector, Stats,
+    Attempt, Audit, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Flaw, Incident, Intent,
+    LaneDetail, LimiterStats, PauseReason, Queue, Rule, Selector, Stats,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -179,6 +179,27 @@ async fn sources_show_their_url_and_what_is_missing() {
         (google.why.as_deref(), &google.missing[..]),
         (Some("GOOGLE_LEADS_KEY is not set"), &["GOOGLE_LEADS_KEY".to_owned()][..])
     );
+}
+
+#[tokio::test]
+async fn an_audit_goes_through_the_store_step_by_step_and_tells_what_cannot_be() {
+    let edge = Edge::start().await;
+    *edge.store.audit.lock().unwrap() = audit();
+    let (status, body) = got(&edge, "audit").await;
+    assert_eq!((status, &body["next"], &body["lanes"]), (200, &json!("17"), &json!(3)));
+    assert_eq!(body["flaws"][0], json!({ "rule": "lane", "lead": "form:ann", "event": ID, "says": "it is nowhere" }));
+    assert_eq!(got(&edge, "audit?cursor=17").await.0, 200);
+    assert_eq!(*edge.store.audits.lock().unwrap(), [(None, 1000), (Some(17), 1000)]);
+    assert_eq!(got(&edge, "audit?cursor=x").await.0, 400);
+    assert_eq!(got(&edge, "audit?limit=1").await.0, 400);
+    edge.store.is(Mood::Closed);
+    assert_eq!(got(&edge, "audit").await.0, 503);
+}
+
+fn audit() -> Audit {
+    let (lead, event) = (Some(ExternalRef::new("form:", "ann")), Some(dead_letter().row.id));
+    let flaw = Flaw { rule: Rule::Lane, lead, event, says: "it is nowhere".into() };
+    Audit { flaws: vec![flaw], lanes: 3, events: 5, next: Some(17) }
 }
 
 #[tokio::test]
@@ -358,6 +379,9 @@ async fn the_description_knows_every_field() {
         "since": at(0), "until": at(1), "lead": "x", "all": true }))
     .unwrap();
     let ready = wire::Ready { ready: true, stopping: false, store: "ok".into(), paused: Some("operator".into()) };
+    let audit = wire::Audit::from(audit());
+    check(schemas, "Audit", &audit);
+    check(schemas, "Flaw", &audit.flaws[0]);
     check(schemas, "Queue", &stats.queues[0]);
     check(schemas, "Limiter", &stats.limiter);
     check(schemas, "Stats", &stats);
@@ -390,6 +414,7 @@ async fn the_description_knows_every_word() {
     let held = Hold::VARIANTS.iter().filter(|hold| **hold != Hold::No).map(ToString::to_string);
     assert_eq!(words("Event", "reason"), dead.chain(held).collect());
     assert_eq!(words("Event", "state"), EventState::VARIANTS.iter().map(ToString::to_string).collect());
+    assert_eq!(words("Flaw", "rule"), Rule::VARIANTS.iter().map(ToString::to_string).collect());
     assert_eq!(words("Queue", "class"), Class::VARIANTS.iter().map(ToString::to_string).collect());
 }
 

@@ -11,19 +11,19 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The binary in a directory of its own, with these variables and no others.
-fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+pub(crate) fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_konektor-bridge"));
     command.args(arguments).current_dir(directory).env_clear().envs(variables.iter().copied());
     command
 }
 
-fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+pub(crate) fn run(variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
     let directory = TempDir::new().unwrap();
     Ran::of(command(directory.path(), variables, arguments).output().unwrap())
 }
 
 /// The same with `input` on standard input.
-fn run_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran {
+pub(crate) fn run_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran {
     let directory = TempDir::new().unwrap();
     let mut child = command(directory.path(), variables, arguments)
         .stdin(Stdio::piped())
@@ -37,31 +37,31 @@ fn run_with(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran 
 
 /// What a command left behind.
 #[derive(Debug)]
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
     }
 
     /// The output of a command that was done.
-    fn done(self) -> String {
+    pub(crate) fn done(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.out
     }
 
-    fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         let out = self.done();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     }
 
     /// What a command said that was not done.
-    fn failed(self, code: i32) -> String {
+    pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!((self.code, self.out.as_str()), (code, ""), "{self:?}");
         assert!(self.err.starts_with("error: "), "{self:?}");
         self.err
@@ -326,6 +326,11 @@ impl Served {
 
     /// Asks it to stop, and gives its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
+        self.end()
+    }
+
+    /// The same, and its directory stays.
+    fn end(&mut self) -> Option<i32> {
         let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
         self.child.wait().unwrap().code()
@@ -385,6 +390,29 @@ fn a_forgery_sent_on_purpose_is_refused_and_that_is_as_it_should_be() {
     let ran = run(&variables, &["send", "google"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains("other secrets"), "{ran:?}");
+}
+
+#[test]
+fn a_check_of_the_store_asks_the_bridge_that_uses_it_and_else_opens_it() {
+    let mut bridge = Served::start();
+    bridge.run(&["send", "form"]).done();
+    bridge.event(&["events", "list", "--json"], "delivered");
+    let asked = bridge.run(&["check", "--store"]).done();
+    assert!(asked.contains("asked of the bridge") && asked.contains("all agree"), "{asked}");
+    assert_eq!(bridge.end(), Some(0));
+    let opened = bridge.run(&["check", "--store"]).done();
+    assert!(opened.contains("opened here") && opened.contains("1 leads and 1 events"), "{opened}");
+
+    let file = rusqlite::Connection::open(bridge.directory.path().join("data/store.db")).unwrap();
+    file.execute("UPDATE event SET lane = 99", []).unwrap();
+    drop(file);
+    let ran = bridge.run(&["check", "--store", "--json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let findings: Value = serde_json::from_str(&ran.out).unwrap();
+    let of: Vec<_> = findings.as_array().unwrap().iter().map(|line| line["of"].as_str().unwrap()).collect();
+    assert_eq!(of, ["store", "event"], "{findings}");
+    let none = run(&[], &["check", "--store"]).done();
+    assert!(none.contains("none yet"), "{none}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
 mod admin;
+mod api;
 mod cli;
 mod coalescing;
 mod config;

@@ -15,9 +15,8 @@ use super::super::output::{Out, took};
 use crate::config::{self, Settings};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
-use crate::konektor::client::Client;
 use crate::konektor::wire::LeadBody;
-use crate::konektor::{Request, Verdict};
+use crate::konektor::{Client, Request, Verdict};
 
 /// How often the search is asked: often enough to tell seconds apart, seldom enough to leave room to others.
 const EVERY: Duration = Duration::from_millis(500);
@@ -94,7 +93,7 @@ async fn once(client: &Client, context: &Context) -> anyhow::Result<(LeadId, Dur
         first_name: Some("DELETE ME".to_owned()),
         last_name: Some("(konektor-bridge measured the search)".to_owned()),
         notes: Some("Made by `konektor-bridge check --measure-search`. Delete it.".to_owned()),
-        external_ref: Some(external_ref.clone()),
+        external_ref: Some(external_ref.to_string()),
         ..LeadBody::default()
     };
     let answer = client.call(&Request::Create(Box::new(body)), context.now()).await;

@@ -1,5 +1,6 @@
 //! `check`: goes through everything that has to be right, and says line by line what is and what to do.
 
+mod audit;
 mod konektor;
 mod measure;
 mod place;
@@ -17,12 +18,16 @@ use crate::config::{self, Config, ConfigError};
 /// Check settings, sources, store, key, scopes and plan, and say what to do
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  konektor-bridge check\n  konektor-bridge check --json\n  \
-    konektor-bridge check --measure-search --create-leads\n\n\
+    konektor-bridge check --store\n  konektor-bridge check --measure-search --create-leads\n\n\
     Exit code 0 when nothing fails; a warning is no failure.")]
 pub(super) struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Look through the store instead: whether all that it holds agrees with itself. Asks a running bridge, and opens the
+    /// store itself where none runs
+    #[arg(long)]
+    store: bool,
     /// Measure, instead, how long Konektor's search takes to find a new lead: makes leads that you then have to delete
     #[arg(long)]
     measure_search: bool,
@@ -73,6 +78,7 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
         return measure::run(args.rounds, args.create_leads, args.json, context).await;
     }
     let findings = match config::load(&context.environment) {
+        Ok(config) if args.store => audit::check(&config.settings, context.now()).await,
         Ok(config) => all(&config, &context).await,
         Err(wrong) => settings_wrong(&wrong),
     };
@@ -89,7 +95,7 @@ async fn all(config: &Config, context: &Context) -> Vec<Finding> {
     let mut findings = settings(config);
     findings.extend(senders::check(config, &context.environment));
     findings.extend(place::store(&config.settings.backend, context.now()).await);
-    findings.extend(konektor::check(&config.settings, context.clock.as_ref()).await);
+    findings.extend(konektor::check(&config.settings, &context.clock).await);
     findings.push(place::public_url(config.settings.public_url.as_ref()).await);
     findings
 }

@@ -14,6 +14,10 @@ use crate::domain::rules::{NameStyle, Rules};
 use crate::domain::submission::Submission;
 use crate::konektor::wire::LeadBody;
 
+/// Answers, and facts of attribution, that are left out one by one: each costs a reading of all the others, and no form of
+/// a person has more of them.
+const MOST: usize = 100;
+
 /// Leaves a rule out.
 type LeaveOut = fn(&mut Rules);
 /// Moves a part from one submission to another.
@@ -94,13 +98,13 @@ struct Part {
 }
 
 fn parts(submission: &Submission) -> Vec<Part> {
-    let answers = submission.answers.iter().enumerate().map(|(place, answer)| {
+    let answers = submission.answers.iter().enumerate().take(MOST).map(|(place, answer)| {
         let mut without = submission.clone();
         without.answers.remove(place);
         let alone = Submission { answers: vec![answer.clone()], ..Submission::default() };
         Part { cause: format!("answer {}", answer.key), without, alone }
     });
-    let attribution = submission.attribution.iter().enumerate().map(|(place, fact)| {
+    let attribution = submission.attribution.iter().enumerate().take(MOST).map(|(place, fact)| {
         let mut without = submission.clone();
         without.attribution.remove(place);
         let alone = Submission { attribution: vec![fact.clone()], ..Submission::default() };
@@ -190,5 +194,12 @@ mod tests {
     fn a_stand_in_name_is_the_senders_id() {
         let credited = credited(&[("kota", "Bandung")], &Rules::default());
         assert_eq!(cause(&credited, "firstName"), ["the sender's id"]);
+    }
+
+    #[test]
+    fn of_a_form_with_a_thousand_answers_the_first_hundred_are_credited() {
+        let names: Vec<_> = (0..1000).map(|number| format!("answer {number}")).collect();
+        let answers = names.iter().map(|name| Answer::new(name.as_str(), "x")).collect();
+        assert_eq!(parts(&Submission { answers, ..Submission::default() }).len(), MOST);
     }
 }

@@ -19,8 +19,7 @@ use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
 use crate::domain::event::DeadReason;
-use crate::konektor::client::CALL_TIMEOUT;
-use crate::konektor::{Answer, Request, Verdict};
+use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
 use crate::store::{
     self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
     Undelivered,

@@ -340,7 +340,7 @@ fn a_lead_that_is_found_was_told_what_its_create_said_and_no_more() {
     lane.intent = Some(Intent { fence: 1, at: at(0).now, upto: 1 });
     bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(5));
     let view = serde_json::json!({ "id": "lead_1", "externalRef": external_ref().as_str() });
-    let verdict = Verdict::Found { leads: vec![serde_json::from_value(view).unwrap()], next: None };
+    let verdict = Verdict::Found { leads: vec![serde_json::from_value(view).unwrap()], total: None, next: None };
     let found = Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() };
     bench.tell("search", Said::Answered(found), at(200));
     let told = bench.settlement().learned.told;

@@ -4,7 +4,7 @@ use crate::domain::lead::{Fields, Lead};
 use crate::domain::name::is_stand_in;
 use crate::domain::notes::Section;
 use crate::domain::status::Status;
-use crate::konektor::wire::{LeadBody, LeadView};
+use crate::konektor::wire::{LeadBody, LeadView, Money, Word};
 
 /// What an update has to change: everything stated that differs, guesses only where there is nothing yet, a status only
 /// forwards, and our block in the notes.
@@ -24,14 +24,14 @@ pub(super) fn patch(lead: &Lead, current: &LeadView) -> LeadBody {
         last_name: changed(name.last_name.clone(), current.last_name.as_ref()),
         email: fill(&stated.email, &guessed.email, current.email.as_ref()),
         phone: fill(&stated.phone, &guessed.phone, current.phone.as_ref()),
-        status: stated.status.filter(|next| forwards(current.status.as_deref(), *next)),
-        priority: fill_word(stated.priority, guessed.priority, current.priority.as_deref()),
-        source: fill_word(stated.source, guessed.source, current.source.as_deref()),
-        ad_platform: fill_word(stated.ad_platform, guessed.ad_platform, current.ad_platform.as_deref()),
+        status: stated.status.filter(|next| forwards(current.status.as_ref(), *next)),
+        priority: fill_word(stated.priority, guessed.priority, current.priority.as_ref()),
+        source: fill_word(stated.source, guessed.source, current.source.as_ref()),
+        ad_platform: fill_word(stated.ad_platform, guessed.ad_platform, current.ad_platform.as_ref()),
         unique_code: None,
         assigned_to: fill(&stated.assigned_to, &guessed.assigned_to, current.assigned_to.as_ref()),
-        estimated_value: fill(&stated.estimated_value, &guessed.estimated_value, current.estimated_value.as_ref()),
-        actual_value: fill(&stated.actual_value, &guessed.actual_value, current.actual_value.as_ref()),
+        estimated_value: worth(stated.estimated_value, guessed.estimated_value, current.estimated_value.as_ref()),
+        actual_value: worth(stated.actual_value, guessed.actual_value, current.actual_value.as_ref()),
     };
     let old = current.notes.as_deref().unwrap_or_default();
     let notes = Some(lead.notes.merge_into(old)).filter(|new| new != old);
@@ -47,17 +47,21 @@ fn fill<T: PartialEq + Clone>(stated: &Option<T>, guessed: &Option<T>, old: Opti
     changed(stated.clone().or(guess), old)
 }
 
-fn fill_word<T: Copy + Into<&'static str>>(stated: Option<T>, guessed: Option<T>, old: Option<&str>) -> Option<T> {
-    let guess = if old.is_none() { guessed } else { None };
-    stated.or(guess).filter(|new| Some((*new).into()) != old)
+fn worth(stated: Option<f64>, guessed: Option<f64>, old: Option<&Money>) -> Option<f64> {
+    fill(&stated, &guessed, old.map(Money::to_f64).as_ref())
 }
 
-fn forwards(current: Option<&str>, next: Status) -> bool {
-    match current.map(str::parse::<Status>) {
+fn fill_word<T: Copy + PartialEq>(stated: Option<T>, guessed: Option<T>, old: Option<&Word<T>>) -> Option<T> {
+    let guess = if old.is_none() { guessed } else { None };
+    stated.or(guess).filter(|new| old != Some(&Word::Known(*new)))
+}
+
+fn forwards(current: Option<&Word<Status>>, next: Status) -> bool {
+    match current {
         None => true,
-        Some(Ok(current)) => current.allows(next),
+        Some(Word::Known(current)) => current.allows(next),
         // A status newer than this program: nobody here can say what is forwards.
-        Some(Err(_)) => false,
+        Some(Word::Other(_)) => false,
     }
 }
 

@@ -17,7 +17,7 @@ use super::retry::{self, Die, Waits};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Lead, LeadId};
-use crate::konektor::wire::{LeadBody, LeadView};
+use crate::konektor::wire::{Cursor, LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
 use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Undelivered};
 
@@ -119,6 +119,8 @@ struct Search {
     why: WhySearch,
     found: Vec<LeadView>,
     pages: usize,
+    /// Leads on these pages.
+    read: u64,
 }
 
 /// What the search that is under way is for.
@@ -138,7 +140,7 @@ impl Plan {
     /// Begins an attempt for `lane`, whose events say `lead`.
     #[must_use]
     pub(super) fn start(lane: Lane, lead: Lead, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
-        let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0 };
+        let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0, read: 0 };
         let mut plan = Self { lane, lead, waits, die, asked: now, search, salvaged: false };
         let step = plan.first();
         (plan, step)
@@ -244,8 +246,9 @@ impl Plan {
     }
 
     fn searched(&mut self, verdict: &Verdict, now: Timestamp) -> Step {
-        let Verdict::Found { leads, next } = verdict else { return self.search_failed(now) };
+        let Verdict::Found { leads, total, next } = verdict else { return self.search_failed(now) };
         self.search.pages += 1;
+        self.search.read += leads.len() as u64;
         let gone = self.gone_id().cloned();
         for lead in leads.iter().filter(|lead| Some(&lead.id) != gone.as_ref()) {
             // A lead that came in between two pages moves the others on by one.
@@ -253,9 +256,11 @@ impl Plan {
                 self.search.found.push(lead.clone());
             }
         }
+        // Their number says it best; whether the last page names a next one is not documented.
+        let complete = leads.is_empty() || total.map_or(next.is_none(), |total| total <= self.search.read);
         match next {
-            Some(cursor) if self.search.pages < PAGES => self.ask(Some(cursor.clone())),
-            more => self.judged(more.is_none(), now),
+            Some(cursor) if !complete && self.search.pages < PAGES => self.ask(Some(cursor.clone())),
+            Some(_) | None => self.judged(complete, now),
         }
     }
 
@@ -342,18 +347,18 @@ impl Plan {
     }
 
     fn search(&mut self, why: WhySearch) -> Step {
-        self.search = Search { why, found: Vec::new(), pages: 0 };
+        self.search = Search { why, found: Vec::new(), pages: 0, read: 0 };
         self.ask(None)
     }
 
-    fn ask(&self, cursor: Option<String>) -> Step {
+    fn ask(&self, cursor: Option<Cursor>) -> Step {
         Step::Call(Request::Search { text: self.lane.external_ref.as_str().to_owned(), cursor })
     }
 
     fn create(&self) -> Step {
         let fields = self.lead.for_create();
         let notes = Some(self.lead.notes.render()).filter(|notes| !notes.is_empty());
-        let external_ref = Some(self.lane.external_ref.clone());
+        let external_ref = Some(self.lane.external_ref.to_string());
         Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(fields) })))
     }
 

@@ -68,12 +68,12 @@ fn made() -> Verdict {
 }
 
 fn found(leads: Vec<LeadView>) -> Verdict {
-    Verdict::Found { leads, next: None }
+    Verdict::Found { leads, total: None, next: None }
 }
 
 /// A page that is not the last.
 fn page(leads: Vec<LeadView>, next: &str) -> Verdict {
-    Verdict::Found { leads, next: Some(next.into()) }
+    Verdict::Found { leads, total: None, next: Some(Cursor(next.into())) }
 }
 
 fn quiet() -> i64 {
@@ -127,7 +127,7 @@ fn a_new_lead_is_one_call() {
 #[test]
 fn a_create_carries_its_reference_and_no_status() {
     let Some(Request::Create(body)) = play(lane(), vec![]).0.pop() else { panic!("a create") };
-    assert_eq!((body.external_ref, body.status), (Some(reference()), None));
+    assert_eq!((body.external_ref, body.status), (Some(reference().to_string()), None));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn every_page_of_a_search_is_read_and_each_is_a_call() {
     let cursors: Vec<_> = requests
         .iter()
         .map(|request| match request {
-            Request::Search { cursor, .. } => cursor.as_deref(),
+            Request::Search { cursor, .. } => cursor.as_ref().map(|cursor| cursor.0.as_str()),
             other => panic!("a search, not {other:?}"),
         })
         .collect();
@@ -212,9 +212,23 @@ fn every_page_of_a_search_is_read_and_each_is_a_call() {
 }
 
 #[test]
+fn a_search_is_over_when_all_are_read_whatever_page_is_named_next() {
+    let ours = view(serde_json::json!({ "phone": "+6281234567890" }));
+    let all = |total, leads| Verdict::Found { leads, total: Some(total), next: Some(Cursor("always".into())) };
+    assert_eq!(words(&play(open_lane(99), vec![all(1, vec![ours.clone()])]).0), ["search"]);
+    assert_eq!(words(&play(open_lane(99), vec![page(vec![ours], "more"), page(vec![], "always")]).0).len(), 2);
+    let fewer = Verdict::Found { leads: vec![], total: Some(0), next: None };
+    assert!(matches!(outcome(open_lane(0), vec![fewer]), Outcome::Negative { .. }));
+    let stranger = view(serde_json::json!({ "phone": "+6299" }));
+    let lost = Verdict::Found { leads: vec![stranger], total: Some(7), next: None };
+    assert_eq!(dead_reason(&outcome(open_lane(0), vec![lost])), Some(DeadReason::Unresolved), "six are not shown");
+}
+
+#[test]
 fn a_search_that_cannot_be_read_to_its_end_proves_nothing() {
     let lane = Lane { negatives: 1, ..open_lane(0) };
-    let (requests, end) = play(lane, vec![page(vec![], "more"); 9]);
+    let stranger = view(serde_json::json!({ "phone": "+6299" }));
+    let (requests, end) = play(lane, vec![page(vec![stranger], "more"); 9]);
     assert_eq!(requests.len(), PAGES);
     let Outcome::Dead { why, .. } = end.unwrap().outcome else { panic!("dead") };
     assert_eq!(why.reason, DeadReason::Unresolved);
@@ -224,7 +238,8 @@ fn a_search_that_cannot_be_read_to_its_end_proves_nothing() {
 #[test]
 fn a_page_that_fails_makes_the_whole_search_count_for_nothing() {
     let lane = Lane { negatives: 1, ..open_lane(0) };
-    let end = outcome(lane, vec![page(vec![], "more"), Verdict::Unclear("x")]);
+    let stranger = view(serde_json::json!({ "phone": "+6299" }));
+    let end = outcome(lane, vec![page(vec![stranger], "more"), Verdict::Unclear("x")]);
     assert!(matches!(end, Outcome::Ambiguous { .. }), "{end:?}");
 }
 

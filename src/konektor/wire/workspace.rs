@@ -1,8 +1,8 @@
 //! What Konektor tells of the workspace that a key opens: how it counts, its plan, and what of it is used.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::Deserialize;
+
+use super::read::odd_is_none;
 
 /// A workspace (Agent API 2.2.0, "Workspace Info"). Nothing but its being there is relied on: what is missing, or is not
 /// what it was, is `None`.
@@ -87,12 +87,6 @@ pub struct LeadsPerDay {
     /// The leads made today.
     #[serde(deserialize_with = "odd_is_none")]
     pub current: Option<u64>,
-}
-
-/// Reads what can be read; anything else (a limit of `-1` or `"unlimited"`) is `None`, for the rest of an answer is worth
-/// reading all the same.
-fn odd_is_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(json: D) -> Result<Option<T>, D::Error> {
-    Value::deserialize(json).map(|said| serde_json::from_value(said).ok())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, Row};
 use tokio::sync::oneshot;
 
@@ -15,7 +16,7 @@ use super::values::{count, count_at, id_at, int, json_at, log_at, source_at, sta
 use super::writer::meaning;
 use crate::domain::external_ref::ExternalRef;
 use crate::store::audit::{Audit, Ledger, Receipt, Rule, Totals};
-use crate::store::gate::{Gate, GateRecord};
+use crate::store::gate::{Gate, GateRecord, Line};
 use crate::store::lane::State;
 use crate::store::{EventState, Options, StoreError};
 
@@ -81,7 +82,7 @@ fn is_broken(error: &Error) -> bool {
 
 /// All that is not a matter of a single lane.
 fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit) -> Result<(), Error> {
-    conn.pragma(None, "quick_check", PAGE_FAULTS, |row| {
+    conn.pragma(None, "integrity_check", PAGE_FAULTS, |row| {
         let says: String = row.get(0)?;
         if says != "ok" {
             audit.note(Rule::File, says);
@@ -143,6 +144,8 @@ fn meta<T: serde::de::DeserializeOwned>(conn: &Connection, name: &str, audit: &m
 
 fn limiter(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit) -> Result<(), Error> {
     let record: GateRecord = meta(conn, "gate", audit)?.unwrap_or_default();
+    // Not before what the store knows the time to be.
+    let now = meta(conn, "clock", audit)?.map_or(now, |clock: Timestamp| clock.max(now));
     let calls = conn
         .prepare(sql::PERMITS)?
         .query_map([], |row| Ok((count_at(row, 0)?, row.get(1).map(time)?)))?
@@ -210,7 +213,7 @@ fn inbox(conn: &Connection, audit: &mut Audit) -> Result<(), Error> {
 
 /// What headers kept as JSON weigh.
 fn headers(row: &Row<'_>, column: usize) -> Result<u64, Error> {
-    if row.get_ref(column)? == rusqlite::types::ValueRef::Null {
+    if row.get_ref(column)? == ValueRef::Null {
         return Ok(0);
     }
     let headers: Vec<(String, String)> = json_at(row, column)?;
@@ -253,10 +256,10 @@ fn lane(conn: &Connection, row: &Row<'_>, id: u64, audit: &mut Audit) -> Result<
         }
     };
     let LaneRow { external_ref, lane, .. } = &found;
-    if row.get_ref("log").and_then(|_| log_at(row, row.as_ref().column_index("log")?)).is_err() {
+    if row.as_ref().column_index("log").and_then(|column| log_at(row, column)).is_err() {
         audit.note_lane(external_ref, "its log cannot be read");
     }
-    if row.get::<_, i64>("line")? != crate::store::gate::Line::of(lane) as i64 {
+    if row.get::<_, i64>("line")? != Line::of(lane) as i64 {
         audit.note_lane(external_ref, "it stands in another line than its class and its intent say");
     }
     if row.get::<_, Option<i64>>("forget")?.is_some() != (lane.state == State::Idle) {
@@ -281,15 +284,14 @@ fn receipt(row: &Row<'_>, lead: Option<&ExternalRef>, audit: &mut Audit) -> Resu
     match read_receipt(row, seq) {
         Ok(receipt) => Ok(Some(receipt)),
         Err(error) => {
-            let of = lead.map_or("no lane".to_owned(), ToString::to_string);
-            audit.note(Rule::File, format!("event {seq} of {of} cannot be read: {error}"));
+            audit.note_of(Rule::File, lead, format!("event {seq} cannot be read: {error}"));
             Ok(None)
         }
     }
 }
 
 fn read_receipt(row: &Row<'_>, seq: u64) -> Result<Receipt, Error> {
-    let is_there = |column| Ok::<_, Error>(row.get_ref(column)? != rusqlite::types::ValueRef::Null);
+    let is_there = |column| Ok::<_, Error>(row.get_ref(column)? != ValueRef::Null);
     let length = |column| Ok::<_, Error>(row.get::<_, Option<i64>>(column)?.map_or(0, count));
     source_at(row, 4)?;
     Ok(Receipt {

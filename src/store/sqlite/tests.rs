@@ -6,7 +6,9 @@ use rusqlite::ffi;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::store::StoreError;
+use crate::domain::event::{DeadReason, Hold, Item};
+use crate::domain::lead::LeadId;
+use crate::store::{Attempt, Outcome, RateHeaders, StoreError, Undelivered};
 
 fn now() -> Timestamp {
     "2026-09-01T08:00:00Z".parse().unwrap()
@@ -228,11 +230,11 @@ fn a_long_batch_is_sorted_in_steps_and_no_record_is_cut() {
         received: now(),
         request_id: "r".to_owned(),
         split: Ok(vec![
-            crate::domain::event::Item {
+            Item {
                 id: EventId::from_bytes([0; 16]),
                 same_within: None,
                 external_ref: ExternalRef::new("form:", "a"),
-                hold: crate::domain::event::Hold::No,
+                hold: Hold::No,
                 body: Vec::new(),
             };
             items
@@ -241,6 +243,130 @@ fn a_long_batch_is_sorted_in_steps_and_no_record_is_cut() {
     let mut left = [record(1, 60), record(2, 1000), record(3, 0), record(4, 1)].into_iter();
     let mut places = || inbox::next_step(&mut left).iter().map(|record| record.place).collect::<Vec<_>>();
     assert_eq!([places(), places(), places()], [vec![1, 2], vec![3, 4], vec![]]);
+}
+
+/// Everything that an audit says, through to its end.
+async fn audit(store: &SqliteStore) -> Vec<String> {
+    let (mut flaws, mut after) = (Vec::new(), None);
+    loop {
+        let audit = store.audit(after, 2, now()).await.unwrap();
+        flaws.extend(audit.flaws.into_iter().map(|flaw| format!("{} {}", flaw.rule, flaw.says)));
+        after = audit.next;
+        if after.is_none() {
+            return flaws;
+        }
+    }
+}
+
+/// A store with a lane in each state, an unsplit webhook, and one in the inbox.
+async fn lived_in() -> (Arc<SqliteStore>, tempfile::TempDir) {
+    let (store, dir) = open();
+    let sorted = |place, split| Sorted {
+        place,
+        source: SourceName::parse("form").unwrap(),
+        received: now(),
+        request_id: "r".to_owned(),
+        split,
+    };
+    let item = |name: &str, hold| Item {
+        id: EventId::of(&SourceName::parse("form").unwrap(), &[name.as_bytes()]),
+        same_within: None,
+        external_ref: ExternalRef::new("form:", name),
+        hold,
+        body: name.into(),
+    };
+    let why = || Undelivered { reason: DeadReason::Unreadable, detail: "not JSON".to_owned() };
+    for size in 1..4 {
+        store.keep(webhook(size)).await.unwrap();
+    }
+    let items = ["ann", "bob", "carl", "dora"].map(|name| item(name, Hold::No)).into_iter();
+    let items = items.chain([item("eve", Hold::Spam)]).collect();
+    store.sort(vec![sorted(1, Ok(items)), sorted(2, Err(why()))], now()).await.unwrap();
+    let worker = WorkerId("me".to_owned());
+    for outcome in [
+        Outcome::Done { lead_id: LeadId("L".to_owned()), upto: 1 },
+        Outcome::Dead { why: why(), upto: 2 },
+        Outcome::Retry { at: now() + std::time::Duration::from_secs(9), counted: true },
+    ] {
+        let Claim::Lane(claimed) = store.claim(&worker, now()).await.unwrap() else { panic!("nothing to claim") };
+        let headers = RateHeaders { limit: Some(60), ..RateHeaders::default() };
+        store.observe(claimed.permit, Observation::Answered(headers), now()).await.unwrap();
+        let tried = Attempt { at: now(), call: "create".into(), status: None, millis: 1, note: String::new() };
+        let settlement = Settlement { attempts: vec![tried], ..outcome.into() };
+        assert_eq!(store.settle(&claimed.lease, settlement, now()).await.unwrap(), Fenced::Done);
+    }
+    let Claim::Lane(_dora) = store.claim(&worker, now()).await.unwrap() else { panic!("nothing to claim") };
+    (store, dir)
+}
+
+#[tokio::test]
+async fn an_audit_of_a_store_that_is_well_finds_nothing_and_looks_at_everything() {
+    let (store, _dir) = lived_in().await;
+    assert_eq!(audit(&store).await, Vec::<String>::new());
+    let whole = store.audit(None, 9, now()).await.unwrap();
+    let lanes = store.audit(whole.next, 9, now()).await.unwrap();
+    assert_eq!((whole.events, lanes.events, lanes.lanes, lanes.next), (1, 5, 5, None));
+    store.close().await;
+    assert!(matches!(store.audit(None, 9, now()).await, Err(StoreError::Closed)));
+}
+
+#[tokio::test]
+async fn an_audit_finds_whatever_is_changed_behind_the_stores_back() {
+    for (change, found) in [
+        ("DELETE FROM event WHERE seq = 4", "balance there were 6 events"),
+        ("DELETE FROM event WHERE seq = 4", "lane it counts 1 pending events, and has 0"),
+        ("DELETE FROM inbox", "balance 3 webhooks were kept, but 0 wait and 2 were sorted"),
+        ("DELETE FROM lane WHERE id = 5", "event 1 events are of lanes that are not there"),
+        ("UPDATE lane SET state = 1, due = NULL WHERE id = 1", "lane it is ready, with 0 pending events"),
+        ("UPDATE lane SET state = 0, due = NULL WHERE id = 3", "lane it is idle, with 1 pending events"),
+        ("UPDATE lane SET state = 9 WHERE id = 3", "file lane 3 cannot be read"),
+        ("UPDATE lane SET line = 2 WHERE id = 3", "lane it stands in another line"),
+        ("UPDATE lane SET forget = 1 WHERE id = 3", "lane it is waiting, and that it may be forgotten"),
+        ("UPDATE lane SET fence = 0, settled = 1 WHERE id = 3", "lane it is waiting and settled under fence 1 of 0"),
+        ("UPDATE lane SET fence = 0 WHERE id = 4", "lane it is leased and settled under fence 0 of 0"),
+        ("UPDATE lane SET intent_fence = 7, intent_at = 1, intent_upto = 1, line = 3 WHERE id = 3", "lane its intent"),
+        ("UPDATE lane SET log = '[' WHERE id = 3", "lane its log cannot be read"),
+        ("UPDATE event SET body = NULL WHERE seq = 3", "event it is pending"),
+        ("UPDATE event SET size = 1 WHERE seq = 3", "event it is counted as 1 bytes, and has 4"),
+        ("UPDATE event SET state = 7 WHERE seq = 3", "file event 3 cannot be read"),
+        ("UPDATE event SET headers = '{' WHERE lane IS NULL", "file event 6 cannot be read"),
+        ("UPDATE event SET state = 0 WHERE lane IS NULL", "event it is pending and has no lane"),
+        ("UPDATE inbox SET source = 'No Source'", "file webhook 3 cannot be read"),
+        ("UPDATE inbox SET size = 1", "balance webhook 3 is not as large"),
+        ("UPDATE meta SET value = '{}' WHERE name = 'counts'", "file `counts` cannot be read"),
+        (
+            "WITH RECURSIVE n(i) AS (SELECT 900 UNION ALL SELECT i + 1 FROM n WHERE i < 960) \
+             INSERT INTO permit SELECT i, 9000000000000000000 FROM n",
+            "limiter 65 calls stand in the log, and 60 are allowed",
+        ),
+    ] {
+        let (store, dir) = lived_in().await;
+        let other = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
+        other.execute_batch(change).unwrap();
+        let flaws = audit(&store).await;
+        assert!(flaws.iter().any(|flaw| flaw.contains(found)), "after {change}: {flaws:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_audit_finds_a_page_that_the_disk_has_spoilt() {
+    let (store, dir) = lived_in().await;
+    store.close().await;
+    drop(store);
+    let file = dir.path().join("store.db");
+    let root: isize = rusqlite::Connection::open(&file)
+        .unwrap()
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'event_state'", [], |row| row.get(0))
+        .unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    // The page's count of entries, of which it now has one less.
+    let count = usize::try_from((root - 1) * 4096 + 4).unwrap();
+    assert_eq!(bytes[count], 6);
+    bytes[count] = 5;
+    std::fs::write(&file, bytes).unwrap();
+    let store = SqliteStore::open(dir.path(), Options::default(), now()).unwrap();
+    let flaws = audit(&store).await;
+    assert!(flaws.iter().any(|flaw| flaw.starts_with("file ")), "{flaws:#?}");
 }
 
 #[tokio::test]

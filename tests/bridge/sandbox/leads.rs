@@ -189,7 +189,7 @@ async fn an_unknown_lead_or_call_is_404_with_the_usual_headers() {
         (Method::GET, "leads/lead_none"),
         (Method::PATCH, "leads/lead_none"),
         (Method::DELETE, "leads/lead_none"),
-        (Method::GET, "analytics/summary"),
+        (Method::GET, "analytics"),
         (Method::PUT, "leads"),
     ];
     for (method, path) in calls {

@@ -133,7 +133,13 @@ async fn each_call_needs_its_scope() {
         (Method::GET, "leads/lead_none", Scope::LeadsRead),
         (Method::POST, "leads", Scope::LeadsWrite),
         (Method::PATCH, "leads/lead_none", Scope::LeadsWrite),
+        (Method::GET, "analytics/summary", Scope::AnalyticsRead),
+        (Method::GET, "analytics/funnel", Scope::AnalyticsRead),
+        (Method::GET, "analytics/campaigns", Scope::AnalyticsRead),
+        (Method::GET, "conversions/status", Scope::ConversionsRead),
+        (Method::GET, "conversions/pending", Scope::ConversionsRead),
         (Method::GET, "workspace", Scope::WorkspaceRead),
+        (Method::POST, "support/tickets", Scope::SupportWrite),
     ];
     let sandbox = TestSandbox::with(|settings| {
         for (_, _, scope) in &calls {

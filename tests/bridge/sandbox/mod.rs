@@ -1,10 +1,15 @@
 //! The sandbox over HTTP: what the Agent API promises, and the faults it plays.
 
+mod analytics;
+mod conformance;
 mod faults;
+mod filters;
 mod graph;
 mod leads;
 mod limits;
 mod lists;
+mod manage;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use konektor_bridge::deliver::engine::{Ask, Change, Deed, Reply, Said, Told};
+use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::konektor::{Request, Verdict};
 use konektor_bridge::store::{Claim, Fenced, StoreError};
 
@@ -101,7 +102,7 @@ impl World {
         if let Request::Create(body) = &request
             && self.sabotage.writes_intents()
         {
-            let external_ref = body.external_ref.clone().expect("a create names its lead");
+            let external_ref = ExternalRef::from_stored(body.external_ref.clone().expect("a create names its lead"));
             let begun = self.hosts[to.host].begun.get(external_ref.as_str()).copied();
             self.check_create(&external_ref, begun);
         }

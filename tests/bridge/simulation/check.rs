@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use konektor_bridge::domain::event::EventId;
 use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::konektor::wire::Money;
 use konektor_bridge::store::{EventQuery, EventRow, EventState, Lease, Stats, Store};
 
 use super::konektor::Held;
@@ -177,7 +178,9 @@ impl World {
         self.check_order(lead, events, held)?;
         let wrong = |what: &str| Err(format!("{what} of r{lead} is not that of {delivered:?}: {held:?}"));
         // What was written and then refused together with a later event is dead, and written all the same.
-        let stands = events.iter().rposition(|(word, _)| held.view.estimated_value == Some(value(word)));
+        let stands = events
+            .iter()
+            .rposition(|(word, _)| held.view.estimated_value.as_ref().map(Money::to_f64) == Some(value(word)));
         let last = events.iter().rposition(|(_, row)| row.state == EventState::Delivered);
         let is_dead = stands.is_some_and(|stands| events[stands].1.state == EventState::Dead);
         if stands != last && !(stands > last && is_dead) {

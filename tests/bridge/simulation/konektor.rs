@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use konektor_bridge::domain::lead::LeadId;
-use konektor_bridge::konektor::wire::{LeadBody, LeadView};
+use konektor_bridge::konektor::wire::{Cursor, LeadBody, LeadView, Money};
 use konektor_bridge::konektor::{Answer, FieldError, RateLimit, Request, Verdict};
 
 use super::dice::Dice;
@@ -146,7 +146,7 @@ impl Konektor {
                 None => (404, Verdict::NotFound),
             },
             Request::Search { text, cursor } => {
-                let page = cursor.as_ref().map_or(0, |cursor| cursor.parse().expect("it was given out"));
+                let page = cursor.as_ref().map_or(0, |cursor| cursor.0.parse().expect("it was given out"));
                 (200, self.search(text, page, odds, dice, now))
             }
             Request::Probe => (200, Verdict::Allowed),
@@ -213,7 +213,7 @@ impl Konektor {
         let hits: Vec<&Held> = hits.map(|(_, held)| held).filter(seen).collect();
         let more = hits.len() > (page + 1) * PAGE;
         let leads = hits.into_iter().skip(page * PAGE).take(PAGE).map(|held| held.shown(odds)).collect();
-        Verdict::Found { leads, next: more.then(|| (page + 1).to_string()) }
+        Verdict::Found { leads, total: None, next: more.then(|| Cursor((page + 1).to_string())) }
     }
 
     fn workspace(&self, odds: &Odds, now: Duration) -> (u16, Verdict) {
@@ -244,7 +244,7 @@ impl Held {
         set(&mut self.view.phone, &body.phone);
         set(&mut self.view.notes, &body.notes);
         set(&mut self.view.estimated_value, &body.estimated_value);
-        self.values.extend(body.estimated_value);
+        self.values.extend(body.estimated_value.as_ref().map(Money::to_f64));
     }
 
     fn shown(&self, odds: &Odds) -> LeadView {
@@ -296,5 +296,6 @@ fn blank(id: String, created: Timestamp) -> LeadView {
         estimated_value: None,
         actual_value: None,
         created_at: Some(created),
+        updated_at: None,
     }
 }

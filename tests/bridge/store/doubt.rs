@@ -7,15 +7,9 @@ use konektor_bridge::store::{
     Chore, Claim, Claimed, EventState, Fenced, Intent, Learned, Outcome, PermitId, Settlement, Verification, Verified,
 };
 
-use super::{Backend, Bed, bed, bodies, dead, done, everything, lead, me, on_every_backend, run, upto};
-
-/// Runs `case` on every backend whose store has just noticed that it may have forgotten something.
-fn on_every_doubtful_store(case: impl AsyncFn(Bed)) {
-    for backend in [Backend::Memory, Backend::Sqlite] {
-        eprintln!("on {backend:?}");
-        run(case(super::doubtful(backend)));
-    }
-}
+use super::{
+    Bed, bodies, dead, done, everything, lead, me, on_every_backend, on_every_doubtful_store, run, start, upto,
+};
 
 async fn chore(bed: &Bed) -> Option<(PermitId, Chore)> {
     match bed.store.claim(&me(), bed.now()).await.unwrap() {
@@ -199,7 +193,7 @@ fn the_newest_word_that_was_delivered_is_remembered() {
 #[test]
 fn a_lease_from_before_a_loss_is_not_mistaken_for_one_from_after() {
     let store = std::sync::Arc::new(konektor_bridge::store::MemoryStore::that_may_lose(Default::default(), 50));
-    let bed = Bed { store: std::sync::Arc::clone(&store) as _, ..bed(Backend::Memory, Default::default()) };
+    let bed = Bed { store: std::sync::Arc::clone(&store) as _, now: start().into() };
     run(async {
         bed.arrive("ann", "1").await;
         let before = bed.claim().await;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use konektor_bridge::domain::event::{DeadReason, EventId, Hold, HoldCount};
-use konektor_bridge::store::{EventState, Options, Selector, SortCount, Sorted, StoreError, Undelivered};
+use konektor_bridge::domain::event::{EventId, Hold, HoldCount, Item};
+use konektor_bridge::store::{EventState, Options, Selector, SortCount, Sorted, StoreError};
 
-use super::{Bed, bodies, done, event_id, everything, item, lead, on_every_backend, source, start, upto, with_options};
+use super::{Bed, bodies, event_id, everything, item, lead, on_every_backend, unreadable, upto, with_options};
 
 fn new(count: usize) -> SortCount {
     SortCount { new: count, ..SortCount::default() }
@@ -15,18 +15,8 @@ fn duplicate() -> SortCount {
     SortCount { duplicates: 1, ..SortCount::default() }
 }
 
-fn unreadable(place: u64) -> Sorted {
-    Sorted {
-        place,
-        source: source(),
-        received: start(),
-        request_id: "r".to_owned(),
-        split: Err(Undelivered { reason: DeadReason::Unreadable, detail: "not JSON".to_owned() }),
-    }
-}
-
 #[test]
-fn a_kept_webhook_comes_out_as_it_went_in() {
+pub(super) fn a_kept_webhook_comes_out_as_it_went_in() {
     on_every_backend(async |bed: Bed| {
         bed.keep("one").await;
         bed.pass(1);
@@ -42,7 +32,7 @@ fn a_kept_webhook_comes_out_as_it_went_in() {
 }
 
 #[test]
-fn sorting_takes_the_record_out_and_puts_all_its_items_into_their_lanes() {
+pub(super) fn sorting_takes_the_record_out_and_puts_all_its_items_into_their_lanes() {
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
         assert_eq!(bed.sort(vec![item("ann", "1"), item("bob", "2"), item("ann", "3")]).await, new(3));
@@ -54,20 +44,61 @@ fn sorting_takes_the_record_out_and_puts_all_its_items_into_their_lanes() {
 }
 
 #[test]
-fn sorting_a_record_twice_changes_nothing() {
+pub(super) fn the_inbox_is_read_from_the_oldest_on_while_webhooks_come_in() {
     on_every_backend(async |bed: Bed| {
-        bed.keep("webhook").await;
-        let record = bed.store.unsorted(1).await.unwrap().remove(0);
-        let sorted = Sorted { split: Ok(vec![item("ann", "1")]), ..unreadable(record.place) };
-        assert_eq!(bed.store.sort(vec![sorted.clone()], bed.now()).await.unwrap(), new(1));
-        assert_eq!(bed.store.sort(vec![sorted], bed.now()).await.unwrap(), SortCount::default());
-        assert_eq!(bed.store.sort(vec![unreadable(record.place)], bed.now()).await.unwrap(), SortCount::default());
-        assert_eq!((bed.count(EventState::Pending).await, bed.count(EventState::Dead).await), (1, 0));
+        let (mut sorted, mut kept) = (Vec::new(), 0);
+        for _ in 0..5 {
+            for _ in 0..3 {
+                bed.keep(&format!("{kept:02}")).await;
+                kept += 1;
+            }
+            let oldest = bed.store.unsorted(2).await.unwrap();
+            sorted.extend(oldest.iter().map(|record| String::from_utf8(record.webhook.body.to_vec()).unwrap()));
+            bed.sort(Vec::new()).await;
+            bed.sort(Vec::new()).await;
+        }
+        assert_eq!(sorted, (0..10).map(|number| format!("{number:02}")).collect::<Vec<_>>());
+        assert_eq!(bed.stats().await.inbox, 5);
     });
 }
 
 #[test]
-fn a_place_is_never_used_again() {
+pub(super) fn nothing_more_than_was_asked_for_is_read() {
+    on_every_backend(async |bed: Bed| {
+        assert!(bed.store.unsorted(9).await.unwrap().is_empty());
+        bed.keep("webhook").await;
+        assert!(bed.store.unsorted(0).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+pub(super) fn a_batch_with_all_kinds_of_records_is_sorted_in_its_order() {
+    on_every_backend(async |bed: Bed| {
+        for body in ["one", "broken", "three"] {
+            bed.keep(body).await;
+        }
+        let places: Vec<_> = bed.store.unsorted(9).await.unwrap().iter().map(|record| record.place).collect();
+        let split = |place, items| Sorted { split: Ok(items), ..unreadable(place) };
+        let held = Item { hold: Hold::Spam, ..item("bob", "2") };
+        let batch = vec![
+            split(places[0], vec![item("ann", "1"), held, item("ann", "1")]),
+            unreadable(places[1]),
+            split(places[2], vec![item("ann", "3")]),
+            split(99, vec![item("carl", "4")]),
+        ];
+        let count = bed.store.sort(batch, bed.now()).await.unwrap();
+        assert_eq!(
+            count,
+            SortCount { new: 2, duplicates: 1, withheld: HoldCount::one(Hold::Spam), unreadable: 1, crowded: 0 }
+        );
+        assert_eq!(bodies(&bed.claim().await), ["1", "3"]);
+        let seqs: Vec<_> = bed.list(None, Default::default()).await.iter().map(|row| row.seq).collect();
+        assert_eq!(seqs, [4, 3, 2, 1], "no number is left out");
+    });
+}
+
+#[test]
+pub(super) fn a_place_is_never_used_again() {
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
         let first = bed.store.unsorted(1).await.unwrap()[0].place;
@@ -78,7 +109,7 @@ fn a_place_is_never_used_again() {
 }
 
 #[test]
-fn the_same_event_twice_is_one_event() {
+pub(super) fn the_same_event_twice_is_one_event() {
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
         let count = bed.sort(vec![item("ann", "1"), item("ann", "1")]).await;
@@ -86,18 +117,15 @@ fn the_same_event_twice_is_one_event() {
         assert_eq!(bed.arrive_as(item("ann", "1")).await, duplicate());
         let claimed = bed.claim().await;
         assert_eq!(bodies(&claimed), ["1"]);
-        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        bed.deliver(&claimed).await;
         assert_eq!(bed.arrive_as(item("ann", "1")).await, duplicate(), "after delivery too");
     });
 }
 
 #[test]
-fn an_id_is_forgotten_after_the_retention_or_as_soon_as_its_source_says() {
+pub(super) fn an_id_is_forgotten_after_the_retention_or_as_soon_as_its_source_says() {
     on_every_backend(async |bed: Bed| {
-        let shortly = || konektor_bridge::domain::event::Item {
-            same_within: Some(Duration::from_secs(600)),
-            ..item("ann", "short")
-        };
+        let shortly = || Item { same_within: Some(Duration::from_secs(600)), ..item("ann", "short") };
         bed.arrive("ann", "long").await;
         bed.arrive_as(shortly()).await;
         bed.pass(599);
@@ -113,7 +141,7 @@ fn an_id_is_forgotten_after_the_retention_or_as_soon_as_its_source_says() {
 }
 
 #[test]
-fn an_event_that_gave_its_id_up_can_still_be_named() {
+pub(super) fn an_event_that_gave_its_id_up_can_still_be_named() {
     on_every_backend(async |bed: Bed| {
         bed.arrive("ann", "1").await;
         bed.pass(31 * 24 * 3600);
@@ -126,9 +154,9 @@ fn an_event_that_gave_its_id_up_can_still_be_named() {
 }
 
 #[test]
-fn what_is_held_does_not_enter_its_lane_and_is_known_all_the_same() {
+pub(super) fn what_is_held_does_not_enter_its_lane_and_is_known_all_the_same() {
     on_every_backend(async |bed: Bed| {
-        let held = || konektor_bridge::domain::event::Item { hold: Hold::Spam, ..item("ann", "1") };
+        let held = || Item { hold: Hold::Spam, ..item("ann", "1") };
         assert_eq!(
             bed.arrive_as(held()).await,
             SortCount { withheld: HoldCount::one(Hold::Spam), ..SortCount::default() }
@@ -144,7 +172,7 @@ fn what_is_held_does_not_enter_its_lane_and_is_known_all_the_same() {
 }
 
 #[test]
-fn a_webhook_that_cannot_be_split_becomes_a_dead_letter_whole_and_is_sorted_again_on_replay() {
+pub(super) fn a_webhook_that_cannot_be_split_becomes_a_dead_letter_whole_and_is_sorted_again_on_replay() {
     on_every_backend(async |bed: Bed| {
         bed.keep("{broken").await;
         let record = bed.store.unsorted(1).await.unwrap().remove(0);
@@ -173,7 +201,7 @@ fn a_webhook_that_cannot_be_split_becomes_a_dead_letter_whole_and_is_sorted_agai
 }
 
 #[test]
-fn a_full_store_refuses_webhooks_until_something_is_delivered() {
+pub(super) fn a_full_store_refuses_webhooks_until_something_is_delivered() {
     with_options(&Options { max_events: 2, ..Options::default() }, async |bed: Bed| {
         bed.arrive("ann", "1").await;
         bed.keep("webhook").await;
@@ -182,13 +210,13 @@ fn a_full_store_refuses_webhooks_until_something_is_delivered() {
         bed.sort(vec![item("bob", "2")]).await;
         assert!(bed.store.keep(bed.webhook("webhook")).await.is_err());
         let claimed = bed.claim().await;
-        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        bed.deliver(&claimed).await;
         bed.keep("webhook").await;
     });
 }
 
 #[test]
-fn bytes_are_counted_from_the_inbox_to_the_end() {
+pub(super) fn bytes_are_counted_from_the_inbox_to_the_end() {
     let webhook = 7 + "content-type".len() as u64 + "text/plain".len() as u64;
     with_options(&Options { max_bytes: 2 * webhook, ..Options::default() }, async |bed: Bed| {
         bed.keep("webhook").await;
@@ -201,13 +229,13 @@ fn bytes_are_counted_from_the_inbox_to_the_end() {
         let claimed = bed.claim().await;
         let _ = bed.store.fetched(&claimed.lease, upto(&claimed), vec![0; 9].into()).await.unwrap();
         assert_eq!(bed.stats().await.bytes, webhook + 14);
-        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        bed.deliver(&claimed).await;
         assert_eq!(bed.stats().await.bytes, webhook);
     });
 }
 
 #[test]
-fn a_crowded_lane_sends_new_events_to_the_dead_letters_and_nothing_is_lost() {
+pub(super) fn a_crowded_lane_sends_new_events_to_the_dead_letters_and_nothing_is_lost() {
     with_options(&Options { max_lane_events: 2, ..Options::default() }, async |bed: Bed| {
         bed.arrive("ann", "1").await;
         bed.arrive("ann", "2").await;
@@ -216,7 +244,7 @@ fn a_crowded_lane_sends_new_events_to_the_dead_letters_and_nothing_is_lost() {
         assert_eq!(bed.row("3").await.reason.as_deref(), Some("lane_full"));
         let claimed = bed.claim().await;
         assert_eq!(bodies(&claimed), ["1", "2"]);
-        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        bed.deliver(&claimed).await;
         assert_eq!(bed.store.replay(&everything(), 10, bed.now()).await.unwrap().count, 1);
         let _bob = bed.claim().await;
         let claimed = bed.claim().await;
@@ -225,17 +253,7 @@ fn a_crowded_lane_sends_new_events_to_the_dead_letters_and_nothing_is_lost() {
 }
 
 #[test]
-fn sources_that_were_on_are_remembered() {
-    on_every_backend(async |bed: Bed| {
-        let name = |name: &str| konektor_bridge::domain::event::SourceName::parse(name).unwrap();
-        bed.store.remember_sources(&[name("meta"), name("form")], bed.now()).await.unwrap();
-        bed.store.remember_sources(&[name("form"), name("google")], bed.now()).await.unwrap();
-        assert_eq!(bed.store.known_sources().await.unwrap(), [name("form"), name("google"), name("meta")]);
-    });
-}
-
-#[test]
-fn a_waiting_sorter_is_woken_by_what_came_before_it_waited() {
+pub(super) fn a_waiting_sorter_is_woken_by_what_came_before_it_waited() {
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
         bed.store.inbox_changed().await;
@@ -245,7 +263,7 @@ fn a_waiting_sorter_is_woken_by_what_came_before_it_waited() {
 }
 
 #[test]
-fn a_closed_store_refuses() {
+pub(super) fn a_closed_store_refuses() {
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
         bed.store.close().await;

@@ -26,7 +26,7 @@ async fn leads(bed: &Bed, count: usize) {
 }
 
 #[test]
-fn the_first_call_goes_alone_and_its_answer_lets_the_others_go() {
+pub(super) fn the_first_call_goes_alone_and_its_answer_lets_the_others_go() {
     on_every_backend(async |bed: Bed| {
         leads(&bed, 4).await;
         let first = claim(&bed).await.unwrap();
@@ -49,7 +49,7 @@ fn the_first_call_goes_alone_and_its_answer_lets_the_others_go() {
 }
 
 #[test]
-fn a_permit_that_was_not_used_is_given_back() {
+pub(super) fn a_permit_that_was_not_used_is_given_back() {
     on_every_backend(async |bed: Bed| {
         leads(&bed, 3).await;
         let first = claim(&bed).await.unwrap();
@@ -62,7 +62,7 @@ fn a_permit_that_was_not_used_is_given_back() {
 }
 
 #[test]
-fn one_lease_may_take_one_more_permit() {
+pub(super) fn one_lease_may_take_one_more_permit() {
     on_every_backend(async |bed: Bed| {
         leads(&bed, 1).await;
         let claimed = claim(&bed).await.unwrap();
@@ -75,7 +75,7 @@ fn one_lease_may_take_one_more_permit() {
 }
 
 #[test]
-fn a_429_stops_all_claims_until_it_is_over() {
+pub(super) fn a_429_stops_all_claims_until_it_is_over() {
     on_every_backend(async |bed: Bed| {
         leads(&bed, 2).await;
         let claimed = claim(&bed).await.unwrap();
@@ -94,7 +94,7 @@ fn a_429_stops_all_claims_until_it_is_over() {
 }
 
 #[test]
-fn a_pause_stops_claims_but_not_what_is_under_way_and_one_probe_at_a_time_goes_out() {
+pub(super) fn a_pause_stops_claims_but_not_what_is_under_way_and_one_probe_at_a_time_goes_out() {
     on_every_backend(async |bed: Bed| {
         leads(&bed, 2).await;
         let claimed = claim(&bed).await.unwrap();
@@ -119,7 +119,7 @@ fn a_pause_stops_claims_but_not_what_is_under_way_and_one_probe_at_a_time_goes_o
 }
 
 #[test]
-fn what_a_person_stopped_only_a_person_starts() {
+pub(super) fn what_a_person_stopped_only_a_person_starts() {
     on_every_backend(async |bed: Bed| {
         leads(&bed, 1).await;
         bed.store.pause(PauseReason::Operator, bed.now()).await.unwrap();

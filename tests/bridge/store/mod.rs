@@ -1,47 +1,64 @@
-//! The conformance suite of the store: every case runs on every backend.
+//! The conformance suite of the store: every case runs on every backend, and ends with an audit that finds nothing.
 //!
-//! A new backend is one more arm in [`Backend`]; it then has to mean the same by every verb.
+//! A new backend is a line in [`BACKENDS`] and an arm in [`open`]; it then has to mean the same by every verb. `map` says
+//! which case holds which arrow of the lane, which row of the crash table, and which verb done twice; `broken` takes
+//! guarantees away one at a time and sees the cases fail; `machine` compares the backends under whatever is done in
+//! whatever order; `upstreams` has the limiter meet four kinds of Konektor.
 #![expect(clippy::unwrap_used, reason = "the lint knows tests by their attribute, and these are what they share")]
 
+mod arrows;
+mod broken;
+mod clocks;
 mod day;
-mod delivery;
 mod doubt;
+mod fences;
 mod inbox;
 mod limits;
-mod model;
+mod machine;
+mod map;
 mod overtaken;
 mod people;
 mod restart;
+mod turns;
+mod upstreams;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use konektor_bridge::domain::event::{EventId, Hold, Item, Kept, SourceName};
+use konektor_bridge::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::store::{
-    Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, MemoryStore, Observation, Options,
-    Outcome, RateHeaders, Selector, Settlement, SortCount, Sorted, SqliteStore, Stats, Store, Undelivered, WorkerId,
+    Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, Flaw, LaneDetail, MemoryStore,
+    Moved, Observation, Options, Outcome, RateHeaders, Selector, Settlement, SortCount, Sorted, SqliteStore, Stats,
+    Store, Undelivered, WorkerId,
 };
-use tempfile::TempDir;
+
+use self::broken::{Break, BrokenStore};
 
 /// The stores there are.
 #[derive(Debug, Clone, Copy)]
 enum Backend {
     Memory,
     Sqlite,
+    /// The model with a guarantee taken away.
+    Broken(Break),
 }
 
-const BACKENDS: [Backend; 2] = [Backend::Memory, Backend::Sqlite];
+const BACKENDS: &[Backend] = &[Backend::Memory, Backend::Sqlite];
+
+thread_local! {
+    /// The stores that the cases of this thread run on.
+    static UNDER_TEST: RefCell<Vec<Backend>> = RefCell::new(BACKENDS.to_vec());
+}
 
 /// A store, a clock and a worker.
 struct Bed {
     store: Arc<dyn Store>,
     now: Cell<Timestamp>,
-    // Outlives the store: the fields are dropped in order.
-    _dir: Option<TempDir>,
 }
 
 /// Runs `case` on every backend.
@@ -51,9 +68,18 @@ fn on_every_backend(case: impl AsyncFn(Bed)) {
 
 /// The same with other caps and times.
 fn with_options(options: &Options, case: impl AsyncFn(Bed)) {
-    for backend in BACKENDS {
+    for backend in UNDER_TEST.with_borrow(Clone::clone) {
         eprintln!("on {backend:?}");
-        run(case(bed(backend, options.clone())));
+        let dir = tempfile::tempdir().unwrap();
+        let bed = bed(backend, dir.path(), options.clone());
+        let store = Arc::clone(&bed.store);
+        run(async {
+            case(bed).await;
+            // A case may have closed its store.
+            if store.known_sources().await.is_ok() {
+                assert_eq!(flaws(store.as_ref()).await, []);
+            }
+        });
     }
 }
 
@@ -61,40 +87,47 @@ fn run(case: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(case);
 }
 
-fn bed(backend: Backend, options: Options) -> Bed {
-    let now = Cell::new(start());
+fn bed(backend: Backend, dir: &Path, options: Options) -> Bed {
+    Bed { store: open(backend, dir, options), now: Cell::new(start()) }
+}
+
+fn open(backend: Backend, dir: &Path, options: Options) -> Arc<dyn Store> {
     match backend {
-        Backend::Memory => Bed { store: Arc::new(MemoryStore::new(options)), now, _dir: None },
-        Backend::Sqlite => {
-            let dir = tempfile::tempdir().unwrap();
-            let store = SqliteStore::open(dir.path(), options, start()).unwrap();
-            Bed { store: Arc::new(store), now, _dir: Some(dir) }
+        Backend::Memory => Arc::new(MemoryStore::new(options)),
+        Backend::Sqlite => Arc::new(SqliteStore::open(dir, options, start()).unwrap()),
+        Backend::Broken(how) => Arc::new(BrokenStore::new(how, options)),
+    }
+}
+
+/// Everything that an audit finds.
+async fn flaws(store: &dyn Store) -> Vec<Flaw> {
+    let (mut flaws, mut after) = (Vec::new(), None);
+    loop {
+        let audit = store.audit(after, 100, start()).await.unwrap();
+        flaws.extend(audit.flaws);
+        after = audit.next;
+        if after.is_none() {
+            return flaws;
         }
     }
 }
 
-/// A bed whose store has just noticed that it may have forgotten something.
-fn doubtful(backend: Backend) -> Bed {
-    let now = Cell::new(start());
-    match backend {
-        Backend::Memory => {
-            let store = MemoryStore::new(Options::default());
-            store.lose_last(0, start());
-            Bed { store: Arc::new(store), now, _dir: None }
-        }
-        Backend::Sqlite => {
-            let dir = tempfile::tempdir().unwrap();
-            let run = |boot: &str| Options { boot: Some(boot.to_owned()), ..Options::default() };
-            let before = SqliteStore::open(dir.path(), run("before"), start()).unwrap();
-            let left = tempfile::tempdir().unwrap();
-            for name in ["store.db", "store.db-wal", "store.run"] {
-                std::fs::copy(dir.path().join(name), left.path().join(name)).unwrap();
-            }
-            drop(before);
-            let store = SqliteStore::open(left.path(), run("after"), start()).unwrap();
-            Bed { store: Arc::new(store), now, _dir: Some(left) }
-        }
+/// Runs `case` on every backend whose store has just noticed that it may have forgotten something.
+fn on_every_doubtful_store(case: impl AsyncFn(Bed)) {
+    let lossy = MemoryStore::new(Options::default());
+    lossy.lose_last(0, start());
+    run(case(Bed { store: Arc::new(lossy), now: Cell::new(start()) }));
+    let (dir, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let open = |dir: &Path, boot: &str| {
+        let options = Options { boot: Some(boot.to_owned()), ..Options::default() };
+        SqliteStore::open(dir, options, start()).unwrap()
+    };
+    let before = open(dir.path(), "before");
+    for name in ["store.db", "store.db-wal", "store.run"] {
+        std::fs::copy(dir.path().join(name), left.path().join(name)).unwrap();
     }
+    drop(before);
+    run(case(Bed { store: Arc::new(open(left.path(), "after")), now: Cell::new(start()) }));
 }
 
 fn start() -> Timestamp {
@@ -133,7 +166,7 @@ fn done(id: &str, upto: u64) -> Outcome {
 }
 
 fn why(detail: &str) -> Undelivered {
-    Undelivered { reason: konektor_bridge::domain::event::DeadReason::Rejected, detail: detail.to_owned() }
+    Undelivered { reason: DeadReason::Rejected, detail: detail.to_owned() }
 }
 
 fn dead(claimed: &Claimed) -> Outcome {
@@ -144,12 +177,27 @@ fn upto(claimed: &Claimed) -> u64 {
     claimed.events.last().expect("a claimed lane has events").seq
 }
 
+fn ids(names: &[&str]) -> Selector {
+    Selector::Ids(names.iter().map(|name| event_id(name)).collect())
+}
+
+/// An item that is held.
+fn held(of: &str, name: &str) -> Item {
+    Item { hold: Hold::TestLead, ..item(of, name) }
+}
+
 fn bodies(claimed: &Claimed) -> Vec<String> {
     claimed.events.iter().map(|event| String::from_utf8(event.body.to_vec()).unwrap()).collect()
 }
 
 fn everything() -> Selector {
     Selector::Matching(EventFilter::default())
+}
+
+/// What a webhook that cannot be split is sorted into.
+fn unreadable(place: u64) -> Sorted {
+    let split = Err(Undelivered { reason: DeadReason::Unreadable, detail: "not JSON".to_owned() });
+    Sorted { place, source: source(), received: start(), request_id: "r".to_owned(), split }
 }
 
 fn attempt(note: &str) -> Attempt {
@@ -159,6 +207,11 @@ fn attempt(note: &str) -> Attempt {
 impl Bed {
     fn now(&self) -> Timestamp {
         self.now.get()
+    }
+
+    /// So many seconds from now.
+    fn after(&self, seconds: u64) -> Timestamp {
+        self.now() + Duration::from_secs(seconds)
     }
 
     fn pass(&self, seconds: u64) {
@@ -190,6 +243,14 @@ impl Bed {
             split: Ok(items),
         };
         self.store.sort(vec![sorted], self.now()).await.unwrap()
+    }
+
+    /// A webhook has come in that cannot be split.
+    async fn spoil(&self, body: &str) {
+        self.keep(body).await;
+        let record = self.store.unsorted(1).await.unwrap().remove(0);
+        let count = self.store.sort(vec![unreadable(record.place)], self.now()).await.unwrap();
+        assert_eq!(count, SortCount { unreadable: 1, ..SortCount::default() });
     }
 
     async fn arrive_as(&self, item: Item) -> SortCount {
@@ -232,6 +293,32 @@ impl Bed {
         self.store.begin(&claimed.lease, upto(claimed), self.now()).await.unwrap()
     }
 
+    /// An event called `name` has come in for the lead `of`, and its lane is claimed.
+    async fn work(&self, of: &str, name: &str) -> Claimed {
+        self.arrive(of, name).await;
+        let claimed = self.claim().await;
+        assert_eq!(claimed.lease.external_ref, lead(of));
+        claimed
+    }
+
+    /// The same, and a create was sent whose end is not known.
+    async fn doubt(&self, of: &str, name: &str) -> Claimed {
+        let claimed = self.work(of, name).await;
+        assert_eq!(self.begin(&claimed).await, Fenced::Done);
+        self.end(&claimed, Outcome::Ambiguous { at: self.now() }).await;
+        claimed
+    }
+
+    /// Ends an attempt that is ours to end.
+    async fn end(&self, claimed: &Claimed, outcome: Outcome) {
+        assert_eq!(self.settle(claimed, outcome).await, Fenced::Done);
+    }
+
+    /// Ends it with its events delivered.
+    async fn deliver(&self, claimed: &Claimed) {
+        self.end(claimed, done("L", upto(claimed))).await;
+    }
+
     async fn settle(&self, claimed: &Claimed, outcome: Outcome) -> Fenced {
         let settlement = Settlement::from(outcome);
         self.store.settle(&claimed.lease, settlement, self.now()).await.unwrap()
@@ -239,22 +326,33 @@ impl Bed {
 
     /// Has the lead created with what is there.
     async fn create(&self, of: &str, name: &str) {
-        self.arrive(of, name).await;
-        let claimed = self.claim().await;
-        assert_eq!(claimed.lease.external_ref, lead(of));
+        let claimed = self.work(of, name).await;
         assert_eq!(self.begin(&claimed).await, Fenced::Done);
-        assert_eq!(self.settle(&claimed, done(&format!("id of {of}"), upto(&claimed))).await, Fenced::Done);
+        self.end(&claimed, done(&format!("id of {of}"), upto(&claimed))).await;
     }
 
     /// Has the lead's create given up.
     async fn kill(&self, of: &str, name: &str) {
-        self.arrive(of, name).await;
-        let claimed = self.claim().await;
-        assert_eq!(self.settle(&claimed, dead(&claimed)).await, Fenced::Done);
+        let claimed = self.work(of, name).await;
+        self.end(&claimed, dead(&claimed)).await;
+    }
+
+    /// Puts dead letters back.
+    async fn replay(&self, which: &Selector) -> Moved {
+        self.store.replay(which, 9, self.now()).await.unwrap()
+    }
+
+    /// Lets withheld events go.
+    async fn release(&self, which: &Selector) -> Moved {
+        self.store.release(which, 9, self.now()).await.unwrap()
+    }
+
+    async fn lane(&self, of: &str) -> LaneDetail {
+        self.store.lane(&lead(of)).await.unwrap().expect("the lane is known")
     }
 
     async fn state_of(&self, of: &str) -> &'static str {
-        self.store.lane(&lead(of)).await.unwrap().expect("the lane is known").state
+        self.lane(of).await.state
     }
 
     async fn row(&self, name: &str) -> EventRow {

@@ -1,20 +1,12 @@
 //! What a person asks: lists, replay, release, discard.
 
-use konektor_bridge::domain::event::{Hold, Item, Kept, SourceName};
-use konektor_bridge::store::{EventFilter, EventQuery, EventState, Fenced, Moved, Outcome, Selector, Sorted};
+use konektor_bridge::domain::event::{Kept, SourceName};
+use konektor_bridge::store::{EventFilter, EventQuery, EventState, Fenced, Moved, Outcome, Selector};
 
-use super::{Bed, bodies, dead, done, event_id, everything, item, lead, on_every_backend, upto};
-
-fn ids(names: &[&str]) -> Selector {
-    Selector::Ids(names.iter().map(|name| event_id(name)).collect())
-}
-
-fn held(of: &str, name: &str) -> Item {
-    Item { hold: Hold::TestLead, ..item(of, name) }
-}
+use super::{Bed, bodies, dead, event_id, everything, held, ids, item, lead, on_every_backend};
 
 #[test]
-fn a_list_pages_from_the_newest_to_the_oldest_without_gaps() {
+pub(super) fn a_list_pages_from_the_newest_to_the_oldest_without_gaps() {
     on_every_backend(async |bed: Bed| {
         for number in 0..7 {
             bed.arrive(&format!("lead {number}"), &number.to_string()).await;
@@ -39,7 +31,50 @@ fn a_list_pages_from_the_newest_to_the_oldest_without_gaps() {
 }
 
 #[test]
-fn a_list_is_filtered_by_state_source_reason_time_and_lead() {
+pub(super) fn a_list_shows_each_event_once_while_others_come_in() {
+    on_every_backend(async |bed: Bed| {
+        for number in 0..6 {
+            bed.arrive("ann", &format!("old {number}")).await;
+        }
+        let (mut seen, mut before, mut late) = (Vec::new(), None, 0);
+        loop {
+            let query = EventQuery { limit: 2, before, ..EventQuery::default() };
+            let page = bed.store.events(query).await.unwrap();
+            seen.extend(page.events.iter().map(|row| row.id));
+            bed.arrive("bob", &format!("late {late}")).await;
+            late += 1;
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<_> = (0..6).rev().map(|number| event_id(&format!("old {number}"))).collect();
+        assert_eq!(seen, expected, "none twice, none left out");
+        let asked = EventQuery { limit: 0, ..EventQuery::default() };
+        assert_eq!(bed.store.events(asked).await.unwrap().events.len(), 1, "a page has one event at least");
+    });
+}
+
+#[test]
+pub(super) fn a_bulk_replay_reaches_its_end_while_others_die() {
+    on_every_backend(async |bed: Bed| {
+        for number in 0..4 {
+            bed.kill(&format!("lead {number}"), &number.to_string()).await;
+        }
+        let of_then = EventFilter { until: Some(bed.after(1)), ..EventFilter::default() };
+        bed.pass(1);
+        let (mut moved, mut more, mut rounds) = (0, true, 0);
+        while more {
+            let step = bed.store.replay(&Selector::Matching(of_then.clone()), 1, bed.now()).await.unwrap();
+            (moved, more, rounds) = (moved + step.count, step.more, rounds + 1);
+            bed.spoil("{broken").await;
+        }
+        assert_eq!((moved, rounds, bed.count(EventState::Dead).await), (4, 4, 4));
+    });
+}
+
+#[test]
+pub(super) fn a_list_is_filtered_by_state_source_reason_time_and_lead() {
     on_every_backend(async |bed: Bed| {
         bed.create("ann", "delivered").await;
         bed.kill("bob", "dead").await;
@@ -71,7 +106,7 @@ fn a_list_is_filtered_by_state_source_reason_time_and_lead() {
 }
 
 #[test]
-fn an_event_and_a_lane_that_are_not_there_are_not_there() {
+pub(super) fn an_event_and_a_lane_that_are_not_there_are_not_there() {
     on_every_backend(async |bed: Bed| {
         assert_eq!(bed.store.event(&event_id("1")).await.unwrap(), None);
         assert_eq!(bed.store.lane(&lead("ann")).await.unwrap(), None);
@@ -79,15 +114,15 @@ fn an_event_and_a_lane_that_are_not_there_are_not_there() {
 }
 
 #[test]
-fn replaying_one_event_of_a_dead_lane_brings_all_of_them_back_once() {
+pub(super) fn replaying_one_event_of_a_dead_lane_brings_all_of_them_back_once() {
     on_every_backend(async |bed: Bed| {
         bed.arrive("ann", "1").await;
         bed.arrive("ann", "2").await;
         let claimed = bed.claim().await;
         assert_eq!(bed.begin(&claimed).await, Fenced::Done);
-        let _ = bed.settle(&claimed, Outcome::Ambiguous { at: bed.now() }).await;
+        bed.end(&claimed, Outcome::Ambiguous { at: bed.now() }).await;
         let claimed = bed.claim().await;
-        let _ = bed.settle(&claimed, dead(&claimed)).await;
+        bed.end(&claimed, dead(&claimed)).await;
         assert_eq!(bed.store.replay(&ids(&["2"]), 1, bed.now()).await.unwrap(), Moved { count: 2, more: false });
         assert_eq!(bed.store.replay(&ids(&["1", "2"]), 9, bed.now()).await.unwrap(), Moved::default());
         let claimed = bed.claim().await;
@@ -99,7 +134,7 @@ fn replaying_one_event_of_a_dead_lane_brings_all_of_them_back_once() {
 }
 
 #[test]
-fn a_bulk_replay_goes_in_steps() {
+pub(super) fn a_bulk_replay_goes_in_steps() {
     on_every_backend(async |bed: Bed| {
         for number in 0..5 {
             bed.kill(&format!("lead {number}"), &number.to_string()).await;
@@ -114,7 +149,7 @@ fn a_bulk_replay_goes_in_steps() {
 }
 
 #[test]
-fn a_replay_moves_only_what_matches() {
+pub(super) fn a_replay_moves_only_what_matches() {
     on_every_backend(async |bed: Bed| {
         bed.kill("ann", "1").await;
         bed.kill("bob", "2").await;
@@ -128,7 +163,7 @@ fn a_replay_moves_only_what_matches() {
 }
 
 #[test]
-fn a_pending_or_delivered_event_is_not_replayed_released_or_discarded() {
+pub(super) fn a_pending_or_delivered_event_is_not_replayed_released_or_discarded() {
     on_every_backend(async |bed: Bed| {
         bed.create("ann", "delivered").await;
         bed.arrive("bob", "pending").await;
@@ -142,7 +177,7 @@ fn a_pending_or_delivered_event_is_not_replayed_released_or_discarded() {
 }
 
 #[test]
-fn a_released_event_goes_to_its_lane_and_is_marked() {
+pub(super) fn a_released_event_goes_to_its_lane_and_is_marked() {
     on_every_backend(async |bed: Bed| {
         bed.arrive_as(held("ann", "1")).await;
         bed.arrive_as(held("bob", "2")).await;
@@ -157,22 +192,12 @@ fn a_released_event_goes_to_its_lane_and_is_marked() {
 }
 
 #[test]
-fn a_release_brings_a_dead_lane_back() {
-    on_every_backend(async |bed: Bed| {
-        bed.arrive_as(held("ann", "1")).await;
-        bed.kill("ann", "2").await;
-        bed.store.release(&everything(), 9, bed.now()).await.unwrap();
-        assert_eq!(bodies(&bed.claim().await), ["1", "2"]);
-    });
-}
-
-#[test]
-fn a_discarded_event_leaves_its_receipt_and_gives_its_lane_free() {
+pub(super) fn a_discarded_event_leaves_its_receipt_and_gives_its_lane_free() {
     on_every_backend(async |bed: Bed| {
         bed.arrive("ann", "1").await;
         bed.arrive("ann", "2").await;
         let claimed = bed.claim().await;
-        let _ = bed.settle(&claimed, dead(&claimed)).await;
+        bed.end(&claimed, dead(&claimed)).await;
         let discard = async |state, names: &[&str]| bed.store.discard(state, &ids(names), 9, bed.now()).await.unwrap();
         assert_eq!(discard(EventState::Withheld, &["1"]).await.count, 0, "it is not withheld");
         assert_eq!(discard(EventState::Dead, &["1"]).await.count, 1);
@@ -190,37 +215,13 @@ fn a_discarded_event_leaves_its_receipt_and_gives_its_lane_free() {
 }
 
 #[test]
-fn a_discarded_webhook_is_gone_from_the_dead_letters() {
+pub(super) fn a_discarded_webhook_is_gone_from_the_dead_letters() {
     on_every_backend(async |bed: Bed| {
-        bed.keep("{broken").await;
-        let record = bed.store.unsorted(1).await.unwrap().remove(0);
-        let why = super::why("not JSON");
-        let (source, received, request_id) = (super::source(), bed.now(), "r".to_owned());
-        let sorted = Sorted { place: record.place, source, received, request_id, split: Err(why) };
-        bed.store.sort(vec![sorted], bed.now()).await.unwrap();
+        bed.spoil("{broken").await;
         let moved = bed.store.discard(EventState::Dead, &everything(), 9, bed.now()).await.unwrap();
         assert_eq!(moved, Moved { count: 1, more: false });
         assert_eq!((bed.count(EventState::Dead).await, bed.stats().await.bytes), (0, 0));
         bed.pass(30 * 24 * 3600);
         assert_eq!(bed.store.expire(9, bed.now()).await.unwrap(), 1);
-    });
-}
-
-#[test]
-fn a_replay_while_the_lane_is_worked_on_waits_for_the_next_call() {
-    on_every_backend(async |bed: Bed| {
-        bed.create("ann", "1").await;
-        bed.arrive("ann", "2").await;
-        let claimed = bed.claim().await;
-        let _ = bed.settle(&claimed, dead(&claimed)).await;
-        bed.arrive("ann", "3").await;
-        let claimed = bed.claim().await;
-        assert_eq!(bed.store.replay(&everything(), 9, bed.now()).await.unwrap().count, 1);
-        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
-        assert_eq!(bed.row("2").await.state, EventState::Pending, "older than what was in the call, but not in it");
-        let next = bed.claim().await;
-        assert_eq!(bodies(&next), ["2"]);
-        assert!(next.events[0].late);
-        let _ = bed.settle(&next, Outcome::Release { at: bed.now() }).await;
     });
 }

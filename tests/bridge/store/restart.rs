@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use konektor_bridge::domain::event::Hold;
+use konektor_bridge::domain::event::{Hold, Item};
 use konektor_bridge::store::{
-    EventState, Fenced, Observation, OpenError, Options, PauseReason, RateHeaders, SqliteStore, StoreError,
+    EventState, Fenced, Observation, OpenError, Options, Outcome, PauseReason, RateHeaders, SqliteStore, StoreError,
 };
 
 use super::{Bed, bodies, dead, done, event_id, item, lead, run, start, upto};
 
 fn open(dir: &Path, now: jiff::Timestamp) -> Bed {
     let store = SqliteStore::open(dir, Options::default(), now).unwrap();
-    Bed { store: std::sync::Arc::new(store), now: now.into(), _dir: None }
+    Bed { store: std::sync::Arc::new(store), now: now.into() }
 }
 
 /// What `kill -9` leaves: the files as they are at this moment, without the lock.
@@ -25,13 +25,13 @@ fn as_killed(dir: &Path) -> tempfile::TempDir {
 }
 
 #[test]
-fn everything_is_still_there_after_a_stop() {
+pub(super) fn everything_is_still_there_after_a_stop() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
         let bed = open(dir.path(), start());
         bed.create("ann", "1").await;
         bed.kill("bob", "2").await;
-        bed.arrive_as(konektor_bridge::domain::event::Item { hold: Hold::Spam, ..item("carl", "3") }).await;
+        bed.arrive_as(Item { hold: Hold::Spam, ..item("carl", "3") }).await;
         bed.arrive("dora", "4").await;
         bed.keep("unsorted").await;
         bed.store.remember_sources(&[super::source()], bed.now()).await.unwrap();
@@ -43,7 +43,7 @@ fn everything_is_still_there_after_a_stop() {
             ..RateHeaders::default()
         };
         bed.store.observe(claimed.permit, Observation::Answered(throttled), bed.now()).await.unwrap();
-        let _ = bed.settle(&claimed, konektor_bridge::store::Outcome::Retry { at: bed.now(), counted: true }).await;
+        bed.end(&claimed, Outcome::Retry { at: bed.now(), counted: true }).await;
         bed.store.pause(PauseReason::Forbidden, bed.now()).await.unwrap();
         let (events, stats) = (bed.list(None, Default::default()).await, bed.stats().await);
         let lane = bed.store.lane(&lead("dora")).await.unwrap();
@@ -60,7 +60,7 @@ fn everything_is_still_there_after_a_stop() {
 }
 
 #[test]
-fn numbers_go_on_after_a_restart_although_everything_is_forgotten() {
+pub(super) fn numbers_go_on_after_a_restart_although_everything_is_forgotten() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
         let bed = open(dir.path(), start());
@@ -77,7 +77,7 @@ fn numbers_go_on_after_a_restart_although_everything_is_forgotten() {
 }
 
 #[test]
-fn a_stop_ends_the_leases_without_blame_and_a_crash_with_it() {
+pub(super) fn a_stop_ends_the_leases_without_blame_and_a_crash_with_it() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
         let bed = open(dir.path(), start());
@@ -102,7 +102,7 @@ fn a_stop_ends_the_leases_without_blame_and_a_crash_with_it() {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_crash_at_every_step() {
+pub(super) fn what_was_acknowledged_survives_a_crash_at_every_step() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
         let bed = open(dir.path(), start());
@@ -112,7 +112,7 @@ fn what_was_acknowledged_survives_a_crash_at_every_step() {
         let sorted = as_killed(dir.path());
         let claimed = bed.claim().await;
         let _ = bed.begin(&claimed).await;
-        let _ = bed.settle(&claimed, dead(&claimed)).await;
+        bed.end(&claimed, dead(&claimed)).await;
         let settled = as_killed(dir.path());
         drop(bed);
 
@@ -130,7 +130,32 @@ fn what_was_acknowledged_survives_a_crash_at_every_step() {
 }
 
 #[test]
-fn a_second_process_is_refused_until_the_first_is_gone() {
+pub(super) fn a_clock_that_was_set_back_while_the_bridge_was_down_holds_nothing_up() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let ahead = start() + Duration::from_secs(365 * 24 * 3600);
+        let bed = open(dir.path(), ahead);
+        bed.arrive("ann", "1").await;
+        let claimed = bed.claim().await;
+        bed.end(&claimed, Outcome::Retry { at: bed.after(9), counted: true }).await;
+        bed.store.pause(PauseReason::Unauthorized, bed.now()).await.unwrap();
+        for close in [true, false] {
+            let left = if close { tempfile::tempdir().unwrap() } else { as_killed(dir.path()) };
+            if close {
+                for name in ["store.db", "store.db-wal"] {
+                    std::fs::copy(dir.path().join(name), left.path().join(name)).unwrap();
+                }
+                open(left.path(), ahead).store.close().await;
+            }
+            let bed = open(left.path(), start());
+            assert_eq!(bed.lane("ann").await.due, Some(bed.after(9)));
+            assert_eq!(bed.nothing().await, Some(bed.after(30)), "when it is probed");
+        }
+    });
+}
+
+#[test]
+pub(super) fn a_second_process_is_refused_until_the_first_is_gone() {
     let dir = tempfile::tempdir().unwrap();
     let first = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
     let second = SqliteStore::open(dir.path(), Options::default(), start());
@@ -146,7 +171,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made() {
+pub(super) fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -161,7 +186,7 @@ fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made() {
 }
 
 #[test]
-fn nobody_else_may_look_into_the_directory() {
+pub(super) fn nobody_else_may_look_into_the_directory() {
     let dir = tempfile::tempdir().unwrap();
     let inner = dir.path().join("a/b");
     let _store = SqliteStore::open(&inner, Options::default(), start()).unwrap();
@@ -169,7 +194,7 @@ fn nobody_else_may_look_into_the_directory() {
 }
 
 #[test]
-fn a_file_that_is_not_a_store_or_of_a_newer_one_is_left_alone() {
+pub(super) fn a_file_that_is_not_a_store_or_of_a_newer_one_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
     conn.execute_batch("CREATE TABLE other (x)").unwrap();
@@ -183,7 +208,7 @@ fn a_file_that_is_not_a_store_or_of_a_newer_one_is_left_alone() {
 }
 
 #[test]
-fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
+pub(super) fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
         let bed = open(dir.path(), start());
@@ -192,7 +217,7 @@ fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
         drop(bed);
         let options = Options { disk_reserve: u64::MAX, ..Options::default() };
         let store = SqliteStore::open(dir.path(), options, start()).unwrap();
-        let bed = Bed { store: std::sync::Arc::new(store), now: start().into(), _dir: None };
+        let bed = Bed { store: std::sync::Arc::new(store), now: start().into() };
         let refused = bed.store.keep(bed.webhook("x")).await;
         assert!(matches!(refused, Err(StoreError::Full("disk"))), "{refused:?}");
         bed.sort(vec![item("bob", "2")]).await;
@@ -206,7 +231,7 @@ fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
 fn booted(dir: &Path, boot: &str) -> Bed {
     let options = Options { boot: Some(boot.to_owned()), ..Options::default() };
     let store = SqliteStore::open(dir, options, start()).unwrap();
-    Bed { store: std::sync::Arc::new(store), now: start().into(), _dir: None }
+    Bed { store: std::sync::Arc::new(store), now: start().into() }
 }
 
 async fn is_in_doubt(bed: &Bed) -> bool {
@@ -283,7 +308,7 @@ fn a_person_may_say_that_it_was_put_back() {
         booted(dir.path(), "one").store.close().await;
         let options = Options { restored: true, ..Options::default() };
         let store = SqliteStore::open(dir.path(), options, start()).unwrap();
-        let bed = Bed { store: std::sync::Arc::new(store), now: start().into(), _dir: None };
+        let bed = Bed { store: std::sync::Arc::new(store), now: start().into() };
         assert!(is_in_doubt(&bed).await);
     });
 }

@@ -6,7 +6,7 @@
 
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::konektor::Request;
-use konektor_bridge::konektor::wire::judge;
+use konektor_bridge::konektor::judge;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u16, &[u8])| {

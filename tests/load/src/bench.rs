@@ -15,7 +15,7 @@ use crate::process::Process;
 use crate::webhooks::{META_SECRET, STANDARD_SECRET};
 
 /// The key of the sandbox.
-const KEY: &str = "kk_load";
+pub const KEY: &str = "kk_load";
 /// How long a start may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -47,14 +47,30 @@ impl Bench {
 
     /// Starts a sandbox. It allows `per_minute` calls in any 60 seconds, the strictest way to count.
     pub async fn sandbox(&self, per_minute: u32) -> Result<Sandbox> {
+        self.sandbox_with(per_minute, 0).await
+    }
+
+    /// The same with so many made-up leads.
+    pub async fn sandbox_with(&self, per_minute: u32, leads: u32) -> Result<Sandbox> {
         let address = free_address()?;
         let mut command = Command::new(&self.binary);
         command.arg("sandbox").args(["--listen", &address.to_string(), "--key", KEY]).env_clear();
+        if leads > 0 {
+            command.args(["--leads", &leads.to_string()]);
+        }
         let mut process = Process::start(command, &self.path("sandbox.log"))?;
         until_answered(&mut process, address, "/sandbox/faults").await?;
-        let sandbox = Sandbox { address, per_minute, _process: process };
+        let sandbox = Sandbox { address, per_minute, process };
         sandbox.faults("").await?;
         Ok(sandbox)
+    }
+
+    /// Starts `konektor-bridge api` with these arguments, for `sandbox`.
+    pub fn api(&self, sandbox: &Sandbox, arguments: &[&str]) -> Result<Process> {
+        let mut command = Command::new(&self.binary);
+        command.arg("api").args(arguments).current_dir(self.room.path()).env_clear();
+        command.env("KONEKTOR_API_KEY", KEY).env("KONEKTOR_BASE_URL", format!("http://{}", sandbox.address));
+        Process::start(command, &self.path("api.log"))
     }
 
     /// Starts a bridge on the data directory `name`, in front of `sandbox`.
@@ -153,7 +169,8 @@ pub struct Sandbox {
     /// Where it listens.
     pub address: SocketAddr,
     per_minute: u32,
-    _process: Process,
+    /// Its process.
+    pub process: Process,
 }
 
 impl Sandbox {

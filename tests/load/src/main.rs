@@ -2,15 +2,17 @@
 //!
 //! ```sh
 //! cargo run --release --manifest-path tests/load/Cargo.toml                              # everything that takes seconds
-//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate      # what takes minutes
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate export
 //! ```
 //!
 //! Everything runs on this machine, on loopback addresses, and ends by itself. Linux only: memory is read from `/proc`.
 
 #[cfg(feature = "claims")]
 mod claims;
+mod export;
 mod idle;
 mod keep;
+mod list;
 mod million;
 mod rate;
 mod speed;
@@ -78,12 +80,16 @@ enum Part {
     Idle,
     /// Throughput and latency of keeping, against a bare handler; sorting: a minute.
     Keep,
+    /// Lists of the sandbox over 100 000 leads, with filters and search: 20 s.
+    List,
     /// From a webhook to its lead: 10 s.
     Speed,
     /// A million undelivered events: minutes.
     Million,
     /// A thousand leads at 600 a minute: a minute and a half.
     Rate,
+    /// Memory, time and rate of an export of 100 000 leads: three minutes.
+    Export,
 }
 
 impl std::fmt::Display for Part {
@@ -111,10 +117,12 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
     for part in &what.parts {
         match part {
             Part::Idle => idle::measure(bench, table).await?,
+            Part::List => list::measure(bench, table).await?,
             Part::Keep => keep::measure(bench, what.rounds, Duration::from_secs(what.seconds), table).await?,
             Part::Speed => speed::measure(bench, table).await?,
             Part::Million => million::measure(bench, what.events, table).await?,
             Part::Rate => rate::measure(bench, table).await?,
+            Part::Export => export::measure(bench, table).await?,
         }
     }
     Ok(())

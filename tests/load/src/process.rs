@@ -73,10 +73,24 @@ impl Process {
         }
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Resident memory in MiB.
     pub fn memory(&self) -> Result<f64> {
+        self.told("VmRSS:")
+    }
+
+    /// The most resident memory that it has ever had, in MiB.
+    pub fn peak_memory(&self) -> Result<f64> {
+        self.told("VmHWM:")
+    }
+
+    fn told(&self, name: &str) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("it has no memory")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("it has no memory")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib / 1024.0)
     }

@@ -1,4 +1,0 @@
-INSERT INTO lead (seq, id, workspace, uniqueCode, firstName, lastName, email, phone, status, priority, source, adPlatform,
-                  assignedTo, estimatedValue, actualValue, notes, externalRef, createdAt, updatedAt)
-VALUES (:seq, :id, :workspace, :uniqueCode, :firstName, :lastName, :email, :phone, :status, :priority, :source, :adPlatform,
-        :assignedTo, :estimatedValue, :actualValue, :notes, :externalRef, :createdAt, :updatedAt)

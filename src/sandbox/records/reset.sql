@@ -1,0 +1,5 @@
+DELETE FROM lead;
+DELETE FROM ledger;
+DELETE FROM ticket;
+DELETE FROM api_key;
+DELETE FROM workspace;

@@ -1,3 +1,0 @@
-DELETE FROM lead;
-DELETE FROM lead_search;
-DELETE FROM ledger;

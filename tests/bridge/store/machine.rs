@@ -1,0 +1,566 @@
+//! The embedded store against the model, under whatever three workers and a person do in whatever order: answers are lost,
+//! workers die, clocks leap. After every step both have answered the same, look the same, and audit clean.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use konektor_bridge::domain::event::{Hold, Item};
+use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::store::{
+    Claim, EventFilter, EventQuery, EventState, Fenced, Lease, MemoryStore, Observation, Options, Outcome, PauseReason,
+    PermitGrant, PermitId, RateHeaders, Selector, Settlement, Sorted, Store, WorkerId,
+};
+use proptest::prelude::*;
+use proptest::strategy::BoxedStrategy;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::{Backend, attempt, event_id, item, lead, open, source, start, why};
+
+/// Requests a minute that the made-up Konektor tells.
+const LIMIT: u32 = 20;
+/// What Konektor allows before it has told.
+const UNTOLD: u32 = 60;
+
+/// One thing that somebody does. A number picks from what there is at that moment.
+#[derive(Debug, Clone)]
+enum Act {
+    Pass(u64),
+    SetBack(u64),
+    Keep,
+    Sort { items: Vec<(u8, u8, u8)>, unreadable: bool },
+    Claim { worker: usize, heard: bool },
+    Begin { lease: usize },
+    Permit { lease: usize },
+    Fetched { lease: usize, seq: u64 },
+    Settle { lease: usize, outcome: u8, wait: u64, upto: u64, heard: bool },
+    Observe { permit: usize, seen: u8, heard: bool },
+    Heartbeat { worker: usize },
+    Die { worker: usize },
+    Pause(u8),
+    Resume(Option<u64>),
+    Replay { event: u8, max: usize },
+    Release { event: u8, max: usize },
+    Discard { event: u8, withheld: bool },
+    Expire,
+}
+
+/// The same with all that it is about: what a store is asked.
+#[derive(Debug, Clone)]
+enum Ask {
+    Nothing,
+    Keep(Timestamp),
+    Sort(Vec<Sorted>),
+    Claim(WorkerId),
+    Begin(Lease, u64),
+    Permit(Lease),
+    Fetched(Lease, u64),
+    Settle(Lease, Settlement),
+    Observe(PermitId, Observation),
+    Heartbeat(WorkerId, Vec<Lease>),
+    Pause(PauseReason),
+    Resume(Option<u64>),
+    Replay(Selector, usize),
+    Release(Selector, usize),
+    Discard(EventState, Selector),
+    Expire,
+}
+
+/// What a store answered, as far as the world goes by it, and all of it in words.
+#[derive(Debug, Clone)]
+struct Answer {
+    claim: Option<Claim>,
+    fenced: Option<Fenced>,
+    permit: Option<PermitId>,
+    lost: Vec<Lease>,
+    words: String,
+}
+
+/// A worker: a process that may die, and what it believes that it holds.
+#[derive(Debug, Clone, Default)]
+struct Worker {
+    lives: u32,
+    leases: Vec<Lease>,
+    permits: Vec<PermitId>,
+}
+
+/// The model, and the world around it.
+#[derive(Clone)]
+struct World {
+    model: MemoryStore,
+    now: Timestamp,
+    workers: [Worker; 3],
+    /// Leases that were given out, whether heard of or not.
+    leases: Vec<Lease>,
+    ask: Ask,
+    answer: Answer,
+    history: History,
+}
+
+/// What must hold from the beginning to the end.
+#[derive(Debug, Clone, Default)]
+struct History {
+    fences: BTreeMap<ExternalRef, u64>,
+    /// Lanes with a POST that may be out, and under which fence it was begun.
+    posts: BTreeMap<ExternalRef, u64>,
+    /// Permits whose count may still stand at Konektor, and until when.
+    standing: BTreeMap<u64, Timestamp>,
+    told: bool,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "at {}: {:?}", self.now, self.workers)
+    }
+}
+
+fn acts() -> BoxedStrategy<Act> {
+    let items = proptest::collection::vec((0..5u8, 0..14u8, 0..10u8), 0..4);
+    let someone = 0..3usize;
+    let heard = || proptest::bool::weighted(0.8);
+    prop_oneof![
+        4 => prop_oneof![6 => 0..4u64, 2 => 20..40u64, 1 => 60..90u64, 1 => 1_000_000..4_000_000u64].prop_map(Act::Pass),
+        1 => prop_oneof![4 => 1..30u64, 1 => 61..5_000_000u64].prop_map(Act::SetBack),
+        3 => Just(Act::Keep),
+        4 => (items, proptest::bool::weighted(0.1)).prop_map(|(items, unreadable)| Act::Sort { items, unreadable }),
+        6 => (someone.clone(), heard()).prop_map(|(worker, heard)| Act::Claim { worker, heard }),
+        3 => any::<usize>().prop_map(|lease| Act::Begin { lease }),
+        1 => any::<usize>().prop_map(|lease| Act::Permit { lease }),
+        1 => (any::<usize>(), 0..12u64).prop_map(|(lease, seq)| Act::Fetched { lease, seq }),
+        6 => (any::<usize>(), 0..9u8, 0..20u64, 0..24u64, heard())
+            .prop_map(|(lease, outcome, wait, upto, heard)| Act::Settle { lease, outcome, wait, upto, heard }),
+        4 => (any::<usize>(), 0..6u8, heard()).prop_map(|(permit, seen, heard)| Act::Observe { permit, seen, heard }),
+        2 => someone.clone().prop_map(|worker| Act::Heartbeat { worker }),
+        1 => someone.prop_map(|worker| Act::Die { worker }),
+        1 => (0..9u8).prop_map(Act::Pause),
+        2 => proptest::option::weighted(0.3, 0..3u64).prop_map(Act::Resume),
+        2 => (0..16u8, 0..4usize).prop_map(|(event, max)| Act::Replay { event, max }),
+        2 => (0..16u8, 0..4usize).prop_map(|(event, max)| Act::Release { event, max }),
+        1 => (0..16u8, any::<bool>()).prop_map(|(event, withheld)| Act::Discard { event, withheld }),
+        1 => Just(Act::Expire),
+    ]
+    .boxed()
+}
+
+fn some_item((of, name, hold): (u8, u8, u8)) -> Item {
+    Item {
+        hold: match hold {
+            0 => Hold::Spam,
+            1 => Hold::SourceOnHold,
+            _ => Hold::No,
+        },
+        same_within: (hold == 2).then_some(Duration::from_secs(30)),
+        ..item(&format!("lead{of}"), &format!("event {name}"))
+    }
+}
+
+fn some_outcome(kind: u8, at: Timestamp, upto: u64) -> Outcome {
+    match kind {
+        0..=1 => Outcome::Done { lead_id: LeadId(format!("id {upto}")), upto },
+        3 => Outcome::Retry { at, counted: upto.is_multiple_of(2) },
+        4 => Outcome::Ambiguous { at },
+        5 => Outcome::Negative { at, settled: upto.is_multiple_of(2) },
+        2 | 6 => Outcome::Dead { why: why("refused"), upto },
+        7 => Outcome::Withheld(vec![(upto, Hold::NoContact), (upto + 1, Hold::Spam)]),
+        _ => Outcome::Release { at },
+    }
+}
+
+fn some_selector(event: u8) -> Selector {
+    match event {
+        14 => Selector::Matching(EventFilter::default()),
+        15 => Selector::Matching(EventFilter { lead: Some(lead("lead1")), ..EventFilter::default() }),
+        name => Selector::Ids(vec![event_id(&format!("event {name}")), event_id("event 0")]),
+    }
+}
+
+fn some_observation(kind: u8, now: Timestamp) -> Observation {
+    let headers = RateHeaders { limit: Some(LIMIT), remaining: Some(15 + u32::from(kind)), ..RateHeaders::default() };
+    match kind {
+        0 => Observation::Unsent,
+        1 => Observation::Answered(RateHeaders::default()),
+        2 => Observation::Answered(RateHeaders {
+            throttled: true,
+            retry_after: Some(Duration::from_secs(5)),
+            reset: Some(now + Duration::from_secs(9)),
+            ..headers
+        }),
+        _ => Observation::Answered(headers),
+    }
+}
+
+/// One of the last few: mostly what is under way, sometimes what is over.
+fn pick<T: Clone>(from: &[T], index: usize) -> Option<T> {
+    let last = &from[from.len().saturating_sub(4)..];
+    last.get(index % last.len().max(1)).cloned()
+}
+
+async fn perform(store: &dyn Store, ask: &Ask, now: Timestamp) -> Answer {
+    let mut answer = Answer { claim: None, fenced: None, permit: None, lost: Vec::new(), words: String::new() };
+    answer.words = match ask.clone() {
+        Ask::Nothing => String::new(),
+        Ask::Keep(received) => {
+            let webhook = konektor_bridge::domain::event::Kept {
+                source: source(),
+                received,
+                request_id: "r".to_owned(),
+                headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+                body: "webhook".into(),
+            };
+            format!("{:?}", store.keep(webhook).await)
+        }
+        Ask::Sort(sorted) => format!("{:?}", store.sort(sorted, now).await),
+        Ask::Claim(worker) => {
+            let claim = store.claim(&worker, now).await.unwrap();
+            answer.claim = Some(claim.clone());
+            format!("{claim:?}")
+        }
+        Ask::Begin(lease, upto) => {
+            let fenced = store.begin(&lease, upto, now).await.unwrap();
+            answer.fenced = Some(fenced);
+            format!("{fenced:?}")
+        }
+        Ask::Permit(lease) => {
+            let grant = store.permit(&lease, now).await.unwrap();
+            if let PermitGrant::Granted(permit) = grant {
+                answer.permit = Some(permit);
+            }
+            format!("{grant:?}")
+        }
+        Ask::Fetched(lease, seq) => format!("{:?}", store.fetched(&lease, seq, "fetched".into()).await),
+        Ask::Settle(lease, settlement) => {
+            let fenced = store.settle(&lease, settlement, now).await.unwrap();
+            answer.fenced = Some(fenced);
+            format!("{fenced:?}")
+        }
+        Ask::Observe(permit, seen) => format!("{:?}", store.observe(permit, seen, now).await),
+        Ask::Heartbeat(worker, held) => {
+            answer.lost = store.heartbeat(&worker, &held, now).await.unwrap();
+            format!("{:?}", answer.lost)
+        }
+        Ask::Pause(why) => format!("{:?}", store.pause(why, now).await),
+        Ask::Resume(generation) => format!("{:?}", store.resume(generation, now).await),
+        Ask::Replay(which, max) => format!("{:?}", store.replay(&which, max, now).await),
+        Ask::Release(which, max) => format!("{:?}", store.release(&which, max, now).await),
+        Ask::Discard(state, which) => format!("{:?}", store.discard(state, &which, 3, now).await),
+        Ask::Expire => format!("{:?}", store.expire(3, now).await),
+    };
+    answer
+}
+
+/// All that can be seen of a store.
+async fn look(store: &dyn Store, now: Timestamp) -> String {
+    let stats = store.stats(now).await.unwrap();
+    let page = store.events(EventQuery { limit: 100, ..EventQuery::default() }).await.unwrap();
+    let inbox = store.unsorted(100).await.unwrap();
+    let mut lanes = Vec::new();
+    for number in 0..5 {
+        lanes.push(store.lane(&lead(&format!("lead{number}"))).await.unwrap());
+    }
+    let event = store.event(&event_id("event 1")).await.unwrap();
+    format!("{stats:#?}\n{page:#?}\n{inbox:#?}\n{lanes:#?}\n{event:#?}")
+}
+
+/// Everything that an audit finds, and how much it looked at.
+async fn audit(store: &dyn Store, now: Timestamp) -> String {
+    let (mut flaws, mut lanes, mut events, mut after) = (Vec::new(), 0, 0, None);
+    loop {
+        let audit = store.audit(after, 2, now).await.unwrap();
+        flaws.extend(audit.flaws);
+        (lanes, events, after) = (lanes + audit.lanes, events + audit.events, audit.next);
+        if after.is_none() {
+            assert!(flaws.is_empty(), "{flaws:#?}");
+            return format!("{lanes} lanes, {events} events");
+        }
+    }
+}
+
+/// The model never waits.
+fn at_once<T>(question: impl Future<Output = T>) -> T {
+    question.now_or_never().expect("the model never waits")
+}
+
+fn options() -> Options {
+    Options { max_events: 40, max_lane_events: 6, ..Options::default() }
+}
+
+impl World {
+    fn id(&self, worker: usize) -> WorkerId {
+        WorkerId(format!("worker {worker}, life {}", self.workers[worker].lives))
+    }
+
+    /// What the act comes to at this moment.
+    fn ask(&self, act: &Act) -> Ask {
+        let lease = |index: usize| pick(&self.leases, index);
+        match act.clone() {
+            Act::Pass(_) | Act::SetBack(_) | Act::Die { .. } => Ask::Nothing,
+            Act::Keep => Ask::Keep(self.now),
+            Act::Sort { items, unreadable } => self.sort(&items, unreadable),
+            Act::Claim { worker, .. } => Ask::Claim(self.id(worker)),
+            Act::Begin { lease: index } => lease(index).map_or(Ask::Nothing, |lease| {
+                let upto = lease.fence * 3;
+                Ask::Begin(lease, upto)
+            }),
+            Act::Permit { lease: index } => lease(index).map_or(Ask::Nothing, Ask::Permit),
+            Act::Fetched { lease: index, seq } => lease(index).map_or(Ask::Nothing, |lease| Ask::Fetched(lease, seq)),
+            Act::Settle { lease: index, outcome, wait, upto, .. } => lease(index).map_or(Ask::Nothing, |lease| {
+                let outcome = some_outcome(outcome, self.now + Duration::from_secs(wait), upto);
+                Ask::Settle(
+                    lease,
+                    Settlement { attempts: vec![attempt("tried"); (upto % 3) as usize], ..outcome.into() },
+                )
+            }),
+            Act::Observe { permit, seen, .. } => {
+                let permits: Vec<_> = self.workers.iter().flat_map(|worker| worker.permits.clone()).collect();
+                let seen = some_observation(seen, self.now);
+                pick(&permits, permit).map_or(Ask::Nothing, |permit| Ask::Observe(permit, seen))
+            }
+            Act::Heartbeat { worker } => Ask::Heartbeat(self.id(worker), self.workers[worker].leases.clone()),
+            Act::Pause(number) => {
+                let reasons = [PauseReason::Operator, PauseReason::Unauthorized, PauseReason::Forbidden];
+                reasons.get(usize::from(number)).map_or(Ask::Nothing, |why| Ask::Pause(*why))
+            }
+            Act::Resume(generation) => Ask::Resume(generation),
+            Act::Replay { event, max } => Ask::Replay(some_selector(event), max),
+            Act::Release { event, max } => Ask::Release(some_selector(event), max),
+            Act::Discard { event, withheld } => {
+                Ask::Discard(if withheld { EventState::Withheld } else { EventState::Dead }, some_selector(event))
+            }
+            Act::Expire => Ask::Expire,
+        }
+    }
+
+    fn sort(&self, items: &[(u8, u8, u8)], unreadable: bool) -> Ask {
+        let split =
+            if unreadable { Err(why("unreadable")) } else { Ok(items.iter().copied().map(some_item).collect()) };
+        let records = at_once(self.model.unsorted(2)).unwrap();
+        let sorted = records.into_iter().map(|record| Sorted {
+            place: record.place,
+            source: source(),
+            received: record.webhook.received,
+            request_id: record.webhook.request_id,
+            split: split.clone(),
+        });
+        Ask::Sort(sorted.collect())
+    }
+
+    /// What the world makes of the model's answer.
+    fn learn(&mut self, act: &Act) {
+        match act {
+            Act::Pass(seconds) => self.now += Duration::from_secs(*seconds),
+            Act::SetBack(seconds) => {
+                self.now -= Duration::from_secs(*seconds);
+                // What stands is not counted over a clock that was set back.
+                self.history.standing.clear();
+            }
+            Act::Claim { worker, heard } => self.claimed(*worker, *heard),
+            Act::Permit { .. } => {
+                if let Some(permit) = self.answer.permit {
+                    self.granted(permit);
+                    self.workers[0].permits.push(permit);
+                }
+            }
+            Act::Settle { heard: true, .. } => {
+                if let Ask::Settle(lease, _) = &self.ask {
+                    self.workers.iter_mut().for_each(|worker| worker.leases.retain(|held| held != lease));
+                }
+            }
+            Act::Observe { heard: true, .. } => {
+                if let Ask::Observe(permit, _) = &self.ask {
+                    self.workers.iter_mut().for_each(|worker| worker.permits.retain(|held| held != permit));
+                }
+            }
+            Act::Heartbeat { worker } => {
+                let lost = self.answer.lost.clone();
+                self.workers[*worker].leases.retain(|lease| !lost.contains(lease));
+            }
+            Act::Die { worker } => {
+                let lives = self.workers[*worker].lives + 1;
+                self.workers[*worker] = Worker { lives, ..Worker::default() };
+            }
+            Act::Expire => {
+                // What is forgotten begins anew.
+                let known = |lead: &ExternalRef| at_once(self.model.lane(lead)).unwrap().is_some();
+                self.history.fences.retain(|lead, _| known(lead));
+                self.history.posts.retain(|lead, _| known(lead));
+            }
+            _ => {}
+        }
+        self.remember();
+    }
+
+    fn claimed(&mut self, worker: usize, heard: bool) {
+        let paused = at_once(self.model.stats(self.now)).unwrap().paused;
+        let permit = match self.answer.claim.clone().expect("a claim was answered") {
+            Claim::Nothing(_) => return,
+            Claim::Probe(probe) => {
+                assert!(paused.is_some(), "a probe while nothing is paused");
+                probe.permit
+            }
+            Claim::Chore(permit, _) => {
+                assert!(paused.is_none(), "a chore while {paused:?}");
+                permit
+            }
+            Claim::Lane(claimed) => {
+                assert!(paused.is_none(), "I9: a lane was given out while {paused:?}");
+                assert!(claimed.events.is_sorted_by_key(|event| event.seq) && !claimed.events.is_empty());
+                let before = self.history.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
+                assert!(before < Some(claimed.lease.fence), "I3: fence {} after {before:?}", claimed.lease.fence);
+                assert_eq!(
+                    claimed.intent.map(|intent| intent.fence),
+                    self.history.posts.get(&claimed.lease.external_ref).copied(),
+                    "I6: what is open is told"
+                );
+                self.leases.push(claimed.lease.clone());
+                if heard {
+                    self.workers[worker].leases.push(claimed.lease.clone());
+                }
+                claimed.permit
+            }
+        };
+        self.granted(permit);
+        if heard {
+            self.workers[worker].permits.push(permit);
+        }
+    }
+
+    /// I8: no more stand than are allowed.
+    fn granted(&mut self, permit: PermitId) {
+        let now = self.now;
+        let History { standing, told, .. } = &mut self.history;
+        standing.retain(|_, until| *until > now);
+        standing.insert(permit.0, now + Duration::from_secs(70));
+        let limit = if *told { LIMIT } else { UNTOLD };
+        assert!(standing.len() <= limit as usize, "I8: {} calls stand", standing.len());
+    }
+
+    fn remember(&mut self) {
+        match &self.ask {
+            Ask::Observe(permit, Observation::Unsent) => {
+                self.history.standing.remove(&permit.0);
+            }
+            Ask::Observe(permit, Observation::Answered(headers)) => {
+                self.history.told |= headers.limit.is_some();
+                self.history.standing.insert(permit.0, self.now + Duration::from_secs(60));
+            }
+            Ask::Begin(lease, _) if self.answer.fenced != Some(Fenced::Stale) => {
+                let latest = self.history.fences.get(&lease.external_ref);
+                assert_eq!(latest, Some(&lease.fence), "I5: begun by who does not hold it");
+                let open = self.history.posts.insert(lease.external_ref.clone(), lease.fence);
+                assert!(open.is_none_or(|fence| fence == lease.fence), "I6: a POST over an open one");
+            }
+            Ask::Settle(lease, Settlement { outcome, .. }) if self.answer.fenced == Some(Fenced::Done) => {
+                let own = self.history.posts.get(&lease.external_ref) == Some(&lease.fence);
+                let closes = match outcome {
+                    Outcome::Done { .. } | Outcome::Negative { settled: true, .. } => true,
+                    Outcome::Retry { .. } | Outcome::Release { .. } | Outcome::Dead { .. } => own,
+                    Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Withheld(_) => false,
+                };
+                if closes {
+                    self.history.posts.remove(&lease.external_ref);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the tool calls the reference.
+struct Model;
+
+impl ReferenceStateMachine for Model {
+    type State = World;
+    type Transition = Act;
+
+    fn init_state() -> BoxedStrategy<World> {
+        let answer = Answer { claim: None, fenced: None, permit: None, lost: Vec::new(), words: String::new() };
+        // Made anew for each case: a world is changed as it goes on.
+        Just(())
+            .prop_map(move |()| World {
+                model: MemoryStore::new(options()),
+                now: start(),
+                workers: Default::default(),
+                leases: Vec::new(),
+                ask: Ask::Nothing,
+                answer: answer.clone(),
+                history: History::default(),
+            })
+            .boxed()
+    }
+
+    fn transitions(_: &World) -> BoxedStrategy<Act> {
+        acts()
+    }
+
+    /// Nobody works on what was never given out.
+    fn preconditions(world: &World, act: &Act) -> bool {
+        let works = matches!(
+            act,
+            Act::Begin { .. } | Act::Permit { .. } | Act::Fetched { .. } | Act::Settle { .. } | Act::Observe { .. }
+        );
+        !works || !world.leases.is_empty()
+    }
+
+    fn apply(mut world: World, act: &Act) -> World {
+        world.ask = world.ask(act);
+        world.answer = at_once(perform(&world.model, &world.ask, world.now));
+        world.learn(act);
+        world
+    }
+}
+
+/// The embedded store.
+struct Embedded {
+    // Dropped before its directory.
+    store: Arc<dyn Store>,
+    runtime: Runtime,
+    now: Timestamp,
+    _dir: TempDir,
+}
+
+impl StateMachineTest for Embedded {
+    type SystemUnderTest = Self;
+    type Reference = Model;
+
+    fn init_test(world: &World) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(Backend::Sqlite, dir.path(), options());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { store, runtime, now: world.now, _dir: dir }
+    }
+
+    fn apply(mut embedded: Self, world: &World, act: Act) -> Self {
+        let answer = embedded.runtime.block_on(perform(embedded.store.as_ref(), &world.ask, embedded.now));
+        assert_eq!(answer.words, world.answer.words, "the answer to {act:?}");
+        embedded.now = world.now;
+        embedded
+    }
+
+    fn check_invariants(embedded: &Self, world: &World) {
+        embedded.runtime.block_on(async {
+            let (store, now) = (embedded.store.as_ref(), world.now);
+            assert_eq!(look(store, now).await, at_once(look(&world.model, now)), "what is seen");
+            assert_eq!(audit(store, now).await, at_once(audit(&world.model, now)), "what is there");
+        });
+    }
+}
+
+/// A few in the tests; `PROPTEST_CASES=10000` for many.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    // 256 is what nobody has asked for.
+    let cases = if asked.cases == 256 { 16 } else { asked.cases };
+    ProptestConfig { cases, ..asked }
+}
+
+prop_state_machine! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_embedded_store_does_what_the_model_does(sequential 20..160 => Embedded);
+}
