@@ -82,10 +82,12 @@
 //! 3. **The same event twice is one event**, decided in the atomic step that sorts.
 //!    `delivery::the_same_webhook_five_times_is_one_lead`.
 //! 4. **A claim is a lease with an end and a fence**; settling with a stale fence changes nothing.
-//!    `tests/bridge/store/fences.rs`; `broken.rs` there takes the check away and sees them fail.
+//!    `tests/bridge/store/fences.rs`; `broken.rs` there takes the check away and sees them fail, and so does
+//!    `simulation::without_the_fence_it_is_noticed`.
 //! 5. **Before a POST its intent is durable**; a lane with an open intent may search but not POST. A store that may have
 //!    forgotten one searches, too. `deliver::plan::tests::an_open_intent_is_searched_for_and_never_posted_over`,
-//!    `tests/bridge/reconciliation.rs`.
+//!    `tests/bridge/reconciliation.rs`; `tests/bridge/simulation` plays several engines through whatever goes wrong, and
+//!    looks at every POST.
 //! 6. **A lane ends its events as delivered, withheld or dead**, and a dead letter has a reason a person can act on, its
 //!    attempts, and the sender's own bytes.
 //!    `delivery::a_refused_lead_is_a_dead_letter_that_can_be_repaired_and_replayed`.

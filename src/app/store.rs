@@ -6,8 +6,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use crate::config::{Backend, SearchFirst, Settings};
-use crate::deliver::{LEASE_MARGIN, Waits};
-use crate::konektor::CALL_TIMEOUT;
+use crate::deliver::Waits;
 use crate::store::{Options, SqliteStore};
 
 /// What is known of what is in the store.
@@ -29,7 +28,7 @@ pub fn open(settings: &Settings, state: State, now: Timestamp) -> anyhow::Result
         quiet: waits(settings).quiet(),
         search_always: settings.search_first == SearchFirst::Always,
         restored: state == State::Restored,
-        late_update: settings.commit_within.saturating_sub(CALL_TIMEOUT + LEASE_MARGIN),
+        late_update: waits(settings).late_update(),
         ..Options::default()
     };
     let store = SqliteStore::open(data_dir, options, now)

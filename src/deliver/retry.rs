@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A POST leaves at most this long after its intent was written.
+use super::LEASE_MARGIN;
+use crate::konektor::CALL_TIMEOUT;
+
+/// A call leaves at most this long after it was decided, and a POST after its intent was written (assumption A4).
 pub(super) const SENT_WITHIN: Duration = Duration::from_secs(5);
 /// Two negative searches that count are at least this far apart.
 pub(super) const BETWEEN_SEARCHES: Duration = Duration::from_secs(10);
@@ -37,10 +40,22 @@ impl Default for Waits {
 }
 
 impl Waits {
+    /// Until when what was decided to be sent may still land, if nobody has heard of it.
+    #[must_use]
+    pub const fn landing(self) -> Duration {
+        SENT_WITHIN.saturating_add(self.commit)
+    }
+
+    /// The same for an update of a lost worker, from the end of its lease on: it was decided while a call had time to end.
+    #[must_use]
+    pub const fn late_update(self) -> Duration {
+        self.landing().saturating_sub(CALL_TIMEOUT).saturating_sub(LEASE_MARGIN)
+    }
+
     /// A search that finds nothing proves something only this long after the intent: the three add up.
     #[must_use]
     pub const fn quiet(self) -> Duration {
-        SENT_WITHIN.saturating_add(self.commit).saturating_add(self.search)
+        self.landing().saturating_add(self.search)
     }
 }
 
@@ -91,6 +106,12 @@ mod tests {
         assert_eq!(usual, [2, 5, 50, 60, 70, 115]);
         let slow = Waits { search: Duration::from_secs(900), ..Waits::default() };
         assert_eq!([5, 935, 945].map(|seconds| searched(slow, seconds)), [935, 945, 955]);
+    }
+
+    #[test]
+    fn the_store_waits_for_a_lost_worker_s_update_as_long_as_is_assumed() {
+        assert_eq!(crate::store::Options::default().late_update, Waits::default().late_update());
+        assert_eq!(crate::store::Options::default().quiet, Waits::default().quiet());
     }
 
     proptest! {

@@ -240,21 +240,25 @@ impl Lane {
     }
 
     /// What `doubt` means for a lane that is about to be claimed. What may have been sent without our knowing becomes an
-    /// intent, and is searched for as if it had been begun when the doubt arose. Gives whether a look is to go before the
-    /// create otherwise.
+    /// intent, and is searched for as if it had been begun when the doubt arose; so is an older intent, for that it was
+    /// cleared and followed by another may be what was forgotten. Gives whether a look is to go before the create
+    /// otherwise.
     pub(super) fn search_first(&mut self, doubt: Doubt) -> bool {
-        if self.lead_id.is_some() || self.intent.is_some() {
+        if self.lead_id.is_some() {
             return false;
         }
         let uncleared = |post: &Forgotten| self.cleared.is_none_or(|cleared| cleared < post.before);
-        match doubt.forgotten.filter(uncleared) {
-            Some(post) if self.since < post.concerns => {
-                self.intent = Some(Intent { fence: self.fence, at: post.before, upto: Intent::NOTHING });
-                self.negatives = 0;
-                false
-            }
-            Some(_) | None => doubt.look || self.forgotten,
+        let concerns = |post: &Forgotten| self.since < post.concerns;
+        let Some(post) = doubt.forgotten.filter(uncleared).filter(concerns) else {
+            return self.intent.is_none() && (doubt.look || self.forgotten);
+        };
+        let unknown = Intent { fence: self.fence, at: post.before, upto: Intent::NOTHING };
+        let intent = self.intent.unwrap_or(unknown);
+        if self.intent.is_none() || intent.at < post.before {
+            self.intent = Some(Intent { at: post.before, ..intent });
+            self.negatives = 0;
         }
+        false
     }
 
     /// Leases it under the next fence, which is at least `least`.
@@ -756,14 +760,21 @@ mod tests {
     }
 
     #[test]
-    fn a_lead_that_is_known_or_in_doubt_already_is_not_suspected() {
-        let doubt = doubt_since(100);
+    fn a_lead_that_is_known_is_not_suspected() {
         let mut known = Lane { lead_id: Some(LeadId("L".into())), ..Lane::new() };
-        assert!(!known.search_first(doubt) && known.intent.is_none());
-        let open = Intent { fence: 1, at: at(5), upto: 3 };
-        let mut lane = Lane { intent: Some(open), ..Lane::new() };
-        assert!(!lane.search_first(doubt));
-        assert_eq!(lane.intent, Some(open));
+        assert!(!known.search_first(doubt_since(100)) && known.intent.is_none());
+    }
+
+    #[test]
+    fn a_loss_makes_the_doubt_that_was_there_already_as_young_as_itself() {
+        let open = |seconds| Intent { fence: 1, at: at(seconds), upto: 3 };
+        let after = |intent: Intent| {
+            let mut lane = Lane { intent: Some(intent), negatives: 1, ..Lane::new() };
+            assert!(!lane.search_first(doubt_since(100)));
+            (lane.intent, lane.negatives)
+        };
+        assert_eq!(after(open(5)), (Some(open(100)), 0), "it may have been cleared, and another POST have been sent");
+        assert_eq!(after(open(101)), (Some(open(101)), 1), "this one was begun since");
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Default for Options {
             idle_retention: 400 * DAY,
             lease: Duration::from_secs(30),
             call_timeout: Duration::from_secs(10),
-            late_update: Duration::from_secs(18),
+            late_update: Duration::from_secs(23),
             quiet: Duration::from_secs(50),
             search_always: false,
             restored: false,

@@ -228,7 +228,7 @@ impl Plan {
             Verdict::NotFound => self.search(WhySearch::Gone),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),
             // It may still land, after a newer one, and put old values back: wait until it cannot.
-            Verdict::Unclear(_) => self.try_again_at(retry::UPDATE_FOR, self.asked + self.waits.commit, now),
+            Verdict::Unclear(_) => self.try_again_at(retry::UPDATE_FOR, self.asked + self.waits.landing(), now),
             _ => self.try_again(retry::UPDATE_FOR, now),
         }
     }

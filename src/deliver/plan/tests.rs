@@ -410,7 +410,7 @@ fn an_update_without_an_answer_waits_until_it_cannot_land_any_more() {
     let current = view(serde_json::json!({ "firstName": "S" }));
     let sent = at(101);
     let outcome = outcome(known_lane(), vec![Verdict::Lead(Box::new(current)), Verdict::Unclear("no answer in time")]);
-    assert_eq!(outcome, Outcome::Retry { at: sent + Waits::default().commit, counted: true });
+    assert_eq!(outcome, Outcome::Retry { at: sent + Waits::default().landing(), counted: true });
 }
 
 #[test]

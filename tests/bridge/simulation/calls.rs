@@ -114,6 +114,8 @@ impl World {
             Fate::NoConnection => (None, Some(Verdict::Unsent("no connection"))),
             Fate::NeverArrives => (None, Some(Verdict::Unclear("no answer in time"))),
             Fate::LostAnswer | Fate::ErrorAfter | Fate::Garbled => (Some(up), Some(Verdict::Unclear("lost"))),
+            // It is done late, and counted when it comes.
+            Fate::Late if self.konektor.is_too_much(&self.odds, self.now) => (None, Some(Verdict::Unclear("late"))),
             Fate::Late => (Some(self.dice.time(up..T_COMMIT)), Some(Verdict::Unclear("late"))),
             Fate::ErrorBefore => (None, Some(Verdict::Unclear("a server error"))),
         };
@@ -122,7 +124,7 @@ impl World {
             self.plan(at, Happening::Say(to, Said::Answered(silence(verdict))));
         }
         if let Some(arrives) = arrives {
-            self.plan(arrives, Happening::Arrive((fate == Fate::Good).then_some(to), request));
+            self.plan(arrives, Happening::Arrive((fate == Fate::Good).then_some(to), request, fate));
         }
         if self.dice.chance(self.odds.killed_calling) {
             self.take_down(to.host, false);
@@ -130,9 +132,9 @@ impl World {
     }
 
     /// A call reaches Konektor; `to` hears the answer, unless it is lost.
-    pub(super) fn arrive(&mut self, to: Option<To>, request: &Request) {
+    pub(super) fn arrive(&mut self, to: Option<To>, request: &Request, fate: Fate) {
         let wall = self.true_time();
-        let (status, verdict) = if self.konektor.is_too_much(&self.odds, self.now) {
+        let (status, verdict) = if fate != Fate::Late && self.konektor.is_too_much(&self.odds, self.now) {
             (429, Verdict::Throttled)
         } else {
             self.konektor.execute(request, &self.odds, &mut self.dice, wall, self.now)

@@ -13,7 +13,7 @@ use konektor_bridge::providers::Source;
 use konektor_bridge::store::{MemoryStore, Options, Store, WorkerId};
 
 use super::dice::Dice;
-use super::konektor::{Konektor, T_COMMIT};
+use super::konektor::{Fate, Konektor, T_COMMIT};
 use super::odds::Odds;
 use super::sabotage::Sabotage;
 use super::sender::{self, Word};
@@ -94,7 +94,7 @@ pub(super) enum Happening {
     Ask(To, Ask, Timestamp),
     Say(To, Said),
     Send(To, Request),
-    Arrive(Option<To>, Request),
+    Arrive(Option<To>, Request, Fate),
     Kill(usize),
     Rise(usize),
     Stall(usize),
@@ -111,7 +111,8 @@ impl World {
     pub(super) fn new(seed: u64, sabotage: Sabotage, story: Story) -> Self {
         let mut dice = Dice::of(seed);
         let odds = Odds::draw(&mut dice);
-        let options = Options { search_always: odds.searches_always, ..Options::default() };
+        let late_update = sabotage.waits().late_update();
+        let options = Options { search_always: odds.searches_always, late_update, ..Options::default() };
         let hosts = (0..odds.hosts).map(|_| Host::new()).collect();
         let mut world = Self {
             now: Duration::ZERO,
@@ -203,7 +204,7 @@ impl World {
             Happening::Ask(to, ask, wall) => self.ask(to, ask, wall),
             Happening::Say(to, said) => self.say(to, said),
             Happening::Send(to, request) => self.send(to, request),
-            Happening::Arrive(to, request) => self.arrive(to, &request),
+            Happening::Arrive(to, request, fate) => self.arrive(to, &request, fate),
             Happening::Kill(host) => self.kill(host),
             Happening::Rise(host) => self.rise(host),
             Happening::Stall(host) => self.stall(host),
