@@ -109,6 +109,25 @@ struct StoreGauges {
     limit: Gauge,
     permits: Gauge,
     blocked: Seconds,
+    day_limit: Gauge,
+    day_used: Gauge,
+    day_full: Gauge,
+    parked: Gauge,
+    searching_first: Seconds,
+    incidents: Gauge,
+}
+
+/// The day's leads in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DayNumbers {
+    /// Where it stands (`unknown`, `open`, `near`, `full`).
+    pub state: &'static str,
+    /// Leads that the plan takes a day, once Konektor has told.
+    pub limit: Option<u64>,
+    /// Leads made today.
+    pub used: Option<u64>,
+    /// Lanes that wait for tomorrow.
+    pub parked: u64,
 }
 
 /// One class of waiting lanes in numbers.
@@ -147,6 +166,12 @@ pub struct StoreNumbers {
     pub permits: u32,
     /// How long no call is made; zero when calls are.
     pub blocked: Duration,
+    /// The day's leads.
+    pub day: DayNumbers,
+    /// How long new leads are searched for first; zero when they are not.
+    pub searching_first: Duration,
+    /// Leads that Konektor has more than once, and that nobody has dismissed.
+    pub incidents: u64,
 }
 
 impl Default for Metrics {
@@ -231,6 +256,17 @@ impl Metrics {
         registry.register("limit_per_minute", "Calls a minute that Konektor allows; 0 unknown", store.limit.clone());
         registry.register("permits_in_use", "Calls whose count at Konektor may still stand", store.permits.clone());
         registry.register_with_unit("blocked", "How long no call will be made", Unit::Seconds, store.blocked.clone());
+        registry.register("day_limit", "Leads that the plan takes a day; 0 unknown", store.day_limit.clone());
+        registry.register("day_used", "Leads made today; 0 unknown", store.day_used.clone());
+        registry.register("day_full", "1 while no more leads are taken today", store.day_full.clone());
+        registry.register("parked_lanes", "Lanes that wait for the next day", store.parked.clone());
+        registry.register_with_unit(
+            "searching_first",
+            "How long new leads are still searched for before they are created",
+            Unit::Seconds,
+            store.searching_first.clone(),
+        );
+        registry.register("incidents", "Leads that are there more than once, not dismissed", store.incidents.clone());
     }
 
     /// A webhook of `source` was kept.
@@ -326,8 +362,9 @@ impl Metrics {
 
 impl StoreGauges {
     fn set(&self, numbers: &StoreNumbers) {
-        let StoreNumbers { inbox, queues, events, leased, dead_lanes, bytes, paused, limit, permits, blocked } =
+        let StoreNumbers { inbox, queues, events, leased, dead_lanes, bytes, paused, limit, permits, blocked, .. } =
             numbers;
+        let StoreNumbers { day, searching_first, incidents, .. } = numbers;
         set(&self.inbox, *inbox);
         // What the store does not name any more must not stay at its last number.
         self.lanes.clear();
@@ -352,6 +389,12 @@ impl StoreGauges {
         set(&self.limit, limit.unwrap_or_default().into());
         set(&self.permits, (*permits).into());
         self.blocked.set(blocked.as_secs_f64());
+        set(&self.day_limit, day.limit.unwrap_or_default());
+        set(&self.day_used, day.used.unwrap_or_default());
+        set(&self.day_full, u64::from(day.state == "full"));
+        set(&self.parked, day.parked);
+        self.searching_first.set(searching_first.as_secs_f64());
+        set(&self.incidents, *incidents);
     }
 }
 

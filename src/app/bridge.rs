@@ -9,13 +9,17 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::{Live, Reloader};
+use super::store::waits;
 use crate::clock::Clock;
 use crate::config::{Admin, Config, Environment, Settings};
 use crate::deliver::{self, Delivery, Fetcher};
+use crate::domain::event::SourceName;
 use crate::domain::region::Region;
+use crate::domain::rules::Value;
 use crate::http::Running;
 use crate::konektor::client::Client;
 use crate::metrics::Metrics;
+use crate::providers::{Registry, SourceState};
 use crate::store::Store;
 use crate::{ops, receive};
 
@@ -140,12 +144,14 @@ impl Shared<'_> {
             bail!("KONEKTOR_API_KEY is not set; make a key in Konektor under Workspace Settings, API Keys");
         }
         let key = Arc::new(move || keys.borrow().clone().unwrap_or_default());
-        let registry = self.live.registry.clone();
+        let (registry, valued) = (self.live.registry.clone(), self.live.registry.clone());
         Ok(deliver::Parts {
             store: Arc::clone(self.store),
             client: Client::new(&self.settings.base_url, key)?,
             fetcher: Fetcher::new().context("the HTTP client cannot be set up")?,
             sources: Arc::new(move |name| registry.borrow().source(name).cloned()),
+            values: Arc::new(move || values(&valued.borrow())),
+            waits: waits(self.settings),
             clock: Arc::clone(self.clock),
             metrics: Arc::clone(self.metrics),
             region: Region::parse(&self.settings.default_region).context("BRIDGE_DEFAULT_REGION")?,
@@ -183,6 +189,15 @@ impl Shared<'_> {
         let listener = listen(address, "BRIDGE_ADMIN_LISTEN")?;
         Ok(Some(ops::serve(listener, parts, self.settings.shutdown_grace).context("the admin API cannot be served")?))
     }
+}
+
+/// What the leads of each source that is on are worth.
+fn values(registry: &Registry) -> Vec<(SourceName, Value)> {
+    let on = registry.iter().filter_map(|(name, configured)| match &configured.state {
+        SourceState::On(source) => Some((name.clone(), source.rules.value)),
+        SourceState::Off { .. } => None,
+    });
+    on.collect()
 }
 
 fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {

@@ -11,6 +11,7 @@ mod events;
 mod explain;
 mod failure;
 mod healthcheck;
+mod incidents;
 mod listing;
 mod local;
 mod moment;
@@ -21,6 +22,7 @@ mod sandbox;
 mod send;
 mod serve;
 mod sources;
+mod stats;
 mod stopping;
 mod withheld;
 
@@ -63,6 +65,9 @@ enum Command {
     DeadLetters(dead_letters::Command),
     #[command(subcommand)]
     Withheld(withheld::Command),
+    #[command(subcommand)]
+    Incidents(incidents::Command),
+    Stats(stats::Args),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Healthcheck(healthcheck::Args),
@@ -113,6 +118,8 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Events(command) => events::run(command, context).await,
         Command::DeadLetters(command) => dead_letters::run(command, context).await,
         Command::Withheld(command) => withheld::run(command, context).await,
+        Command::Incidents(command) => incidents::run(command, context).await,
+        Command::Stats(args) => stats::run(args, context).await,
         Command::Pause(args) => pause::pause(args, context).await,
         Command::Resume(args) => pause::resume(args, context).await,
         Command::Healthcheck(args) => healthcheck::run(args, context).await,

@@ -9,20 +9,26 @@ use super::Context;
 use super::failure::{BadUsage, Exit};
 use super::stopping::asked_to_stop;
 use crate::app::bridge::{Bridge, Deliver, Start};
-use crate::app::store;
+use crate::app::store::{self, State};
 use crate::config::{self, LogFormat};
 use crate::telemetry::{self, Lines};
 
 /// Run the bridge
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  KONEKTOR_API_KEY=… FORM_ALLOWED_ORIGINS=https://www.example.com konektor-bridge serve\n\n\
+    after_help = "Examples:\n  KONEKTOR_API_KEY=… FORM_ALLOWED_ORIGINS=https://www.example.com konektor-bridge serve\n  \
+    konektor-bridge serve --restored    # the first start after a backup was put back\n\n\
     It stops on SIGTERM or Ctrl-C, and settles first what is under way. SIGHUP or a changed file reloads sources and\n\
     secrets."
 )]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// An older state of the data directory was put back, or it was emptied: for seven days new leads are searched for
+    /// before they are created. Once is enough
+    #[arg(long)]
+    restored: bool,
+}
 
-pub(super) async fn run(Args {}: Args, mut context: Context) -> anyhow::Result<Exit> {
+pub(super) async fn run(Args { restored }: Args, mut context: Context) -> anyhow::Result<Exit> {
     let config = config::load(&context.environment)?;
     if config.settings.api_key.is_none() {
         let says = "set KONEKTOR_API_KEY; make a key in Konektor under Workspace Settings, API Keys";
@@ -30,7 +36,8 @@ pub(super) async fn run(Args {}: Args, mut context: Context) -> anyhow::Result<E
     }
     telemetry::init(&config.settings.log, lines(config.settings.log_format)).context("log lines cannot be set up")?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let store = store::open(&config.settings.backend, context.now())?;
+    let state = if restored { State::Restored } else { State::AsItWas };
+    let store = store::open(&config.settings, state, context.now())?;
     let kept = Arc::clone(&store);
     let start = Start {
         config,

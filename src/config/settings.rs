@@ -21,6 +21,16 @@ const BODY_LIMITS: (usize, usize) = (1024, 64 * 1024 * 1024);
 /// The longest `BRIDGE_SHUTDOWN_GRACE`.
 const MAX_GRACE: Duration = Duration::from_secs(600);
 
+/// The shortest `KONEKTOR_COMMIT_WITHIN`: a call is waited for that long, so a commit may take as long.
+const LEAST_COMMIT: Duration = Duration::from_secs(10);
+
+/// The longest `KONEKTOR_COMMIT_WITHIN` and `KONEKTOR_SEARCH_WITHIN`.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+
+/// What both are at least together: with the five seconds that a POST may be late, no search may count before the lease
+/// (thirty seconds) of a worker that was lost has ended.
+const LEAST_QUIET: Duration = Duration::from_secs(25);
+
 /// What the environment says about the service itself.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -30,6 +40,12 @@ pub struct Settings {
     pub base_url: Url,
     /// `BRIDGE_ALLOW_INSECURE_UPSTREAM`.
     pub allow_insecure_upstream: bool,
+    /// `KONEKTOR_COMMIT_WITHIN`.
+    pub commit_within: Duration,
+    /// `KONEKTOR_SEARCH_WITHIN`.
+    pub search_within: Duration,
+    /// `KONEKTOR_SEARCH_FIRST`.
+    pub search_first: SearchFirst,
     /// `BRIDGE_LISTEN`.
     pub listen: SocketAddr,
     /// `BRIDGE_ADMIN_LISTEN` and `BRIDGE_ADMIN_TOKEN`.
@@ -78,6 +94,16 @@ pub enum Backend {
     },
 }
 
+/// When a lead is searched for before it is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum SearchFirst {
+    /// When it may be there already.
+    InDoubt,
+    /// Always: a call more for each.
+    Always,
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "lowercase")]
@@ -95,6 +121,9 @@ pub enum LogFormat {
 struct Raw {
     konektor_api_key: Option<SecretString>,
     konektor_base_url: String,
+    konektor_commit_within: String,
+    konektor_search_within: String,
+    konektor_search_first: String,
     bridge_allow_insecure_upstream: String,
     bridge_listen: String,
     bridge_admin_listen: String,
@@ -120,6 +149,10 @@ pub(super) fn read(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Opti
     let insecure = judge.value("BRIDGE_ALLOW_INSECURE_UPSTREAM", &raw.bridge_allow_insecure_upstream, values::flag);
     let upstream = |text: &str| values::upstream(text, insecure == Some(true));
     let base_url = judge.value("KONEKTOR_BASE_URL", &raw.konektor_base_url, upstream);
+    let waits = judge.waits(&raw);
+    let search_first = judge.value("KONEKTOR_SEARCH_FIRST", &raw.konektor_search_first, |text| {
+        text.parse().map_err(|_| "is neither in_doubt nor always".to_owned())
+    });
     let listen = judge.value("BRIDGE_LISTEN", &raw.bridge_listen, values::address);
     let admin = judge.admin(&raw);
     let admin_url = judge.maybe("BRIDGE_ADMIN_URL", raw.bridge_admin_url.as_deref(), values::web_address);
@@ -133,10 +166,14 @@ pub(super) fn read(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Opti
     let body_limit = judge.value("BRIDGE_BODY_LIMIT", &raw.bridge_body_limit, body_limit);
     let grace = judge.value("BRIDGE_SHUTDOWN_GRACE", &raw.bridge_shutdown_grace, grace);
     let admin = admin?;
+    let (commit_within, search_within) = waits?;
     Some(Settings {
         api_key: raw.konektor_api_key,
         base_url: base_url?,
         allow_insecure_upstream: insecure?,
+        commit_within,
+        search_within,
+        search_first: search_first?,
         listen: listen?,
         admin_url: admin_url?.or_else(|| local_url(&admin)),
         admin,
@@ -209,6 +246,20 @@ impl Judge<'_> {
         }
     }
 
+    /// How long Konektor is waited for before finding nothing proves something.
+    fn waits(&mut self, raw: &Raw) -> Option<(Duration, Duration)> {
+        let commit = self.value("KONEKTOR_COMMIT_WITHIN", &raw.konektor_commit_within, |text| {
+            within(text).and_then(|wait| if wait < LEAST_COMMIT { Err("is shorter than 10s".into()) } else { Ok(wait) })
+        });
+        let search = self.value("KONEKTOR_SEARCH_WITHIN", &raw.konektor_search_within, within);
+        let waits = (commit?, search?);
+        if waits.0 + waits.1 < LEAST_QUIET {
+            let problem = "is less than 25s together with KONEKTOR_COMMIT_WITHIN; make one of them longer";
+            self.findings.push(Finding::new("KONEKTOR_SEARCH_WITHIN", problem));
+        }
+        Some(waits)
+    }
+
     /// A variable that asks for the Redis store is refused: silence would keep leads elsewhere than its owner thinks.
     fn without_redis(&mut self, raw: &Raw) {
         let problem = |name| format!("the Redis store is not built yet; unset {name}");
@@ -230,6 +281,11 @@ fn body_limit(text: &str) -> Result<usize, String> {
 fn grace(text: &str) -> Result<Duration, String> {
     let grace = values::duration(text)?;
     if grace <= MAX_GRACE { Ok(grace) } else { Err("is longer than 10m".into()) }
+}
+
+fn within(text: &str) -> Result<Duration, String> {
+    let wait = values::duration(text)?;
+    if wait <= MAX_WAIT { Ok(wait) } else { Err("is longer than 1h".into()) }
 }
 
 /// How a command on this machine reaches the admin listener.

@@ -33,6 +33,21 @@ pub const VARIABLES: &[Variable] = &[
     secret("KONEKTOR_API_KEY", "key of the Konektor workspace; needed by serve, check and api"),
     setting("KONEKTOR_BASE_URL", "https://konektor.id", "where Konektor is; http only for this machine"),
     setting(
+        "KONEKTOR_COMMIT_WITHIN",
+        "30s",
+        "longest time in which Konektor commits a lead after it was sent, 10s to 1h; an unanswered one is not sent again before",
+    ),
+    setting(
+        "KONEKTOR_SEARCH_WITHIN",
+        "15s",
+        "longest time until Konektor's search finds a new lead, up to 1h; `check --measure-search` measures it",
+    ),
+    setting(
+        "KONEKTOR_SEARCH_FIRST",
+        "in_doubt",
+        "always searches for each new lead before it is created (a call more); in_doubt only when it may be there",
+    ),
+    setting(
         "BRIDGE_ALLOW_INSECURE_UPSTREAM",
         "false",
         "true lets KONEKTOR_BASE_URL and the senders' APIs be http anywhere",

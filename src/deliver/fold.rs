@@ -14,8 +14,8 @@ use crate::store::{Seq, StoredEvent, Undelivered};
 /// What a lane's events come to.
 #[derive(Debug)]
 pub(super) enum Folded {
-    /// One lead, to be created or updated.
-    Lead(Box<Lead>),
+    /// One lead, to be created or updated; and by the senders' clocks, the newest word of it.
+    Lead(Box<Lead>, Option<Timestamp>),
     /// The sender has to be asked for this event's fields first.
     Ask(Seq, Box<Lookup>),
     /// These events are not to be forwarded.
@@ -24,14 +24,18 @@ pub(super) enum Folded {
     Unreadable(Seq, Undelivered),
 }
 
-/// Folds `events` by the sources' present rules.
+/// Folds `events` by the sources' present rules, by the senders' clocks: of two words the one that was said later wins,
+/// field by field, in whichever order they came. `told` is the newest word that has been delivered before; what is older
+/// only fills blanks (`queue.md` §2.11, C7).
 pub(super) fn fold(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
+    told: Option<Timestamp>,
     region: Region,
     source_of: impl Fn(&SourceName) -> Option<Source>,
 ) -> Folded {
-    let mut lead: Option<Lead> = None;
+    let mut said: Vec<(Timestamp, Lead)> = Vec::new();
+    let mut newest = None;
     let mut withheld = Vec::new();
     for event in events {
         let Some(source) = source_of(&event.source) else { return gone(event) };
@@ -41,18 +45,25 @@ pub(super) fn fold(
         }
         match read(&source, &item, event.released) {
             Ok(Ok(submission)) => {
-                let one = weigh(compose(&submission, external_ref, &source.rules, region), event.late);
-                match &mut lead {
-                    Some(lead) => lead.absorb(one),
-                    None => lead = Some(one),
-                }
+                let own = submission.submitted_at.map(|at| at.min(event.received));
+                let late = event.late || own.is_some_and(|at| told.is_some_and(|told| at < told));
+                newest = newest.max(own);
+                let submission = received_at(submission, event.received);
+                let lead = compose(&submission, external_ref, &source.rules, region);
+                said.push((own.unwrap_or(event.received), weigh(lead, late)));
             }
             Ok(Err(hold)) => withheld.push((event.seq, hold)),
             Err(why) => return Folded::Unreadable(event.seq, why),
         }
     }
+    // Stable: what was said at the same moment keeps the order in which it came.
+    said.sort_by_key(|(at, _)| *at);
+    let lead = said.into_iter().map(|(_, lead)| lead).reduce(|mut lead, later| {
+        lead.absorb(later);
+        lead
+    });
     match lead {
-        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead)),
+        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), newest),
         Some(_) | None => Folded::Withhold(withheld),
     }
 }
@@ -75,12 +86,12 @@ fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<S
         .read(item)
         .map_err(|error| Undelivered { reason: DeadReason::Unreadable, detail: error.to_string() })?;
     Ok(match reading {
-        Reading::Lead(submission) => Ok(received_at(*submission, item.received)),
+        Reading::Lead(submission) => Ok(*submission),
         Reading::Test(mut submission) if released || source.rules.forward_test_leads => {
             submission.is_test = true;
-            Ok(received_at(*submission, item.received))
+            Ok(*submission)
         }
-        Reading::Spam(submission) if released => Ok(received_at(*submission, item.received)),
+        Reading::Spam(submission) if released => Ok(*submission),
         Reading::Test(_) => Err(Hold::TestLead),
         Reading::Spam(_) => Err(Hold::Spam),
     })

@@ -7,11 +7,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Lead, LeadId};
 use crate::konektor::wire::LeadView;
 
 /// How far Konektor's clock may be from ours when the creation time is compared.
 const CLOCKS: Duration = Duration::from_mins(5);
+
+/// Digits from which on a number without its country code is one: Indonesian mobile numbers have nine or more, and
+/// nothing shorter is unlike others enough.
+const NATIONAL: usize = 8;
 
 /// What a search came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +25,10 @@ pub(super) enum Hit {
     Ours(Vec<LeadId>),
     /// None of them is, and there are no more.
     Nobody,
-    /// Some could be, or there were more than were read.
-    Undecided,
+    /// These could be: nothing that is shown of them tells.
+    Undecided(Vec<LeadId>),
+    /// None that was read is, but there are more.
+    TooMany,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,21 +38,33 @@ enum Likeness {
     Unknown,
 }
 
-/// Looks for `lead` among `found`; `made_after` is when its create was sent.
+/// Looks for `lead` among `found`, of which `complete` says whether it is all; `made_after` is when its create was sent,
+/// where that is known.
 #[must_use]
 pub(super) fn recognise(found: &[LeadView], complete: bool, lead: &Lead, made_after: Option<Timestamp>) -> Hit {
-    let likeness: Vec<_> = found.iter().map(|view| compare(view, lead, made_after)).collect();
-    let ours: Vec<LeadId> = std::iter::zip(found, &likeness)
-        .filter(|(_, likeness)| **likeness == Likeness::Same)
-        .map(|(view, _)| view.id.clone())
-        .collect();
+    let of = |wanted| found.iter().filter(move |view| compare(view, lead, made_after) == wanted);
+    let mut ours: Vec<&LeadView> = of(Likeness::Same).collect();
+    ours.sort_by_key(|view| view.created_at);
     if !ours.is_empty() {
-        Hit::Ours(ours)
-    } else if complete && likeness.iter().all(|likeness| *likeness == Likeness::Other) {
-        Hit::Nobody
-    } else {
-        Hit::Undecided
+        return Hit::Ours(ours.into_iter().map(|view| view.id.clone()).collect());
     }
+    let unclear: Vec<LeadId> = of(Likeness::Unknown).map(|view| view.id.clone()).collect();
+    match () {
+        () if !unclear.is_empty() => Hit::Undecided(unclear),
+        () if complete => Hit::Nobody,
+        () => Hit::TooMany,
+    }
+}
+
+/// The other leads among `found` that are the same as the one that is known as `known`.
+#[must_use]
+pub(super) fn doubles(found: &[LeadView], known: &LeadId, external_ref: &ExternalRef) -> Vec<LeadId> {
+    let same_ref = |view: &LeadView| view.external_ref.as_ref().map(|shown| shown == external_ref.as_str());
+    let Some(ours) = found.iter().find(|view| view.id == *known) else { return Vec::new() };
+    let person = Person::shown(ours);
+    let others = found.iter().filter(|view| view.id != *known);
+    let same = others.filter(|view| same_ref(view).unwrap_or_else(|| by_person(view, &person) == Likeness::Same));
+    same.map(|view| view.id.clone()).collect()
 }
 
 fn compare(view: &LeadView, lead: &Lead, made_after: Option<Timestamp>) -> Likeness {
@@ -57,40 +76,74 @@ fn compare(view: &LeadView, lead: &Lead, made_after: Option<Timestamp>) -> Liken
     {
         return Likeness::Other;
     }
-    by_person(view, lead)
+    by_person(view, &Person::said(lead))
 }
 
-/// The same phone or address is the same person; both known and different is another; a lead with neither is
-/// recognised by its name.
-fn by_person(view: &LeadView, lead: &Lead) -> Likeness {
-    let phone = lead.stated.phone.as_ref().or(lead.guessed.phone.as_ref());
-    let email = lead.stated.email.as_ref().or(lead.guessed.email.as_ref());
-    let phones = same(phone, view.phone.as_ref(), |text| text.chars().filter(char::is_ascii_digit).collect());
-    let emails = same(email, view.email.as_ref(), |text| text.to_lowercase());
-    match (phones, emails) {
-        (Some(true), _) | (_, Some(true)) => Likeness::Same,
-        (Some(false), _) | (_, Some(false)) => Likeness::Other,
-        (None, None) => by_name(view, lead),
+/// What tells one lead from another where the reference is not shown.
+struct Person<'a> {
+    code: Option<&'a String>,
+    phone: Option<&'a String>,
+    email: Option<&'a String>,
+    name: Option<&'a String>,
+}
+
+impl<'a> Person<'a> {
+    fn said(lead: &'a Lead) -> Self {
+        let Lead { stated, guessed, .. } = lead;
+        Self {
+            code: stated.unique_code.as_ref().or(guessed.unique_code.as_ref()),
+            phone: stated.phone.as_ref().or(guessed.phone.as_ref()),
+            email: stated.email.as_ref().or(guessed.email.as_ref()),
+            name: stated.first_name.as_ref().or(guessed.first_name.as_ref()),
+        }
+    }
+
+    fn shown(view: &'a LeadView) -> Self {
+        let LeadView { phone, email, first_name, .. } = view;
+        // Konektor gives each lead a code of its own, so it tells nothing of two that are the same.
+        Self { code: None, phone: phone.as_ref(), email: email.as_ref(), name: first_name.as_ref() }
     }
 }
 
-fn by_name(view: &LeadView, lead: &Lead) -> Likeness {
+/// The code that was sent decides alone. The same phone or address is the same person; both known and different is
+/// another; a lead with neither is recognised by its name.
+fn by_person(view: &LeadView, person: &Person<'_>) -> Likeness {
+    if let Some(same) = both(person.code, view.unique_code.as_ref(), |ours, theirs| ours == theirs) {
+        return if same { Likeness::Same } else { Likeness::Other };
+    }
+    let phones = both(person.phone, view.phone.as_ref(), same_number);
+    let emails = both(person.email, view.email.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase());
+    match (phones, emails) {
+        (Some(true), _) | (_, Some(true)) => Likeness::Same,
+        (Some(false), _) | (_, Some(false)) => Likeness::Other,
+        (None, None) => by_name(view, person),
+    }
+}
+
+fn by_name(view: &LeadView, person: &Person<'_>) -> Likeness {
     let anonymous = view.phone.is_none() && view.email.is_none();
-    let name = lead.stated.first_name.as_ref().or(lead.guessed.first_name.as_ref());
-    match same(name, view.first_name.as_ref(), |text| text.to_lowercase()) {
+    match both(person.name, view.first_name.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase()) {
         Some(true) if anonymous => Likeness::Same,
         _ => Likeness::Unknown,
     }
 }
 
-fn same(ours: Option<&String>, theirs: Option<&String>, canonical: fn(&str) -> String) -> Option<bool> {
-    Some(canonical(ours?) == canonical(theirs?))
+fn both(ours: Option<&String>, theirs: Option<&String>, same: fn(&str, &str) -> bool) -> Option<bool> {
+    Some(same(ours?, theirs?))
+}
+
+/// The same digits; a number that is shown as it is dialled at home (`0812…` for `+62812…`) has one end in common.
+fn same_number(ours: &str, theirs: &str) -> bool {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let (ours, theirs) = (digits(ours), digits(theirs));
+    let (ours, theirs) = (ours.trim_start_matches('0'), theirs.trim_start_matches('0'));
+    let (long, short) = if ours.len() < theirs.len() { (theirs, ours) } else { (ours, theirs) };
+    long == short || (short.len() >= NATIONAL && long.ends_with(short))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::external_ref::ExternalRef;
     use crate::domain::lead::Fields;
     use crate::domain::notes::Notes;
 
@@ -137,7 +190,8 @@ mod tests {
     fn without_phone_and_address_the_name_decides_or_nobody_can() {
         let lead = lead(None, None);
         assert_eq!(recognise(&[view(serde_json::json!({ "firstName": "siti" }))], true, &lead, None), ours());
-        assert_eq!(recognise(&[view(serde_json::json!({ "firstName": "Budi" }))], true, &lead, None), Hit::Undecided);
+        let budi = [view(serde_json::json!({ "firstName": "Budi" }))];
+        assert_eq!(recognise(&budi, true, &lead, None), Hit::Undecided(vec![LeadId("lead_1".into())]));
     }
 
     #[test]
@@ -151,6 +205,56 @@ mod tests {
     fn nobody_can_be_said_only_when_all_was_read() {
         let lead = lead(None, Some("siti@example.com"));
         assert_eq!(recognise(&[], true, &lead, None), Hit::Nobody);
-        assert_eq!(recognise(&[], false, &lead, None), Hit::Undecided);
+        assert_eq!(recognise(&[], false, &lead, None), Hit::TooMany);
+    }
+
+    #[test]
+    fn a_number_without_its_country_code_is_the_same_number_and_a_short_one_is_not() {
+        assert!(same_number("+6281234567890", "0812-3456-7890"));
+        assert!(same_number("+6281234567890", "0062 81234567890"));
+        assert!(!same_number("+6281234567890", "+6081234567890"), "another country");
+        assert!(!same_number("+6281234567890", "567890"));
+        assert!(!same_number("+6281234567890", "081234567891"));
+    }
+
+    #[test]
+    fn the_code_that_was_sent_decides_before_the_person_does() {
+        let mut lead = lead(Some("+6281234567890"), None);
+        lead.stated.unique_code = Some("KNK-7F3A".into());
+        let shown = |code: &str| [view(serde_json::json!({ "uniqueCode": code, "phone": "+6281234567890" }))];
+        assert_eq!(recognise(&shown("KNK-7F3A"), true, &lead, None), ours());
+        assert_eq!(recognise(&shown("KNK-0001"), true, &lead, None), Hit::Nobody);
+        lead.stated.unique_code = None;
+        assert_eq!(recognise(&shown("KNK-0001"), true, &lead, None), ours(), "Konektor made it up");
+    }
+
+    #[test]
+    fn of_several_the_oldest_is_ours() {
+        let made = |id: &str, at: &str| {
+            let mut view = view(serde_json::json!({ "externalRef": REF, "createdAt": at }));
+            view.id = LeadId(id.into());
+            view
+        };
+        let found = [made("second", "2026-11-23T08:02:00Z"), made("first", "2026-11-23T08:01:00Z")];
+        let both = Hit::Ours(vec![LeadId("first".into()), LeadId("second".into())]);
+        assert_eq!(recognise(&found, true, &lead(None, None), None), both);
+    }
+
+    #[test]
+    fn a_double_is_another_lead_under_the_same_reference_or_of_the_same_person() {
+        let lead = |id: &str, fields: serde_json::Value| LeadView { id: LeadId(id.into()), ..view(fields) };
+        let seen = |found: &[LeadView]| doubles(found, &LeadId("ours".into()), &ExternalRef::from_stored(REF.into()));
+        let double = [LeadId("other".into())];
+        let phone = |text: &str| serde_json::json!({ "phone": text, "firstName": "Siti" });
+        let shown = |text: &str| serde_json::json!({ "externalRef": text, "phone": "+6281234567890" });
+        assert_eq!(seen(&[lead("ours", shown(REF)), lead("other", shown(REF))]), double);
+        assert_eq!(
+            seen(&[lead("ours", shown(REF)), lead("other", shown("meta:leadgen:2"))]),
+            [],
+            "it came twice itself"
+        );
+        assert_eq!(seen(&[lead("ours", phone("+6281234567890")), lead("other", phone("081234567890"))]), double);
+        assert_eq!(seen(&[lead("ours", phone("+6281234567890")), lead("other", phone("+6281"))]), []);
+        assert_eq!(seen(&[lead("other", shown(REF))]), [], "ours was merged into it");
     }
 }

@@ -1,6 +1,6 @@
 //! The right half: out of the inbox, into lanes, to Konektor. Never sees a request.
 //!
-//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `breaker` and `identity`, and is pure; [`Delivery`] does what
+//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker` and `identity`, and is pure; [`Delivery`] does what
 //! it wants done.
 
 mod breaker;
@@ -9,6 +9,7 @@ mod fetch;
 mod fold;
 mod identity;
 mod plan;
+mod quota;
 mod rehearse;
 mod report;
 mod retry;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::domain::event::SourceName;
 use crate::domain::region::Region;
+use crate::domain::rules::Value;
 use crate::konektor::client::Client;
 use crate::metrics::Metrics;
 use crate::providers::Source;
@@ -32,13 +34,16 @@ use engine::{Engine, Setup};
 pub use fetch::Fetcher;
 pub use plan::End;
 pub use rehearse::{Rehearsal, Rehearsed, rehearse};
-pub use retry::Die;
+pub use retry::{Die, Waits};
 
 /// A lease must be at least this much longer than a call, so that a POST is over before somebody else may look.
 pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
 /// Finds a source by its name, with the rules of this moment.
 pub type SourceOf = Arc<dyn Fn(&SourceName) -> Option<Source> + Send + Sync>;
+
+/// What the leads of each source that is on are worth, by the rules of this moment.
+pub type ValuesOf = Arc<dyn Fn() -> Vec<(SourceName, Value)> + Send + Sync>;
 
 /// What delivery works with.
 pub struct Parts {
@@ -50,6 +55,10 @@ pub struct Parts {
     pub fetcher: Fetcher,
     /// The sources as they now are.
     pub sources: SourceOf,
+    /// What their leads are worth.
+    pub values: ValuesOf,
+    /// How long Konektor is waited for before what it shows is believed.
+    pub waits: Waits,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What is counted.
@@ -81,7 +90,8 @@ impl Delivery {
     pub fn new(parts: Parts) -> Self {
         let worker = WorkerId(uuid::Uuid::new_v4().simple().to_string());
         let lease = Options::default().lease;
-        let setup = Setup { sources: Arc::clone(&parts.sources), region: parts.region, lease };
+        let (sources, values) = (Arc::clone(&parts.sources), Arc::clone(&parts.values));
+        let setup = Setup { sources, values, region: parts.region, waits: parts.waits, lease };
         Self { parts, worker, started: Instant::now(), engine: tokio::sync::Mutex::new(Engine::new(setup)) }
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::fold::{Folded, body_of, fold};
 use super::plan::{Lane, Plan, Step};
-use super::retry::Die;
+use super::retry::{Die, Waits};
 use super::sort;
 use crate::domain::event::{DeadReason, Hold, Item};
 use crate::domain::lead::Lead;
@@ -74,8 +74,9 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
         body: Bytes::copy_from_slice(&item.body),
         fetched: fetched.cloned(),
     };
-    let folded =
-        |event: &StoredEvent| fold(&item.external_ref, std::slice::from_ref(event), region, |_| Some(source.clone()));
+    let folded = |event: &StoredEvent| {
+        fold(&item.external_ref, std::slice::from_ref(event), None, region, |_| Some(source.clone()))
+    };
     let (held, end) = match folded(&event) {
         // Only reading it shows that it is a test: released, it goes on.
         Folded::Withhold(holds) => {
@@ -85,7 +86,7 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
         end => (item.hold, end),
     };
     let end = match end {
-        Folded::Lead(lead) => call(source, &item, &event, lead, now),
+        Folded::Lead(lead, _) => call(source, &item, &event, lead, now),
         Folded::Ask(_, lookup) => Rehearsal::Ask(lookup),
         Folded::Unreadable(_, why) => Rehearsal::Dead(why),
         Folded::Withhold(_) => Rehearsal::Nothing,
@@ -102,12 +103,14 @@ fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now:
         external_ref: item.external_ref.clone(),
         lead_id: None,
         intent: None,
+        search_first: false,
+        day_nearly_over: false,
         negatives: 0,
         attempts: 0,
         failing_since: None,
         upto: event.seq,
     };
-    match Plan::start(lane, (*lead).clone(), Die(0.0), now) {
+    match Plan::start(lane, (*lead).clone(), Waits::default(), Die(0.0), now) {
         (_, Step::Call(request)) => Rehearsal::Call { submission, lead, request: Box::new(request) },
         (_, Step::Finish(_)) => Rehearsal::Nothing,
     }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::engine::{LookupEnd, Report};
 use super::{Delivery, End};
-use crate::store::{Claimed, Outcome, PauseReason};
+use crate::domain::lead::LeadId;
+use crate::store::{Claimed, DayState, Outcome, PauseReason};
 
 impl Delivery {
     /// Writes one report down.
@@ -30,6 +31,11 @@ impl Delivery {
                 }
             }
             Report::Settled { claimed, end, at } => self.settled(&claimed, &end, at),
+            Report::Doubled { kept, doubles } => self.doubled(&kept, &doubles),
+            Report::Day { was, is } => day(was, is),
+            Report::DayUntold => {
+                tracing::info!("how many leads were made today is not known: the key has no agent.workspace.read");
+            }
             Report::Paused(PauseReason::Operator) => tracing::info!("calls wait until a person lets them go on"),
             Report::Paused(why) => {
                 tracing::error!(%why, "Konektor refuses every call; webhooks are kept, calls wait until it is mended");
@@ -42,13 +48,19 @@ impl Delivery {
         }
     }
 
+    fn doubled(&self, kept: &LeadId, doubles: &[LeadId]) {
+        self.parts.metrics.doubled();
+        let ids: Vec<_> = doubles.iter().map(ToString::to_string).collect();
+        tracing::error!(lead = %kept, also = ids.join(" "), "Konektor has this lead more than once; merge them there");
+    }
+
     /// One line and the counters for what an attempt came to.
     fn settled(&self, claimed: &Claimed, end: &End, at: Timestamp) {
         let metrics = &self.parts.metrics;
-        if !end.doubles.is_empty() {
-            metrics.doubled();
-            let ids: Vec<_> = end.doubles.iter().map(ToString::to_string).collect();
-            tracing::error!(also = ids.join(" "), "Konektor has this lead more than once; merge them there");
+        if let Outcome::Done { lead_id, .. } = &end.outcome
+            && !end.doubles.is_empty()
+        {
+            self.doubled(lead_id, &end.doubles);
         }
         match &end.outcome {
             Outcome::Done { lead_id, upto } => {
@@ -70,6 +82,22 @@ impl Delivery {
             Outcome::Withheld(holds) => holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into())),
             Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {}
         }
+    }
+}
+
+/// One line when the day's leads begin or cease to hold others up.
+fn day(was: DayState, is: DayState) {
+    match (was, is) {
+        (_, DayState::Full) => {
+            tracing::warn!(
+                "Konektor takes no more leads today; new ones wait for the workspace's midnight, updates go on"
+            );
+        }
+        (_, DayState::Near) => tracing::warn!("the day's leads are nearly used up; sources of less value wait first"),
+        (DayState::Near | DayState::Full, DayState::Open) => {
+            tracing::info!("there is room for leads again, those that waited go on");
+        }
+        (DayState::Unknown | DayState::Open, DayState::Open) | (_, DayState::Unknown) => {}
     }
 }
 

@@ -4,15 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Longest time that a POST takes to be committed after it was sent, if it is ever (assumption A1 of the guarantee).
-pub(super) const T_COMMIT: Duration = Duration::from_secs(30);
 /// A POST leaves at most this long after its intent was written.
 pub(super) const SENT_WITHIN: Duration = Duration::from_secs(5);
-/// Longest time until a committed lead is found by a search (assumption A2).
-pub(super) const L_SEARCH: Duration = Duration::from_secs(15);
-/// A search that finds nothing proves something only this long after the intent: the three add up.
-pub(super) const T_QUIET: Duration =
-    Duration::from_secs(SENT_WITHIN.as_secs() + T_COMMIT.as_secs() + L_SEARCH.as_secs());
 /// Two negative searches that count are at least this far apart.
 pub(super) const BETWEEN_SEARCHES: Duration = Duration::from_secs(10);
 /// How long a create is tried: most outages of a weekend end within it.
@@ -21,10 +14,35 @@ pub(super) const CREATE_FOR: Duration = Duration::from_hours(72);
 pub(super) const UPDATE_FOR: Duration = Duration::from_hours(24);
 /// How long an open intent is searched for.
 pub(super) const UNRESOLVED_FOR: Duration = Duration::from_hours(24);
+/// How long a verification is put off that could not be made.
+pub(super) const VERIFY_AGAIN: Duration = Duration::from_mins(15);
 /// Longest pause between two tries.
 const CAP: Duration = Duration::from_mins(5);
 /// What the first pause is at most.
 const BASE: Duration = Duration::from_secs(1);
+
+/// How long Konektor is waited for before what it shows is believed: the assumptions of the guarantee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// Longest time that a POST takes to be committed after it was sent, if it is ever (assumption A1).
+    pub commit: Duration,
+    /// Longest time until a committed lead is found by a search (assumption A2).
+    pub search: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { commit: Duration::from_secs(30), search: Duration::from_secs(15) }
+    }
+}
+
+impl Waits {
+    /// A search that finds nothing proves something only this long after the intent: the three add up.
+    #[must_use]
+    pub const fn quiet(self) -> Duration {
+        SENT_WITHIN.saturating_add(self.commit).saturating_add(self.search)
+    }
+}
 
 /// A number in `0.0..1.0` that was drawn elsewhere, so that this module stays pure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,8 +64,9 @@ pub(super) fn backoff(failures: u32, die: Die) -> Duration {
 /// When to search next for a create whose end is not known: soon twice (finding it is conclusive at any time, and
 /// keeps the lead fast), then when a negative begins to count, then at growing distances.
 #[must_use]
-pub(super) fn next_search(sent: Timestamp, now: Timestamp, die: Die) -> Timestamp {
-    let early = [Duration::from_secs(2), Duration::from_secs(5), T_QUIET, T_QUIET + BETWEEN_SEARCHES];
+pub(super) fn next_search(sent: Timestamp, waits: Waits, now: Timestamp, die: Die) -> Timestamp {
+    let quiet = waits.quiet();
+    let early = [Duration::from_secs(2), Duration::from_secs(5), quiet, quiet + BETWEEN_SEARCHES];
     early
         .into_iter()
         .map(|after| sent + after)
@@ -64,9 +83,14 @@ mod tests {
     #[test]
     fn an_open_create_is_searched_early_and_again_when_a_negative_counts() {
         let sent = Timestamp::from_second(1_000_000).unwrap();
-        let at =
-            |seconds| next_search(sent, sent + Duration::from_secs(seconds), Die(0.0)).duration_since(sent).as_secs();
-        assert_eq!([at(0), at(2), at(5), at(50), at(60), at(105)], [2, 5, 50, 60, 70, 115]);
+        let searched = |waits, seconds| {
+            let next = next_search(sent, waits, sent + Duration::from_secs(seconds), Die(0.0));
+            next.duration_since(sent).as_secs()
+        };
+        let usual = [0, 2, 5, 50, 60, 105].map(|seconds| searched(Waits::default(), seconds));
+        assert_eq!(usual, [2, 5, 50, 60, 70, 115]);
+        let slow = Waits { search: Duration::from_secs(900), ..Waits::default() };
+        assert_eq!([5, 935, 945].map(|seconds| searched(slow, seconds)), [935, 945, 955]);
     }
 
     proptest! {

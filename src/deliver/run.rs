@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::{Change, Deed, Effect, Engine, Input, Moment, Report, Said, Ticket};
 use super::{Delivery, Die};
-use crate::store::StoreError;
+use crate::store::{DayNote, StoreError};
 
 /// What was seen while something was done by hand.
 #[derive(Debug, Default)]
@@ -26,6 +26,9 @@ impl Delivery {
     /// is taken up again by the next start.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut engine = self.engine.lock().await;
+        if let Err(error) = self.parts.store.note_day(DayNote::Watch, self.parts.clock.now()).await {
+            tracing::warn!(%error, "how many leads Konektor takes today will not be watched");
+        }
         let mut under_way = FuturesUnordered::new();
         let mut effects = engine.start(self.moment());
         loop {

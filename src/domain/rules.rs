@@ -36,6 +36,22 @@ pub struct Rules {
     pub forward_test_leads: bool,
     /// Withhold everything from this source until a person releases it.
     pub hold: bool,
+    /// What its leads are worth beside those of other sources: when the day's leads are nearly used up, those of less
+    /// value wait first.
+    pub value: Value,
+}
+
+/// What the leads of a source are worth beside those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// They can wait until tomorrow.
+    Low,
+    /// Like most.
+    #[default]
+    Normal,
+    /// Each one counts today.
+    High,
 }
 
 /// How a full name becomes Konektor's two name fields.

@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::wire::{self, LeadView};
+use super::wire;
 use super::{Answer, RateLimit, Request, Verdict};
 
 /// Longest time for a call, from the first byte to the last. A lease must outlast it.
@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 const POOL_IDLE: Duration = Duration::from_secs(20);
 /// Largest answer that is read: a page of 100 leads with full notes in four-byte characters fits.
 const ANSWER_CAP: usize = 4 * 1024 * 1024;
-/// How many leads a search reads: one page, the largest (Agent API 2.2.0, "List Leads"); a second one is a second call.
+/// How many leads a page of a search has: the most there may be (Agent API 2.2.0, "List Leads").
 const SEARCH_LIMIT: &str = "100";
 
 /// Why a client cannot be made.
@@ -41,13 +41,14 @@ pub type KeyOf = Arc<dyn Fn() -> SecretString + Send + Sync>;
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    leads: Url,
+    /// Where the Agent API begins.
+    base: Url,
     key: KeyOf,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Client({})", self.leads)
+        write!(f, "Client({})", self.base)
     }
 }
 
@@ -69,13 +70,9 @@ impl Client {
         // A local Konektor is not behind the proxy that leads to the world.
         let builder = if crate::loopback::is_this_machine(base) { builder.no_proxy() } else { builder };
         let http = builder.build().map_err(ClientError::Setup)?;
-        let mut leads = base.clone();
-        leads
-            .path_segments_mut()
-            .map_err(|()| ClientError::BaseUrl)?
-            .pop_if_empty()
-            .extend(["api", "v2", "agent", "leads"]);
-        Ok(Self { http, leads, key })
+        let mut base = base.clone();
+        base.path_segments_mut().map_err(|()| ClientError::BaseUrl)?.pop_if_empty().extend(["api", "v2", "agent"]);
+        Ok(Self { http, base, key })
     }
 
     /// Makes one call. `now` is for a reset time that is given in seconds from now.
@@ -88,10 +85,10 @@ impl Client {
         let rate = rate_limit(response.headers(), now);
         let request_id = text(response.headers(), "x-request-id");
         let verdict = match read_capped(response).await {
-            Some(body) => oldest_first(wire::judge(request, status, &body)),
+            Some(body) => wire::judge(request, status, &body),
             // The status alone still proves that a refused request was not executed.
             None => match wire::judge(request, status, b"") {
-                Verdict::Lead(_) | Verdict::Found { .. } | Verdict::Allowed => {
+                Verdict::Lead(_) | Verdict::Found { .. } | Verdict::Allowed | Verdict::Workspace(_) => {
                     Verdict::Unclear("an answer that was cut")
                 }
                 verdict => verdict,
@@ -102,20 +99,23 @@ impl Client {
 
     fn build(&self, request: &Request) -> reqwest::RequestBuilder {
         let builder = match request {
-            Request::Create(body) => self.http.post(self.leads.clone()).json(body),
-            Request::Update(id, body) => self.http.patch(self.lead(&id.0)).json(body),
-            Request::Get(id) => self.http.get(self.lead(&id.0)),
-            Request::Search(text) => {
-                self.http.get(self.leads.clone()).query(&[("search", text.as_str()), ("limit", SEARCH_LIMIT)])
+            Request::Create(body) => self.http.post(self.url(&["leads"])).json(body),
+            Request::Update(id, body) => self.http.patch(self.url(&["leads", &id.0])).json(body),
+            Request::Get(id) => self.http.get(self.url(&["leads", &id.0])),
+            Request::Search { text, cursor } => {
+                let page = self.http.get(self.url(&["leads"]));
+                let page = page.query(&[("search", text.as_str()), ("limit", SEARCH_LIMIT)]);
+                cursor.iter().fold(page, |page, cursor| page.query(&[("cursor", cursor)]))
             }
-            Request::Probe => self.http.get(self.leads.clone()).query(&[("limit", "1")]),
+            Request::Probe => self.http.get(self.url(&["leads"])).query(&[("limit", "1")]),
+            Request::Workspace => self.http.get(self.url(&["workspace"])),
         };
         builder.bearer_auth((self.key)().expose_secret())
     }
 
-    fn lead(&self, id: &str) -> Url {
-        let mut url = self.leads.clone();
-        url.path_segments_mut().expect("it took segments before").push(id);
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut().expect("it took segments before").extend(path);
         url
     }
 }
@@ -143,16 +143,6 @@ async fn read_capped(response: reqwest::Response) -> Option<Vec<u8>> {
         body.extend_from_slice(&chunk);
     }
     Some(body)
-}
-
-fn oldest_first(verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::Found { mut leads, complete } => {
-            leads.sort_by_key(|lead: &LeadView| lead.created_at);
-            Verdict::Found { leads, complete }
-        }
-        other => other,
-    }
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -215,8 +205,12 @@ mod tests {
             ("http://localhost:1/k", "http://localhost:1/k/api/v2/agent/leads"),
         ] {
             let client = Client::new(&base.parse().unwrap(), Arc::new(|| SecretString::from("k"))).unwrap();
-            assert_eq!(client.leads.as_str(), expected);
-            assert_eq!(client.lead("a/b").as_str(), format!("{expected}/a%2Fb"), "an id cannot leave its path");
+            assert_eq!(client.url(&["leads"]).as_str(), expected);
+            assert_eq!(
+                client.url(&["leads", "a/b"]).as_str(),
+                format!("{expected}/a%2Fb"),
+                "an id cannot leave its path"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::lead::LeadId;
-use wire::{LeadBody, LeadView};
+use wire::{LeadBody, LeadView, Workspace};
 
 /// One call.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,13 +21,27 @@ pub enum Request {
     Update(LeadId, Box<LeadBody>),
     /// `GET /leads/{id}`.
     Get(LeadId),
-    /// `GET /leads?search=…`: everything that Konektor finds under this text, all pages up to a bound.
-    Search(String),
+    /// `GET /leads?search=…`: what Konektor finds under a text, a page at a time.
+    Search {
+        /// The text, at most 200 characters.
+        text: String,
+        /// The `next` of the page before; `None` for the first.
+        cursor: Option<String>,
+    },
     /// The cheapest call that shows whether the key is accepted: `GET /leads?limit=1`.
     Probe,
+    /// `GET /workspace`: the plan, and what of its daily number of leads is used. Needs a scope of its own,
+    /// `agent.workspace.read`, that a key which delivers leads may lack.
+    Workspace,
 }
 
 impl Request {
+    /// The first page of what Konektor finds under `text`.
+    #[must_use]
+    pub fn search(text: impl Into<String>) -> Self {
+        Self::Search { text: text.into(), cursor: None }
+    }
+
     /// The word for logs, metrics and the lane's log.
     #[must_use]
     pub const fn word(&self) -> &'static str {
@@ -35,8 +49,9 @@ impl Request {
             Self::Create(_) => "create",
             Self::Update(..) => "update",
             Self::Get(_) => "get",
-            Self::Search(_) => "search",
+            Self::Search { .. } => "search",
             Self::Probe => "probe",
+            Self::Workspace => "workspace",
         }
     }
 }
@@ -59,15 +74,17 @@ pub struct Answer {
 pub enum Verdict {
     /// The lead as it now is (create, update, get).
     Lead(Box<LeadView>),
-    /// What a search found; `complete` is false when there was more than we read.
+    /// A page of what a search found.
     Found {
-        /// The leads, oldest first.
+        /// Its leads.
         leads: Vec<LeadView>,
-        /// Whether that is all.
-        complete: bool,
+        /// Where the next page is; `None` at the end.
+        next: Option<String>,
     },
     /// The call was allowed (probe).
     Allowed,
+    /// The workspace of the key.
+    Workspace(Box<Workspace>),
     /// Refused for these fields; not executed.
     Invalid(Vec<FieldError>),
     /// There is no such lead.
@@ -95,7 +112,7 @@ impl Verdict {
     #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Lead(_) | Self::Found { .. } | Self::Allowed => "ok",
+            Self::Lead(_) | Self::Found { .. } | Self::Allowed | Self::Workspace(_) => "ok",
             Self::Invalid(_) => "invalid",
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",

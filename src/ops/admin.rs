@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Query;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use super::Parts;
@@ -65,10 +65,7 @@ pub(super) async fn events(parts: &Parts, query: &str, state: Option<EventState>
     if state.is_some() && asked.is_some() {
         return Err(Fault::request("state: this list has only one; leave it out, or ask for /admin/v1/events"));
     }
-    let limit = limit.unwrap_or(PAGE);
-    if !(1..=LARGEST_PAGE).contains(&limit) {
-        return Err(Fault::request(format!("limit: 1 to {LARGEST_PAGE}")));
-    }
+    let limit = page_size(limit)?;
     let before = place(cursor)?;
     let filter = filter(Which { source, reason, since, until, lead, ..Which::default() })?;
     let page = parts.store.events(EventQuery { state: state.or(asked), filter, limit, before }).await?;
@@ -89,6 +86,27 @@ pub(super) async fn lane(parts: &Parts, external_ref: String) -> Result<HttpResp
         Some(lane) => Ok(ok(&wire::Lane::from(lane))),
         None => Err(Fault::Missing("nothing is known of a lead with this externalRef")),
     }
+}
+
+/// Leads that Konektor has more than once.
+pub(super) async fn incidents(parts: &Parts, query: &str) -> Result<HttpResponse, Fault> {
+    let Limit { limit } = read_query(query)?;
+    let incidents = parts.store.incidents(page_size(limit)?).await?;
+    Ok(ok(&wire::Incidents { incidents: incidents.into_iter().map(wire::Incident::from).collect() }))
+}
+
+/// Forgets incidents that a person has dealt with.
+pub(super) async fn dismiss(parts: &Parts, body: &[u8]) -> Result<HttpResponse, Fault> {
+    let which: wire::Dismissed =
+        serde_json::from_slice(body).map_err(|error| Fault::request(format!("the body is wrong: {error}")))?;
+    let lead = match (which.lead, which.all) {
+        (Some(lead), false) => Some(ExternalRef::from_stored(lead)),
+        (None, true) => None,
+        _ => return Err(Fault::request("say which: lead, or all")),
+    };
+    let count = parts.store.dismiss(lead.as_ref()).await?;
+    tracing::info!(count, "incidents dismissed");
+    Ok(ok(&wire::Moved { count, more: false }))
 }
 
 pub(super) async fn replay(parts: &Parts, body: &[u8]) -> Result<HttpResponse, Fault> {
@@ -128,6 +146,19 @@ async fn pause_state(parts: &Parts) -> Result<HttpResponse, Fault> {
 
 fn ok(body: &impl Serialize) -> HttpResponse {
     http::json(StatusCode::OK, body)
+}
+
+/// The query of a list that has no pages.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Limit {
+    limit: Option<usize>,
+}
+
+fn page_size(asked: Option<usize>) -> Result<usize, Fault> {
+    let limit = asked.unwrap_or(PAGE);
+    let fits = (1..=LARGEST_PAGE).contains(&limit);
+    if fits { Ok(limit) } else { Err(Fault::request(format!("limit: 1 to {LARGEST_PAGE}"))) }
 }
 
 fn read_query<T: DeserializeOwned>(query: &str) -> Result<T, Fault> {

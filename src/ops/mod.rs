@@ -107,6 +107,8 @@ async fn act(parts: &Parts, request: &HttpRequest, payload: Payload) -> Result<H
         Act::Event => admin::event(parts, &parameter, None).await,
         Act::DeadLetter => admin::event(parts, &parameter, Some(admin::DEAD)).await,
         Act::Lane => admin::lane(parts, parameter).await,
+        Act::Incidents => admin::incidents(parts, query).await,
+        Act::Dismiss => admin::dismiss(parts, &body(payload).await?).await,
         Act::Replay => admin::replay(parts, &body(payload).await?).await,
         Act::DiscardDead => admin::discard(parts, admin::DEAD, &body(payload).await?).await,
         Act::Release => admin::release(parts, &body(payload).await?).await,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Parts;
 use super::wire::Ready;
 use crate::http;
-use crate::metrics::{QueueNumbers, StoreNumbers};
+use crate::metrics::{DayNumbers, QueueNumbers, StoreNumbers};
 use crate::store::{Stats, StoreError};
 
 /// How long the store may take to answer a probe.
@@ -60,6 +60,14 @@ fn numbers(stats: &Stats, now: Timestamp) -> StoreNumbers {
         limit: stats.limiter.limit,
         permits: stats.limiter.in_use,
         blocked: stats.limiter.blocked_until.map_or(Duration::ZERO, |until| between(now, until)),
+        day: DayNumbers {
+            state: stats.day.state.into(),
+            limit: stats.day.limit,
+            used: stats.day.used,
+            parked: stats.day.parked,
+        },
+        searching_first: stats.searching_first_until.map_or(Duration::ZERO, |until| between(now, until)),
+        incidents: stats.incidents,
     }
 }
 

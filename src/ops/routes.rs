@@ -24,6 +24,8 @@ pub(super) enum Act {
     DeadLetter,
     Withheld,
     Lane,
+    Incidents,
+    Dismiss,
     Replay,
     DiscardDead,
     Release,
@@ -70,6 +72,8 @@ pub(super) const ROUTES: &[Route] = &[
     post("/admin/v1/withheld/release", Act::Release),
     post("/admin/v1/withheld/discard", Act::DiscardWithheld),
     get("/admin/v1/lanes/{externalRef}", Act::Lane),
+    get("/admin/v1/incidents", Act::Incidents),
+    post("/admin/v1/incidents/dismiss", Act::Dismiss),
     post("/admin/v1/pause", Act::Pause),
     post("/admin/v1/resume", Act::Resume),
 ];

@@ -200,6 +200,64 @@ pub struct Stats {
     pub paused: Option<Paused>,
     /// The rate limiter.
     pub limiter: Limiter,
+    /// The day's leads.
+    pub day: Day,
+    /// Until when every new lead is searched for before it is created: the store may have forgotten something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub searching_first_until: Option<Timestamp>,
+    /// Leads that Konektor has more than once, and that nobody has dismissed.
+    pub incidents: u64,
+}
+
+/// How many leads Konektor takes today.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// `unknown`, `open`, `near` (sources of less value wait) or `full` (everything that creates waits).
+    pub state: String,
+    /// Leads that the plan takes a day, once Konektor has told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Leads made today: as told, and counted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
+    /// Until when those that wait do: the workspace's midnight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Lanes that wait for it.
+    pub parked: u64,
+}
+
+/// Leads that Konektor has more than once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incidents {
+    /// Those seen last first.
+    pub incidents: Vec<Incident>,
+}
+
+/// A lead that Konektor has more than once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Incident {
+    /// Which.
+    pub external_ref: String,
+    /// The one that further events go to.
+    pub lead_id: String,
+    /// The others: to be merged into it.
+    pub doubles: Vec<String>,
+    /// When that was seen last.
+    pub seen: Timestamp,
+}
+
+/// Which incidents to forget: of one lead, or all.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dismissed {
+    /// Of this lead (`externalRef`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<String>,
+    /// Every one there is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
 }
 
 /// One class of waiting lanes.
@@ -343,7 +401,8 @@ impl From<store::Flaw> for Flaw {
 
 impl From<store::Stats> for Stats {
     fn from(stats: store::Stats) -> Self {
-        let store::Stats { inbox, events, queues, leased, dead_lanes, bytes, paused, limiter } = stats;
+        let store::Stats { inbox, events, queues, leased, dead_lanes, bytes, paused, limiter, day, .. } = stats;
+        let (searching_first_until, incidents) = (stats.searching_first_until, stats.incidents);
         Self {
             inbox,
             events: events.into_iter().map(|(state, count)| (state.to_string(), count)).collect(),
@@ -353,6 +412,28 @@ impl From<store::Stats> for Stats {
             bytes,
             paused: paused.map(|(why, since)| Paused { why, since }),
             limiter: Limiter { limit: limiter.limit, in_use: limiter.in_use, blocked_until: limiter.blocked_until },
+            day: day.into(),
+            searching_first_until,
+            incidents,
+        }
+    }
+}
+
+impl From<store::DayStats> for Day {
+    fn from(day: store::DayStats) -> Self {
+        let store::DayStats { state, limit, used, until, parked } = day;
+        Self { state: state.to_string(), limit, used, until, parked }
+    }
+}
+
+impl From<store::Incident> for Incident {
+    fn from(incident: store::Incident) -> Self {
+        let store::Incident { external_ref, lead_id, doubles, seen } = incident;
+        Self {
+            external_ref: external_ref.to_string(),
+            lead_id: lead_id.to_string(),
+            doubles: doubles.iter().map(ToString::to_string).collect(),
+            seen,
         }
     }
 }

@@ -97,6 +97,8 @@ pub(super) struct Totals {
     pub(super) waiting: [u64; LINES],
     pub(super) leased: u64,
     pub(super) dead: u64,
+    pub(super) parked: u64,
+    pub(super) to_verify: u64,
 }
 
 /// What came in and what became of it, since the beginning.
@@ -198,7 +200,7 @@ fn lane_flaws(lane: &Lane, pending: u64, dead: u64) -> Vec<String> {
         flaws.push(format!("it is {} and settled under fence {} of {}", lane.state.word(), lane.settled, lane.fence));
     }
     if let Some(intent) = lane.intent
-        && (intent.fence == 0 || intent.fence > lane.fence)
+        && ((intent.fence == 0 && !intent.is_suspected()) || intent.fence > lane.fence)
     {
         flaws.push(format!("its intent is of fence {}, and the last was {}", intent.fence, lane.fence));
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::day::Days;
 use super::lane::Lane;
 use super::limit::{Limiter, Take, Tuning};
-use super::{Class, PauseReason, PermitId, Probe};
+use super::suspicion::{Doubt, Suspicion};
+use super::{Class, Options, PauseReason, PermitId, Probe};
 
 /// First try after a pause; doubles up to the longest (`queue.md` §2.10).
 const FIRST_PROBE: Duration = Duration::from_secs(30);
@@ -65,11 +67,22 @@ const fn order(turn: u64) -> [Line; LINES] {
     }
 }
 
+/// As what a line asks for its permit. A search ahead of others is as urgent as a new lead; out of its turn it gets what
+/// nobody else wants, at an even pace.
+const fn pace(line: Line, turn: u64) -> Class {
+    match line {
+        Line::Search if turn % 5 != 4 => Class::Bulk,
+        line => line.class(),
+    }
+}
+
 /// What may be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {
     /// Lease the first lane of this line.
     Lane(Line, PermitId),
+    /// Hand out the chore that is due.
+    Chore(PermitId),
     /// Try whether Konektor takes calls again.
     Probe(Probe),
     /// Nothing before this time (`None`: until something changes).
@@ -81,6 +94,10 @@ pub(super) enum Pass {
 pub(super) struct Gate {
     /// The limiter.
     pub(super) limiter: Limiter,
+    /// How many leads Konektor takes today.
+    pub(super) days: Days,
+    /// What the store may have forgotten.
+    suspicion: Option<Suspicion>,
     paused: Option<Paused>,
     generation: u64,
     turn: u64,
@@ -96,8 +113,11 @@ struct Paused {
 
 /// What a backend keeps of a gate, beside the limiter's log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct GateRecord {
     tuning: Tuning,
+    days: Days,
+    suspicion: Option<Suspicion>,
     paused: Option<Paused>,
     generation: u64,
 }
@@ -105,26 +125,35 @@ pub(super) struct GateRecord {
 impl Gate {
     /// The gate as it was kept. `call_timeout` is the longest that a call may be under way.
     pub(super) fn restore(record: GateRecord, calls: BTreeMap<u64, Timestamp>, call_timeout: Duration) -> Self {
-        let GateRecord { tuning, paused, generation } = record;
-        Self { limiter: Limiter::restore(tuning, calls, call_timeout), paused, generation, turn: 0 }
+        let GateRecord { tuning, days, suspicion, paused, generation } = record;
+        let limiter = Limiter::restore(tuning, calls, call_timeout);
+        Self { limiter, days, suspicion, paused, generation, turn: 0 }
     }
 
     /// To be kept.
     pub(super) fn record(&self) -> GateRecord {
-        GateRecord { tuning: self.limiter.tuning().clone(), paused: self.paused.clone(), generation: self.generation }
+        GateRecord {
+            tuning: self.limiter.tuning().clone(),
+            days: self.days.clone(),
+            suspicion: self.suspicion,
+            paused: self.paused.clone(),
+            generation: self.generation,
+        }
     }
 
-    /// What may be done, when so many lanes are ready in each line.
-    pub(super) fn pass(&mut self, ready: [u64; LINES], now: Timestamp) -> Pass {
+    /// What may be done, when so many lanes are ready in each line, and a `chore` is due or not. Chores stand in the
+    /// line of replays, before them: there are few.
+    pub(super) fn pass(&mut self, ready: [u64; LINES], chore: bool, now: Timestamp) -> Pass {
         if self.paused.is_some() {
             return self.probe(now);
         }
+        let stands = |line: Line| ready[line as usize] > 0 || (chore && line == Line::Bulk);
         let mut soonest = None;
-        for line in order(self.turn).into_iter().filter(|line| ready[*line as usize] > 0) {
-            match self.limiter.take(line.class(), now) {
+        for line in order(self.turn).into_iter().filter(|line| stands(*line)) {
+            match self.limiter.take(pace(line, self.turn), now) {
                 Take::Granted(permit) => {
                     self.turn += 1;
-                    return Pass::Lane(line, permit);
+                    return if chore && line == Line::Bulk { Pass::Chore(permit) } else { Pass::Lane(line, permit) };
                 }
                 Take::NotBefore(at) => soonest = Some(soonest.map_or(at, |soonest: Timestamp| soonest.min(at))),
             }
@@ -151,6 +180,10 @@ impl Gate {
     /// The clock was set back.
     pub(super) fn set_back(&mut self, by: Duration) {
         self.limiter.set_back(by);
+        self.days.set_back(by);
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.set_back(by);
+        }
         if let Some(paused) = &mut self.paused {
             paused.next_probe -= by;
         }
@@ -159,6 +192,29 @@ impl Gate {
     /// Why calls are stopped, and since when.
     pub(super) fn paused(&self) -> Option<(PauseReason, Timestamp)> {
         self.paused.as_ref().map(|paused| (paused.why, paused.since))
+    }
+
+    /// The store may have forgotten what it knew before `now`, and for so long leads may turn up that it should know.
+    pub(super) fn suspect(&mut self, lasts: Duration, now: Timestamp) {
+        self.suspicion = Some(Suspicion::new(now, lasts).and(self.suspicion));
+    }
+
+    /// What a lane that is claimed `now` has to search for before it creates.
+    pub(super) fn doubt(&mut self, options: &Options, now: Timestamp) -> Doubt {
+        if let Some(suspicion) = &mut self.suspicion {
+            suspicion.begin(now);
+        }
+        Doubt::of(self.suspicion.as_ref(), options.quiet, options.search_always, now)
+    }
+
+    /// The least fence that a claim may give.
+    pub(super) fn least_fence(&self) -> u64 {
+        self.suspicion.as_ref().map_or(0, Suspicion::fence)
+    }
+
+    /// Until when every new lead is searched for before it is created, if that is so.
+    pub(super) fn searching_first(&self, now: Timestamp) -> Option<Timestamp> {
+        self.suspicion.as_ref().and_then(|suspicion| suspicion.open_until(now))
     }
 
     fn probe(&mut self, now: Timestamp) -> Pass {
@@ -197,7 +253,7 @@ mod tests {
     fn lines(gate: &mut Gate, ready: [u64; LINES], turns: i64) -> Vec<Line> {
         let headers = RateHeaders { limit: Some(60), ..RateHeaders::default() };
         (0..turns)
-            .map(|turn| match gate.pass(ready, at(turn * 120)) {
+            .map(|turn| match gate.pass(ready, false, at(turn * 120)) {
                 Pass::Lane(line, permit) => {
                     gate.limiter.observe(permit, Observation::Answered(headers), at(turn * 120));
                     line
@@ -232,7 +288,7 @@ mod tests {
         let headers = RateHeaders { limit: Some(60), ..RateHeaders::default() };
         let mut went = Vec::new();
         for _ in 0..11 {
-            match gate.pass([1, 1, 0, 0], at(0)) {
+            match gate.pass([1, 1, 0, 0], false, at(0)) {
                 Pass::Lane(line, permit) => {
                     went.push(line);
                     gate.limiter.observe(permit, Observation::Answered(headers), at(0));
@@ -244,8 +300,45 @@ mod tests {
     }
 
     #[test]
+    fn searches_do_not_take_what_updates_must_wait_for() {
+        let mut gate = gate();
+        let headers = RateHeaders { limit: Some(60), ..RateHeaders::default() };
+        let (mut updates, mut searches) = (0, 0);
+        for millis in (0..600_000).step_by(100) {
+            let now = at(0) + Duration::from_millis(millis);
+            if let Pass::Lane(line, permit) = gate.pass([0, 9, 0, 9], false, now) {
+                gate.limiter.observe(permit, Observation::Answered(headers), now);
+                match line {
+                    Line::Update => updates += 1,
+                    _ => searches += 1,
+                }
+            }
+        }
+        assert!(searches * 5 <= updates + searches + 5, "{searches} searches beside {updates} updates");
+        assert!(updates + searches > 550, "and nothing is wasted");
+    }
+
+    #[test]
+    fn a_chore_goes_in_the_place_of_replays() {
+        let mut gate = gate();
+        let headers = RateHeaders { limit: Some(60), ..RateHeaders::default() };
+        let mut lines = Vec::new();
+        for turn in 0..50 {
+            let now = at(turn * 120);
+            let pass = gate.pass([1, 1, 1, 0], true, now);
+            let (Pass::Lane(_, permit) | Pass::Chore(permit)) = pass else { panic!("a permit, not {pass:?}") };
+            gate.limiter.observe(permit, Observation::Answered(headers), now);
+            lines.push(pass);
+        }
+        assert_eq!(lines.iter().filter(|pass| matches!(pass, Pass::Chore(_))).count(), 1);
+        assert!(matches!(gate.pass([0, 0, 1, 0], true, at(99_999)), Pass::Chore(_)), "before them");
+        gate.pause(PauseReason::Operator, at(99_999));
+        assert_eq!(gate.pass([0; LINES], true, at(99_999)), Pass::Wait(None));
+    }
+
+    #[test]
     fn nothing_ready_is_nothing_to_wait_for() {
-        assert_eq!(gate().pass([0; LINES], at(0)), Pass::Wait(None));
+        assert_eq!(gate().pass([0; LINES], false, at(0)), Pass::Wait(None));
     }
 
     #[test]
@@ -256,10 +349,10 @@ mod tests {
         assert_eq!(gate.paused(), Some((PauseReason::Unauthorized, at(0))));
         let (mut now, mut waits) = (at(0), Vec::new());
         for _ in 0..6 {
-            let Pass::Wait(Some(next)) = gate.pass([1; LINES], now) else { panic!("a probe too early") };
+            let Pass::Wait(Some(next)) = gate.pass([1; LINES], false, now) else { panic!("a probe too early") };
             waits.push(next.duration_since(now).as_secs());
             now = next;
-            let Pass::Probe(probe) = gate.pass([1; LINES], now) else { panic!("no probe") };
+            let Pass::Probe(probe) = gate.pass([1; LINES], false, now) else { panic!("no probe") };
             assert_eq!((probe.generation, probe.why), (1, PauseReason::Unauthorized));
             gate.limiter.observe(probe.permit, Observation::Unsent, now);
         }
@@ -276,10 +369,10 @@ mod tests {
         let mut gate = gate();
         gate.pause(PauseReason::Operator, at(0));
         gate.pause(PauseReason::Unauthorized, at(1));
-        assert_eq!(gate.pass([1; LINES], at(9999)), Pass::Wait(None));
+        assert_eq!(gate.pass([1; LINES], false, at(9999)), Pass::Wait(None));
         assert_eq!(gate.paused(), Some((PauseReason::Operator, at(0))));
         gate.resume(None);
-        assert!(matches!(gate.pass([1; LINES], at(9999)), Pass::Lane(Line::New, _)));
+        assert!(matches!(gate.pass([1; LINES], false, at(9999)), Pass::Lane(Line::New, _)));
     }
 
     #[test]

@@ -16,12 +16,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::suspicion::{Doubt, Forgotten};
 use super::{Class, Fenced, Intent, Outcome, Seq, Undelivered, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
 use crate::domain::lead::LeadId;
 
-/// How long an update waits for more to say, from its first event on (`queue.md` §2.11, C4).
-pub(super) const COALESCE: Duration = Duration::from_secs(2);
+/// How long an update waits for more to say, from its first event on (`queue.md` §2.11, C4) …
+const COALESCE: Duration = Duration::from_secs(2);
+/// … and how long at most, when so many wait that it would have to anyway.
+const COALESCE_LONGEST: Duration = Duration::from_secs(30);
+/// Calls that an update takes: it looks before it writes.
+const CALLS_OF_AN_UPDATE: u64 = 2;
+/// How long after a create that followed a doubt the lead is searched for once more: far longer than a lead takes to be
+/// found (`queue.md` §2.6, step 7).
+pub(super) const VERIFY_AFTER: Duration = Duration::from_mins(15);
 /// Earliest look for a lead after its worker was lost (`queue.md` §2.6, step 3): a hit is conclusive at any time.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Leases that may end without a word before the lane is given up (`queue.md` §2.4, heartbeat).
@@ -58,6 +66,10 @@ pub(super) struct Lane {
     pub(super) pending: u32,
     /// The newest event that has been delivered.
     pub(super) delivered: Seq,
+    /// When the last doubt was settled: there was no lead then.
+    pub(super) cleared: Option<Timestamp>,
+    /// By the senders' clocks, the newest word that has been delivered.
+    pub(super) told: Option<Timestamp>,
 }
 
 /// Where a lane stands.
@@ -84,6 +96,19 @@ pub(super) enum Wait {
     Coalesce,
     /// Until a search can tell whether an earlier POST went through.
     Reconcile,
+    /// For tomorrow: Konektor takes no more leads today.
+    Day,
+}
+
+/// How long an update waits for more, when `updates` lanes are ready to be updated before it, `others` for something
+/// else, and Konektor takes `per_minute` calls. Not at all while nothing waits; a back-log that takes longer than a
+/// minute lets it wait longer, so that it shrinks by itself.
+pub(super) fn window(updates: u64, others: u64, per_minute: u32) -> Duration {
+    if updates == 0 && others == 0 {
+        return Duration::ZERO;
+    }
+    let minutes = updates.saturating_mul(CALLS_OF_AN_UPDATE) / u64::from(per_minute.max(1));
+    COALESCE.saturating_mul(u32::try_from(minutes).unwrap_or(u32::MAX)).clamp(COALESCE, COALESCE_LONGEST)
 }
 
 /// Which of a lane's pending events an outcome ends: those up to `upto` that had joined before the claim under
@@ -144,6 +169,8 @@ impl Lane {
             crashes: 0,
             pending: 0,
             delivered: 0,
+            cleared: None,
+            told: None,
         }
     }
 
@@ -152,8 +179,7 @@ impl Lane {
         self.state == State::Dead
     }
 
-    /// An event has joined. `window` is how long an update waits for more ([`COALESCE`], or nothing when no other lane
-    /// is ready).
+    /// An event has joined. `window` is how long an update waits for more ([`window`]).
     pub(super) fn arrive(&mut self, seq: Seq, received: Timestamp, window: Duration, now: Timestamp) {
         self.pending += 1;
         match self.state {
@@ -204,10 +230,34 @@ impl Lane {
         self.state = State::Ready;
     }
 
-    /// Leases it under the next fence.
-    pub(super) fn claim(&mut self, worker: &WorkerId, until: Timestamp, now: Timestamp) {
+    /// Puts it off until the day's leads are counted anew.
+    pub(super) fn park(&mut self, until: Timestamp, now: Timestamp) {
+        debug_assert_eq!(self.state, State::Ready, "only what is ready is put off");
+        self.state = wait(until, Wait::Day, now);
+    }
+
+    /// What `doubt` means for a lane that is about to be claimed. What may have been sent without our knowing becomes an
+    /// intent, and is searched for as if it had been begun when the doubt arose. Gives whether a look is to go before the
+    /// create otherwise.
+    pub(super) fn search_first(&mut self, doubt: Doubt) -> bool {
+        if self.lead_id.is_some() || self.intent.is_some() {
+            return false;
+        }
+        let uncleared = |post: &Forgotten| self.cleared.is_none_or(|cleared| cleared < post.before);
+        match doubt.forgotten.filter(uncleared) {
+            Some(post) if self.since < post.concerns => {
+                self.intent = Some(Intent { fence: self.fence, at: post.before, upto: Intent::NOTHING });
+                self.negatives = 0;
+                false
+            }
+            Some(_) | None => doubt.look,
+        }
+    }
+
+    /// Leases it under the next fence, which is at least `least`.
+    pub(super) fn claim(&mut self, worker: &WorkerId, least: u64, until: Timestamp, now: Timestamp) {
         debug_assert_eq!(self.state, State::Ready, "only what is ready is claimed");
-        self.fence += 1;
+        self.fence = (self.fence + 1).max(least);
         self.state = State::Leased { worker: worker.clone(), from: now, until };
     }
 
@@ -274,6 +324,24 @@ impl Lane {
         }
     }
 
+    /// Whether `outcome` ends a create that followed a doubt: a look a while later shows whether that was right. To be
+    /// asked before [`Lane::settle`].
+    pub(super) fn is_to_be_verified(&self, outcome: &Outcome) -> bool {
+        matches!(outcome, Outcome::Done { .. }) && self.lead_id.is_none() && self.cleared.is_some()
+    }
+
+    /// Whether `outcome` says that a create of ours has made the lead, now or before. To be asked before [`Lane::settle`].
+    pub(super) fn has_created(&self, outcome: &Outcome) -> bool {
+        let sent = self.intent.is_some_and(|intent| !intent.is_suspected());
+        let in_it = matches!(outcome, Outcome::Done { upto, .. } if *upto != Intent::NOTHING);
+        self.lead_id.is_none() && sent && in_it
+    }
+
+    /// A newer word has reached the lead, by the sender's clock.
+    pub(super) fn hear(&mut self, told: Option<Timestamp>) {
+        self.told = self.told.max(told);
+    }
+
     /// Ends the attempt. `rest` are the events that are still pending, `window` as in [`Lane::arrive`].
     pub(super) fn settle(&mut self, outcome: &Outcome, rest: Rest, window: Duration, now: Timestamp) {
         self.pending = rest.count;
@@ -297,6 +365,7 @@ impl Lane {
                 self.negatives = if *settled { 0 } else { self.negatives + 1 };
                 if *settled {
                     self.intent = None;
+                    self.cleared = Some(now);
                 }
                 self.state = wait(*at, self.why(), now);
             }
@@ -346,6 +415,7 @@ impl Lane {
         if let Some(intent) = &mut self.intent {
             intent.at -= by;
         }
+        self.cleared = self.cleared.map(|cleared| cleared - by);
     }
 
     /// Whether its newest delivered event is newer than `seq`.
@@ -509,7 +579,7 @@ mod tests {
                     self.lane.arrive(self.last, self.now, COALESCE, self.now);
                 }
                 Step::Claim if self.lane.state == State::Ready => {
-                    self.lane.claim(&me(), self.now + Duration::from_secs(30), self.now);
+                    self.lane.claim(&me(), 0, self.now + Duration::from_secs(30), self.now);
                 }
                 Step::Begin => {
                     let _ = self.lane.begin(self.lane.fence, self.last, self.now);
@@ -586,7 +656,7 @@ mod tests {
         for (lost_at, due) in [(1, State::Waiting { due: at(2), why: Wait::Reconcile }), (40, State::Ready)] {
             let mut lane = Lane::new();
             lane.arrive(1, at(0), COALESCE, at(0));
-            lane.claim(&me(), at(30), at(0));
+            lane.claim(&me(), 0, at(30), at(0));
             assert_eq!(lane.begin(1, 1, at(0)), Fenced::Done);
             assert_eq!(lane.lost(true, at(lost_at)), None);
             assert_eq!(lane.state, due);
@@ -594,7 +664,7 @@ mod tests {
     }
 
     fn claimed_and_begun(lane: &mut Lane, now: Timestamp) {
-        lane.claim(&WorkerId("w".into()), now + Duration::from_secs(30), now);
+        lane.claim(&WorkerId("w".into()), 0, now + Duration::from_secs(30), now);
         let _done = lane.begin(lane.fence, 1, now);
     }
 
@@ -613,8 +683,92 @@ mod tests {
         claimed_and_begun(&mut unclear, at(0));
         unclear.settle(&Outcome::Ambiguous { at: at(2) }, Rest::default(), Duration::ZERO, at(1));
         unclear.promote();
-        unclear.claim(&WorkerId("w".into()), at(40), at(3));
+        unclear.claim(&WorkerId("w".into()), 0, at(40), at(3));
         unclear.settle(&refused(), Rest::default(), Duration::ZERO, at(4));
         assert_eq!(unclear.intent.map(|intent| intent.at), Some(at(0)));
+    }
+
+    #[test]
+    fn c4_a_back_log_of_more_than_a_minute_widens_the_window_to_half_a_minute_at_most() {
+        let seconds = |updates, others| window(updates, others, 60).as_secs();
+        assert_eq!([seconds(0, 0), seconds(1, 0), seconds(0, 1), seconds(30, 0)], [0, 2, 2, 2]);
+        assert_eq!([seconds(60, 0), seconds(300, 0), seconds(450, 0), seconds(99_999, 0)], [4, 20, 30, 30]);
+        assert_eq!(window(300, 0, 600).as_secs(), 2, "at ten times the rate it is drained in a minute");
+        assert_eq!(window(u64::MAX, 1, 0).as_secs(), 30, "no number makes it fail");
+    }
+
+    fn doubt_since(before: i64) -> Doubt {
+        let forgotten = Some(Forgotten { before: at(before), concerns: at(before + 50) });
+        Doubt { forgotten, look: true }
+    }
+
+    fn suspected(since: i64, doubt: Doubt) -> (Lane, bool) {
+        let mut lane = Lane { fence: 4, ..Lane::new() };
+        lane.arrive(1, at(since), Duration::ZERO, at(since));
+        let look = lane.search_first(doubt);
+        (lane, look)
+    }
+
+    #[test]
+    fn what_came_in_before_a_loss_is_reconciled_and_what_came_after_gets_one_look() {
+        let doubt = doubt_since(100);
+        let (old, look) = suspected(149, doubt);
+        assert_eq!(old.intent, Some(Intent { fence: 4, at: at(100), upto: Intent::NOTHING }));
+        assert!(!look, "it is more than a look");
+        let (young, look) = suspected(150, doubt);
+        assert_eq!((young.intent, look), (None, true));
+        let (_, look) = suspected(150, Doubt { look: false, ..doubt });
+        assert!(!look, "the window is over");
+        let (old, _) = suspected(99, Doubt { look: false, ..doubt });
+        assert!(old.intent.is_some(), "which changes nothing for what came before");
+    }
+
+    #[test]
+    fn a_doubt_that_was_settled_is_not_raised_again_by_the_same_loss() {
+        let doubt = doubt_since(100);
+        let (mut lane, _) = suspected(99, doubt);
+        lane.claim(&me(), 0, at(190), at(160));
+        let rest = Rest { count: 1, first: Some((1, at(99))) };
+        lane.settle(&Outcome::Negative { at: at(161), settled: true }, rest, Duration::ZERO, at(161));
+        assert_eq!(lane.intent, None);
+        assert!(lane.search_first(doubt), "one look, for as long as the window is open");
+        assert_eq!(lane.intent, None);
+        lane.search_first(doubt_since(200));
+        assert!(lane.intent.is_some(), "another loss is another doubt");
+    }
+
+    #[test]
+    fn a_lead_that_is_known_or_in_doubt_already_is_not_suspected() {
+        let doubt = doubt_since(100);
+        let mut known = Lane { lead_id: Some(LeadId("L".into())), ..Lane::new() };
+        assert!(!known.search_first(doubt) && known.intent.is_none());
+        let open = Intent { fence: 1, at: at(5), upto: 3 };
+        let mut lane = Lane { intent: Some(open), ..Lane::new() };
+        assert!(!lane.search_first(doubt));
+        assert_eq!(lane.intent, Some(open));
+    }
+
+    #[test]
+    fn a_fence_that_may_have_been_given_and_forgotten_is_not_given_again() {
+        let mut lane = Lane { state: State::Ready, fence: 7, ..Lane::new() };
+        lane.claim(&me(), 1_000, at(30), at(0));
+        assert_eq!(lane.fence, 1_000);
+        lane.state = State::Ready;
+        lane.claim(&me(), 1_000, at(30), at(0));
+        assert_eq!(lane.fence, 1_001);
+    }
+
+    #[test]
+    fn only_a_create_that_followed_a_doubt_is_verified() {
+        let done = Outcome::Done { lead_id: LeadId("L".into()), upto: 1 };
+        let mut lane = Lane { state: State::Ready, ..Lane::new() };
+        claimed_and_begun(&mut lane, at(0));
+        assert!(!lane.is_to_be_verified(&done) && lane.has_created(&done));
+        let mut cleared = Lane { state: State::Ready, cleared: Some(at(0)), ..Lane::new() };
+        claimed_and_begun(&mut cleared, at(1));
+        assert!(cleared.is_to_be_verified(&done));
+        assert!(!cleared.is_to_be_verified(&refused()));
+        let known = Lane { lead_id: Some(LeadId("L".into())), ..cleared };
+        assert!(!known.is_to_be_verified(&done) && !known.has_created(&done), "that was an update");
     }
 }

@@ -240,7 +240,8 @@ impl Limiter {
         self.tuning.headroom.filter(|(_, until)| *until > now).map_or(0, |(room, _)| room)
     }
 
-    fn limit(&self) -> u32 {
+    /// Calls a minute, as far as is known.
+    pub(super) fn limit(&self) -> u32 {
         self.tuning.limit.unwrap_or(SMALLEST_PLAN)
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! A [`Store`] is few verbs. Each one is one atomic step, safe to do twice, and says what a crash after it means. The
 //! backends share the pure parts: the lane's state machine in `lane`, the rate limiter in `limit`, and in `gate` whether a
-//! call may go out now, and for whom.
+//! call may go out now, and for whom. `suspicion` and `day` are parts of the gate.
 
 mod audit;
+mod day;
 mod gate;
 mod lane;
 mod limit;
@@ -12,6 +13,7 @@ mod memory;
 mod options;
 mod receipt;
 mod sqlite;
+mod suspicion;
 mod time;
 mod view;
 mod work;
@@ -24,16 +26,18 @@ use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
 pub use audit::{Audit, Flaw, Rule};
+pub use day::{Day, DayNote, DayState, DayStats};
 pub use memory::MemoryStore;
 pub use options::Options;
 pub use sqlite::{OpenError, SqliteStore};
 pub use view::{
-    Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, LaneDetail, LimiterStats, Moved,
-    Queue, Selector, Stats,
+    Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,
+    Moved, Queue, Selector, Stats,
 };
 pub use work::{
-    Attempt, Claim, Claimed, Fenced, InboxRecord, Intent, Lease, Observation, Outcome, PauseReason, PermitGrant,
-    PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, StoredEvent, Undelivered, WorkerId,
+    Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Observation, Outcome, PauseReason,
+    PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, StoredEvent, Undelivered, Verification,
+    Verified, WorkerId,
 };
 
 /// Place of an event in the order of arrival, over all lanes. Grows, never reused.
@@ -58,10 +62,15 @@ pub trait Store: Send + Sync {
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError>;
 
     /// Leases the lane that is next, together with one upstream permit, or says until when there is nothing to do.
-    /// Promotes what has become due, and takes back leases that have ended.
+    /// Promotes what has become due, and takes back leases that have ended. Creates that the day has no room for are put
+    /// off until it ends; chores are handed out in the place of replays.
+    ///
+    /// In the same step, when the store may have forgotten something (`queue.md` §2.6, R2 and R3): a lane without a lead
+    /// whose oldest event came in before (or while a POST of before may still be under way) gets an intent that was begun
+    /// then, and is reconciled; a younger one is to be looked for first (`search_first`) for a while. So no POST can slip in between the noticing and the claim.
     ///
     /// A crash after it: the lease ends; a lane without intent is ready again in its old place, one with an intent is
-    /// reconciled first.
+    /// reconciled first; a chore is handed out again.
     async fn claim(&self, worker: &WorkerId, now: Timestamp) -> Result<Claim, StoreError>;
 
     /// Writes down that a POST may leave this process now. **Durable when it returns**: only then may it be sent.
@@ -77,8 +86,15 @@ pub trait Store: Send + Sync {
     /// Keeps what the sender's own API said of a pending event, so that it is asked once.
     async fn fetched(&self, lease: &Lease, seq: Seq, answer: Bytes) -> Result<Fenced, StoreError>;
 
-    /// Ends an attempt: the lane goes where `settlement` says. A stale fence changes nothing.
+    /// Ends an attempt: the lane goes where `settlement` says. A stale fence changes nothing. In the same step, doubles are
+    /// kept as an incident, and a create that followed a doubt is put down to be verified a quarter of an hour later.
     async fn settle(&self, lease: &Lease, settlement: Settlement, now: Timestamp) -> Result<Fenced, StoreError>;
+
+    /// Ends a chore: doubles are kept as an incident, and the verification is over, or put off.
+    async fn verified(&self, chore: &Verification, verified: Verified, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Notes what is known of the day's leads; gives where the day stands then.
+    async fn note_day(&self, note: DayNote, now: Timestamp) -> Result<DayState, StoreError>;
 
     /// Tells the limiter what became of a permit: when the answer came and what its headers said.
     async fn observe(&self, permit: PermitId, seen: Observation, now: Timestamp) -> Result<(), StoreError>;
@@ -120,6 +136,12 @@ pub trait Store: Send + Sync {
         max: usize,
         now: Timestamp,
     ) -> Result<Moved, StoreError>;
+
+    /// Leads that Konektor has more than once, those seen last first, at most `max`.
+    async fn incidents(&self, max: usize) -> Result<Vec<Incident>, StoreError>;
+
+    /// Forgets incidents, for they were dealt with: of this lead, or all. Gives how many there were.
+    async fn dismiss(&self, which: Option<&ExternalRef>) -> Result<usize, StoreError>;
 
     /// Forgets receipts and idle lanes whose retention has ended, at most `max` of each.
     async fn expire(&self, max: usize, now: Timestamp) -> Result<usize, StoreError>;

@@ -22,6 +22,15 @@ pub struct Options {
     pub lease: Duration,
     /// The longest that a call may be under way; a permit of which nothing is heard any more is free a minute after it.
     pub call_timeout: Duration,
+    /// How long after its intent a POST may still come to light in a search: commit and search together.
+    pub quiet: Duration,
+    /// Search for each new lead before it is created, not only when in doubt: a call more for each.
+    pub search_always: bool,
+    /// An older state was put back, or the store was emptied: leads may be in Konektor that it does not know of.
+    pub restored: bool,
+    /// What names this run of the machine, from its start to its end; `None` asks the operating system. When it has
+    /// changed and the store was not closed, the power failed.
+    pub boot: Option<String>,
 }
 
 const DAY: Duration = Duration::from_hours(24);
@@ -37,6 +46,10 @@ impl Default for Options {
             idle_retention: 400 * DAY,
             lease: Duration::from_secs(30),
             call_timeout: Duration::from_secs(10),
+            quiet: Duration::from_secs(50),
+            search_always: false,
+            restored: false,
+            boot: None,
         }
     }
 }

@@ -21,6 +21,9 @@ pub(super) const CALL_BYTES: usize = 256 << 10;
 /// any more (`queue.md` §2.4, heartbeat).
 pub(super) const STRAY_AGE: Duration = Duration::from_secs(5);
 
+/// How long a chore that was handed out is waited for before it is handed out again.
+pub(super) const CHORE_AGAIN: Duration = Duration::from_mins(5);
+
 /// Where a new event goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Entry {

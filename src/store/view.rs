@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Intent, PauseReason, Seq};
+use super::{Attempt, DayStats, Intent, PauseReason, Seq};
 use crate::domain::event::{EventId, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -189,6 +189,25 @@ pub struct Stats {
     pub paused: Option<(PauseReason, Timestamp)>,
     /// The limiter.
     pub limiter: LimiterStats,
+    /// The day's leads.
+    pub day: DayStats,
+    /// Until when every new lead is searched for before it is created: the store may have forgotten something.
+    pub searching_first_until: Option<Timestamp>,
+    /// Leads that Konektor has more than once, and that nobody has merged yet.
+    pub incidents: u64,
+}
+
+/// A lead that Konektor has more than once. Kept until a person says that it was merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// Which.
+    pub external_ref: ExternalRef,
+    /// The one that further events go to.
+    pub lead_id: LeadId,
+    /// The others.
+    pub doubles: Vec<LeadId>,
+    /// When that was seen last.
+    pub seen: Timestamp,
 }
 
 /// One class of waiting lanes.

@@ -94,10 +94,40 @@ pub struct PermitId(pub u64);
 pub enum Claim {
     /// A lane to work on.
     Lane(Box<Claimed>),
+    /// Something to look up at Konektor.
+    Chore(PermitId, Chore),
     /// The workspace is paused, and it is time to try whether it may be called again.
     Probe(Probe),
     /// Nothing until this time (`None`: until something comes in).
     Nothing(Option<Timestamp>),
+}
+
+/// Something to look up at Konektor, beside the lanes. Handed out again when nothing is heard of it: looking twice does no
+/// harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chore {
+    /// Whether a lead that was created after a doubt is there once only: [`Store::verified`](super::Store::verified).
+    Verify(Verification),
+    /// How many leads were made today: [`Store::note_day`](super::Store::note_day).
+    LookAtDay,
+}
+
+/// A lead to be searched for once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// Its reference.
+    pub external_ref: ExternalRef,
+    /// The id under which it is known.
+    pub lead_id: LeadId,
+}
+
+/// What a [`Verification`] came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verified {
+    /// These leads are the same as the one that is known; none, if all is well.
+    Seen(Vec<LeadId>),
+    /// Nobody could say; to be looked up again then.
+    Later(Timestamp),
 }
 
 /// The right to try one call while paused.
@@ -122,14 +152,28 @@ pub struct Claimed {
     pub lead_id: Option<LeadId>,
     /// An earlier POST whose end is not known.
     pub intent: Option<Intent>,
+    /// The lead may be there although nothing here says so: one clean search goes before a create.
+    pub search_first: bool,
+    /// The day's leads are nearly used up: a refusal that says no reason may be for that.
+    pub day_nearly_over: bool,
     /// Clean searches since that found nothing.
     pub negatives: u32,
     /// Definite failures in a row.
     pub attempts: u32,
     /// When the first of them was.
     pub failing_since: Option<Timestamp>,
+    /// By the senders' clocks, the newest word that has been delivered; what is older is late.
+    pub told: Option<Timestamp>,
     /// Its undelivered events, oldest first; at most 256 and 256 KiB, the rest follows after.
     pub events: Vec<StoredEvent>,
+}
+
+impl Claimed {
+    /// The last event in hand.
+    #[must_use]
+    pub fn upto(&self) -> Seq {
+        self.events.last().map_or(0, |event| event.seq)
+    }
 }
 
 /// "A POST may have left this process."
@@ -141,6 +185,18 @@ pub struct Intent {
     pub at: Timestamp,
     /// The last event that was in it.
     pub upto: Seq,
+}
+
+impl Intent {
+    /// The `upto` of an intent that nobody remembers: the store may have forgotten it ([`Intent::is_suspected`]).
+    pub const NOTHING: Seq = 0;
+
+    /// True when no POST is known of, but one may have been forgotten; `at` is when that was noticed. What was in it, and
+    /// when it was sent, nobody knows.
+    #[must_use]
+    pub const fn is_suspected(&self) -> bool {
+        self.upto == Self::NOTHING
+    }
 }
 
 /// An event as a claim gives it.
@@ -203,6 +259,24 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// What was tried, for the lane's log; empty when nothing was called.
     pub attempts: Vec<Attempt>,
+    /// What else came out.
+    pub learned: Learned,
+}
+
+/// What an attempt brought to light beside its outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Learned {
+    /// Leads that Konektor has beside the one that the outcome names, under the same reference: kept as an
+    /// [`Incident`](super::Incident).
+    pub doubles: Vec<LeadId>,
+    /// By the senders' clocks, the newest word of what was delivered.
+    pub told: Option<Timestamp>,
+}
+
+impl From<Outcome> for Settlement {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, attempts: Vec::new(), learned: Learned::default() }
+    }
 }
 
 /// Where a lane goes after an attempt.

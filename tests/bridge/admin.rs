@@ -10,8 +10,8 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
-    Attempt, Audit, Class, EventDetail, EventFilter, EventRow, EventState, Flaw, Intent, LaneDetail, LimiterStats,
-    PauseReason, Queue, Rule, Selector, Stats,
+    Attempt, Audit, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Flaw, Incident, Intent,
+    LaneDetail, LimiterStats, PauseReason, Queue, Rule, Selector, Stats,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -107,6 +107,12 @@ async fn metrics_show_the_store_as_it_is_and_do_without_it_when_it_fails() {
         "konektor_bridge_store_events{state=\"dead\"} 4",
         "konektor_bridge_permits_in_use 6",
         "konektor_bridge_blocked_seconds 9.0",
+        "konektor_bridge_day_limit 500",
+        "konektor_bridge_day_used 501",
+        "konektor_bridge_day_full 1",
+        "konektor_bridge_parked_lanes 8",
+        "konektor_bridge_searching_first_seconds 11.0",
+        "konektor_bridge_incidents 2",
     ] {
         assert!(text.lines().any(|rendered| rendered == line), "{line} is not in\n{text}");
     }
@@ -124,6 +130,9 @@ fn stats() -> Stats {
         bytes: 1000,
         paused: None,
         limiter: LimiterStats { limit: Some(60), in_use: 6, blocked_until: Some(at(9)) },
+        day: DayStats { state: DayState::Full, limit: Some(500), used: Some(501), until: Some(at(99)), parked: 8 },
+        searching_first_until: Some(at(11)),
+        incidents: 2,
     }
 }
 
@@ -414,4 +423,31 @@ async fn the_private_side_stops_within_its_grace() {
     let edge = Edge::start().await;
     assert_eq!(got(&edge, "stats").await.0, 200);
     tokio::time::timeout(Duration::from_secs(10), edge.private.stop()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn incidents_are_shown_and_dismissed_one_by_one_or_all() {
+    let edge = Edge::start().await;
+    let incident = |name: &str| Incident {
+        external_ref: ExternalRef::new("meta:leadgen:", name),
+        lead_id: LeadId("lead_1".into()),
+        doubles: vec![LeadId("lead_2".into()), LeadId("lead_3".into())],
+        seen: at(1),
+    };
+    *edge.store.incidents.lock().unwrap() = vec![incident("1"), incident("2"), incident("3")];
+    let ask = || edge.private(Method::GET, "/admin/v1/incidents?limit=9");
+    let (status, shown) = answered(ask()).await;
+    let told =
+        json!({ "externalRef": "meta:leadgen:1", "leadId": "lead_1", "doubles": ["lead_2", "lead_3"], "seen": at(1) });
+    assert_eq!((status, &shown["incidents"][0]), (200, &told));
+    let dismiss = async |which: Value| {
+        answered(edge.private(Method::POST, "/admin/v1/incidents/dismiss").body(which.to_string())).await
+    };
+    assert_eq!(dismiss(json!({ "lead": "meta:leadgen:2" })).await, (200, json!({ "count": 1, "more": false })));
+    for wrong in [json!({}), json!({ "lead": "x", "all": true }), json!({ "leads": "x" }), json!([])] {
+        assert_eq!(dismiss(wrong.clone()).await.0, 400, "{wrong}");
+    }
+    assert_eq!(dismiss(json!({ "all": true })).await.1["count"], 2);
+    assert_eq!(answered(ask()).await.1["incidents"], json!([]));
+    assert_eq!(answered(edge.private(Method::GET, "/admin/v1/incidents?limit=0")).await.0, 400);
 }

@@ -429,3 +429,41 @@ fn a_check_beside_a_running_bridge_finds_all_well_and_a_wrong_key_fails() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.lines().any(|line| line.starts_with("fail  key") && line.contains("KONEKTOR_API_KEY")), "{ran:?}");
 }
+
+#[test]
+fn the_search_is_measured_only_for_who_wants_leads_made_and_says_which_to_delete() {
+    let konektor = Konektor::start();
+    let url = konektor.sandbox.url();
+    let variables = [("KONEKTOR_API_KEY", DEFAULT_KEY), ("KONEKTOR_BASE_URL", url.as_str())];
+    let said = run(&variables, &["check", "--measure-search"]).failed(64);
+    assert!(said.contains("--create-leads") && konektor.leads().is_empty(), "{said}");
+    assert_eq!(run(&variables, &["check", "--create-leads"]).code, 64, "it belongs to the other");
+    let measured = run(&variables, &["check", "--measure-search", "--create-leads", "--rounds", "2"]).done();
+    let leads = konektor.leads();
+    assert_eq!(leads.len(), 2, "{measured}");
+    for lead in leads {
+        assert_eq!(lead["firstName"], "DELETE ME");
+        assert!(measured.contains(lead["id"].as_str().unwrap()), "{measured}");
+    }
+    for told in ["min ", "median ", "max ", "KONEKTOR_SEARCH_WITHIN", "delete by hand"] {
+        assert!(measured.contains(told), "{told}: {measured}");
+    }
+    let json = run(&variables, &["check", "--measure-search", "--create-leads", "--rounds", "1", "--json"]).json();
+    assert_eq!((json["millis"].as_array().unwrap().len(), &json["suggested_s"]), (1, &Value::from(15)), "{json}");
+}
+
+#[test]
+fn stats_say_what_waits_and_what_konektor_takes_today() {
+    let bridge = Served::start();
+    bridge.run(&["send", "google"]).done();
+    bridge.event(&["events", "list", "--json"], "delivered");
+    let said = bridge.run(&["stats"]).done();
+    for told in ["leads that wait", "1 delivered", "today      1 of 500 leads made"] {
+        assert!(said.to_lowercase().contains(told), "{told}: {said}");
+    }
+    assert_eq!(bridge.run(&["stats", "--json"]).json()["day"]["state"], "open");
+    assert!(bridge.run(&["incidents", "list"]).done().contains("no lead is known"));
+    assert_eq!(bridge.run(&["incidents", "list", "--json"]).json(), Value::Array(Vec::new()));
+    assert_eq!(bridge.run(&["incidents", "dismiss", "--all"]).out, "0 dismissed\n");
+    assert_eq!(bridge.run(&["incidents", "dismiss"]).code, 64, "which?");
+}

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use konektor_bridge::config::{
-    self, Admin, Backend, Config, ConfigError, Environment, LogFormat, SourceConfig, VARIABLES,
+    self, Admin, Backend, Config, ConfigError, Environment, LogFormat, SearchFirst, Settings, SourceConfig, VARIABLES,
 };
+use konektor_bridge::deliver::Waits;
+use konektor_bridge::store::Options;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -48,7 +50,24 @@ fn an_empty_environment_gives_the_documented_defaults() {
     assert_eq!((settings.log.as_str(), settings.log_format), ("info", LogFormat::Auto));
     assert_eq!((settings.default_region.as_str(), settings.body_limit), ("ID", 4 * 1024 * 1024));
     assert_eq!(settings.shutdown_grace, Duration::from_secs(20));
+    assert_eq!((settings.commit_within, settings.search_within), (Duration::from_secs(30), Duration::from_secs(15)));
+    assert_eq!(settings.search_first, SearchFirst::InDoubt);
     assert!(settings.public_url.is_none() && settings.trusted_proxies.is_empty());
+}
+
+#[test]
+fn a_search_may_not_count_before_a_lost_worker_s_lease_has_ended() {
+    let waits = |commit: &str, search: &str| {
+        load(&[("KONEKTOR_COMMIT_WITHIN", commit), ("KONEKTOR_SEARCH_WITHIN", search)]).map(|config| {
+            let Settings { commit_within: commit, search_within: search, .. } = config.settings;
+            Waits { commit, search }.quiet()
+        })
+    };
+    assert!(waits("10s", "14s").unwrap_err().to_string().contains("less than 25s together"));
+    assert!(waits("10s", "15s").unwrap() >= Options::default().lease);
+    assert!(waits("9s", "1m").unwrap_err().to_string().contains("shorter than 10s"));
+    assert!(waits("30s", "2h").unwrap_err().to_string().contains("longer than 1h"));
+    assert_eq!(waits("30s", "15m").unwrap(), Duration::from_secs(935));
 }
 
 #[test]
@@ -56,6 +75,9 @@ fn the_table_has_the_variables_of_the_contract() {
     let contract = [
         ("KONEKTOR_API_KEY", None),
         ("KONEKTOR_BASE_URL", Some("https://konektor.id")),
+        ("KONEKTOR_COMMIT_WITHIN", Some("30s")),
+        ("KONEKTOR_SEARCH_WITHIN", Some("15s")),
+        ("KONEKTOR_SEARCH_FIRST", Some("in_doubt")),
         ("BRIDGE_ALLOW_INSECURE_UPSTREAM", Some("false")),
         ("BRIDGE_LISTEN", Some("0.0.0.0:8080")),
         ("BRIDGE_ADMIN_LISTEN", Some("127.0.0.1:8081")),

@@ -10,7 +10,7 @@ use konektor_bridge::clock::{Clock, ManualClock};
 use konektor_bridge::config::{self, Config, Environment};
 use konektor_bridge::providers::{Sample, SampleKind, Source, SourceState};
 use konektor_bridge::sandbox;
-use konektor_bridge::store::{EventPage, EventQuery, EventState, MemoryStore, Options, Store};
+use konektor_bridge::store::{DayNote, EventPage, EventQuery, EventState, MemoryStore, Options, Store};
 use serde_json::{Value, json};
 
 /// Secrets of the sources, all made up.
@@ -51,6 +51,11 @@ pub(crate) async fn spawn_bridge() -> TestBridge {
 
 /// Starts one in front of a sandbox set up like this, with more variables.
 pub(crate) async fn spawn_with(settings: sandbox::Settings, more: &[(&str, &str)]) -> TestBridge {
+    spawn_on(Arc::new(MemoryStore::new(Options::default())), settings, more).await
+}
+
+/// Starts one on this store.
+pub(crate) async fn spawn_on(store: Arc<dyn Store>, settings: sandbox::Settings, more: &[(&str, &str)]) -> TestBridge {
     let clock = ManualClock::at(today());
     let graph = sandbox::GraphSettings {
         app_secret: Some("meta-app-secret-of-the-tests-0123456789".into()),
@@ -63,7 +68,6 @@ pub(crate) async fn spawn_with(settings: sandbox::Settings, more: &[(&str, &str)
     let environment: Environment = variables.chain(addresses).collect();
     let config = config::load(&environment).expect("the settings are right");
     let sources = on(&config);
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Options::default()));
     let start = Start {
         config,
         environment,
@@ -212,6 +216,27 @@ impl TestBridge {
         let text = answer.text().await.unwrap();
         assert!(status.is_success(), "{method} {url}: {status} {text}");
         serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// A call of the Agent API, as somebody else makes it.
+    pub(crate) async fn agent(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let url = format!("{}/api/v2/agent/{path}", self.sandbox().url().trim_end_matches('/'));
+        let mut request = self.http.request(method.parse().unwrap(), url).bearer_auth(sandbox::DEFAULT_KEY);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Claims hand out looks at the day from now on, as for a bridge that delivers by itself.
+    pub(crate) async fn watch_day(&self) {
+        self.store.note_day(DayNote::Watch, self.clock.now()).await.unwrap();
+    }
+
+    /// Moves the clock on and delivers what has become due.
+    pub(crate) async fn after(&self, span: Duration) {
+        self.clock.advance(span);
+        self.deliver().await;
     }
 
     /// Stops both, and fails if a lane is still leased.

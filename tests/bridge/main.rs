@@ -4,6 +4,7 @@
 
 mod admin;
 mod cli;
+mod coalescing;
 mod config;
 mod delivery;
 mod deploy;
@@ -12,8 +13,10 @@ mod edge;
 mod fixtures;
 mod harness;
 mod house;
+mod quota;
 mod readme;
 mod receive;
+mod reconciliation;
 mod reload;
 mod sandbox;
 mod scripted_store;

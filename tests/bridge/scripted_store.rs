@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Audit, Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved,
-    Observation, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats, Store,
-    StoreError, WorkerId,
+    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
+    LaneDetail, Lease, Moved, Observation, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount,
+    Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
 };
 
 /// What it does with what it is asked to keep.
@@ -42,6 +42,7 @@ pub(crate) struct ScriptedStore {
     pub(crate) events: Mutex<Vec<EventDetail>>,
     pub(crate) queries: Mutex<Vec<EventQuery>>,
     pub(crate) moves: Mutex<Vec<Move>>,
+    pub(crate) incidents: Mutex<Vec<Incident>>,
     pub(crate) audits: Mutex<Vec<(Option<u64>, usize)>>,
     pub(crate) audit: Mutex<Audit>,
 }
@@ -57,6 +58,7 @@ impl ScriptedStore {
             events: Mutex::default(),
             queries: Mutex::default(),
             moves: Mutex::default(),
+            incidents: Mutex::default(),
             audits: Mutex::default(),
             audit: Mutex::default(),
         }
@@ -202,6 +204,27 @@ impl Store for ScriptedStore {
 
     async fn heartbeat(&self, _worker: &WorkerId, _held: &[Lease], _now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         unreachable!("the edge does not deliver")
+    }
+
+    async fn verified(&self, _lead: &Verification, _verified: Verified, _now: Timestamp) -> Result<(), StoreError> {
+        unreachable!("the edge does not deliver")
+    }
+
+    async fn note_day(&self, _note: DayNote, _now: Timestamp) -> Result<DayState, StoreError> {
+        unreachable!("the edge does not deliver")
+    }
+
+    async fn incidents(&self, _max: usize) -> Result<Vec<Incident>, StoreError> {
+        self.answers()?;
+        Ok(self.incidents.lock().unwrap().clone())
+    }
+
+    async fn dismiss(&self, which: Option<&ExternalRef>) -> Result<usize, StoreError> {
+        self.answers()?;
+        let mut incidents = self.incidents.lock().unwrap();
+        let before = incidents.len();
+        incidents.retain(|incident| which.is_some_and(|which| *which != incident.external_ref));
+        Ok(before - incidents.len())
     }
 
     async fn expire(&self, _max: usize, _now: Timestamp) -> Result<usize, StoreError> {

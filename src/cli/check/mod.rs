@@ -2,6 +2,7 @@
 
 mod audit;
 mod konektor;
+mod measure;
 mod place;
 mod senders;
 
@@ -17,7 +18,7 @@ use crate::config::{self, Config, ConfigError};
 /// Check settings, sources, store, key, scopes and plan, and say what to do
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  konektor-bridge check\n  konektor-bridge check --json\n  \
-    konektor-bridge check --store\n\n\
+    konektor-bridge check --store\n  konektor-bridge check --measure-search --create-leads\n\n\
     Exit code 0 when nothing fails; a warning is no failure.")]
 pub(super) struct Args {
     /// As JSON
@@ -27,6 +28,16 @@ pub(super) struct Args {
     /// store itself where none runs
     #[arg(long)]
     store: bool,
+    /// Measure, instead, how long Konektor's search takes to find a new lead: makes leads that you then have to delete
+    #[arg(long)]
+    measure_search: bool,
+    /// Yes, make leads in this workspace
+    #[arg(long, requires = "measure_search")]
+    create_leads: bool,
+    /// How many
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, requires = "measure_search",
+        value_parser = clap::value_parser!(u32).range(1..=20))]
+    rounds: u32,
 }
 
 /// One thing that was looked at.
@@ -63,6 +74,9 @@ impl Finding {
 }
 
 pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
+    if args.measure_search {
+        return measure::run(args.rounds, args.create_leads, args.json, context).await;
+    }
     let findings = match config::load(&context.environment) {
         Ok(config) if args.store => audit::check(&config.settings, context.now()).await,
         Ok(config) => all(&config, &context).await,

@@ -12,16 +12,18 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::super::fold::{Folded, fold};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
-use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Told, mismatch};
+use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
 use crate::domain::event::DeadReason;
 use crate::konektor::client::CALL_TIMEOUT;
 use crate::konektor::{Answer, Request, Verdict};
 use crate::store::{
-    self, Claimed, Fenced, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
-    StoredEvent, Undelivered,
+    self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Settlement, StoreError,
+    Undelivered,
 };
 
 /// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
@@ -39,6 +41,8 @@ pub(super) struct Attempt {
     /// The right to the next call, and since when it is held.
     permit: Option<(PermitId, Duration)>,
     called: bool,
+    /// By the senders' clocks, the newest word in hand.
+    told: Option<Timestamp>,
     log: Vec<store::Attempt>,
     pub(super) stage: Stage,
 }
@@ -86,6 +90,7 @@ impl Attempt {
             ends: asked.running + length,
             claimed,
             called: false,
+            told: None,
             log: Vec::new(),
             stage: Stage::Taken,
         }
@@ -168,10 +173,7 @@ impl Attempt {
             Outcome::Ambiguous { at: desk.moment.now }
         } else {
             let detail = "its provider stopped in the middle; this is a bug, please report it".to_owned();
-            Outcome::Dead {
-                why: Undelivered { reason: DeadReason::Unreadable, detail },
-                upto: last(&self.claimed.events),
-            }
+            Outcome::Dead { why: Undelivered { reason: DeadReason::Unreadable, detail }, upto: self.claimed.upto() }
         };
         self.settle(outcome.into(), desk)
     }
@@ -187,9 +189,12 @@ impl Attempt {
     /// Folds the events, as far as they say what the lead is.
     fn read(&mut self, desk: &mut Desk<'_>) -> Deed {
         let external_ref = &self.claimed.lease.external_ref;
-        match fold(external_ref, &self.claimed.events, desk.setup.region, |name| (desk.setup.sources)(name)) {
-            Folded::Lead(lead) => {
-                let (plan, step) = Plan::start(lane_of(&self.claimed), *lead, desk.moment.die, desk.moment.now);
+        let Setup { sources, region, waits, .. } = desk.setup;
+        match fold(external_ref, &self.claimed.events, self.claimed.told, *region, |name| sources(name)) {
+            Folded::Lead(lead, told) => {
+                self.told = told;
+                let lane = plan::Lane::of(&self.claimed);
+                let (plan, step) = Plan::start(lane, *lead, *waits, desk.moment.die, desk.moment.now);
                 self.follow(plan, step, desk)
             }
             Folded::Ask(seq, lookup) => self.look_up(seq, *lookup, desk),
@@ -246,7 +251,7 @@ impl Attempt {
 
     fn write_intent(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
         self.stage = Stage::Beginning(planned, desk.moment.running);
-        Deed::Ask(Ask::Begin(self.lease().clone(), last(&self.claimed.events)))
+        Deed::Ask(Ask::Begin(self.lease().clone(), self.claimed.upto()))
     }
 
     fn begun(&mut self, planned: Box<Planned>, asked: Duration, fenced: Fenced, desk: &mut Desk<'_>) -> Option<Deed> {
@@ -296,11 +301,16 @@ impl Attempt {
             desk.errands.push(Ask::Pause(why));
             desk.reports.push(Report::Paused(why));
         }
+        if end.full {
+            desk.full();
+        }
         self.put_settlement(Box::new(end))
     }
 
     fn put_settlement(&mut self, end: Box<End>) -> Deed {
-        let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone() };
+        let whole = matches!(end.outcome, Outcome::Done { upto, .. } if upto == self.claimed.upto());
+        let learned = Learned { doubles: end.doubles.clone(), told: self.told.filter(|_| whole) };
+        let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone(), learned };
         self.stage = Stage::Settling(end);
         Deed::Ask(Ask::Settle(self.lease().clone(), settlement))
     }
@@ -336,22 +346,6 @@ impl Attempt {
     pub(super) fn note(&mut self, entry: store::Attempt) {
         self.log.push(entry);
     }
-}
-
-fn lane_of(claimed: &Claimed) -> plan::Lane {
-    plan::Lane {
-        external_ref: claimed.lease.external_ref.clone(),
-        lead_id: claimed.lead_id.clone(),
-        intent: claimed.intent,
-        negatives: claimed.negatives,
-        attempts: claimed.attempts,
-        failing_since: claimed.failing_since,
-        upto: last(&claimed.events),
-    }
-}
-
-fn last(events: &[StoredEvent]) -> Seq {
-    events.last().map_or(0, |event| event.seq)
 }
 
 fn note(request: &Request, answer: &Answer, asked: Moment, took: Duration) -> store::Attempt {

@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use super::super::plan::End;
 use super::super::retry::Die;
 use crate::domain::event::SourceName;
+use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, Request, Verdict};
 use crate::providers::Lookup;
 use crate::store::{
-    Claim, Claimed, Fenced, InboxRecord, Lease, Observation, PauseReason, PermitGrant, PermitId, Seq, Settlement,
-    SortCount, Sorted, Store, StoreError, WorkerId,
+    Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, Lease, Observation, PauseReason, PermitGrant, PermitId,
+    Seq, Settlement, SortCount, Sorted, Store, StoreError, Verification, Verified, WorkerId,
 };
 
 /// What is true when something is said.
@@ -119,6 +120,10 @@ pub enum Ask {
     Observe(PermitId, Observation),
     /// [`Store::heartbeat`].
     Heartbeat(Vec<Lease>),
+    /// [`Store::verified`].
+    Verified(Verification, Verified),
+    /// [`Store::note_day`].
+    NoteDay(DayNote),
     /// [`Store::pause`].
     Pause(PauseReason),
     /// [`Store::resume`].
@@ -142,7 +147,9 @@ pub enum Told {
     Permit(PermitGrant),
     /// To [`Ask::Heartbeat`]: the leases that are lost.
     Lost(Vec<Lease>),
-    /// To [`Ask::Observe`], [`Ask::Pause`] and [`Ask::Resume`].
+    /// To [`Ask::NoteDay`].
+    Day(DayState),
+    /// To [`Ask::Observe`], [`Ask::Verified`], [`Ask::Pause`] and [`Ask::Resume`].
     Done,
 }
 
@@ -162,6 +169,11 @@ impl Ask {
             Self::Fetched(lease, seq, fields) => Told::Fenced(store.fetched(&lease, seq, fields).await?),
             Self::Settle(lease, settlement) => Told::Fenced(store.settle(&lease, settlement, now).await?),
             Self::Heartbeat(held) => Told::Lost(store.heartbeat(worker, &held, now).await?),
+            Self::NoteDay(note) => Told::Day(store.note_day(note, now).await?),
+            Self::Verified(lead, verified) => {
+                store.verified(&lead, verified, now).await?;
+                Told::Done
+            }
             Self::Observe(permit, seen) => {
                 store.observe(permit, seen, now).await?;
                 Told::Done
@@ -221,6 +233,22 @@ pub enum Report {
         /// When.
         at: Timestamp,
     },
+    /// A lead that was created after a doubt turned out to be there more than once.
+    Doubled {
+        /// The one that is known.
+        kept: LeadId,
+        /// The others.
+        doubles: Vec<LeadId>,
+    },
+    /// The day's leads stand otherwise than before.
+    Day {
+        /// How they stood.
+        was: DayState,
+        /// How they stand.
+        is: DayState,
+    },
+    /// The key may not ask how many leads were made today.
+    DayUntold,
     /// Calls to this workspace must stop.
     Paused(PauseReason),
     /// Calls to this workspace may go on.

@@ -139,6 +139,9 @@ impl Engine {
                 self.with_attempt(attempt, moment, out, Attempt::begin);
             }
             (Claiming::Asking(_), Said::Told(Ok(Told::Claim(Claim::Probe(probe))))) => self.probe(probe, moment, out),
+            (Claiming::Asking(_), Said::Told(Ok(Told::Claim(Claim::Chore(permit, chore))))) => {
+                self.chore(permit, chore, moment, out);
+            }
             (Claiming::Asking(_), Said::Told(Ok(Told::Claim(Claim::Nothing(until))))) => {
                 self.breaker.unused();
                 self.rest(until, moment, out);

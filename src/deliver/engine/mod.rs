@@ -13,6 +13,7 @@
 //! Everybody in it waits for exactly one thing at a time, under a ticket of its own; an errand is what nobody waits for.
 
 mod attempt;
+mod chores;
 mod exchange;
 mod look_up;
 mod loops;
@@ -21,13 +22,14 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use super::SourceOf;
 use super::breaker::Breaker;
 use super::fold::body_of;
+use super::{SourceOf, ValuesOf, Waits};
 use crate::domain::region::Region;
 use crate::konektor::{Answer, Request, Verdict};
-use crate::store::{Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
+use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
 use attempt::Attempt;
+use chores::Doing;
 pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Ticket, Told};
 use loops::{Beat, Claiming, Expiring, Sorting};
 
@@ -41,6 +43,10 @@ const ERRAND_TRIES: u32 = 10;
 pub struct Setup {
     /// The sources as they now are.
     pub sources: SourceOf,
+    /// What their leads are worth.
+    pub values: ValuesOf,
+    /// How long Konektor is waited for before what it shows is believed.
+    pub waits: Waits,
     /// Region for phone numbers of sources that set none.
     pub region: Region,
     /// How long the store's leases last without a heartbeat.
@@ -49,7 +55,7 @@ pub struct Setup {
 
 impl std::fmt::Debug for Setup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Setup({}, {:?})", self.region, self.lease)
+        write!(f, "Setup({}, {:?}, {:?})", self.region, self.waits, self.lease)
     }
 }
 
@@ -61,6 +67,10 @@ pub struct Engine {
     waiting: BTreeMap<Ticket, Party>,
     tickets: u64,
     mode: Mode,
+    /// Where the day stood when it was last heard of.
+    day: DayState,
+    /// The key may not ask for the day: that was said.
+    may_not_ask: bool,
 }
 
 /// Whether the engine goes on by itself.
@@ -81,6 +91,7 @@ enum Party {
     Dispatcher(Claiming),
     Attempt(Box<Attempt>),
     Probe(Probe, Moment),
+    Chore(Box<Doing>),
     Heart(Beat),
     Expirer(Expiring),
     Errand(Ask, u32),
@@ -90,6 +101,8 @@ enum Party {
 struct Desk<'a> {
     setup: &'a Setup,
     breaker: &'a mut Breaker,
+    day: &'a mut DayState,
+    may_not_ask: &'a mut bool,
     moment: Moment,
     errands: Vec<Ask>,
     reports: Vec<Report>,
@@ -99,7 +112,15 @@ impl Engine {
     /// An engine at rest.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        Self { setup, breaker: Breaker::default(), waiting: BTreeMap::new(), tickets: 0, mode: Mode::ByHand }
+        Self {
+            setup,
+            breaker: Breaker::default(),
+            waiting: BTreeMap::new(),
+            tickets: 0,
+            mode: Mode::ByHand,
+            day: DayState::Unknown,
+            may_not_ask: false,
+        }
     }
 
     /// Sets it going: it sorts and delivers until [`Input::Stop`].
@@ -157,6 +178,7 @@ impl Engine {
             Party::Dispatcher(claiming) => self.claimed(claiming, said, moment, out),
             Party::Attempt(attempt) => self.attempt_on(attempt, said, moment, out),
             Party::Probe(probe, asked) => self.probed(probe, asked, said, moment, out),
+            Party::Chore(doing) => self.chore_on(*doing, said, moment, out),
             Party::Heart(beat) => self.beat_on(beat, said, moment, out),
             Party::Expirer(expiring) => self.expire_on(expiring, said, out),
             Party::Errand(ask, tries) => self.errand_on(ask, tries, said, out),
@@ -191,23 +213,19 @@ impl Engine {
         out: &mut Vec<Effect>,
         step: impl FnOnce(&mut Attempt, &mut Desk<'_>) -> Option<Deed>,
     ) {
-        let Self { setup, breaker, .. } = self;
-        let mut desk = Desk { setup, breaker, moment, errands: Vec::new(), reports: Vec::new() };
         let in_doubt = attempt.in_doubt();
-        // A bug in a provider, or in a plan, ends the attempt that shows it, and not delivery.
-        let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| step(&mut attempt, &mut desk)));
-        let next = stepped.unwrap_or_else(|_| {
-            desk.reports.push(Report::Bug);
-            Some(attempt.bury(in_doubt, &mut desk))
+        let next = self.at_desk(moment, out, |desk| {
+            // A bug in a provider, or in a plan, ends the attempt that shows it, and not delivery.
+            let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| step(&mut attempt, desk)));
+            let next = stepped.unwrap_or_else(|_| {
+                desk.reports.push(Report::Bug);
+                Some(attempt.bury(in_doubt, desk))
+            });
+            if next.is_none() {
+                attempt.leave(desk);
+            }
+            next
         });
-        if next.is_none() {
-            attempt.leave(&mut desk);
-        }
-        let Desk { errands, reports, .. } = desk;
-        out.extend(reports.into_iter().map(Effect::Report));
-        for ask in errands {
-            self.run_errand(ask, out);
-        }
         if let Some(deed) = next {
             self.wait_for(deed, Party::Attempt(attempt), out);
         }
@@ -219,24 +237,32 @@ impl Engine {
 
     fn probed(&mut self, probe: Probe, asked: Moment, said: Said, moment: Moment, out: &mut Vec<Effect>) {
         let Said::Answered(answer) = said else { return mismatch(&said) };
-        let Self { setup, breaker, .. } = self;
-        let mut desk = Desk { setup, breaker, moment, errands: Vec::new(), reports: Vec::new() };
-        desk.called(&Request::Probe, &answer, probe.permit, asked);
-        let allowed = match answer.verdict {
-            Verdict::Allowed => true,
-            // The key is known again; that it may not read leads is no reason to stop writing them.
-            Verdict::Forbidden => probe.why == PauseReason::Unauthorized,
-            _ => false,
-        };
-        if allowed {
-            desk.errands.push(Ask::Resume(probe.generation));
-            desk.reports.push(Report::Resumed(probe.why));
-        }
+        self.at_desk(moment, out, |desk| {
+            desk.called(&Request::Probe, &answer, probe.permit, asked);
+            let allowed = match answer.verdict {
+                Verdict::Allowed => true,
+                // The key is known again; that it may not read leads is no reason to stop writing them.
+                Verdict::Forbidden => probe.why == PauseReason::Unauthorized,
+                _ => false,
+            };
+            if allowed {
+                desk.errands.push(Ask::Resume(probe.generation));
+                desk.reports.push(Report::Resumed(probe.why));
+            }
+        });
+    }
+
+    /// Lets somebody `work` at a desk, and sees to what lies on it then.
+    fn at_desk<T>(&mut self, moment: Moment, out: &mut Vec<Effect>, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
+        let Self { setup, breaker, day, may_not_ask, .. } = self;
+        let mut desk = Desk { setup, breaker, day, may_not_ask, moment, errands: Vec::new(), reports: Vec::new() };
+        let done = work(&mut desk);
         let Desk { errands, reports, .. } = desk;
         out.extend(reports.into_iter().map(Effect::Report));
         for ask in errands {
             self.run_errand(ask, out);
         }
+        done
     }
 
     /// Asks the store for something that nobody waits for.
@@ -281,7 +307,7 @@ impl Party {
             Self::Sorter(sorting) => *sorting == Sorting::Resting,
             Self::Dispatcher(claiming) => *claiming == Claiming::Resting,
             Self::Expirer(expiring) => *expiring == Expiring::Resting,
-            Self::Attempt(_) | Self::Probe(..) | Self::Heart(_) | Self::Errand(..) => false,
+            Self::Attempt(_) | Self::Probe(..) | Self::Chore(_) | Self::Heart(_) | Self::Errand(..) => false,
         }
     }
 

@@ -13,13 +13,20 @@ use jiff::Timestamp;
 
 use self::fields::{patch, set_aside};
 use super::identity::{Hit, recognise};
-use super::retry::{self, Die};
+use super::retry::{self, Die, Waits};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Lead, LeadId};
 use crate::konektor::wire::{LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
-use crate::store::{Intent, Outcome, PauseReason, Seq, Undelivered};
+use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Undelivered};
+
+/// Pages of a search that are read. A reference is found on the first; more of them is a search that finds too much.
+const PAGES: usize = 5;
+/// How long a create waits before it is put off until tomorrow: the store hears of the limit meanwhile.
+const SOON: Duration = Duration::from_secs(2);
+/// How long a call waits that is refused for a limit which cannot be its own.
+const LATER: Duration = Duration::from_mins(15);
 
 /// What is known of the lane.
 #[derive(Debug, Clone)]
@@ -30,6 +37,10 @@ pub(super) struct Lane {
     pub(super) lead_id: Option<LeadId>,
     /// An earlier POST whose end is not known.
     pub(super) intent: Option<Intent>,
+    /// The lead may be there although nothing here says so.
+    pub(super) search_first: bool,
+    /// The day's leads are nearly used up.
+    pub(super) day_nearly_over: bool,
     /// Clean searches since that found nothing.
     pub(super) negatives: u32,
     /// Definite failures in a row.
@@ -38,6 +49,28 @@ pub(super) struct Lane {
     pub(super) failing_since: Option<Timestamp>,
     /// The last event in hand.
     pub(super) upto: Seq,
+}
+
+impl Lane {
+    /// The lane that was claimed.
+    pub(super) fn of(claimed: &Claimed) -> Self {
+        Self {
+            external_ref: claimed.lease.external_ref.clone(),
+            lead_id: claimed.lead_id.clone(),
+            intent: claimed.intent,
+            search_first: claimed.search_first,
+            day_nearly_over: claimed.day_nearly_over,
+            negatives: claimed.negatives,
+            attempts: claimed.attempts,
+            failing_since: claimed.failing_since,
+            upto: claimed.upto(),
+        }
+    }
+
+    /// When a POST was sent whose end is not known; `None` also where one may only have been forgotten.
+    fn sent(&self) -> Option<Timestamp> {
+        self.intent.filter(|intent| !intent.is_suspected()).map(|intent| intent.at)
+    }
 }
 
 /// What to do.
@@ -56,13 +89,15 @@ pub struct End {
     pub outcome: Outcome,
     /// Calls to this workspace must stop.
     pub pause: Option<PauseReason>,
+    /// Konektor takes no more leads today.
+    pub full: bool,
     /// Leads that carry the same reference beside the one adopted: somebody has to merge them.
     pub doubles: Vec<LeadId>,
 }
 
 impl From<Outcome> for End {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, pause: None, doubles: Vec::new() }
+        Self { outcome, pause: None, full: false, doubles: Vec::new() }
     }
 }
 
@@ -71,10 +106,19 @@ impl From<Outcome> for End {
 pub(super) struct Plan {
     lane: Lane,
     lead: Lead,
+    waits: Waits,
     die: Die,
     asked: Timestamp,
-    why_search: WhySearch,
+    search: Search,
     salvaged: bool,
+}
+
+/// The search that is under way.
+#[derive(Debug)]
+struct Search {
+    why: WhySearch,
+    found: Vec<LeadView>,
+    pages: usize,
 }
 
 /// What the search that is under way is for.
@@ -82,6 +126,8 @@ pub(super) struct Plan {
 enum WhySearch {
     /// An earlier POST may have made the lead.
     OpenIntent,
+    /// The lead may have been made and forgotten, or the operator wants to be sure.
+    BeforeCreate,
     /// Konektor says that the reference exists.
     Conflict,
     /// The lead that we know is gone.
@@ -91,8 +137,9 @@ enum WhySearch {
 impl Plan {
     /// Begins an attempt for `lane`, whose events say `lead`.
     #[must_use]
-    pub(super) fn start(lane: Lane, lead: Lead, die: Die, now: Timestamp) -> (Self, Step) {
-        let mut plan = Self { lane, lead, die, asked: now, why_search: WhySearch::OpenIntent, salvaged: false };
+    pub(super) fn start(lane: Lane, lead: Lead, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
+        let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0 };
+        let mut plan = Self { lane, lead, waits, die, asked: now, search, salvaged: false };
         let step = plan.first();
         (plan, step)
     }
@@ -100,6 +147,7 @@ impl Plan {
     fn first(&mut self) -> Step {
         match (&self.lane.intent, &self.lane.lead_id) {
             (Some(_), _) => self.search(WhySearch::OpenIntent),
+            (None, None) if self.lane.search_first => self.search(WhySearch::BeforeCreate),
             (None, None) => self.create(),
             (None, Some(id)) => Step::Call(Request::Get(id.clone())),
         }
@@ -115,14 +163,16 @@ impl Plan {
             Request::Create(_) => self.created(&answer.verdict, now),
             Request::Update(id, _) => self.updated(id, &answer.verdict, now),
             Request::Get(id) => self.got(id, &answer.verdict, now),
-            Request::Search(_) => self.searched(&answer.verdict, now),
-            Request::Probe => unreachable_probe(),
+            Request::Search { .. } => self.searched(&answer.verdict, now),
+            Request::Probe | Request::Workspace => unasked(),
         }
     }
 
     /// Answers that say something of the workspace or the moment, and nothing of this lead.
     fn not_for_this_lane(&self, request: &Request, answer: &Answer, now: Timestamp) -> Option<Step> {
+        let full = matches!(request, Request::Create(_)) && self.speaks_of_the_day(&answer.verdict);
         let pause = match answer.verdict {
+            _ if full => None,
             Verdict::Unauthorized => Some(PauseReason::Unauthorized),
             // The third time in a row it is this lead: the workspace was probed between.
             Verdict::Forbidden if self.lane.attempts < 2 => Some(PauseReason::Forbidden),
@@ -131,16 +181,28 @@ impl Plan {
             _ => return None,
         };
         let at = match answer.verdict {
+            _ if full => now + SOON,
             Verdict::Throttled => now + answer.rate.retry_after.unwrap_or(Duration::from_secs(1)),
-            Verdict::Quota => now + Duration::from_mins(15),
+            Verdict::Quota => now + LATER,
             _ => now,
         };
-        let outcome = if matches!(request, Request::Search(_)) && self.lane.intent.is_some() {
+        let outcome = if matches!(request, Request::Search { .. }) && self.lane.intent.is_some() {
             Outcome::Ambiguous { at }
         } else {
-            Outcome::Retry { at, counted: answer.verdict == Verdict::Forbidden }
+            Outcome::Retry { at, counted: answer.verdict == Verdict::Forbidden && !full }
         };
-        Some(Step::Finish(End { outcome, pause, doubles: Vec::new() }))
+        Some(Step::Finish(End { pause, full, ..outcome.into() }))
+    }
+
+    /// Whether a refused create says that the day's leads are used up: in words, or by giving no reason when they nearly
+    /// are. What happens at the limit is not documented.
+    fn speaks_of_the_day(&self, verdict: &Verdict) -> bool {
+        match verdict {
+            Verdict::Quota => true,
+            Verdict::Forbidden => self.lane.day_nearly_over,
+            Verdict::Invalid(errors) => errors.is_empty() && self.lane.day_nearly_over,
+            _ => false,
+        }
     }
 
     fn created(&mut self, verdict: &Verdict, now: Timestamp) -> Step {
@@ -150,7 +212,7 @@ impl Plan {
             Verdict::Conflict => self.search(WhySearch::Conflict),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),
             Verdict::Unsent(_) => self.try_again(retry::CREATE_FOR, now),
-            _ => Step::Finish(Outcome::Ambiguous { at: retry::next_search(self.asked, now, self.die) }.into()),
+            _ => self.look_again(self.asked, now),
         }
     }
 
@@ -161,7 +223,7 @@ impl Plan {
             Verdict::NotFound => self.search(WhySearch::Gone),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),
             // It may still land, after a newer one, and put old values back: wait until it cannot.
-            Verdict::Unclear(_) => self.try_again_at(retry::UPDATE_FOR, self.asked + retry::T_COMMIT, now),
+            Verdict::Unclear(_) => self.try_again_at(retry::UPDATE_FOR, self.asked + self.waits.commit, now),
             _ => self.try_again(retry::UPDATE_FOR, now),
         }
     }
@@ -179,41 +241,56 @@ impl Plan {
     }
 
     fn searched(&mut self, verdict: &Verdict, now: Timestamp) -> Step {
-        let Verdict::Found { leads, complete } = verdict else { return self.search_failed(now) };
-        let since = self.lane.intent.map(|intent| intent.at);
-        let others: Vec<LeadView> = leads.iter().filter(|lead| Some(&lead.id) != self.gone_id()).cloned().collect();
-        match recognise(&others, *complete, &self.lead, since) {
+        let Verdict::Found { leads, next } = verdict else { return self.search_failed(now) };
+        self.search.pages += 1;
+        let gone = self.gone_id().cloned();
+        for lead in leads.iter().filter(|lead| Some(&lead.id) != gone.as_ref()) {
+            // A lead that came in between two pages moves the others on by one.
+            if self.search.found.iter().all(|found| found.id != lead.id) {
+                self.search.found.push(lead.clone());
+            }
+        }
+        match next {
+            Some(cursor) if self.search.pages < PAGES => self.ask(Some(cursor.clone())),
+            more => self.judged(more.is_none(), now),
+        }
+    }
+
+    fn judged(&mut self, complete: bool, now: Timestamp) -> Step {
+        match recognise(&self.search.found, complete, &self.lead, self.lane.sent()) {
             Hit::Ours(ids) => self.adopt(ids),
             Hit::Nobody => self.nobody(now),
-            Hit::Undecided => self.undecided(now),
+            Hit::Undecided(ids) => self.undecided(&candidates(&ids), now),
+            Hit::TooMany => self.undecided(TOO_MANY, now),
         }
     }
 
     fn gone_id(&self) -> Option<&LeadId> {
-        self.lane.lead_id.as_ref().filter(|_| self.why_search == WhySearch::Gone)
+        self.lane.lead_id.as_ref().filter(|_| self.search.why == WhySearch::Gone)
     }
 
     /// The lead is there. An open intent says which events were in it; otherwise all of them still have to be written.
     fn adopt(&self, mut ids: Vec<LeadId>) -> Step {
         let doubles = ids.split_off(1);
         let lead_id = ids.pop().expect("a hit has at least one lead");
-        let upto = match (self.why_search, self.lane.intent) {
+        let upto = match (self.search.why, self.lane.intent) {
             (WhySearch::OpenIntent, Some(intent)) => intent.upto,
-            _ => 0,
+            _ => Intent::NOTHING,
         };
-        Step::Finish(End { outcome: Outcome::Done { lead_id, upto }, pause: None, doubles })
+        Step::Finish(End { doubles, ..Outcome::Done { lead_id, upto }.into() })
     }
 
     fn nobody(&self, now: Timestamp) -> Step {
-        match (self.why_search, self.lane.intent) {
-            (WhySearch::OpenIntent, Some(intent)) if self.asked < intent.at + retry::T_QUIET => {
-                Step::Finish(Outcome::Ambiguous { at: retry::next_search(intent.at, now, self.die) }.into())
+        match (self.search.why, self.lane.intent) {
+            (WhySearch::OpenIntent, Some(intent)) if self.asked < intent.at + self.waits.quiet() => {
+                self.look_again(intent.at, now)
             }
             (WhySearch::OpenIntent, _) => {
                 let settled = self.lane.negatives >= 1;
                 let at = if settled { now } else { now + retry::BETWEEN_SEARCHES };
                 Step::Finish(Outcome::Negative { at, settled }.into())
             }
+            (WhySearch::BeforeCreate, _) => self.create(),
             (WhySearch::Conflict, _) => self.dead(
                 DeadReason::Rejected,
                 "Konektor says that this reference exists, but no lead is found under it; look for a deleted lead"
@@ -226,16 +303,19 @@ impl Plan {
         }
     }
 
-    fn undecided(&self, now: Timestamp) -> Step {
-        let sent = self.lane.intent.map_or(self.asked, |intent| intent.at);
-        if self.lane.intent.is_some() && self.asked < sent + retry::T_QUIET + retry::BETWEEN_SEARCHES {
-            return Step::Finish(Outcome::Ambiguous { at: retry::next_search(sent, now, self.die) }.into());
+    /// Some may be this lead and nothing tells. What is not yet shown of them may be, a little later.
+    fn undecided(&self, what: &str, now: Timestamp) -> Step {
+        if let Some(intent) = self.lane.intent
+            && self.asked < intent.at + self.waits.quiet() + retry::BETWEEN_SEARCHES
+        {
+            return self.look_again(intent.at, now);
         }
         self.dead(
             DeadReason::Unresolved,
-            "leads were found under this reference, but none could be told to be this one; look for it in Konektor, \
-             then discard this if it is there, or replay it if it is not"
-                .into(),
+            format!(
+                "whether Konektor has this lead cannot be decided: {what}; look for it there: discard this if it is \
+                 there, otherwise enter it there by hand and discard this"
+            ),
         )
     }
 
@@ -247,16 +327,24 @@ impl Plan {
                  search answers: it is searched for before anything is created"
                     .into(),
             ),
-            Some(intent) => {
-                Step::Finish(Outcome::Ambiguous { at: retry::next_search(intent.at, now, self.die) }.into())
-            }
+            Some(intent) => self.look_again(intent.at, now),
+            None if self.search.why == WhySearch::BeforeCreate => self.try_again(retry::CREATE_FOR, now),
             None => self.try_again(retry::UPDATE_FOR, now),
         }
     }
 
+    /// Searches again for what may have been sent at `sent`.
+    fn look_again(&self, sent: Timestamp, now: Timestamp) -> Step {
+        Step::Finish(Outcome::Ambiguous { at: retry::next_search(sent, self.waits, now, self.die) }.into())
+    }
+
     fn search(&mut self, why: WhySearch) -> Step {
-        self.why_search = why;
-        Step::Call(Request::Search(self.lane.external_ref.as_str().to_owned()))
+        self.search = Search { why, found: Vec::new(), pages: 0 };
+        self.ask(None)
+    }
+
+    fn ask(&self, cursor: Option<String>) -> Step {
+        Step::Call(Request::Search { text: self.lane.external_ref.as_str().to_owned(), cursor })
     }
 
     fn create(&self) -> Step {
@@ -316,10 +404,21 @@ impl Plan {
     }
 }
 
+/// Which leads could be it, by Konektor's ids: nothing personal.
+fn candidates(ids: &[LeadId]) -> String {
+    let named: Vec<_> = ids.iter().take(3).map(ToString::to_string).collect();
+    let more = if ids.len() > 3 { " and others" } else { "" };
+    format!(
+        "{}{more} are found under this reference, but show neither it nor a phone number or address to compare",
+        named.join(", ")
+    )
+}
+
+const TOO_MANY: &str = "more leads are found under this reference than can be read";
 const FORBIDDEN: &str =
     "Konektor forbids this lead although it allows others; look at it in Konektor, then replay or discard";
 
-fn unreachable_probe() -> Step {
-    // A plan never asks for a probe; if one is answered all the same, the lane simply goes back.
+/// A plan asks for leads only; if anything else is answered all the same, the lane simply goes back.
+fn unasked() -> Step {
     Step::Finish(Outcome::Retry { at: Timestamp::UNIX_EPOCH, counted: false }.into())
 }

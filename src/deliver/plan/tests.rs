@@ -26,6 +26,8 @@ fn lane() -> Lane {
         external_ref: reference(),
         lead_id: None,
         intent: None,
+        search_first: false,
+        day_nearly_over: false,
         negatives: 0,
         attempts: 0,
         failing_since: None,
@@ -66,7 +68,16 @@ fn made() -> Verdict {
 }
 
 fn found(leads: Vec<LeadView>) -> Verdict {
-    Verdict::Found { leads, complete: true }
+    Verdict::Found { leads, next: None }
+}
+
+/// A page that is not the last.
+fn page(leads: Vec<LeadView>, next: &str) -> Verdict {
+    Verdict::Found { leads, next: Some(next.into()) }
+}
+
+fn quiet() -> i64 {
+    i64::try_from(Waits::default().quiet().as_secs()).unwrap()
 }
 
 fn invalid(field: &str) -> Verdict {
@@ -75,7 +86,7 @@ fn invalid(field: &str) -> Verdict {
 
 /// Plays `verdicts` against a plan from second 100 on, a second each; gives the requests made and how it ended.
 fn play(lane: Lane, verdicts: Vec<Verdict>) -> (Vec<Request>, Option<End>) {
-    let (mut plan, mut step) = Plan::start(lane, lead(), DIE, at(100));
+    let (mut plan, mut step) = Plan::start(lane, lead(), Waits::default(), DIE, at(100));
     let mut requests = Vec::new();
     let mut verdicts = verdicts.into_iter();
     for second in 100.. {
@@ -173,9 +184,8 @@ fn of_several_the_oldest_is_adopted_and_the_others_are_reported() {
 
 #[test]
 fn a_negative_counts_only_when_it_was_asked_after_the_quiet_period() {
-    let quiet = i64::try_from(retry::T_QUIET.as_secs()).unwrap();
-    assert!(matches!(outcome(open_lane(101 - quiet), vec![found(vec![])]), Outcome::Ambiguous { .. }));
-    assert!(matches!(outcome(open_lane(100 - quiet), vec![found(vec![])]), Outcome::Negative { settled: false, .. }));
+    assert!(matches!(outcome(open_lane(101 - quiet()), vec![found(vec![])]), Outcome::Ambiguous { .. }));
+    assert!(matches!(outcome(open_lane(100 - quiet()), vec![found(vec![])]), Outcome::Negative { settled: false, .. }));
 }
 
 #[test]
@@ -185,10 +195,91 @@ fn the_second_negative_settles_the_doubt() {
 }
 
 #[test]
-fn a_search_that_was_not_read_to_its_end_proves_nothing() {
+fn every_page_of_a_search_is_read_and_each_is_a_call() {
+    let other = |id: &str| LeadView { id: LeadId(id.into()), ..view(serde_json::json!({ "phone": "+6299" })) };
+    let ours = view(serde_json::json!({ "phone": "+6281234567890" }));
+    let pages = vec![page(vec![other("lead_7")], "c1"), page(vec![other("lead_7")], "c2"), found(vec![ours])];
+    let (requests, end) = play(open_lane(99), pages);
+    let cursors: Vec<_> = requests
+        .iter()
+        .map(|request| match request {
+            Request::Search { cursor, .. } => cursor.as_deref(),
+            other => panic!("a search, not {other:?}"),
+        })
+        .collect();
+    assert_eq!(cursors, [None, Some("c1"), Some("c2")]);
+    assert_eq!(end.unwrap().outcome, Outcome::Done { lead_id: id("lead_1"), upto: 5 });
+}
+
+#[test]
+fn a_search_that_cannot_be_read_to_its_end_proves_nothing() {
     let lane = Lane { negatives: 1, ..open_lane(0) };
-    let part = Verdict::Found { leads: vec![], complete: false };
-    assert_eq!(dead_reason(&outcome(lane, vec![part])), Some(DeadReason::Unresolved));
+    let (requests, end) = play(lane, vec![page(vec![], "more"); 9]);
+    assert_eq!(requests.len(), PAGES);
+    let Outcome::Dead { why, .. } = end.unwrap().outcome else { panic!("dead") };
+    assert_eq!(why.reason, DeadReason::Unresolved);
+    assert!(why.detail.contains("more leads are found"), "{}", why.detail);
+}
+
+#[test]
+fn a_page_that_fails_makes_the_whole_search_count_for_nothing() {
+    let lane = Lane { negatives: 1, ..open_lane(0) };
+    let end = outcome(lane, vec![page(vec![], "more"), Verdict::Unclear("x")]);
+    assert!(matches!(end, Outcome::Ambiguous { .. }), "{end:?}");
+}
+
+#[test]
+fn what_cannot_be_decided_names_the_leads_and_what_to_do() {
+    let stranger = LeadView { id: id("lead_9"), ..view(serde_json::json!({ "firstName": "Budi" })) };
+    let early = outcome(open_lane(99), vec![found(vec![stranger.clone()])]);
+    assert!(matches!(early, Outcome::Ambiguous { .. }), "it may show more later");
+    let Outcome::Dead { why, .. } = outcome(open_lane(0), vec![found(vec![stranger])]) else { panic!("dead") };
+    assert_eq!(why.reason, DeadReason::Unresolved);
+    for told in ["cannot be decided", "lead_9", "discard this"] {
+        assert!(why.detail.contains(told), "{}", why.detail);
+    }
+}
+
+#[test]
+fn a_lead_that_may_have_been_forgotten_is_looked_for_once_and_then_made() {
+    let lane = || Lane { search_first: true, ..lane() };
+    let (requests, end) = play(lane(), vec![found(vec![]), made()]);
+    assert_eq!(words(&requests), ["search", "create"]);
+    assert_eq!(end.unwrap().outcome, Outcome::Done { lead_id: id("lead_1"), upto: 7 });
+    let old = serde_json::json!({ "phone": "+6281234567890", "createdAt": "2020-01-01T00:00:00Z" });
+    let (requests, end) = play(lane(), vec![found(vec![view(old)])]);
+    assert_eq!(words(&requests), ["search"], "it is there, however old");
+    assert_eq!(
+        end.unwrap().outcome,
+        Outcome::Done { lead_id: id("lead_1"), upto: 0 },
+        "everything is still to be told"
+    );
+    for failed in [Verdict::Unclear("x"), Verdict::Unsent("x")] {
+        assert!(matches!(outcome(lane(), vec![failed]), Outcome::Retry { counted: true, .. }));
+    }
+}
+
+#[test]
+fn a_post_that_may_have_been_forgotten_is_reconciled_with_leads_of_any_age() {
+    let suspected = Intent { fence: 0, at: at(0), upto: Intent::NOTHING };
+    let lane = || Lane { intent: Some(suspected), ..lane() };
+    let old = serde_json::json!({ "phone": "+6281234567890", "createdAt": "2020-01-01T00:00:00Z" });
+    assert_eq!(outcome(lane(), vec![found(vec![view(old)])]), Outcome::Done { lead_id: id("lead_1"), upto: 0 });
+    assert!(matches!(outcome(lane(), vec![found(vec![])]), Outcome::Negative { settled: false, .. }));
+    let early = Lane { intent: Some(Intent { at: at(90), ..suspected }), ..lane() };
+    assert!(matches!(outcome(early, vec![found(vec![])]), Outcome::Ambiguous { .. }), "quiet is kept");
+}
+
+#[test]
+fn a_slower_search_keeps_quiet_for_longer() {
+    let waits = Waits { search: Duration::from_secs(300), ..Waits::default() };
+    let (mut plan, Step::Call(request)) = Plan::start(open_lane(0), lead(), waits, DIE, at(100)) else {
+        panic!("a call")
+    };
+    let Step::Finish(end) = plan.answered(&request, &answer(found(vec![])), at(100), at(101)) else {
+        panic!("it ends")
+    };
+    assert_eq!(end.outcome, Outcome::Ambiguous { at: at(335) });
 }
 
 #[test]
@@ -232,7 +323,9 @@ fn a_lead_that_alone_is_forbidden_dies_at_the_third_time() {
 
 #[test]
 fn a_429_is_no_attempt_and_waits_as_long_as_it_says() {
-    let (mut plan, Step::Call(request)) = Plan::start(lane(), lead(), DIE, at(0)) else { panic!("a call") };
+    let (mut plan, Step::Call(request)) = Plan::start(lane(), lead(), Waits::default(), DIE, at(0)) else {
+        panic!("a call")
+    };
     let rate = RateLimit { retry_after: Some(Duration::from_secs(17)), ..RateLimit::default() };
     let answer = Answer { verdict: Verdict::Throttled, status: Some(429), request_id: None, rate };
     let Step::Finish(end) = plan.answered(&request, &answer, at(0), at(1)) else { panic!("it ends") };
@@ -240,9 +333,27 @@ fn a_429_is_no_attempt_and_waits_as_long_as_it_says() {
 }
 
 #[test]
-fn a_daily_limit_parks_the_lead_without_pausing_searches() {
+fn a_create_refused_for_the_day_closes_it_and_costs_the_lead_nothing() {
     let end = play(lane(), vec![Verdict::Quota]).1.unwrap();
-    assert_eq!((end.pause, end.outcome), (None, Outcome::Retry { at: at(101 + 900), counted: false }));
+    assert_eq!((end.pause, end.full, end.outcome), (None, true, Outcome::Retry { at: at(103), counted: false }));
+    let update = play(known_lane(), vec![Verdict::Quota]).1.unwrap();
+    assert_eq!((update.full, update.outcome), (false, Outcome::Retry { at: at(101 + 900), counted: false }));
+}
+
+#[test]
+fn a_refusal_without_a_reason_is_for_the_day_only_when_that_is_nearly_used_up() {
+    let near = || Lane { day_nearly_over: true, attempts: 2, ..lane() };
+    for refusal in [Verdict::Forbidden, Verdict::Invalid(vec![])] {
+        let end = play(near(), vec![refusal.clone()]).1.unwrap();
+        assert_eq!((end.full, end.pause), (true, None), "{refusal:?}");
+        assert!(matches!(end.outcome, Outcome::Retry { counted: false, .. }));
+        let far = play(Lane { attempts: 2, ..lane() }, vec![refusal]).1.unwrap();
+        assert!(!far.full && matches!(far.outcome, Outcome::Dead { .. }), "{:?}", far.outcome);
+    }
+    let named = play(near(), vec![invalid("firstName")]).1.unwrap();
+    assert!(!named.full && matches!(named.outcome, Outcome::Dead { .. }), "a reason is a reason");
+    let update = play(Lane { attempts: 0, lead_id: Some(id("lead_1")), ..near() }, vec![Verdict::Forbidden]).1.unwrap();
+    assert!(!update.full && update.pause.is_some(), "updates need no room");
 }
 
 #[test]
@@ -284,7 +395,7 @@ fn an_update_without_an_answer_waits_until_it_cannot_land_any_more() {
     let current = view(serde_json::json!({ "firstName": "S" }));
     let sent = at(101);
     let outcome = outcome(known_lane(), vec![Verdict::Lead(Box::new(current)), Verdict::Unclear("no answer in time")]);
-    assert_eq!(outcome, Outcome::Retry { at: sent + retry::T_COMMIT, counted: true });
+    assert_eq!(outcome, Outcome::Retry { at: sent + Waits::default().commit, counted: true });
 }
 
 #[test]

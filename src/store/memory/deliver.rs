@@ -9,18 +9,20 @@ use super::model::{Event, Known, Model};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line, Pass};
-use crate::store::lane::{COALESCE, Ends, Lane, Rest, Span, State};
+use crate::store::lane::{self, Ends, Lane, Rest, Span, State, VERIFY_AFTER, Wait};
 use crate::store::limit::Take;
 use crate::store::receipt;
 use crate::store::{
-    Claim, Claimed, EventState, Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq,
-    Settlement, StoredEvent, WorkerId,
+    Chore, Claim, Claimed, DayNote, DayState, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason,
+    PermitGrant, PermitId, Seq, Settlement, StoredEvent, Verification, Verified, WorkerId,
 };
 
 impl Model {
-    /// How long an update waits for more: not at all while nothing else is ready.
+    /// How long an update waits for more.
     pub(super) fn window(&self) -> Duration {
-        if self.ready() == [0; LINES] { Duration::ZERO } else { COALESCE }
+        let ready = self.ready();
+        let updates = ready[Line::Update as usize];
+        lane::window(updates, ready.iter().sum::<u64>() - updates, self.gate.limiter.limit())
     }
 
     fn ready(&self) -> [u64; LINES] {
@@ -34,11 +36,13 @@ impl Model {
     pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Claim {
         let now = self.tick(now);
         self.take_back(now);
-        let ready = self.ready();
-        match self.gate.pass(ready, now) {
+        self.put_off(now);
+        let (ready, chore) = (self.ready(), self.chore(now));
+        match self.gate.pass(ready, chore.is_some(), now) {
             Pass::Probe(probe) => Claim::Probe(probe),
             Pass::Wait(at) if self.gate.paused().is_some() => Claim::Nothing(at),
-            Pass::Wait(at) => Claim::Nothing([at, self.next_due()].into_iter().flatten().min()),
+            Pass::Wait(at) => Claim::Nothing([at, self.next_due(now)].into_iter().flatten().min()),
+            Pass::Chore(permit) => Claim::Chore(permit, self.hand_out(chore.expect("the gate was told of it"), now)),
             Pass::Lane(line, permit) => Claim::Lane(Box::new(self.lease(line, permit, worker, now))),
         }
     }
@@ -56,6 +60,54 @@ impl Model {
         }
     }
 
+    /// Puts off the creates that the day has no room for.
+    fn put_off(&mut self, now: Timestamp) {
+        if !self.gate.days.may_hold() {
+            return;
+        }
+        for line in [Line::New, Line::Bulk] {
+            while let Some(external_ref) = self.first_in(line).filter(|first| self.lanes[first].lane.lead_id.is_none())
+            {
+                let source = self.pending(&external_ref).next().map(|(_, event)| event.source.clone());
+                let source = source.expect("a lane that is ready has events");
+                let Some(until) = self.gate.days.holds(&source, line == Line::Bulk, now) else { break };
+                self.known(&external_ref, now).lane.park(until, now);
+            }
+        }
+    }
+
+    fn first_in(&self, line: Line) -> Option<ExternalRef> {
+        let stands = |lane: &Lane| lane.state == State::Ready && Line::of(lane) == line;
+        let first = self.lanes.iter().filter(|(_, known)| stands(&known.lane)).min_by_key(|(_, known)| known.lane.ord);
+        first.map(|(external_ref, _)| external_ref.clone())
+    }
+
+    /// The chore that is due.
+    fn chore(&self, now: Timestamp) -> Option<Chore> {
+        let due = self
+            .to_verify
+            .iter()
+            .filter(|(_, due)| **due <= now)
+            .min_by_key(|(external_ref, due)| (*due, *external_ref));
+        let verify = due.and_then(|(external_ref, _)| {
+            let lead_id = self.lanes.get(external_ref)?.lane.lead_id.clone()?;
+            Some(Chore::Verify(Verification { external_ref: external_ref.clone(), lead_id }))
+        });
+        verify.or_else(|| self.gate.days.looks_due(now).then_some(Chore::LookAtDay))
+    }
+
+    fn hand_out(&mut self, chore: Chore, now: Timestamp) -> Chore {
+        match &chore {
+            Chore::Verify(Verification { external_ref, .. }) => {
+                self.to_verify.insert(external_ref.clone(), now + receipt::CHORE_AGAIN);
+            }
+            Chore::LookAtDay => {
+                self.gate.days.take_look(now);
+            }
+        }
+        chore
+    }
+
     fn lanes_that(&self, are: impl Fn(&Lane) -> bool) -> Vec<ExternalRef> {
         self.lanes.iter().filter(|(_, known)| are(&known.lane)).map(|(external_ref, _)| external_ref.clone()).collect()
     }
@@ -67,32 +119,37 @@ impl Model {
         }
     }
 
-    fn next_due(&self) -> Option<Timestamp> {
+    fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let due = |known: &Known| match known.lane.state {
             State::Waiting { due, .. } => Some(due),
             State::Leased { until, .. } => Some(until),
             State::Idle | State::Ready | State::Dead => None,
         };
-        self.lanes.values().filter_map(due).min()
+        let chores = self.to_verify.values().copied().chain(self.gate.days.next_look()).filter(|due| *due > now);
+        self.lanes.values().filter_map(due).chain(chores).min()
     }
 
     fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Claimed {
-        let stands = |lane: &Lane| lane.state == State::Ready && Line::of(lane) == line;
-        let first =
-            self.lanes.iter_mut().filter(|(_, known)| stands(&known.lane)).min_by_key(|(_, known)| known.lane.ord);
-        let (external_ref, known) = first.expect("the gate names a line in which a lane is ready");
+        let external_ref = self.first_in(line).expect("the gate names a line in which a lane is ready");
         let until = now + self.options.lease;
-        known.lane.claim(worker, until, now);
-        let (external_ref, lane) = (external_ref.clone(), known.lane.clone());
+        let doubt = self.gate.doubt(&self.options, now);
+        let (least, day_nearly_over) = (self.gate.least_fence(), self.gate.days.is_nearly_over(now));
+        let known = self.known(&external_ref, now);
+        let search_first = known.lane.search_first(doubt);
+        known.lane.claim(worker, least, until, now);
+        let lane = known.lane.clone();
         Claimed {
             events: self.in_hand(&external_ref, &lane),
             lease: Lease { external_ref, fence: lane.fence, until },
             permit,
             lead_id: lane.lead_id,
             intent: lane.intent,
+            search_first,
+            day_nearly_over,
             negatives: lane.negatives,
             attempts: lane.attempts,
             failing_since: lane.failing_since,
+            told: lane.told,
         }
     }
 
@@ -165,7 +222,13 @@ impl Model {
             return instead;
         }
         let lane = known.lane.clone();
-        let Settlement { outcome, attempts } = settlement;
+        let Settlement { outcome, attempts, learned } = settlement;
+        if lane.is_to_be_verified(&outcome) {
+            self.to_verify.insert(external_ref.clone(), now + VERIFY_AFTER);
+        }
+        if lane.has_created(&outcome) {
+            self.gate.days.created(now);
+        }
         self.end_events(external_ref, &lane, &outcome, now);
         let mut rest = Rest::default();
         for (seq, event) in self.pending(external_ref) {
@@ -175,8 +238,44 @@ impl Model {
         let window = self.window();
         let known = self.known(external_ref, now);
         known.lane.settle(&outcome, rest, window, now);
+        known.lane.hear(learned.told);
         receipt::note(&mut known.log, attempts);
+        if let Outcome::Done { lead_id, .. } = outcome {
+            self.report(external_ref, lead_id, learned.doubles, now);
+        }
         Fenced::Done
+    }
+
+    fn report(&mut self, external_ref: &ExternalRef, lead_id: LeadId, doubles: Vec<LeadId>, now: Timestamp) {
+        if !doubles.is_empty() {
+            let incident = Incident { external_ref: external_ref.clone(), lead_id, doubles, seen: now };
+            self.incidents.insert(external_ref.clone(), incident);
+        }
+    }
+
+    pub(super) fn verified(&mut self, chore: &Verification, verified: Verified, now: Timestamp) {
+        let now = self.tick(now);
+        match verified {
+            Verified::Seen(doubles) => {
+                self.to_verify.remove(&chore.external_ref);
+                self.report(&chore.external_ref, chore.lead_id.clone(), doubles, now);
+            }
+            Verified::Later(at) => {
+                self.to_verify.entry(chore.external_ref.clone()).and_modify(|due| *due = at);
+            }
+        }
+    }
+
+    pub(super) fn note_day(&mut self, note: DayNote, now: Timestamp) -> DayState {
+        let now = self.tick(now);
+        if self.gate.days.note(note, now) {
+            for known in self.lanes.values_mut() {
+                if matches!(known.lane.state, State::Waiting { why: Wait::Day, .. }) {
+                    known.lane.promote();
+                }
+            }
+        }
+        self.gate.days.state(now)
     }
 
     fn end_events(&mut self, external_ref: &ExternalRef, lane: &Lane, outcome: &Outcome, now: Timestamp) {

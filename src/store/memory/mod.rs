@@ -6,6 +6,7 @@ mod deliver;
 mod model;
 mod people;
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -15,9 +16,9 @@ use tokio::sync::Notify;
 
 use self::model::Model;
 use super::{
-    Audit, Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved,
-    Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats,
-    Store, StoreError, WorkerId,
+    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
+    LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
+    SortCount, Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -27,6 +28,10 @@ use crate::domain::external_ref::ExternalRef;
 pub struct MemoryStore {
     /// `None` once it is closed.
     model: Mutex<Option<Model>>,
+    /// What it was before each of the last changes, the newest last.
+    before: Mutex<VecDeque<Model>>,
+    /// How many of them are kept.
+    depth: usize,
     inbox: Notify,
     lanes: Notify,
 }
@@ -35,7 +40,8 @@ impl Clone for MemoryStore {
     /// A store of its own that knows the same.
     fn clone(&self) -> Self {
         let model = self.model.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Self { model: Mutex::new(model), inbox: Notify::new(), lanes: Notify::new() }
+        let (model, before) = (Mutex::new(model), Mutex::default());
+        Self { model, before, depth: self.depth, inbox: Notify::new(), lanes: Notify::new() }
     }
 }
 
@@ -43,11 +49,45 @@ impl MemoryStore {
     /// An empty store. The disk reserve of `options` means nothing to it.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { model: Mutex::new(Some(Model::new(options))), inbox: Notify::new(), lanes: Notify::new() }
+        Self::that_may_lose(options, 0)
+    }
+
+    /// An empty store that can be made to lose up to `depth` of its last changes: what a power loss with a disk that
+    /// lies, or a replica that was behind, leaves. For tests and simulations; each change costs a copy of everything.
+    #[must_use]
+    pub fn that_may_lose(options: Options, depth: usize) -> Self {
+        let model = Mutex::new(Some(Model::new(options)));
+        Self { model, before: Mutex::default(), depth, inbox: Notify::new(), lanes: Notify::new() }
+    }
+
+    /// Loses the last `count` changes, whatever was answered to them, and notices it; gives how many there were to lose.
+    /// Verbs that changed nothing count, too.
+    pub fn lose_last(&self, count: usize, now: Timestamp) -> usize {
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = before.len().min(count);
+        let left = before.len() - lost;
+        if let Some(model) = model.as_mut() {
+            let then = before.drain(left..).next().unwrap_or_else(|| model.clone());
+            *model = then.put_back(model, now);
+        }
+        lost
+    }
+
+    fn look<T>(&self, question: impl FnOnce(&mut Model) -> T) -> Result<T, StoreError> {
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        model.as_mut().map(question).ok_or(StoreError::Closed)
     }
 
     fn ask<T>(&self, verb: impl FnOnce(&mut Model) -> T) -> Result<T, StoreError> {
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = model.as_ref().filter(|_| self.depth > 0) {
+            let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+            if before.len() == self.depth {
+                before.pop_front();
+            }
+            before.push_back(model.clone());
+        }
         model.as_mut().map(verb).ok_or(StoreError::Closed)
     }
 
@@ -68,7 +108,7 @@ impl Store for MemoryStore {
     }
 
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        self.ask(|model| model.unsorted(max))
+        self.look(|model| model.unsorted(max))
     }
 
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError> {
@@ -95,6 +135,14 @@ impl Store for MemoryStore {
         self.change(|model| model.settle(lease, settlement, now))
     }
 
+    async fn verified(&self, chore: &Verification, verified: Verified, now: Timestamp) -> Result<(), StoreError> {
+        self.ask(|model| model.verified(chore, verified, now))
+    }
+
+    async fn note_day(&self, note: DayNote, now: Timestamp) -> Result<DayState, StoreError> {
+        self.change(|model| model.note_day(note, now))
+    }
+
     async fn observe(&self, permit: PermitId, seen: Observation, now: Timestamp) -> Result<(), StoreError> {
         self.change(|model| model.observe(permit, seen, now))
     }
@@ -112,15 +160,15 @@ impl Store for MemoryStore {
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {
-        self.ask(|model| model.list(&query))
+        self.look(|model| model.list(&query))
     }
 
     async fn event(&self, id: &EventId) -> Result<Option<EventDetail>, StoreError> {
-        self.ask(|model| model.event(id))
+        self.look(|model| model.event(id))
     }
 
     async fn lane(&self, external_ref: &ExternalRef) -> Result<Option<LaneDetail>, StoreError> {
-        self.ask(|model| model.lane(external_ref))
+        self.look(|model| model.lane(external_ref))
     }
 
     async fn replay(&self, which: &Selector, max: usize, now: Timestamp) -> Result<Moved, StoreError> {
@@ -143,12 +191,20 @@ impl Store for MemoryStore {
         self.ask(|model| model.discard(state, which, max, now))
     }
 
+    async fn incidents(&self, max: usize) -> Result<Vec<Incident>, StoreError> {
+        self.look(|model| model.incidents(max))
+    }
+
+    async fn dismiss(&self, which: Option<&ExternalRef>) -> Result<usize, StoreError> {
+        self.ask(|model| model.dismiss(which))
+    }
+
     async fn expire(&self, max: usize, now: Timestamp) -> Result<usize, StoreError> {
         self.ask(|model| model.expire(max, now))
     }
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, StoreError> {
-        self.ask(|model| model.stats(now))
+        self.look(|model| model.stats(now))
     }
 
     async fn audit(&self, after: Option<u64>, _max: usize, now: Timestamp) -> Result<Audit, StoreError> {
@@ -160,7 +216,7 @@ impl Store for MemoryStore {
     }
 
     async fn known_sources(&self) -> Result<Vec<SourceName>, StoreError> {
-        self.ask(|model| model.sources.iter().cloned().collect())
+        self.look(|model| model.sources.iter().cloned().collect())
     }
 
     async fn inbox_changed(&self) {

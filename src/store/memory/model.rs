@@ -11,8 +11,11 @@ use crate::domain::lead::LeadId;
 use crate::store::gate::{Gate, GateRecord};
 use crate::store::lane::{Lane, Rest};
 use crate::store::receipt::{self, Entry};
+use crate::store::suspicion::AFTER_A_LOSS;
 use crate::store::time::{Tick, Time};
-use crate::store::{Attempt, EventState, InboxRecord, Options, Seq, SortCount, Sorted, StoreError, Undelivered};
+use crate::store::{
+    Attempt, EventState, InboxRecord, Incident, Options, Seq, SortCount, Sorted, StoreError, Undelivered,
+};
 
 /// Everything that the store knows.
 #[derive(Debug, Clone)]
@@ -28,6 +31,9 @@ pub(super) struct Model {
     pub(super) events: BTreeMap<Seq, Event>,
     pub(super) lanes: BTreeMap<ExternalRef, Known>,
     pub(super) gate: Gate,
+    /// Leads to be searched for once more, and when.
+    pub(super) to_verify: BTreeMap<ExternalRef, Timestamp>,
+    pub(super) incidents: BTreeMap<ExternalRef, Incident>,
     pub(super) sources: BTreeSet<SourceName>,
 }
 
@@ -67,6 +73,8 @@ impl Model {
     pub(super) fn new(options: Options) -> Self {
         let gate = Gate::restore(GateRecord::default(), BTreeMap::new(), options.call_timeout);
         Self {
+            to_verify: BTreeMap::new(),
+            incidents: BTreeMap::new(),
             options,
             time: Time::from(Timestamp::MIN),
             next_place: 1,
@@ -81,11 +89,20 @@ impl Model {
         }
     }
 
+    /// This state again, after all that came later was lost at `now`, and that was noticed.
+    pub(super) fn put_back(self, lost: &Self, now: Timestamp) -> Self {
+        let calls = self.gate.limiter.calls_from(0).collect();
+        let mut gate = Gate::restore(self.gate.record(), calls, self.options.call_timeout);
+        gate.suspect(AFTER_A_LOSS, now);
+        Self { gate, time: lost.time, ..self }
+    }
+
     /// The time. What waits does not wait for a clock that was set back.
     pub(super) fn tick(&mut self, now: Timestamp) -> Timestamp {
         let Tick { now, back } = self.time.tick(now);
         if let Some(back) = back {
             self.lanes.values_mut().for_each(|known| known.lane.set_back(back));
+            self.to_verify.values_mut().for_each(|due| *due -= back);
             self.gate.set_back(back);
         }
         now

@@ -1,5 +1,7 @@
 //! The model: what a person asks.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use strum::VariantArray;
 
@@ -7,11 +9,11 @@ use super::model::{Event, Model};
 use crate::domain::event::{EventId, Kept};
 use crate::domain::external_ref::ExternalRef;
 use crate::store::gate::Line;
-use crate::store::lane::{Lane, Rest, State};
+use crate::store::lane::{Lane, Rest, State, Wait};
 use crate::store::receipt;
 use crate::store::{
-    Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, LaneDetail, Moved, Queue, Selector,
-    Seq, Stats,
+    Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, Moved, Queue,
+    Selector, Seq, Stats,
 };
 
 impl Model {
@@ -153,6 +155,19 @@ impl Model {
         chosen.map(|(seq, _)| *seq).collect()
     }
 
+    pub(super) fn incidents(&self, max: usize) -> Vec<Incident> {
+        let mut incidents: Vec<Incident> = self.incidents.values().cloned().collect();
+        incidents.sort_by_key(|incident| (Reverse(incident.seen), incident.external_ref.clone()));
+        incidents.truncate(receipt::page(max));
+        incidents
+    }
+
+    pub(super) fn dismiss(&mut self, which: Option<&ExternalRef>) -> usize {
+        let before = self.incidents.len();
+        self.incidents.retain(|external_ref, _| which.is_some_and(|which| which != external_ref));
+        before - self.incidents.len()
+    }
+
     pub(super) fn expire(&mut self, max: usize, now: Timestamp) -> usize {
         let now = self.tick(now);
         let mut old: Vec<_> = self.events.iter().filter_map(|(seq, event)| Some((event.forget?, *seq))).collect();
@@ -195,6 +210,9 @@ impl Model {
             bytes: self.bytes(),
             paused: self.gate.paused(),
             limiter: self.gate.limiter.stats(now),
+            day: self.gate.days.stats(lanes_that(|state| matches!(state, State::Waiting { why: Wait::Day, .. })), now),
+            searching_first_until: self.gate.searching_first(now),
+            incidents: self.incidents.len() as u64,
         }
     }
 

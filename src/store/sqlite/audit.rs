@@ -104,6 +104,8 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
         waiting,
         leased,
         dead,
+        parked,
+        to_verify,
     }) = meta::<Counts>(conn, "counts", audit)?
     {
         let ledger = Ledger {
@@ -115,7 +117,7 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
             gone,
         };
         audit.balance(ledger);
-        audit.compare(&Totals { inbox, bytes, events, ready, waiting, leased, dead }, &found);
+        audit.compare(&Totals { inbox, bytes, events, ready, waiting, leased, dead, parked, to_verify }, &found);
     }
     inbox(conn, audit)?;
     unsplit(conn, audit)?;
@@ -160,6 +162,7 @@ fn totals(conn: &Connection) -> Result<Totals, Error> {
     let (inbox, inbox_bytes) = sums(sql::AUDIT_INBOX_SIZE)?;
     let (_, event_bytes) = sums(sql::AUDIT_EVENTS_SIZE)?;
     (found.inbox, found.bytes) = (inbox, inbox_bytes + event_bytes);
+    (found.parked, found.to_verify) = sums(sql::AUDIT_CHORES)?;
     for row in rows(conn, sql::AUDIT_EVENTS)? {
         let [state, _, count] = row;
         if let Some(events) = found.events.get_mut(at(state)) {

@@ -12,15 +12,17 @@ use rusqlite::{CachedStatement, Connection, Error, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::mailbox::Sync;
+use super::past::{self, Past, Runs};
 use super::values::{PATIENCE, count, int, json, json_at, nanos, time};
 use super::{OpenError, sql};
 use crate::store::gate::{Gate, GateRecord, LINES, Line};
-use crate::store::lane::{COALESCE, Lane, State};
+use crate::store::lane::{self, Lane, State, Wait};
+use crate::store::suspicion::{AFTER_A_LOSS, AFTER_A_RESTORE};
 use crate::store::time::{Tick, Time};
 use crate::store::{Options, PermitId};
 
 /// The version of `schema.sql`.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 /// "konb" in ASCII: says whose file it is.
 const APPLICATION: i64 = 0x6b6f_6e62;
 /// Memory for pages, in KiB. Claims walk along the file, so more of it does not make them faster.
@@ -44,6 +46,7 @@ pub(super) struct Db {
     time: Time,
     dir: PathBuf,
     sync: Sync,
+    runs: Runs,
 }
 
 /// What is counted and numbered.
@@ -65,6 +68,12 @@ pub(super) struct Counts {
     pub(super) waiting: [u64; LINES],
     pub(super) leased: u64,
     pub(super) dead: u64,
+    /// Of the waiting ones, those that wait for tomorrow.
+    #[serde(default)]
+    pub(super) parked: u64,
+    /// Leads to be searched for once more.
+    #[serde(default)]
+    pub(super) to_verify: u64,
 }
 
 impl Counts {
@@ -82,6 +91,8 @@ impl Counts {
             waiting: [0; LINES],
             leased: 0,
             dead: 0,
+            parked: 0,
+            to_verify: 0,
         }
     }
 
@@ -128,10 +139,12 @@ impl Db {
             time: Time::from(now),
             dir: dir.to_owned(),
             sync: Sync::Disk,
+            runs: Runs::default(),
         };
         db.read_memory()?;
         db.time = Time::from(db.meta("clock")?.unwrap_or(now));
-        db.transaction(Sync::Disk, |db| db.end_all_leases(now))?;
+        db.transaction(Sync::Disk, |db| db.begin_run(now))?;
+        db.mark();
         Ok(db)
     }
 
@@ -171,7 +184,9 @@ impl Db {
 
     /// The last transaction: the next start need not suspect that a lane killed this process.
     pub(super) fn stop(mut self) -> Result<(), Error> {
-        self.transaction(Sync::Disk, |db| db.put_meta("stopped", &true))?;
+        self.runs.stopped = true;
+        self.transaction(Sync::Disk, |db| db.put_meta("runs", &db.runs))?;
+        self.mark();
         self.conn.close().map_err(|(_, error)| error)
     }
 
@@ -192,7 +207,9 @@ impl Db {
         let Tick { now, back } = self.time.tick(now);
         if let Some(back) = back {
             tracing::warn!(back_s = back.as_secs(), "the clock was set back, and what waits with it");
-            self.cached(sql::SET_BACK)?.execute([i64::try_from(back.as_nanos()).unwrap_or(i64::MAX)])?;
+            let nanos = i64::try_from(back.as_nanos()).unwrap_or(i64::MAX);
+            self.cached(sql::SET_BACK)?.execute([nanos])?;
+            self.cached(sql::VERIFY_BACK)?.execute([nanos])?;
             self.gate.set_back(back);
             self.gate_moved = true;
             self.permits_written = 0;
@@ -200,9 +217,11 @@ impl Db {
         Ok(now)
     }
 
-    /// How long an update waits for more: not at all while nothing else is ready.
+    /// How long an update waits for more.
     pub(super) fn window(&self) -> Duration {
-        if self.counts.ready == [0; LINES] { Duration::ZERO } else { COALESCE }
+        let ready = self.counts.ready;
+        let updates = ready[Line::Update as usize];
+        lane::window(updates, ready.iter().sum::<u64>() - updates, self.gate.limiter.limit())
     }
 
     /// Counts a lane that was `before` as what it is now.
@@ -213,6 +232,9 @@ impl Db {
         if let Some(is) = self.counts.lanes(&lane.state, Line::of(lane)) {
             *is += 1;
         }
+        let parked = |state: &State| u64::from(matches!(state, State::Waiting { why: Wait::Day, .. }));
+        let before = before.map_or(0, |(state, _)| parked(state));
+        self.counts.parked = (self.counts.parked + parked(&lane.state)).saturating_sub(before);
     }
 
     /// Free bytes of the disk; `None` where that cannot be told.
@@ -280,18 +302,64 @@ impl Db {
         self.cached(sql::SAVE_META)?.execute(params![name, json(value)]).map(drop)
     }
 
-    /// Ends the leases of the process before: it is gone. Had it not stopped by itself, one of them may be why.
-    fn end_all_leases(&mut self, now: Timestamp) -> Result<(), Error> {
+    /// Begins a run: looks what happened since the last one, and ends its leases.
+    fn begin_run(&mut self, now: Timestamp) -> Result<(), Error> {
         let now = self.tick(now)?;
-        let stopped = self.meta::<bool>("stopped")?.unwrap_or(false);
-        self.put_meta("stopped", &false)?;
+        let before = self.runs_before()?;
+        let boot = self.options.boot.clone().or_else(past::boot_id);
+        let past = match Runs::judge(before.as_ref(), &self.dir, boot.as_deref()) {
+            _ if self.options.restored => Past::Restored,
+            past => past,
+        };
+        self.look_back(past, now);
+        self.runs = Runs::next(before.as_ref(), boot);
+        self.put_meta("runs", &self.runs)?;
+        let stopped = before.is_some_and(|before| before.stopped);
+        self.end_all_leases(!stopped, now)
+    }
+
+    /// What the store says of its last runs; `None` when it has just been made.
+    fn runs_before(&self) -> Result<Option<Runs>, Error> {
+        if let Some(runs) = self.meta("runs")? {
+            return Ok(Some(runs));
+        }
+        let stopped: Option<bool> = self.meta("stopped")?;
+        Ok(stopped.map(Runs::uncounted))
+    }
+
+    fn look_back(&mut self, past: Past, now: Timestamp) {
+        match past {
+            Past::Whole => return,
+            Past::PowerLoss => {
+                tracing::warn!(
+                    "the machine stopped while the store was open; new leads are searched for first for a while"
+                );
+                self.gate.suspect(AFTER_A_LOSS, now);
+            }
+            Past::Restored => {
+                tracing::warn!("the store is not what it last was; new leads are searched for first for seven days");
+                self.gate.suspect(AFTER_A_RESTORE, now);
+            }
+        }
+        self.gate_moved = true;
+    }
+
+    /// Puts the mark of this run beside the file. Without it the next start searches more than it needs to.
+    fn mark(&self) {
+        if let Err(error) = self.runs.mark(&self.dir) {
+            tracing::warn!(%error, "the file store.run could not be written beside the store; look at the directory");
+        }
+    }
+
+    /// Ends the leases of the process before: it is gone. Had it crashed, one of them may be why.
+    fn end_all_leases(&mut self, crashed: bool, now: Timestamp) -> Result<(), Error> {
         while self.counts.leased > 0 {
             let leased = self.lanes_due(sql::LEASED, Timestamp::MAX, 100)?;
             if leased.is_empty() {
                 return Ok(());
             }
             for row in leased {
-                self.lose(row, !stopped, now)?;
+                self.lose(row, crashed, now)?;
             }
         }
         Ok(())
@@ -311,6 +379,11 @@ fn migrate(conn: &Connection) -> Result<(), OpenError> {
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     match (application, version) {
         (APPLICATION, SCHEMA) => Ok(()),
+        (APPLICATION, 1) => {
+            let to = sql::TO_VERSION_2;
+            conn.execute_batch(&format!("BEGIN IMMEDIATE; {to} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
+            Ok(())
+        }
         (APPLICATION, newer) if newer > SCHEMA => Err(OpenError::Newer { found: newer, known: SCHEMA }),
         (0, 0) if is_empty(conn)? => {
             conn.execute_batch(&format!(

@@ -15,7 +15,7 @@ use crate::store::gate::{Line, Pass};
 use crate::store::lane::{Ends, Lane, Span, State};
 use crate::store::limit::Take;
 use crate::store::{
-    Attempt, Claim, Claimed, EventState, Fenced, Lease, Observation, PauseReason, PermitGrant, PermitId, Seq,
+    Attempt, Claim, Claimed, EventState, Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq,
     Settlement, StoredEvent, Undelivered, WorkerId, receipt,
 };
 
@@ -29,14 +29,21 @@ impl Db {
     pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Result<Claim, Error> {
         let now = self.tick(now)?;
         self.take_back(now)?;
-        let pass = self.gate.pass(self.counts.ready, now);
-        match pass {
+        let ready = self.put_off(now)?;
+        let chore = self.chore(now)?;
+        match self.gate.pass(ready, chore.is_some(), now) {
             Pass::Probe(probe) => {
                 self.gate_moved = true;
                 Ok(Claim::Probe(probe))
             }
             Pass::Wait(at) if self.gate.paused().is_some() => Ok(Claim::Nothing(at)),
-            Pass::Wait(at) => Ok(Claim::Nothing([at, self.next_due()?].into_iter().flatten().min())),
+            Pass::Wait(at) => {
+                Ok(Claim::Nothing([at, self.next_due()?, self.next_chore(now)?].into_iter().flatten().min()))
+            }
+            Pass::Chore(permit) => {
+                self.gate_moved = true;
+                Ok(Claim::Chore(permit, self.hand_out(chore.expect("the gate was told of it"), now)?))
+            }
             Pass::Lane(line, permit) => {
                 self.gate_moved = true;
                 self.lease(line, permit, worker, now).map(|claimed| Claim::Lane(Box::new(claimed)))
@@ -72,7 +79,9 @@ impl Db {
     fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Result<Claimed, Error> {
         let mut row = self.cached(sql::FIRST_IN_LINE)?.query_row([line as i64], LaneRow::read)?;
         let until = now + self.options.lease;
-        row.lane.claim(worker, until, now);
+        let doubt = self.gate.doubt(&self.options, now);
+        let search_first = row.lane.search_first(doubt);
+        row.lane.claim(worker, self.gate.least_fence(), until, now);
         self.save_lane(&mut row, now)?;
         let events = self.in_hand(&row)?;
         let LaneRow { external_ref, lane, .. } = row;
@@ -81,9 +90,12 @@ impl Db {
             permit,
             lead_id: lane.lead_id,
             intent: lane.intent,
+            search_first,
+            day_nearly_over: self.gate.days.is_nearly_over(now),
             negatives: lane.negatives,
             attempts: lane.attempts,
             failing_since: lane.failing_since,
+            told: lane.told,
             events,
         })
     }
@@ -154,12 +166,23 @@ impl Db {
         if let Err(instead) = row.lane.expects(lease.fence) {
             return Ok(instead);
         }
-        let Settlement { outcome, attempts } = settlement;
+        let Settlement { outcome, attempts, learned } = settlement;
+        if row.lane.is_to_be_verified(outcome) {
+            self.verify_later(row.id, now)?;
+        }
+        if row.lane.has_created(outcome) {
+            self.gate.days.created(now);
+            self.gate_moved = true;
+        }
         let ended = self.end_events(row.id, row.lane.ends(outcome), now)?;
         let rest = self.rest(row.id, PENDING, row.lane.pending.saturating_sub(ended))?;
         row.lane.settle(outcome, rest, self.window(), now);
+        row.lane.hear(learned.told);
         self.save_lane(&mut row, now)?;
         self.note(row.id, attempts)?;
+        if let Outcome::Done { lead_id, .. } = outcome {
+            self.report(&lease.external_ref, lead_id, &learned.doubles, now)?;
+        }
         Ok(Fenced::Done)
     }
 

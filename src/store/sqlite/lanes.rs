@@ -39,6 +39,8 @@ impl LaneRow {
             crashes: row.get(19).map(small)?,
             pending: row.get(20).map(small)?,
             delivered: count_at(row, 21)?,
+            cleared: maybe_time_at(row, 22)?,
+            told: maybe_time_at(row, 23)?,
         };
         let stored = Some((lane.state.clone(), Line::of(&lane)));
         Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
@@ -66,6 +68,7 @@ fn why(word: i64) -> Result<Wait, Error> {
         0 => Ok(Wait::Backoff),
         1 => Ok(Wait::Coalesce),
         2 => Ok(Wait::Reconcile),
+        3 => Ok(Wait::Day),
         other => Err(unknown(7, other)),
     }
 }
@@ -152,6 +155,8 @@ impl Db {
             lane.pending,
             int(lane.delivered),
             forget,
+            lane.cleared.map(nanos),
+            lane.told.map(nanos),
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;

@@ -4,11 +4,13 @@
 //! keeps a prefix of what was committed, and what a caller was told is in it (`mailbox::Sync`).
 
 mod audit;
+mod chores;
 mod db;
 mod deliver;
 mod inbox;
 mod lanes;
 mod mailbox;
+mod past;
 mod people;
 mod reader;
 mod sql;
@@ -35,9 +37,9 @@ use self::mailbox::{Mailbox, Sync, job};
 use self::reader::Reader;
 use self::writer::Writer;
 use super::{
-    Audit, Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, Moved,
-    Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted, Stats,
-    Store, StoreError, WorkerId,
+    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
+    LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
+    SortCount, Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -306,6 +308,15 @@ impl Store for SqliteStore {
         self.change(Sync::Disk, move |db| db.settle(&lease, &settlement, now)).await
     }
 
+    async fn verified(&self, chore: &Verification, verified: Verified, now: Timestamp) -> Result<(), StoreError> {
+        let chore = chore.clone();
+        self.ask(Sync::Disk, move |db| db.verified(&chore, &verified, now)).await
+    }
+
+    async fn note_day(&self, note: DayNote, now: Timestamp) -> Result<DayState, StoreError> {
+        self.change(Sync::Log, move |db| db.note_day(note.clone(), now)).await
+    }
+
     async fn observe(&self, permit: PermitId, seen: Observation, now: Timestamp) -> Result<(), StoreError> {
         self.change(Sync::Log, move |db| db.observe(permit, seen, now)).await
     }
@@ -360,6 +371,15 @@ impl Store for SqliteStore {
             }
             EventState::Pending | EventState::Delivered | EventState::Discarded => Ok(Moved::default()),
         }
+    }
+
+    async fn incidents(&self, max: usize) -> Result<Vec<Incident>, StoreError> {
+        self.ask(Sync::Log, move |db| db.incidents(max)).await
+    }
+
+    async fn dismiss(&self, which: Option<&ExternalRef>) -> Result<usize, StoreError> {
+        let which = which.cloned();
+        self.ask(Sync::Disk, move |db| db.dismiss(which.as_ref())).await
     }
 
     async fn expire(&self, max: usize, now: Timestamp) -> Result<usize, StoreError> {

@@ -149,6 +149,9 @@ impl Db {
             bytes: self.counts.bytes,
             paused: self.gate.paused(),
             limiter: self.gate.limiter.stats(now),
+            day: self.gate.days.stats(self.counts.parked, now),
+            searching_first_until: self.gate.searching_first(now),
+            incidents: self.count_incidents()?,
         })
     }
 

@@ -292,7 +292,7 @@ async fn lived_in() -> (Arc<SqliteStore>, tempfile::TempDir) {
         let headers = RateHeaders { limit: Some(60), ..RateHeaders::default() };
         store.observe(claimed.permit, Observation::Answered(headers), now()).await.unwrap();
         let tried = Attempt { at: now(), call: "create".into(), status: None, millis: 1, note: String::new() };
-        let settlement = Settlement { outcome, attempts: vec![tried] };
+        let settlement = Settlement { attempts: vec![tried], ..outcome.into() };
         assert_eq!(store.settle(&claimed.lease, settlement, now()).await.unwrap(), Fenced::Done);
     }
     let Claim::Lane(_dora) = store.claim(&worker, now()).await.unwrap() else { panic!("nothing to claim") };

@@ -49,6 +49,8 @@ pub(super) struct Odds {
     pub(super) stall_every: Option<Duration>,
     pub(super) revoke_every: Option<Duration>,
     pub(super) delete_every: Option<Duration>,
+    /// The store loses what it has just acknowledged, and notices.
+    pub(super) lose_every: Option<Duration>,
     /// Whether others have ever called, and whether workers may be lost.
     pub(super) foreign_ever: f64,
     pub(super) breaks_workers: bool,
@@ -90,6 +92,7 @@ impl Odds {
         let stall_every = every(Duration::from_secs(30), HOUR);
         let revoke_every = every(Duration::from_mins(10), 3 * HOUR);
         let delete_every = every(Duration::from_mins(5), 3 * HOUR);
+        let lose_every = dice.chance(0.15).then(|| dice.time(Duration::from_secs(20)..HOUR));
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
@@ -116,6 +119,7 @@ impl Odds {
             stall_every,
             revoke_every,
             delete_every,
+            lose_every,
             foreign_ever: foreign,
             breaks_workers: kill_every.is_some()
                 || stall_every.is_some()
@@ -130,5 +134,6 @@ impl Odds {
         (self.store_slow, self.store_before, self.store_after, self.store_twice) = (0.0, 0.0, 0.0, 0.0);
         (self.foreign, self.quota) = (0.0, None);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
+        self.lose_every = None;
     }
 }

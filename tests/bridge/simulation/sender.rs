@@ -114,6 +114,11 @@ pub(super) fn webhook(words: &[Word], received: Timestamp) -> Kept {
     Kept { source: source_name(), received, request_id: String::new(), headers: Vec::new(), body: body.into() }
 }
 
+/// Whether it is of this event, among others.
+pub(super) fn holds(webhook: &Kept, word: &Word) -> bool {
+    webhook.body.split(|byte| *byte == b'\n').any(|line| Word::parse(line).as_ref() == Some(word))
+}
+
 pub(super) fn source_name() -> SourceName {
     SourceName::parse("sim").expect("it is a name")
 }

@@ -107,7 +107,7 @@ pub(super) fn call(request: &Request) -> String {
         }
         Request::Update(id, body) => format!("update {id} to {:?}", body.estimated_value),
         Request::Get(id) => format!("get {id}"),
-        Request::Search(text) => format!("search {} ", text.trim_start_matches("sim:")),
+        Request::Search { text, .. } => format!("search {} ", text.trim_start_matches("sim:")),
         other => other.word().into(),
     }
 }

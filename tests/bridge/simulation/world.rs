@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use konektor_bridge::deliver::engine::{
     Ask, Change, Deed, Effect, Engine, Input, Moment, Reply, Report, Said, Setup, Ticket, Told,
 };
-use konektor_bridge::deliver::{Die, SourceOf};
+use konektor_bridge::deliver::{Die, SourceOf, Waits};
 use konektor_bridge::domain::region::Region;
 use konektor_bridge::konektor::{Request, Verdict};
 use konektor_bridge::providers::Source;
@@ -29,6 +29,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const FREEZE: Duration = Duration::from_secs(4);
 /// How long it may take, without trouble, until everything is delivered: a handful of the longest pauses.
 const DRAINS_WITHIN: Duration = Duration::from_hours(2);
+/// Changes that the store loses at once, at most.
+const LOSES: usize = 30;
 /// How often it is looked whether everything is delivered.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 
@@ -41,6 +43,8 @@ pub(super) struct World {
     pub(super) dice: Dice,
     pub(super) odds: Odds,
     pub(super) store: MemoryStore,
+    /// When the store lost something last.
+    pub(super) lost: Option<Duration>,
     pub(super) konektor: Konektor,
     hosts: Vec<Host>,
     source: Source,
@@ -99,6 +103,7 @@ enum Happening {
     Revoke,
     Restore,
     Delete,
+    Lose,
     Foreign,
     Calm,
     Look,
@@ -115,8 +120,9 @@ impl World {
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             dice,
+            store: MemoryStore::that_may_lose(Options::default(), if odds.lose_every.is_some() { LOSES } else { 0 }),
             odds,
-            store: MemoryStore::new(Options::default()),
+            lost: None,
             konektor: Konektor::default(),
             hosts,
             source: sender::source(),
@@ -159,6 +165,7 @@ impl World {
         }
         self.next_trouble(self.odds.revoke_every, Happening::Revoke);
         self.next_trouble(self.odds.delete_every, Happening::Delete);
+        self.next_trouble(self.odds.lose_every, Happening::Lose);
         if self.odds.foreign > 0.0 {
             self.plan(Duration::ZERO, Happening::Foreign);
         }
@@ -209,6 +216,7 @@ impl World {
             Happening::Revoke => self.revoke(),
             Happening::Restore => self.restore(),
             Happening::Delete => self.delete(),
+            Happening::Lose => self.lose(),
             Happening::Foreign => self.foreign(),
             Happening::Calm => self.calm_down(),
             Happening::Look => self.look(),
@@ -261,7 +269,13 @@ impl World {
         let life = self.hosts[host].life + 1;
         let source = self.source.clone();
         let sources: SourceOf = Arc::new(move |_| Some(source.clone()));
-        let setup = Setup { sources, region: Region::INDONESIA, lease: Options::default().lease };
+        let setup = Setup {
+            sources,
+            values: Arc::new(Vec::new),
+            region: Region::INDONESIA,
+            waits: Waits::default(),
+            lease: Options::default().lease,
+        };
         let mut engine = Engine::new(setup);
         self.hosts[host] =
             Host { worker: WorkerId(format!("{host}.{life}")), life, started: self.now, skew, ..Host::new() };
@@ -317,6 +331,20 @@ impl World {
             self.tell(|| format!("lead_{lead} is deleted"));
         }
         self.next_trouble(self.odds.delete_every, Happening::Delete);
+    }
+
+    /// What the store had acknowledged last is gone, and it knows. A webhook that went with it is nobody's: its sender has
+    /// heard 200.
+    fn lose(&mut self) {
+        if self.odds.lose_every.is_none() {
+            return;
+        }
+        let (count, now) = (1 + self.dice.index(LOSES), self.true_time());
+        let lost = self.store.lose_last(count, now);
+        self.tell(|| format!("the store loses its last {lost} changes"));
+        self.lost = Some(self.now);
+        self.forget_what_is_lost();
+        self.next_trouble(self.odds.lose_every, Happening::Lose);
     }
 
     fn foreign(&mut self) {

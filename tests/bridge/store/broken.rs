@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Audit, Claim, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, LaneDetail, Lease, MemoryStore,
-    Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount, Sorted,
-    Stats, Store, StoreError, WorkerId,
+    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
+    LaneDetail, Lease, MemoryStore, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
 };
 
 use super::map::{Case, case};
@@ -123,6 +123,22 @@ impl Store for BrokenStore {
 
     async fn settle(&self, lease: &Lease, settlement: Settlement, now: Timestamp) -> Result<Fenced, StoreError> {
         self.model.settle(&self.taken_for(lease), settlement, now).await
+    }
+
+    async fn verified(&self, chore: &Verification, verified: Verified, now: Timestamp) -> Result<(), StoreError> {
+        self.model.verified(chore, verified, now).await
+    }
+
+    async fn note_day(&self, note: DayNote, now: Timestamp) -> Result<DayState, StoreError> {
+        self.model.note_day(note, now).await
+    }
+
+    async fn incidents(&self, max: usize) -> Result<Vec<Incident>, StoreError> {
+        self.model.incidents(max).await
+    }
+
+    async fn dismiss(&self, which: Option<&ExternalRef>) -> Result<usize, StoreError> {
+        self.model.dismiss(which).await
     }
 
     async fn observe(&self, permit: PermitId, seen: Observation, now: Timestamp) -> Result<(), StoreError> {

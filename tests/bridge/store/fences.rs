@@ -73,7 +73,7 @@ pub(super) fn a_stale_fence_extends_no_lease() {
 pub(super) fn a_lane_that_nobody_knows_is_held_by_nobody() {
     on_every_backend(async |bed: Bed| {
         let lease = Lease { external_ref: lead("nobody"), fence: 1, until: bed.after(LEASE) };
-        let settlement = Settlement { outcome: Outcome::Release { at: bed.now() }, attempts: Vec::new() };
+        let settlement = Settlement::from(Outcome::Release { at: bed.now() });
         assert_eq!(bed.store.settle(&lease, settlement, bed.now()).await.unwrap(), Fenced::Stale);
         assert_eq!(bed.store.begin(&lease, 1, bed.now()).await.unwrap(), Fenced::Stale);
         assert_eq!(bed.store.permit(&lease, bed.now()).await.unwrap(), PermitGrant::Stale);
@@ -117,7 +117,7 @@ pub(super) fn settling_twice_is_as_once_whatever_the_outcome() {
         on_every_backend(async |bed: Bed| {
             let claimed = bed.work("ann", "1").await;
             let settlement =
-                || Settlement { outcome: outcome(&claimed, bed.after(9)), attempts: vec![attempt("once")] };
+                || Settlement { attempts: vec![attempt("once")], ..outcome(&claimed, bed.after(9)).into() };
             assert_eq!(bed.store.settle(&claimed.lease, settlement(), bed.now()).await.unwrap(), Fenced::Done);
             let (lane, stats) = (bed.lane("ann").await, bed.stats().await);
             assert_eq!(bed.store.settle(&claimed.lease, settlement(), bed.now()).await.unwrap(), Fenced::AlreadyDone);

@@ -15,6 +15,7 @@ async fn claim(bed: &Bed) -> Result<Claimed, Option<jiff::Timestamp>> {
         Claim::Lane(claimed) => Ok(*claimed),
         Claim::Nothing(until) => Err(until),
         Claim::Probe(probe) => panic!("not paused, but {probe:?}"),
+        Claim::Chore(_, chore) => panic!("nothing is to be looked up, but {chore:?}"),
     }
 }
 
@@ -82,7 +83,7 @@ pub(super) fn a_429_stops_all_claims_until_it_is_over() {
         let headers = RateHeaders { limit: Some(60), throttled: true, retry_after, ..RateHeaders::default() };
         bed.store.observe(claimed.permit, Observation::Answered(headers), bed.now()).await.unwrap();
         let until = bed.now() + Duration::from_secs(17);
-        let settlement = Settlement { outcome: Outcome::Release { at: until }, attempts: Vec::new() };
+        let settlement = Settlement::from(Outcome::Release { at: until });
         let _ = bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap();
         assert_eq!(claim(&bed).await.unwrap_err(), Some(until));
         assert_eq!(bed.stats().await.limiter.blocked_until, Some(until));

@@ -9,6 +9,8 @@
 mod arrows;
 mod broken;
 mod clocks;
+mod day;
+mod doubt;
 mod fences;
 mod inbox;
 mod limits;
@@ -34,6 +36,8 @@ use konektor_bridge::store::{
     Store, Undelivered, WorkerId,
 };
 
+use tempfile::TempDir;
+
 use self::broken::{Break, BrokenStore};
 
 /// The stores there are.
@@ -56,6 +60,8 @@ thread_local! {
 struct Bed {
     store: Arc<dyn Store>,
     now: Cell<Timestamp>,
+    // Of a bed that stands by itself. Outlives the store: the fields are dropped in order.
+    _dir: Option<TempDir>,
 }
 
 /// Runs `case` on every backend.
@@ -85,7 +91,7 @@ fn run(case: impl Future<Output = ()>) {
 }
 
 fn bed(backend: Backend, dir: &Path, options: Options) -> Bed {
-    Bed { store: open(backend, dir, options), now: Cell::new(start()) }
+    Bed { store: open(backend, dir, options), now: Cell::new(start()), _dir: None }
 }
 
 fn open(backend: Backend, dir: &Path, options: Options) -> Arc<dyn Store> {
@@ -105,6 +111,31 @@ async fn flaws(store: &dyn Store) -> Vec<Flaw> {
         after = audit.next;
         if after.is_none() {
             return flaws;
+        }
+    }
+}
+
+/// A bed whose store has just noticed that it may have forgotten something.
+fn doubtful(backend: Backend) -> Bed {
+    let now = Cell::new(start());
+    match backend {
+        Backend::Broken(_) => panic!("it is the real ones that forget"),
+        Backend::Memory => {
+            let store = MemoryStore::new(Options::default());
+            store.lose_last(0, start());
+            Bed { store: Arc::new(store), now, _dir: None }
+        }
+        Backend::Sqlite => {
+            let dir = tempfile::tempdir().unwrap();
+            let run = |boot: &str| Options { boot: Some(boot.to_owned()), ..Options::default() };
+            let before = SqliteStore::open(dir.path(), run("before"), start()).unwrap();
+            let left = tempfile::tempdir().unwrap();
+            for name in ["store.db", "store.db-wal", "store.run"] {
+                std::fs::copy(dir.path().join(name), left.path().join(name)).unwrap();
+            }
+            drop(before);
+            let store = SqliteStore::open(left.path(), run("after"), start()).unwrap();
+            Bed { store: Arc::new(store), now, _dir: Some(left) }
         }
     }
 }
@@ -299,7 +330,7 @@ impl Bed {
     }
 
     async fn settle(&self, claimed: &Claimed, outcome: Outcome) -> Fenced {
-        let settlement = Settlement { outcome, attempts: Vec::new() };
+        let settlement = Settlement::from(outcome);
         self.store.settle(&claimed.lease, settlement, self.now()).await.unwrap()
     }
 

@@ -12,13 +12,13 @@ use super::{Bed, bodies, dead, done, event_id, item, lead, run, start, upto};
 
 fn open(dir: &Path, now: jiff::Timestamp) -> Bed {
     let store = SqliteStore::open(dir, Options::default(), now).unwrap();
-    Bed { store: std::sync::Arc::new(store), now: now.into() }
+    Bed { store: std::sync::Arc::new(store), now: now.into(), _dir: None }
 }
 
 /// What `kill -9` leaves: the files as they are at this moment, without the lock.
 fn as_killed(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for name in ["store.db", "store.db-wal"] {
+    for name in ["store.db", "store.db-wal", "store.run"] {
         std::fs::copy(dir.join(name), copy.path().join(name)).unwrap();
     }
     copy
@@ -217,12 +217,128 @@ pub(super) fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
         drop(bed);
         let options = Options { disk_reserve: u64::MAX, ..Options::default() };
         let store = SqliteStore::open(dir.path(), options, start()).unwrap();
-        let bed = Bed { store: std::sync::Arc::new(store), now: start().into() };
+        let bed = Bed { store: std::sync::Arc::new(store), now: start().into(), _dir: None };
         let refused = bed.store.keep(bed.webhook("x")).await;
         assert!(matches!(refused, Err(StoreError::Full("disk"))), "{refused:?}");
         bed.sort(vec![item("bob", "2")]).await;
         let claimed = bed.claim().await;
         assert_eq!(bed.settle(&claimed, done("L", upto(&claimed))).await, Fenced::Done);
         assert_eq!(bed.store.event(&event_id("1")).await.unwrap().unwrap().row.state, EventState::Delivered);
+    });
+}
+
+/// A store opened in `dir` by a run of the machine called `boot`.
+fn booted(dir: &Path, boot: &str) -> Bed {
+    let options = Options { boot: Some(boot.to_owned()), ..Options::default() };
+    let store = SqliteStore::open(dir, options, start()).unwrap();
+    Bed { store: std::sync::Arc::new(store), now: start().into(), _dir: None }
+}
+
+async fn is_in_doubt(bed: &Bed) -> bool {
+    bed.stats().await.searching_first_until.is_some()
+}
+
+#[test]
+fn a_new_store_and_one_whose_process_was_killed_have_no_doubts() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        assert!(!is_in_doubt(&bed).await);
+        bed.arrive("ann", "1").await;
+        let killed = as_killed(dir.path());
+        drop(bed);
+        let bed = booted(killed.path(), "one");
+        assert!(!is_in_doubt(&bed).await);
+        let claimed = bed.claim().await;
+        assert_eq!((claimed.search_first, claimed.intent), (false, None));
+    });
+}
+
+#[test]
+fn a_machine_that_stopped_under_it_leaves_doubts_and_one_that_stopped_after_it_none() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        bed.arrive("ann", "1").await;
+        let lost = as_killed(dir.path());
+        bed.store.close().await;
+        drop(bed);
+        assert!(!is_in_doubt(&booted(dir.path(), "two")).await);
+        let bed = booted(lost.path(), "two");
+        assert!(is_in_doubt(&bed).await);
+        assert!(bed.claim().await.intent.is_some_and(|intent| intent.is_suspected()));
+        bed.store.close().await;
+        drop(bed);
+        assert!(is_in_doubt(&booted(lost.path(), "two")).await, "a restart does not end it");
+    });
+}
+
+#[test]
+fn a_backup_that_is_put_back_is_known_by_what_was_left_beside_it() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        booted(dir.path(), "one").store.close().await;
+        let backup = tempfile::NamedTempFile::new().unwrap();
+        std::fs::copy(dir.path().join("store.db"), backup.path()).unwrap();
+        let bed = booted(dir.path(), "one");
+        bed.create("ann", "1").await;
+        bed.store.close().await;
+        drop(bed);
+        for name in ["store.db", "store.db-wal", "store.db-shm"] {
+            let _gone = std::fs::remove_file(dir.path().join(name));
+        }
+        std::fs::copy(backup.path(), dir.path().join("store.db")).unwrap();
+        let bed = booted(dir.path(), "one");
+        let until = bed.stats().await.searching_first_until.expect("it is older than it was");
+        assert_eq!(until.duration_since(start()).as_hours(), 7 * 24);
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::fs::copy(backup.path(), elsewhere.path().join("store.db")).unwrap();
+        assert!(is_in_doubt(&booted(elsewhere.path(), "one")).await, "in a new place, too");
+        let emptied = as_killed(dir.path());
+        std::fs::remove_file(emptied.path().join("store.db")).unwrap();
+        std::fs::remove_file(emptied.path().join("store.db-wal")).unwrap();
+        assert!(is_in_doubt(&booted(emptied.path(), "one")).await, "and where there is none any more");
+    });
+}
+
+#[test]
+fn a_person_may_say_that_it_was_put_back() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        booted(dir.path(), "one").store.close().await;
+        let options = Options { restored: true, ..Options::default() };
+        let store = SqliteStore::open(dir.path(), options, start()).unwrap();
+        let bed = Bed { store: std::sync::Arc::new(store), now: start().into(), _dir: None };
+        assert!(is_in_doubt(&bed).await);
+    });
+}
+
+#[test]
+fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        bed.create("ann", "1").await;
+        bed.arrive("bob", "2").await;
+        bed.store.close().await;
+        drop(bed);
+        let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
+        conn.execute_batch(
+            "DROP TABLE verify; DROP TABLE incident; DROP INDEX lane_parked;
+             ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
+             UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify')
+             WHERE name = 'counts';
+             DELETE FROM meta WHERE name = 'runs'; INSERT INTO meta VALUES ('stopped', 'true');
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(conn);
+        std::fs::remove_file(dir.path().join("store.run")).unwrap();
+        let bed = booted(dir.path(), "one");
+        assert!(!is_in_doubt(&bed).await, "it was closed");
+        assert_eq!(bodies(&bed.claim().await), ["2"]);
+        assert_eq!(bed.row("1").await.state, EventState::Delivered);
+        assert_eq!(bed.store.incidents(9).await.unwrap(), []);
+        assert_eq!(bed.store.audit(None, 9, bed.now()).await.unwrap().flaws, []);
     });
 }

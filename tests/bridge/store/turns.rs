@@ -153,7 +153,7 @@ pub(super) fn the_log_of_a_lane_keeps_the_last_ten_calls() {
         for round in 0..4 {
             let claimed = bed.claim().await;
             let attempts = (0..3).map(|call| attempt(&format!("{round}.{call}"))).collect();
-            let settlement = Settlement { outcome: Outcome::Release { at: bed.now() }, attempts };
+            let settlement = Settlement { attempts, ..Outcome::Release { at: bed.now() }.into() };
             assert_eq!(bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
         }
         let log = bed.lane("ann").await.log;

@@ -195,7 +195,7 @@ impl World {
     }
 
     async fn settle(&self, lease: &Lease, outcome: Outcome) {
-        let settlement = Settlement { outcome, attempts: Vec::new() };
+        let settlement = Settlement::from(outcome);
         assert_eq!(self.store.settle(lease, settlement, self.now).await.unwrap(), Fenced::Done);
     }
 
@@ -286,7 +286,9 @@ impl World {
     async fn claim(&mut self, worker: usize) -> Option<Timestamp> {
         match self.store.claim(&id(worker), self.now).await.unwrap() {
             Claim::Nothing(at) => Some(at.expect("a lead waits")),
-            Claim::Probe(probe) => panic!("nothing is paused, but {probe:?}"),
+            other @ (Claim::Probe(_) | Claim::Chore(..)) => {
+                panic!("nothing is paused or to be verified, but {other:?}")
+            }
             Claim::Lane(claimed) => {
                 let event = claimed.events.last().expect("a claimed lane has events");
                 let name = String::from_utf8(event.body.to_vec()).unwrap();

@@ -16,8 +16,9 @@ fuzz_target!(|input: (u16, &[u8])| {
         Request::Create(Box::default()),
         Request::Update(id.clone(), Box::default()),
         Request::Get(id),
-        Request::Search("x".to_owned()),
+        Request::search("x"),
         Request::Probe,
+        Request::Workspace,
     ];
     for request in requests {
         drop(judge(&request, status, body));

@@ -48,7 +48,7 @@ async fn claims(directory: &Path) -> Result<f64> {
         let headers = RateHeaders { limit: Some(1_000_000), remaining: Some(999_999), ..RateHeaders::default() };
         store.observe(claimed.permit, Observation::Answered(headers), now).await?;
         let outcome = Outcome::Retry { at: now + Duration::from_hours(1), counted: false };
-        let _ = store.settle(&claimed.lease, Settlement { outcome, attempts: Vec::new() }, now).await?;
+        let _ = store.settle(&claimed.lease, Settlement::from(outcome), now).await?;
         took.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     store.close().await;

@@ -72,7 +72,7 @@ impl Bed {
     }
 
     async fn settle(&self, claimed: &Claimed, outcome: Outcome) {
-        let settlement = Settlement { outcome, attempts: Vec::new() };
+        let settlement = Settlement::from(outcome);
         assert_eq!(self.store.settle(&claimed.lease, settlement, now()).await.unwrap(), Fenced::Done);
     }
 

@@ -72,7 +72,7 @@ fn lane_detail(row: &Row<'_>) -> Result<LaneDetail, Error> {
         pending: lane.pending,
         attempts: lane.attempts,
         crashes: lane.crashes,
-        log: log_at(row, 22)?,
+        log: log_at(row, 24)?,
     })
 }
 

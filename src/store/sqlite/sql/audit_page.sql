@@ -1,3 +1,4 @@
 SELECT id, ref, state, class, ord, since, due, why, worker, leased, fence, settled, lead_id, intent_fence, intent_at,
-       intent_upto, negatives, attempts, failing_since, crashes, pending, delivered, log, line, forget
+       intent_upto, negatives, attempts, failing_since, crashes, pending, delivered, cleared, told, log, line,
+       forget
 FROM lane WHERE id > ?1 ORDER BY id LIMIT ?2

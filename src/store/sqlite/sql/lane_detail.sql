@@ -1,3 +1,3 @@
 SELECT id, ref, state, class, ord, since, due, why, worker, leased, fence, settled, lead_id, intent_fence, intent_at,
-       intent_upto, negatives, attempts, failing_since, crashes, pending, delivered, log
+       intent_upto, negatives, attempts, failing_since, crashes, pending, delivered, cleared, told, log
 FROM lane WHERE ref = ?1

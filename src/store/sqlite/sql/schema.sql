@@ -1,4 +1,4 @@
--- The embedded store, version 1. Times are nanoseconds since 1970, UTC.
+-- The embedded store, version 2. Times are nanoseconds since 1970, UTC.
 
 -- Verified webhooks that are not sorted yet, in order of arrival.
 CREATE TABLE inbox (
@@ -21,7 +21,7 @@ CREATE TABLE lane (
     ord           INTEGER NOT NULL,
     since         INTEGER NOT NULL,
     due           INTEGER,              -- waiting: until; leased: until
-    why           INTEGER,              -- waiting: 0 back-off, 1 coalesce, 2 reconcile
+    why           INTEGER,              -- waiting: 0 back-off, 1 coalesce, 2 reconcile, 3 the day's leads are used up
     worker        TEXT,
     leased        INTEGER,              -- leased: since
     fence         INTEGER NOT NULL,
@@ -37,11 +37,14 @@ CREATE TABLE lane (
     pending       INTEGER NOT NULL,
     delivered     INTEGER NOT NULL,
     forget        INTEGER,              -- idle: when it may be forgotten
-    log           TEXT                  -- JSON: the last ten calls
+    log           TEXT,                 -- JSON: the last ten calls
+    cleared       INTEGER,              -- when the last doubt was settled
+    told          INTEGER               -- by the senders' clocks, the newest word delivered
 );
 CREATE INDEX lane_line ON lane (state, line, ord) WHERE state IN (1, 2);
 CREATE INDEX lane_due ON lane (state, due) WHERE due IS NOT NULL;
 CREATE INDEX lane_forget ON lane (forget) WHERE forget IS NOT NULL;
+CREATE INDEX lane_parked ON lane (id) WHERE state = 2 AND why = 3;
 
 -- Every event once: what makes a second one a duplicate, the receipt, and the payload while it is needed.
 CREATE TABLE event (
@@ -75,13 +78,28 @@ CREATE TABLE permit (
     until INTEGER NOT NULL
 );
 
+-- Leads that were created after a doubt, and when to search for them once more.
+CREATE TABLE verify (
+    lane INTEGER PRIMARY KEY,
+    due  INTEGER NOT NULL
+);
+CREATE INDEX verify_due ON verify (due);
+
+-- Leads that Konektor has more than once.
+CREATE TABLE incident (
+    ref     TEXT PRIMARY KEY,           -- externalRef
+    lead_id TEXT NOT NULL,
+    doubles TEXT NOT NULL,              -- JSON: the other ids
+    seen    INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- Sources that have ever been on.
 CREATE TABLE source (
     name  TEXT PRIMARY KEY,
     since INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- Counters (`counts`), pause and limiter (`gate`): JSON, written in the transaction that changes them.
+-- Counters (`counts`), pause, limiter and day (`gate`), the last runs (`runs`): JSON, written in the transaction that changes them.
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL

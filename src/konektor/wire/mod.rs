@@ -1,7 +1,10 @@
 //! The JSON shapes of the Agent API, and the table that says what a status means.
 
+mod workspace;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::workspace::{LeadsPerDay, Subscription, Usage, Workspace};
 use super::{FieldError, Request, Verdict};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, LeadId};
@@ -137,9 +140,10 @@ pub struct LeadView {
     pub created_at: Option<jiff::Timestamp>,
 }
 
+/// The frame around everything that Konektor answers with.
 #[derive(Deserialize)]
-struct One {
-    data: LeadView,
+struct Framed<T> {
+    data: T,
 }
 
 /// One page of a list.
@@ -178,7 +182,8 @@ struct Reported {
 /// The table follows `queue.md` §2.6: for a create everything that does not prove that nothing was executed is unclear.
 #[must_use]
 pub fn judge(request: &Request, status: u16, body: &[u8]) -> Verdict {
-    let collection = matches!(request, Request::Create(_) | Request::Search(_) | Request::Probe);
+    let collection =
+        matches!(request, Request::Create(_) | Request::Search { .. } | Request::Probe | Request::Workspace);
     match status {
         200..=299 => success(request, body),
         400 | 413 | 415 | 422 => Verdict::Invalid(field_errors(body)),
@@ -200,13 +205,19 @@ fn success(request: &Request, body: &[u8]) -> Verdict {
     let unreadable = Verdict::Unclear("a success that cannot be read");
     match request {
         Request::Probe => Verdict::Allowed,
-        Request::Search(_) => match serde_json::from_slice::<Page>(body) {
-            Ok(page) => Verdict::Found { leads: page.data, complete: page.pagination.next_cursor.is_none() },
+        Request::Search { .. } => match serde_json::from_slice::<Page>(body) {
+            Ok(page) => Verdict::Found { leads: page.data, next: page.pagination.next_cursor },
             Err(_) => unreadable,
         },
-        Request::Create(_) | Request::Update(..) | Request::Get(_) => match serde_json::from_slice::<One>(body) {
-            Ok(one) if !one.data.id.0.is_empty() => Verdict::Lead(Box::new(one.data)),
-            Ok(_) | Err(_) => unreadable,
+        Request::Create(_) | Request::Update(..) | Request::Get(_) => {
+            match serde_json::from_slice::<Framed<LeadView>>(body) {
+                Ok(one) if !one.data.id.0.is_empty() => Verdict::Lead(Box::new(one.data)),
+                Ok(_) | Err(_) => unreadable,
+            }
+        }
+        Request::Workspace => match serde_json::from_slice::<Framed<Workspace>>(body) {
+            Ok(framed) => Verdict::Workspace(Box::new(framed.data)),
+            Err(_) => unreadable,
         },
     }
 }
@@ -258,6 +269,16 @@ mod tests {
         let Verdict::Lead(lead) = judge(&create(), 201, body) else { panic!("a lead") };
         assert_eq!((lead.id.0.as_str(), lead.status.as_deref()), ("lead_xyz789", Some("brand-new")));
         assert!(matches!(judge(&create(), 200, body), Verdict::Lead(_)), "200 is as good as 201");
+    }
+
+    #[test]
+    fn the_workspace_is_read_and_its_refusals_are_told_apart() {
+        let body = br#"{"success":true,"data":{"timezone":"Asia/Jakarta","usage":{"leadsPerDay":{"limit":500,"current":23}}}}"#;
+        let Verdict::Workspace(workspace) = judge(&Request::Workspace, 200, body) else { panic!("a workspace") };
+        assert_eq!(workspace.leads_per_day(), LeadsPerDay { limit: Some(500), current: Some(23) });
+        assert!(matches!(judge(&Request::Workspace, 200, b"<html>"), Verdict::Unclear(_)));
+        assert_eq!(judge(&Request::Workspace, 403, b""), Verdict::Forbidden);
+        assert_eq!(judge(&Request::Workspace, 404, b""), Verdict::Misconfigured);
     }
 
     #[test]

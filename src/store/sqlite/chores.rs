@@ -1,0 +1,170 @@
+//! What goes beside the lanes: creates that wait for tomorrow, leads to be searched for once more, and leads that turned
+//! out to be there twice.
+
+use jiff::Timestamp;
+use rusqlite::{Error, OptionalExtension, params};
+
+use super::db::Db;
+use super::lanes::LaneRow;
+use super::sql;
+use super::values::{count_at, int, json, json_at, maybe_time_at, nanos, source_at, time_at};
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::LeadId;
+use crate::store::gate::{LINES, Line};
+use crate::store::lane::VERIFY_AFTER;
+use crate::store::{Chore, DayNote, DayState, Incident, Verification, Verified, receipt};
+
+/// Creates put off in one claim at most.
+const PUT_OFF: u32 = 200;
+
+impl Db {
+    /// Puts off the creates that the day has no room for. Gives how many lanes are ready in each line, without those
+    /// that are left to be put off.
+    pub(super) fn put_off(&mut self, now: Timestamp) -> Result<[u64; LINES], Error> {
+        let mut hidden = None;
+        if self.gate.days.may_hold() {
+            for line in [Line::New, Line::Bulk] {
+                let mut left = PUT_OFF;
+                while let Some((mut row, until)) = self.held_first(line, now)? {
+                    if left == 0 {
+                        hidden = Some(line);
+                        break;
+                    }
+                    left -= 1;
+                    row.lane.park(until, now);
+                    self.save_lane(&mut row, now)?;
+                }
+            }
+        }
+        let mut ready = self.counts.ready;
+        if let Some(line) = hidden {
+            ready[line as usize] = 0;
+        }
+        Ok(ready)
+    }
+
+    /// The first lane of a line, if it has to wait for tomorrow, and until when.
+    fn held_first(&mut self, line: Line, now: Timestamp) -> Result<Option<(LaneRow, Timestamp)>, Error> {
+        let first = self.cached(sql::FIRST_IN_LINE)?.query_row([line as i64], LaneRow::read).optional()?;
+        let Some(row) = first.filter(|row| row.lane.lead_id.is_none()) else { return Ok(None) };
+        let source = self.cached(sql::SOURCE_OF_LANE)?.query_row([int(row.id)], |row| source_at(row, 0))?;
+        let until = self.gate.days.holds(&source, line == Line::Bulk, now);
+        Ok(until.map(|until| (row, until)))
+    }
+
+    /// The chore that is due.
+    pub(super) fn chore(&self, now: Timestamp) -> Result<Option<Chore>, Error> {
+        if self.counts.to_verify > 0 {
+            let due = self.cached(sql::VERIFY_DUE)?.query_row([nanos(now)], |row| {
+                let external_ref = ExternalRef::from_stored(row.get(0)?);
+                Ok(Chore::Verify(Verification { external_ref, lead_id: LeadId(row.get(1)?) }))
+            });
+            if let Some(chore) = due.optional()? {
+                return Ok(Some(chore));
+            }
+        }
+        Ok(self.gate.days.looks_due(now).then_some(Chore::LookAtDay))
+    }
+
+    /// Hands it out: it is due again when nothing is heard of it.
+    pub(super) fn hand_out(&mut self, chore: Chore, now: Timestamp) -> Result<Chore, Error> {
+        match &chore {
+            Chore::Verify(Verification { external_ref, .. }) => {
+                self.put_off_verification(external_ref, now + receipt::CHORE_AGAIN)?;
+            }
+            Chore::LookAtDay => {
+                self.gate.days.take_look(now);
+            }
+        }
+        Ok(chore)
+    }
+
+    /// When the next chore is due.
+    pub(super) fn next_chore(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let verify = match self.counts.to_verify {
+            0 => None,
+            _ => self.cached(sql::VERIFY_NEXT)?.query_row([nanos(now)], |row| maybe_time_at(row, 0))?,
+        };
+        let look = self.gate.days.next_look().filter(|look| *look > now);
+        Ok([verify, look].into_iter().flatten().min())
+    }
+
+    /// The lead of this lane is to be searched for once more.
+    pub(super) fn verify_later(&mut self, lane: u64, now: Timestamp) -> Result<(), Error> {
+        let added = self.cached(sql::VERIFY)?.execute([int(lane), nanos(now + VERIFY_AFTER)])?;
+        self.counts.to_verify += added as u64;
+        Ok(())
+    }
+
+    pub(super) fn verified(&mut self, chore: &Verification, verified: &Verified, now: Timestamp) -> Result<(), Error> {
+        let now = self.tick(now)?;
+        match verified {
+            Verified::Later(at) => self.put_off_verification(&chore.external_ref, *at),
+            Verified::Seen(doubles) => {
+                let over = self.cached(sql::VERIFY_OVER)?.execute([chore.external_ref.as_str()])?;
+                self.counts.to_verify -= over as u64;
+                self.report(&chore.external_ref, &chore.lead_id, doubles, now)
+            }
+        }
+    }
+
+    fn put_off_verification(&self, external_ref: &ExternalRef, at: Timestamp) -> Result<(), Error> {
+        self.cached(sql::VERIFY_LATER)?.execute(params![external_ref.as_str(), nanos(at)]).map(drop)
+    }
+
+    /// Keeps that a lead is there more than once.
+    pub(super) fn report(
+        &self,
+        external_ref: &ExternalRef,
+        lead_id: &LeadId,
+        doubles: &[LeadId],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if doubles.is_empty() {
+            return Ok(());
+        }
+        let values = params![external_ref.as_str(), lead_id.0, json(doubles), nanos(now)];
+        self.cached(sql::REPORT)?.execute(values).map(drop)
+    }
+
+    pub(super) fn incidents(&self, max: usize) -> Result<Vec<Incident>, Error> {
+        let mut incidents = self.cached(sql::INCIDENTS)?;
+        let rows = incidents.query_map([int(receipt::page(max) as u64)], |row| {
+            Ok(Incident {
+                external_ref: ExternalRef::from_stored(row.get(0)?),
+                lead_id: LeadId(row.get(1)?),
+                doubles: json_at(row, 2)?,
+                seen: time_at(row, 3)?,
+            })
+        })?;
+        rows.collect()
+    }
+
+    pub(super) fn count_incidents(&self) -> Result<u64, Error> {
+        self.cached(sql::COUNT_INCIDENTS)?.query_row([], |row| count_at(row, 0))
+    }
+
+    pub(super) fn dismiss(&self, which: Option<&ExternalRef>) -> Result<usize, Error> {
+        self.cached(sql::DISMISS)?.execute([which.map(ExternalRef::as_str)])
+    }
+
+    pub(super) fn note_day(&mut self, note: DayNote, now: Timestamp) -> Result<DayState, Error> {
+        let now = self.tick(now)?;
+        self.gate_moved = true;
+        if self.gate.days.note(note, now) && self.counts.parked > 0 {
+            self.let_go()?;
+        }
+        Ok(self.gate.days.state(now))
+    }
+
+    /// Everything that waits for tomorrow is ready now; what still has to wait is put off again when its turn comes.
+    fn let_go(&mut self) -> Result<(), Error> {
+        let lines = self.cached(sql::LET_GO)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<u8>, Error>>()?;
+        for line in lines.into_iter().map(usize::from) {
+            self.counts.waiting[line] -= 1;
+            self.counts.ready[line] += 1;
+            self.counts.parked -= 1;
+        }
+        Ok(())
+    }
+}

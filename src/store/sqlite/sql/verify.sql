@@ -1,0 +1,1 @@
+INSERT INTO verify (lane, due) VALUES (?1, ?2) ON CONFLICT (lane) DO NOTHING

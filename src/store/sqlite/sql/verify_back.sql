@@ -1,0 +1,1 @@
+UPDATE verify SET due = due - ?1

@@ -1,0 +1,1 @@
+DELETE FROM verify WHERE lane = (SELECT id FROM lane WHERE ref = ?1)

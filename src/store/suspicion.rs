@@ -1,0 +1,138 @@
+//! When the store itself may have forgotten something: leads are searched for before they are created.
+//!
+//! A power loss with a disk that lies, a backup put back, a replica that was behind: what the store said it had kept may
+//! be gone, and with it the intent of a POST, or a whole lead (`queue.md` §2.6, R2 and R3). Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// How long events are suspect after a loss of the last writes: what can be lost is a matter of seconds, and a sender
+/// that heard nothing sends again within minutes.
+pub(super) const AFTER_A_LOSS: Duration = Duration::from_mins(10);
+/// How long after an older state was put back: the longest that a sender is known to send the same again is seven days
+/// (Meta).
+pub(super) const AFTER_A_RESTORE: Duration = Duration::from_hours(7 * 24);
+
+/// The store may have forgotten what it knew before `from`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Suspicion {
+    /// When it was noticed. What came in before may have been sent: without an intent that is remembered.
+    from: Timestamp,
+    /// How long what comes in after may belong to a lead that was forgotten.
+    lasts: Duration,
+    /// When that is over; counted from the first claim, for a bridge that stands still takes nothing in.
+    until: Option<Timestamp>,
+}
+
+impl Suspicion {
+    /// Noticed `now`.
+    pub(super) const fn new(now: Timestamp, lasts: Duration) -> Self {
+        Self { from: now, lasts, until: None }
+    }
+
+    /// Together with what was suspected `before`.
+    pub(super) fn and(self, before: Option<Self>) -> Self {
+        let left = before.map_or(Duration::ZERO, |before| match before.until {
+            None => before.lasts,
+            Some(until) => Duration::try_from(until.duration_since(self.from)).unwrap_or_default(),
+        });
+        Self { lasts: self.lasts.max(left), ..self }
+    }
+
+    /// Lanes are claimed from `now` on.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.until.get_or_insert(now + self.lasts);
+    }
+
+    /// The clock was set back.
+    pub(super) fn set_back(&mut self, by: Duration) {
+        self.from -= by;
+        self.until = self.until.map(|until| until - by);
+    }
+
+    /// Until when new leads are searched for first, if they still are.
+    pub(super) fn open_until(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(self.until.unwrap_or(now + self.lasts)).filter(|until| now < *until)
+    }
+
+    /// The least fence of a claim from now on. A fence that was given and forgotten must not be given again; each grew by
+    /// one from a number like this one, so the time in milliseconds is ahead of all of them.
+    pub(super) fn fence(&self) -> u64 {
+        u64::try_from(self.from.as_millisecond()).unwrap_or(0)
+    }
+}
+
+/// What a lane has to search for before it may create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Doubt {
+    /// A POST may have been forgotten.
+    pub(super) forgotten: Option<Forgotten>,
+    /// Any lead may have been forgotten; one look is enough.
+    pub(super) look: bool,
+}
+
+/// A POST that may be under way, or done, without our knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Forgotten {
+    /// It was begun before this time.
+    pub(super) before: Timestamp,
+    /// What came in before this time may be of its lead. Later than `before`: its own event may be forgotten with it, and
+    /// another one of the same lead come in while it is still under way.
+    pub(super) concerns: Timestamp,
+}
+
+impl Doubt {
+    /// As it stands `now`. A POST comes to light within `quiet`. `always` is the operator's wish to search before each
+    /// create.
+    pub(super) fn of(suspicion: Option<&Suspicion>, quiet: Duration, always: bool, now: Timestamp) -> Self {
+        let forgotten = |suspicion: &Suspicion| Forgotten { before: suspicion.from, concerns: suspicion.from + quiet };
+        Self {
+            forgotten: suspicion.map(forgotten),
+            look: always || suspicion.is_some_and(|suspicion| suspicion.open_until(now).is_some()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn the_window_is_counted_from_the_first_claim() {
+        let mut suspicion = Suspicion::new(at(0), Duration::from_secs(600));
+        assert_eq!(suspicion.open_until(at(5000)), Some(at(5600)), "the bridge was not running yet");
+        suspicion.begin(at(5000));
+        suspicion.begin(at(5500));
+        assert_eq!(suspicion.open_until(at(5599)), Some(at(5600)));
+        assert_eq!(suspicion.open_until(at(5600)), None);
+    }
+
+    #[test]
+    fn a_second_loss_does_not_shorten_what_is_left_of_the_first() {
+        let restored = Suspicion { until: Some(at(900)), ..Suspicion::new(at(0), AFTER_A_RESTORE) };
+        let both = Suspicion::new(at(100), Duration::from_secs(600)).and(Some(restored));
+        assert_eq!((both.from, both.lasts), (at(100), Duration::from_secs(800)));
+        let waiting =
+            Suspicion::new(at(100), Duration::from_secs(600)).and(Some(Suspicion::new(at(0), AFTER_A_RESTORE)));
+        assert_eq!(waiting.lasts, AFTER_A_RESTORE);
+        assert_eq!(Suspicion::new(at(0), AFTER_A_LOSS).and(None).lasts, AFTER_A_LOSS);
+    }
+
+    #[test]
+    fn what_came_before_stays_in_doubt_after_the_window() {
+        let mut suspicion = Suspicion::new(at(0), Duration::from_secs(600));
+        suspicion.begin(at(0));
+        let quiet = Duration::from_secs(50);
+        let doubt = |now| Doubt::of(Some(&suspicion), quiet, false, at(now));
+        let forgotten = Some(Forgotten { before: at(0), concerns: at(50) });
+        assert_eq!(doubt(599), Doubt { forgotten, look: true });
+        assert_eq!(doubt(600), Doubt { forgotten, look: false });
+        assert_eq!(Doubt::of(None, quiet, true, at(0)), Doubt { forgotten: None, look: true });
+    }
+}
