@@ -77,7 +77,8 @@ pub(super) fn backoff(failures: u32, die: Die) -> Duration {
 }
 
 /// When to search next for a create whose end is not known: soon twice (finding it is conclusive at any time, and
-/// keeps the lead fast), then when a negative begins to count, then at growing distances.
+/// keeps the lead fast), then when a negative begins to count, then at distances that grow with how long it has been
+/// looked for: a search that failed by chance costs a lead seconds, an outage of Konektor few searches.
 #[must_use]
 pub(super) fn next_search(sent: Timestamp, waits: Waits, now: Timestamp, die: Die) -> Timestamp {
     let quiet = waits.quiet();
@@ -86,7 +87,11 @@ pub(super) fn next_search(sent: Timestamp, waits: Waits, now: Timestamp, die: Di
         .into_iter()
         .map(|after| sent + after)
         .find(|due| *due > now)
-        .unwrap_or_else(|| now + BETWEEN_SEARCHES + die.share_of(CAP - BETWEEN_SEARCHES))
+        .unwrap_or_else(|| {
+            let looked: Duration = now.duration_since(sent).try_into().unwrap_or_default();
+            let pause = looked / 4 + die.share_of(looked / 4);
+            now + pause.clamp(BETWEEN_SEARCHES, CAP)
+        })
 }
 
 #[cfg(test)]
@@ -103,9 +108,18 @@ mod tests {
             next.duration_since(sent).as_secs()
         };
         let usual = [0, 2, 5, 50, 60, 105].map(|seconds| searched(Waits::default(), seconds));
-        assert_eq!(usual, [2, 5, 50, 60, 70, 115]);
+        assert_eq!(usual, [2, 5, 50, 60, 75, 131]);
         let slow = Waits { search: Duration::from_secs(900), ..Waits::default() };
-        assert_eq!([5, 935, 945].map(|seconds| searched(slow, seconds)), [935, 945, 955]);
+        assert_eq!([5, 935, 945].map(|seconds| searched(slow, seconds)), [935, 945, 1181]);
+    }
+
+    #[test]
+    fn a_search_that_failed_is_made_again_within_seconds_and_in_an_outage_every_five_minutes() {
+        let pause = |looked| {
+            let (sent, now) = (Timestamp::from_second(0).unwrap(), Timestamp::from_second(looked).unwrap());
+            [0.0, 1.0].map(|die| next_search(sent, Waits::default(), now, Die(die)).duration_since(now).as_secs())
+        };
+        assert_eq!([pause(60), pause(600), pause(36_000)], [[15, 30], [150, 300], [300, 300]]);
     }
 
     #[test]
