@@ -11,8 +11,9 @@ use konektor_bridge::domain::event::{Hold, Item};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::store::{
-    Claim, EventFilter, EventQuery, EventState, Fenced, Lease, MemoryStore, Observation, Options, Outcome, PauseReason,
-    PermitGrant, PermitId, RateHeaders, Selector, Settlement, Sorted, Store, WorkerId,
+    Chore, Claim, Day, DayNote, EventFilter, EventQuery, EventState, Fenced, Learned, Lease, MemoryStore, Observation,
+    Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders, Selector, Settlement, Sorted, Store,
+    Verification, Verified, WorkerId,
 };
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
@@ -48,6 +49,9 @@ enum Act {
     Release { event: u8, max: usize },
     Discard { event: u8, withheld: bool },
     Expire,
+    Verified { seen: u8 },
+    Day(u8),
+    Dismiss(bool),
 }
 
 /// The same with all that it is about: what a store is asked.
@@ -69,6 +73,9 @@ enum Ask {
     Release(Selector, usize),
     Discard(EventState, Selector),
     Expire,
+    Verified(Verification, Verified),
+    Day(DayNote),
+    Dismiss(Option<ExternalRef>),
 }
 
 /// What a store answered, as far as the world goes by it, and all of it in words.
@@ -97,6 +104,8 @@ struct World {
     workers: [Worker; 3],
     /// Leases that were given out, whether heard of or not.
     leases: Vec<Lease>,
+    /// The last chore that was handed out.
+    chore: Option<Verification>,
     ask: Ask,
     answer: Answer,
     history: History,
@@ -143,6 +152,9 @@ fn acts() -> BoxedStrategy<Act> {
         2 => (0..16u8, 0..4usize).prop_map(|(event, max)| Act::Release { event, max }),
         1 => (0..16u8, any::<bool>()).prop_map(|(event, withheld)| Act::Discard { event, withheld }),
         1 => Just(Act::Expire),
+        1 => (0..3u8).prop_map(|seen| Act::Verified { seen }),
+        1 => (0..6u8).prop_map(Act::Day),
+        1 => any::<bool>().prop_map(Act::Dismiss),
     ]
     .boxed()
 }
@@ -171,11 +183,39 @@ fn some_outcome(kind: u8, at: Timestamp, upto: u64) -> Outcome {
     }
 }
 
+/// Now and then a double, and a sender's own time.
+fn some_learned(number: u64) -> Learned {
+    let doubles = if number.is_multiple_of(7) { vec![LeadId("double".into())] } else { Vec::new() };
+    Learned { doubles, told: number.is_multiple_of(5).then(|| start() + Duration::from_secs(number)) }
+}
+
 fn some_selector(event: u8) -> Selector {
     match event {
         14 => Selector::Matching(EventFilter::default()),
         15 => Selector::Matching(EventFilter { lead: Some(lead("lead1")), ..EventFilter::default() }),
         name => Selector::Ids(vec![event_id(&format!("event {name}")), event_id("event 0")]),
+    }
+}
+
+fn some_verdict(kind: u8, now: Timestamp) -> Verified {
+    match kind {
+        0 => Verified::Seen(Vec::new()),
+        1 => Verified::Seen(vec![LeadId("twin".into())]),
+        _ => Verified::Later(now + Duration::from_secs(7)),
+    }
+}
+
+fn some_note(kind: u8, now: Timestamp) -> DayNote {
+    let look = now + Duration::from_secs(60);
+    let waits_from = BTreeMap::from([(source(), 8)]);
+    let day = |used| Day { limit: 10, used, ends: now + Duration::from_hours(2), waits_from };
+    match kind {
+        0 => DayNote::Watch,
+        1 => DayNote::Told { day: day(3), look },
+        2 => DayNote::Told { day: day(9), look },
+        3 => DayNote::Told { day: day(10), look },
+        4 => DayNote::Untold { look },
+        _ => DayNote::Refused,
     }
 }
 
@@ -248,6 +288,9 @@ async fn perform(store: &dyn Store, ask: &Ask, now: Timestamp) -> Answer {
         Ask::Replay(which, max) => format!("{:?}", store.replay(&which, max, now).await),
         Ask::Release(which, max) => format!("{:?}", store.release(&which, max, now).await),
         Ask::Discard(state, which) => format!("{:?}", store.discard(state, &which, 3, now).await),
+        Ask::Verified(chore, verified) => format!("{:?}", store.verified(&chore, verified, now).await),
+        Ask::Day(note) => format!("{:?}", store.note_day(note, now).await),
+        Ask::Dismiss(which) => format!("{:?}", store.dismiss(which.as_ref()).await),
         Ask::Expire => format!("{:?}", store.expire(3, now).await),
     };
     answer
@@ -263,7 +306,8 @@ async fn look(store: &dyn Store, now: Timestamp) -> String {
         lanes.push(store.lane(&lead(&format!("lead{number}"))).await.unwrap());
     }
     let event = store.event(&event_id("event 1")).await.unwrap();
-    format!("{stats:#?}\n{page:#?}\n{inbox:#?}\n{lanes:#?}\n{event:#?}")
+    let incidents = store.incidents(9).await.unwrap();
+    format!("{stats:#?}\n{page:#?}\n{inbox:#?}\n{lanes:#?}\n{event:#?}\n{incidents:#?}")
 }
 
 /// Everything that an audit finds, and how much it looked at.
@@ -312,7 +356,11 @@ impl World {
                 let outcome = some_outcome(outcome, self.now + Duration::from_secs(wait), upto);
                 Ask::Settle(
                     lease,
-                    Settlement { attempts: vec![attempt("tried"); (upto % 3) as usize], ..outcome.into() },
+                    Settlement {
+                        outcome,
+                        attempts: vec![attempt("tried"); (upto % 3) as usize],
+                        learned: some_learned(upto),
+                    },
                 )
             }),
             Act::Observe { permit, seen, .. } => {
@@ -332,6 +380,11 @@ impl World {
                 Ask::Discard(if withheld { EventState::Withheld } else { EventState::Dead }, some_selector(event))
             }
             Act::Expire => Ask::Expire,
+            Act::Verified { seen } => {
+                self.chore.clone().map_or(Ask::Nothing, |chore| Ask::Verified(chore, some_verdict(seen, self.now)))
+            }
+            Act::Day(kind) => Ask::Day(some_note(kind, self.now)),
+            Act::Dismiss(all) => Ask::Dismiss((!all).then(|| lead("lead1"))),
         }
     }
 
@@ -398,13 +451,16 @@ impl World {
         let paused = at_once(self.model.stats(self.now)).unwrap().paused;
         let permit = match self.answer.claim.clone().expect("a claim was answered") {
             Claim::Nothing(_) => return,
+            Claim::Chore(permit, chore) => {
+                assert!(paused.is_none(), "I9: a chore was given out while {paused:?}");
+                if let Chore::Verify(verification) = chore {
+                    self.chore = Some(verification);
+                }
+                permit
+            }
             Claim::Probe(probe) => {
                 assert!(paused.is_some(), "a probe while nothing is paused");
                 probe.permit
-            }
-            Claim::Chore(permit, _) => {
-                assert!(paused.is_none(), "a chore while {paused:?}");
-                permit
             }
             Claim::Lane(claimed) => {
                 assert!(paused.is_none(), "I9: a lane was given out while {paused:?}");
@@ -486,6 +542,7 @@ impl ReferenceStateMachine for Model {
                 now: start(),
                 workers: Default::default(),
                 leases: Vec::new(),
+                chore: None,
                 ask: Ask::Nothing,
                 answer: answer.clone(),
                 history: History::default(),
