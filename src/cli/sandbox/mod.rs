@@ -44,6 +44,9 @@ pub(super) struct Args {
     /// Requests a minute, whatever the plan says
     #[arg(long, value_name = "REQUESTS")]
     per_minute: Option<NonZeroU32>,
+    /// Leads that it says the plan takes a day. A bridge parks new leads there; --fault daily_limit=N also refuses them
+    #[arg(long, value_name = "LEADS", default_value_t = Workspace::default().leads_per_day)]
+    leads_per_day: u32,
     /// Begin with so many made-up leads, if there are none yet
     #[arg(long)]
     leads: Option<u32>,
@@ -78,6 +81,7 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
     let workspace = Workspace {
         plan: args.plan,
         per_minute: args.per_minute,
+        leads_per_day: args.leads_per_day,
         keys: vec![Key::with_all_scopes(&args.key)],
         subscriber,
         ..Workspace::default()
