@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Hold, Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Claim, Observation, Options, Outcome, RateHeaders, Settlement, Sorted, SqliteStore, Store, WorkerId,
+    Claim, DayNote, Observation, Options, Outcome, RateHeaders, Settlement, Sorted, SqliteStore, Store, WorkerId,
 };
 
 use load::table::{Table, median};
@@ -40,10 +40,16 @@ async fn claims(directory: &Path) -> Result<f64> {
     let store = open(directory)?;
     let worker = WorkerId("load".into());
     store.resume(None, Timestamp::now()).await?;
+    // A look at the day's leads is no lane.
+    let look = Timestamp::now() + Duration::from_hours(1);
+    store.note_day(DayNote::Untold { look }, Timestamp::now()).await?;
     let mut took = Vec::new();
     for _ in 0..EACH {
         let (began, now) = (Instant::now(), Timestamp::now());
-        let Claim::Lane(claimed) = store.claim(&worker, now).await? else { bail!("there is nothing to claim") };
+        let claimed = match store.claim(&worker, now).await? {
+            Claim::Lane(claimed) => claimed,
+            other => bail!("a lane was to be claimed, and not {other:?}"),
+        };
         // So high that the limiter never stands in the way.
         let headers = RateHeaders { limit: Some(1_000_000), remaining: Some(999_999), ..RateHeaders::default() };
         store.observe(claimed.permit, Observation::Answered(headers), now).await?;
