@@ -83,15 +83,11 @@ pub(super) fn backoff(failures: u32, die: Die) -> Duration {
 pub(super) fn next_search(sent: Timestamp, waits: Waits, now: Timestamp, die: Die) -> Timestamp {
     let quiet = waits.quiet();
     let early = [Duration::from_secs(2), Duration::from_secs(5), quiet, quiet + BETWEEN_SEARCHES];
-    early
-        .into_iter()
-        .map(|after| sent + after)
-        .find(|due| *due > now)
-        .unwrap_or_else(|| {
-            let looked: Duration = now.duration_since(sent).try_into().unwrap_or_default();
-            let pause = looked / 4 + die.share_of(looked / 4);
-            now + pause.clamp(BETWEEN_SEARCHES, CAP)
-        })
+    early.into_iter().map(|after| sent + after).find(|due| *due > now).unwrap_or_else(|| {
+        let looked: Duration = now.duration_since(sent).try_into().unwrap_or_default();
+        let pause = looked / 4 + die.share_of(looked / 4);
+        now + pause.clamp(BETWEEN_SEARCHES, CAP)
+    })
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub trait Store: Send + Sync {
     /// A crash before it returns: the sender got no 200 and sends it again. After: it is sorted at the next start.
     async fn keep(&self, webhook: Kept) -> Result<(), StoreError>;
 
-    /// The oldest unsorted records, at most `max`.
+    /// The oldest unsorted records, at most `max` and 256 KiB; if there are any, at least one.
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
 
     /// Puts the items of sorted records into their lanes, counts the known ones as duplicates, puts unreadable records

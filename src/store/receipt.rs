@@ -19,6 +19,9 @@ const LOG_LENGTH: usize = 10;
 pub(super) const CALL_EVENTS: usize = 256;
 /// Most payload bytes that one claim gives; the first event always (`queue.md` §2.11, C8).
 pub(super) const CALL_BYTES: usize = 256 << 10;
+/// Bytes of webhooks that are read together to be sorted: webhooks of thousands of leads come one by one, so that memory
+/// does not grow with them.
+const SORT_BYTES: usize = 256 << 10;
 /// A lease that its worker does not know of is a stray once it is this old: the answer to the claim is not on its way
 /// any more (`queue.md` §2.4, heartbeat).
 pub(super) const STRAY_AGE: Duration = Duration::from_secs(5);
@@ -113,4 +116,9 @@ pub(super) fn note(log: &mut Vec<Attempt>, attempts: Vec<Attempt>) {
 /// The length of a page when `asked` for.
 pub(super) fn page(asked: usize) -> usize {
     asked.clamp(1, PAGE)
+}
+
+/// Whether a webhook of `more` bytes is still read together with the `read` bytes before it; the first always is.
+pub(super) const fn is_read_along(read: usize, more: usize) -> bool {
+    read == 0 || read + more <= SORT_BYTES
 }

@@ -135,7 +135,13 @@ impl Model {
 
     pub(super) fn unsorted(&self, max: usize) -> Vec<InboxRecord> {
         let record = |(place, webhook): (&u64, &Kept)| InboxRecord { place: *place, webhook: webhook.clone() };
-        self.inbox.iter().take(max).map(record).collect()
+        let mut read = 0;
+        let along = |(_, webhook): &(&u64, &Kept)| {
+            let along = receipt::is_read_along(read, webhook.body.len());
+            read += webhook.body.len();
+            along
+        };
+        self.inbox.iter().take(max).take_while(along).map(record).collect()
     }
 
     pub(super) fn sort(&mut self, sorted: Vec<Sorted>, now: Timestamp) -> SortCount {

@@ -70,7 +70,7 @@ impl Db {
 
     pub(super) fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, Error> {
         let mut unsorted = self.cached(sql::UNSORTED)?;
-        let records = unsorted.query_map([int(max as u64)], |row| {
+        let found = unsorted.query_map([int(max as u64)], |row| {
             let webhook = Kept {
                 source: source_at(row, 1)?,
                 received: time_at(row, 2)?,
@@ -80,7 +80,17 @@ impl Db {
             };
             Ok(InboxRecord { place: count_at(row, 0)?, webhook })
         })?;
-        records.collect()
+        let (mut records, mut read) = (Vec::new(), 0);
+        for record in found {
+            let record = record?;
+            let size = record.webhook.body.len();
+            if !receipt::is_read_along(read, size) {
+                break;
+            }
+            read += size;
+            records.push(record);
+        }
+        Ok(records)
     }
 
     pub(super) fn sort(&mut self, sorted: &[Sorted], now: Timestamp) -> Result<SortCount, Error> {

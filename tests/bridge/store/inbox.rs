@@ -72,6 +72,22 @@ pub(super) fn nothing_more_than_was_asked_for_is_read() {
 }
 
 #[test]
+fn large_webhooks_are_read_one_by_one_and_small_ones_together() {
+    on_every_backend(async |bed: Bed| {
+        for size in [300 << 10, 200 << 10, 50 << 10, 10 << 10] {
+            bed.keep(&"x".repeat(size)).await;
+        }
+        let sizes = async || -> Vec<usize> {
+            let read = bed.store.unsorted(9).await.unwrap();
+            read.iter().map(|record| record.webhook.body.len() >> 10).collect()
+        };
+        assert_eq!(sizes().await, [300]);
+        bed.sort(Vec::new()).await;
+        assert_eq!(sizes().await, [200, 50]);
+    });
+}
+
+#[test]
 pub(super) fn a_batch_with_all_kinds_of_records_is_sorted_in_its_order() {
     on_every_backend(async |bed: Bed| {
         for body in ["one", "broken", "three"] {
