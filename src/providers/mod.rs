@@ -9,6 +9,7 @@ mod form;
 mod google_leads;
 mod handshake;
 mod json;
+mod konektor;
 mod mapped;
 mod meta;
 mod meta_leads;
@@ -26,7 +27,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::domain::event::{Item, Kept, SourceName};
+use crate::domain::event::{Item, Kept, Lesson, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
@@ -71,6 +72,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`Unreadable`] when the webhook has not the shape that this dialect knows; it is then kept whole.
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable>;
+
+    /// What a verified webhook says of leads beside its items: other names of a person, what Konektor has. Nothing of it
+    /// is ever forwarded.
+    fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
+        let _ = webhook;
+        Vec::new()
+    }
 
     /// What has to be fetched from the sender before [`Provider::read`]; `None` when the item says everything.
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
@@ -455,6 +463,7 @@ pub enum SettingsError {
 pub const DIALECTS: &[(&str, Build)] = &[
     ("form", form::build),
     ("google_leads", google_leads::build),
+    ("konektor", konektor::build),
     ("meta_leads", meta_leads::build),
     ("standard_webhooks", standard::build),
     ("whatsapp", whatsapp::build),

