@@ -41,6 +41,12 @@ struct Spelled {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Drifted {
+    source: Word,
+    kind: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Because {
     reason: Word,
 }
@@ -90,6 +96,7 @@ pub struct Metrics {
     withheld: Family<Because, Counter>,
     calls: Timed,
     doubled: Counter,
+    form_drift: Family<Drifted, Counter>,
     created: Histogram,
     reloads: Family<Reload, Counter>,
     store: StoreGauges,
@@ -201,6 +208,7 @@ impl Metrics {
             withheld: Family::default(),
             calls: Timed::new_with_constructor(of_calls),
             doubled: Counter::default(),
+            form_drift: Family::default(),
             // 10 ms to 22 h, by fours: an idle bridge takes milliseconds, an outage of Konektor hours.
             created: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
             reloads: Family::default(),
@@ -239,6 +247,7 @@ impl Metrics {
             calls,
         );
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
+        registry.register("form_drift", "Changes of the fields of a form", self.form_drift.clone());
         let created = self.created.clone();
         registry.register_with_unit("receive_to_created", "From a webhook to its new lead", Unit::Seconds, created);
     }
@@ -311,6 +320,12 @@ impl Metrics {
                 self.dead.get_or_create(&Because { reason: reason.into() }).inc_by(count as u64);
             }
         }
+    }
+
+    /// The fields of one of the forms of `source` have changed (`new`, `vanished`, `renamed`).
+    pub fn form_drift(&self, source: &SourceName, kind: &'static str) {
+        let drifted = Drifted { source: source.as_str().to_owned().into(), kind: kind.into() };
+        self.form_drift.get_or_create(&drifted).inc();
     }
 
     /// An event of `source` has reached Konektor; `created` is how long after its webhook, when it made a new lead.
@@ -431,6 +446,7 @@ mod tests {
         metrics.withheld("no_contact");
         metrics.upstream_call("create", "done", Duration::from_millis(7));
         metrics.doubled();
+        metrics.form_drift(&SourceName::parse("form").unwrap(), "renamed");
         metrics.reloaded("applied");
         let text = metrics.render(None);
         for line in [
@@ -450,6 +466,7 @@ mod tests {
             r#"konektor_bridge_withheld_total{reason="test_lead"} 2"#,
             r#"konektor_bridge_upstream_call_seconds_bucket{le="0.01",call="create",outcome="done"} 1"#,
             "konektor_bridge_doubled_total 1",
+            r#"konektor_bridge_form_drift_total{source="form",kind="renamed"} 1"#,
             "konektor_bridge_receive_to_created_seconds_count 1",
             r#"konektor_bridge_config_reloads_total{outcome="applied"} 1"#,
             "# EOF",

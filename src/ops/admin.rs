@@ -1,8 +1,12 @@
 //! The admin API: one function per path.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Query;
+use bytes::Bytes;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
@@ -12,9 +16,10 @@ use super::fault::Fault;
 use super::wire::{self, AuditQuery, ListQuery, PauseState, Which};
 use crate::domain::event::{DeadReason, EventId, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::form::Form;
 use crate::http;
 use crate::providers::{Configured, SourceState};
-use crate::store::{self, EventFilter, EventQuery, EventState, PauseReason, Selector};
+use crate::store::{self, EventFilter, EventQuery, EventState, PauseReason, Selector, Topic};
 
 /// The state of dead letters.
 pub(super) const DEAD: EventState = EventState::Dead;
@@ -27,6 +32,8 @@ const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1000;
 /// Events that one request moves at most, so that none holds up what is being kept.
 const MOVE_AT_ONCE: usize = 1000;
+/// How long a change of a form is shown.
+const FORMS_FOR: Duration = Duration::from_hours(30 * 24);
 /// Lanes that one request looks through.
 const AUDIT_AT_ONCE: usize = 1000;
 
@@ -34,19 +41,37 @@ pub(super) async fn stats(parts: &Parts) -> Result<HttpResponse, Fault> {
     Ok(ok(&wire::Stats::from(parts.store.stats(parts.clock.now()).await?)))
 }
 
-pub(super) fn sources(parts: &Parts) -> HttpResponse {
+pub(super) async fn sources(parts: &Parts) -> HttpResponse {
     let registry = parts.registry.borrow().clone();
-    ok(&wire::Sources { sources: registry.iter().map(|(name, configured)| source(parts, name, configured)).collect() })
+    // Which sources there are can be said without the store.
+    let memos = parts.store.memos(Topic::Form).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the store could not say which forms have changed");
+        Vec::new()
+    });
+    let since = parts.clock.now() - FORMS_FOR;
+    let shown = |(name, configured)| source(parts, name, configured, forms(name, &memos, since));
+    ok(&wire::Sources { sources: registry.iter().map(shown).collect() })
 }
 
-fn source(parts: &Parts, name: &SourceName, configured: &Configured) -> wire::Source {
+/// The forms of a source of which a change has been noticed since then.
+fn forms(source: &SourceName, memos: &[(String, Bytes)], since: Timestamp) -> Vec<wire::Form> {
+    let of_source = memos.iter().filter_map(|(key, memo)| {
+        let (_, form) = key.split_once('/').filter(|(name, _)| *name == source.as_str())?;
+        let Form { mut changes, .. } = serde_json::from_slice(memo).ok()?;
+        changes.retain(|change| change.at >= since);
+        (!changes.is_empty()).then(|| wire::Form { form: form.to_owned(), changes })
+    });
+    of_source.collect()
+}
+
+fn source(parts: &Parts, name: &SourceName, configured: &Configured, forms: Vec<wire::Form>) -> wire::Source {
     let base = parts.public_url.as_ref().map_or("", |url| url.as_str().trim_end_matches('/'));
     let (on, why, missing) = match &configured.state {
         SourceState::On(_) => (true, None, Vec::new()),
         SourceState::Off { why, missing } => (false, Some(why.clone()), missing.clone()),
     };
     let url = format!("{base}/hooks/{name}");
-    wire::Source { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing }
+    wire::Source { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing, forms }
 }
 
 /// One step of looking through the store.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::form::Change;
 use crate::domain::status::Status;
 use crate::store;
 
@@ -161,6 +162,18 @@ pub struct Source {
     /// The variables and files that would switch it on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// Its forms whose fields have changed in the last 30 days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forms: Vec<Form>,
+}
+
+/// A form whose fields have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Form {
+    /// The sender's id of it; empty where its forms have none.
+    pub form: String,
+    /// What has changed, oldest first.
+    pub changes: Vec<Change>,
 }
 
 /// Whether calls to Konektor are stopped.

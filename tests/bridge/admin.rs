@@ -7,11 +7,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::domain::form::{Change, Drift};
 use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::domain::status::Status;
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
     Attempt, Audit, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Flaw, Incident, Intent,
-    LaneDetail, LimiterStats, PauseReason, Queue, Rule, Selector, Stats,
+    LaneDetail, LimiterStats, PauseReason, Queue, Rule, Selector, Standing, Stats,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -50,9 +52,9 @@ fn dead_letter() -> EventDetail {
             external_ref,
             state: "dead",
             due: Some(at(3)),
-            aliases: Vec::new(),
+            aliases: vec![ExternalRef::new("form:", "another")],
             lead_id: Some(LeadId("lead-1".into())),
-            standing: None,
+            standing: Some(Standing { status: Status::Hot, at: at(2) }),
             intent: Some(Intent { fence: 1, at: at(1), upto: 5 }),
             pending: 1,
             attempts: 2,
@@ -172,7 +174,7 @@ async fn sources_show_their_url_and_what_is_missing() {
     let (status, body) = got(&edge, "sources").await;
     let sources: wire::Sources = serde_json::from_value(body).unwrap();
     let source = |name: &str| sources.sources.iter().find(|source| source.name == name).unwrap();
-    assert_eq!((status, sources.sources.len()), (200, 5));
+    assert_eq!((status, sources.sources.len()), (200, 6));
     assert_eq!(source("form").url, "https://leads.example.com/hooks/form");
     assert!(source("form").on && source("form").why.is_none());
     let google = source("google");
@@ -369,6 +371,8 @@ async fn the_description_knows_every_field() {
     let stats = wire::Stats::from(Stats { paused: Some((PauseReason::Operator, at(0))), ..stats() });
     let detail = wire::EventDetail::from(dead_letter());
     let page = wire::EventPage { events: vec![detail.event.clone()], next: Some("1".into()) };
+    let change = Change { kind: Drift::Renamed, field: "telepon".into(), was: Some("hp".into()), at: at(0) };
+    let form = wire::Form { form: "kontak".into(), changes: vec![change.clone()] };
     let source = wire::Source {
         name: "form".into(),
         provider: "form".into(),
@@ -376,6 +380,7 @@ async fn the_description_knows_every_field() {
         on: false,
         why: Some("off".into()),
         missing: vec!["FORM_SECRET".into()],
+        forms: vec![form.clone()],
     };
     let which: wire::Which = serde_json::from_value(json!({ "ids": [ID], "source": "form", "reason": "spam",
         "since": at(0), "until": at(1), "lead": "x", "all": true }))
@@ -389,6 +394,14 @@ async fn the_description_knows_every_field() {
     check(schemas, "Stats", &stats);
     check(schemas, "Paused", &paused);
     check(schemas, "PauseState", &wire::PauseState { paused: Some(paused) });
+    let incident = Incident {
+        external_ref: ExternalRef::new("form:", "1"),
+        lead_id: Some(LeadId("lead_1".into())),
+        doubles: vec![LeadId("lead_2".into())],
+        twins: vec![ExternalRef::new("form:", "2")],
+        seen: at(1),
+    };
+    check(schemas, "Incident", &wire::Incident::from(incident));
     check(schemas, "Lane", detail.lane.as_ref().unwrap());
     check(schemas, "Attempt", &detail.lane.as_ref().unwrap().log[0]);
     check(schemas, "Event", &detail.event);
@@ -396,6 +409,8 @@ async fn the_description_knows_every_field() {
     check(schemas, "EventPage", &page);
     check(schemas, "Sources", &wire::Sources { sources: vec![source.clone()] });
     check(schemas, "Source", &source);
+    check(schemas, "Form", &form);
+    check(schemas, "FormChange", &change);
     check(schemas, "Which", &which);
     check(schemas, "Moved", &wire::Moved { count: 1, more: true });
     check(schemas, "Failure", &wire::Failure { error: "a".into(), message: "b".into() });
@@ -417,6 +432,7 @@ async fn the_description_knows_every_word() {
     assert_eq!(words("Event", "reason"), dead.chain(held).collect());
     assert_eq!(words("Event", "state"), EventState::VARIANTS.iter().map(ToString::to_string).collect());
     assert_eq!(words("Flaw", "rule"), Rule::VARIANTS.iter().map(ToString::to_string).collect());
+    assert_eq!(words("FormChange", "kind"), Drift::VARIANTS.iter().map(ToString::to_string).collect());
     assert_eq!(words("Queue", "class"), Class::VARIANTS.iter().map(ToString::to_string).collect());
 }
 
