@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::config::{Finding, SourceConfig, with_suggestion};
+use crate::config::{self, Finding, SourceConfig, with_suggestion};
 use crate::domain::event::SourceName;
 use crate::domain::rules::Rules;
 use crate::providers::{self, Configured, SettingsError, Source, SourceState};
@@ -34,7 +34,7 @@ fn build_source(config: &SourceConfig) -> Result<(SourceName, Configured), Strin
     }
     let rules = rules(config)?;
     // A provider that does not exist is wrong even before its secrets are there.
-    let build = providers::dialect(&config.provider).map_err(|error| error.to_string())?;
+    let build = providers::dialect(&config.dialect).map_err(|_| no_such_provider(&config.provider))?;
     if !config.missing.is_empty() {
         return Ok((name, off(not_set(&config.missing), &config.missing)));
     }
@@ -43,6 +43,16 @@ fn build_source(config: &SourceConfig) -> Result<(SourceName, Configured), Strin
         Err(SettingsError::Incomplete(why)) => Ok((name, off(why, &config.unset))),
         Err(SettingsError::Invalid(problem)) => Err(with_suggestion(&problem)),
     }
+}
+
+/// Names every provider that there is: dialects and presets.
+fn no_such_provider(provider: &str) -> String {
+    let dialects = providers::DIALECTS.iter().map(|(name, _)| *name);
+    let mut known: Vec<_> = dialects.chain(config::PRESETS.iter().map(|(name, _)| *name)).collect();
+    known.sort_unstable();
+    let meant = config::nearest(provider, known.iter().copied());
+    let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+    format!("there is no provider `{provider}`{meant}; known are: {}", known.join(", "))
 }
 
 fn not_set(missing: &[String]) -> String {

@@ -12,12 +12,14 @@ mod json;
 mod mapped;
 mod meta;
 mod meta_leads;
+mod person;
 mod registry;
 mod secret;
 mod settings;
 mod signature;
 mod standard;
 mod timed;
+mod unnamed;
 mod whatsapp;
 
 use std::sync::Arc;
@@ -455,6 +457,7 @@ pub enum SettingsError {
 pub const DIALECTS: &[(&str, Build)] = &[
     ("form", form::build),
     ("google_leads", google_leads::build),
+    ("mapped", mapped::build),
     ("meta_leads", meta_leads::build),
     ("standard_webhooks", standard::build),
     ("whatsapp", whatsapp::build),
