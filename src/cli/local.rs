@@ -33,7 +33,7 @@ impl Context {
 pub(super) fn configured(environment: &Environment) -> Result<(Config, Registry), ConfigError> {
     let config = config::load(environment)?;
     let sources =
-        build_sources(&config.sources).map_err(|findings| ConfigError { findings, files: config.files.clone() })?;
+        build_sources(&config.sources, config.settings.public_url.as_ref()).map_err(|findings| ConfigError { findings, files: config.files.clone() })?;
     Ok((config, Registry::new(sources, [])))
 }
 

@@ -16,7 +16,7 @@ use konektor_bridge::domain::event::{EventId, Hold, Item, SourceName};
 use konektor_bridge::domain::rules::Rules;
 use konektor_bridge::domain::submission::{Answer, Fact, Profile, Submission};
 use konektor_bridge::providers::{
-    self, DIALECTS, ItemBody, Method, Provider, Reading, Reply, SettingsError, Verified, Webhook,
+    self, DIALECTS, ItemBody, Method, Place, Provider, Reading, Reply, SettingsError, Verified, Webhook,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -54,6 +54,7 @@ pub(crate) struct Row {
     method: Verb,
     #[serde(default)]
     query: String,
+    path_token: Option<String>,
     /// The receiver's clock.
     #[serde(default = "some_time")]
     now: Timestamp,
@@ -190,7 +191,7 @@ impl Folder {
                 value => drop(settings.insert(name.clone(), toml::Value::try_from(value).unwrap())),
             }
         }
-        providers::build(&self.dialect, settings)
+        providers::build(&self.dialect, settings, &Place::new(self.name.clone(), Some(PUBLIC_URL)))
     }
 
     /// Panics when something that must not be kept stands in `bytes`.
@@ -237,6 +238,8 @@ impl Row {
                 Verb::Get => Method::Get,
                 Verb::Options => Method::Options,
             },
+            path: String::new(),
+            path_token: self.path_token.clone(),
             query: self.query.clone(),
             headers: headers.collect(),
             body: self.raw_body().into(),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{Hold, Item, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
-use konektor_bridge::providers::{self, DIALECTS, ItemBody, Method, Provider, SettingsError, Webhook};
+use konektor_bridge::providers::{self, DIALECTS, ItemBody, Method, Place, Provider, SettingsError, Webhook};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -35,6 +35,10 @@ struct Row {
     dialect: &'static str,
     /// The row as it is written, for what it expects.
     raw: Value,
+}
+
+fn source() -> SourceName {
+    SourceName::parse("vectors").unwrap()
 }
 
 fn folder() -> Option<PathBuf> {
@@ -102,10 +106,12 @@ fn row(raw: &Value) -> Option<Row> {
 impl Row {
     fn webhook(&self) -> Webhook {
         Webhook {
-            source: SourceName::parse("vectors").unwrap(),
+            source: source(),
             received: self.now,
             request_id: "req-vector".into(),
             method: self.method,
+            path: String::new(),
+            path_token: None,
             query: self.query.clone(),
             headers: self.headers.clone(),
             body: Bytes::from(self.body.clone()),
@@ -116,7 +122,7 @@ impl Row {
         if let Some(sum) = self.raw["body_sha256"].as_str() {
             assert_eq!(hex::encode(Sha256::digest(&self.body)), sum, "somebody edited the body");
         }
-        let provider = match providers::build(self.dialect, self.settings.clone()) {
+        let provider = match providers::build(self.dialect, self.settings.clone(), &Place::new(source(), None)) {
             Ok(provider) => provider,
             Err(SettingsError::Invalid(_) | SettingsError::Incomplete(_)) => {
                 return assert!(!self.valid, "its settings make no source");
@@ -168,7 +174,7 @@ impl Row {
 
     /// A row about what we ask: the proof that goes with the token.
     fn check_question(&self, provider: &dyn Provider) {
-        let source = SourceName::parse("vectors").unwrap();
+        let source = source();
         let lookup = provider.lookup(&ItemBody {
             source: &source,
             external_ref: &ExternalRef::new("meta:leadgen:", "1"),

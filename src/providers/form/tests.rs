@@ -27,6 +27,8 @@ fn post(headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> Webhook {
         received: now(),
         request_id: "req-1".into(),
         method: Method::Post,
+        path: String::new(),
+        path_token: None,
         query: String::new(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: body.into(),

@@ -118,6 +118,8 @@ mod tests {
             received: Timestamp::UNIX_EPOCH,
             request_id: String::new(),
             method,
+            path: String::new(),
+            path_token: None,
             query: String::new(),
             headers: Vec::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),
