@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn the_owner_s_presets_lie_over_the_built_in_ones_and_beside_them() {
         let mut presets = Presets::default();
-        presets.add(BTreeMap::from([("mine".to_owned(), table("a = 1")), ("tally".to_owned(), table("source = 'event'"))]));
+        presets.add(BTreeMap::from([
+            ("mine".to_owned(), table("a = 1")),
+            ("tally".to_owned(), table("source = 'event'")),
+        ]));
         assert_eq!(presets.find("mine").unwrap().laid_under(table("b = 2")), table("a = 1\nb = 2"));
         let tally = presets.find("tally").unwrap().laid_under(Table::new());
         assert_eq!(tally["source"].as_str(), Some("event"));

@@ -154,9 +154,18 @@ mod tests {
         let hook = |name, token| Route::Hook { name, token };
         assert_eq!((Route::of("/hooks/form"), Route::of("/hooks/form/")), (hook("form", None), hook("form", None)));
         assert_eq!((Route::of("/hooks/a/b"), Route::of("/hooks/a/b/")), (hook("a", Some("b")), hook("a", Some("b"))));
-        for nothing in
-            ["", "/", "/hooks", "/hooks/", "/hooks//", "/hooks/a//", "/hooks//b", "/hooks/a/b/c", "/hooksx/a", "/healthz/"]
-        {
+        for nothing in [
+            "",
+            "/",
+            "/hooks",
+            "/hooks/",
+            "/hooks//",
+            "/hooks/a//",
+            "/hooks//b",
+            "/hooks/a/b/c",
+            "/hooksx/a",
+            "/healthz/",
+        ] {
             assert_eq!(Route::of(nothing), Route::Nothing, "{nothing}");
         }
     }

@@ -79,7 +79,11 @@ impl Field {
 ///
 /// # Errors
 /// [`Unreadable`] when the body is not of its type, or has more than 1000 fields (or far too many values in JSON).
-pub(in crate::providers) fn fields(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<Vec<Field>, Unreadable> {
+pub(in crate::providers) fn fields(
+    encoding: Encoding,
+    content_type: &str,
+    body: &Bytes,
+) -> Result<Vec<Field>, Unreadable> {
     match encoding {
         Encoding::Urlencoded => urlencoded(body),
         Encoding::Multipart => multipart(content_type, body.clone()),

@@ -139,10 +139,10 @@ mod tests {
             r#"{"entry":[{"id":2,"changes":[{"v":3}]}]}"#,
         ];
         assert_eq!(cut("entry[*].changes[*]", text).unwrap(), expected);
-        assert_eq!(cut("m.*.x", r#"{"m":{"a\"":{"x":1},"b":{"x":2}}}"#).unwrap(), [
-            r#"{"m":{"a\"":{"x":1}}}"#,
-            r#"{"m":{"b":{"x":2}}}"#,
-        ]);
+        assert_eq!(
+            cut("m.*.x", r#"{"m":{"a\"":{"x":1},"b":{"x":2}}}"#).unwrap(),
+            [r#"{"m":{"a\"":{"x":1}}}"#, r#"{"m":{"b":{"x":2}}}"#,]
+        );
     }
 
     #[test]
@@ -157,7 +157,10 @@ mod tests {
     fn secrets_are_taken_out_and_no_other_byte_changes() {
         let redact = |path: &str, text: &str| redacted(&path.parse().unwrap(), text.to_owned());
         assert_eq!(redact("apikey", r#"{ "apikey" : "abc", "b":1}"#), r#"{ "apikey" : "[redacted]", "b":1}"#);
-        assert_eq!(redact("a[*].t", r#"{"a":[{"t":1},{"t":{"x":2}}]}"#), r#"{"a":[{"t":"[redacted]"},{"t":"[redacted]"}]}"#);
+        assert_eq!(
+            redact("a[*].t", r#"{"a":[{"t":1},{"t":{"x":2}}]}"#),
+            r#"{"a":[{"t":"[redacted]"},{"t":"[redacted]"}]}"#
+        );
         assert_eq!(redact("k", r#"{"k":1,"k":2}"#), r#"{"k":"[redacted]","k":"[redacted]"}"#);
         assert_eq!(redact("k", "no json k"), "no json k");
     }

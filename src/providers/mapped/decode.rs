@@ -180,7 +180,8 @@ mod tests {
     use super::*;
 
     fn form_of(body: &'static str) -> Value {
-        let text = text(Decode::Auto, "application/x-www-form-urlencoded", &Bytes::from_static(body.as_bytes())).unwrap();
+        let text =
+            text(Decode::Auto, "application/x-www-form-urlencoded", &Bytes::from_static(body.as_bytes())).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
@@ -193,7 +194,10 @@ mod tests {
                 "minat": ["a", "b"], "x": ["1", "2"], "f": "z",
             })
         );
-        assert_eq!(form_of("anak[0][nama]=A&anak[1][nama]=B"), json!({"anak": {"0": {"nama": "A"}, "1": {"nama": "B"}}}));
+        assert_eq!(
+            form_of("anak[0][nama]=A&anak[1][nama]=B"),
+            json!({"anak": {"0": {"nama": "A"}, "1": {"nama": "B"}}})
+        );
     }
 
     #[test]
@@ -213,7 +217,8 @@ mod tests {
 
     #[test]
     fn the_content_type_decides_and_json_is_told_by_its_beginning() {
-        let read = |content_type, body: &'static str| text(Decode::Auto, content_type, &Bytes::from_static(body.as_bytes()));
+        let read =
+            |content_type, body: &'static str| text(Decode::Auto, content_type, &Bytes::from_static(body.as_bytes()));
         assert_eq!(read("text/plain", " {\"a\":1}").unwrap(), " {\"a\":1}");
         assert_eq!(read("application/json", "[1]").unwrap(), "[1]");
         assert_eq!(read("", "a=1").unwrap(), r#"{"a":"1"}"#);

@@ -34,8 +34,15 @@ pub(super) fn item(
     };
     let event = delivery.name(&settings.event_id);
     if let (Some(external_ref), Some(event)) = (&named, &event) {
-        let id = EventId::of(webhook.source(), &[word(hold).as_bytes(), external_ref.as_str().as_bytes(), event.as_bytes()]);
-        return Ok(Some(Item { id, same_within: None, external_ref: external_ref.clone(), hold, body: body.into_bytes() }));
+        let id =
+            EventId::of(webhook.source(), &[word(hold).as_bytes(), external_ref.as_str().as_bytes(), event.as_bytes()]);
+        return Ok(Some(Item {
+            id,
+            same_within: None,
+            external_ref: external_ref.clone(),
+            hold,
+            body: body.into_bytes(),
+        }));
     }
     let Some(content) = content(settings, webhook, delivery, hold, named.as_ref())? else { return Ok(None) };
     let id = event.map_or(content, |event| EventId::of(webhook.source(), &[word(hold).as_bytes(), event.as_bytes()]));

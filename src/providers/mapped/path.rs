@@ -340,7 +340,9 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_place_is_refused() {
-        for bad in ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[x]", "a[-1]", "a[0]b", "a]", "\"a", "\"\"", "\"a\"b", "a[=x]"] {
+        for bad in
+            ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[x]", "a[-1]", "a[0]b", "a]", "\"a", "\"\"", "\"a\"b", "a[=x]"]
+        {
             assert_eq!(bad.parse::<Path>(), Err(BadPath(bad.to_owned())));
         }
     }

@@ -250,7 +250,8 @@ mod tests {
     #[test]
     fn a_time_is_read_in_the_three_ways_that_senders_write_it() {
         let at: Timestamp = "2026-10-26T01:02:03Z".parse().unwrap();
-        for text in ["1792976523", "1792976523000", "1792976523.5", "2026-10-26T01:02:03Z", "2026-10-26T08:02:03+07:00"] {
+        for text in ["1792976523", "1792976523000", "1792976523.5", "2026-10-26T01:02:03Z", "2026-10-26T08:02:03+07:00"]
+        {
             assert_eq!(time(text).map(|time| time.as_second()), Some(at.as_second()), "{text}");
         }
         for text in ["", "0", "-1", "yesterday", "2026-10-26 01:02:03", "99999999999999999999"] {

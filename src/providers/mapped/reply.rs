@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::path::Path;
 use super::document;
+use super::path::Path;
 use crate::providers::{self, Method, Secrets, Webhook, handshake};
 
 /// The longest text that is given back.

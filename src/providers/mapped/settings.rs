@@ -204,7 +204,9 @@ impl<'de> Deserialize<'de> for Means {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match target(&String::deserialize(deserializer)?)? {
             Target::Answer(meaning) => Ok(Self(meaning)),
-            _ => Err(de::Error::custom("types: say what an answer means (`email`, `phone`, `message`, `note`, `drop`)")),
+            _ => {
+                Err(de::Error::custom("types: say what an answer means (`email`, `phone`, `message`, `note`, `drop`)"))
+            }
         }
     }
 }

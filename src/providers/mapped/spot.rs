@@ -158,10 +158,13 @@ impl FromStr for Spot {
             "@" => At::Item(Path::default()),
             "$" => At::Whole(Path::default()),
             _ if place.starts_with("header:") => At::Header(place["header:".len()..].to_ascii_lowercase()),
-            _ => match place.strip_prefix("$.").or_else(|| place.strip_prefix('$').filter(|rest| rest.starts_with('['))) {
-                Some(path) => At::Whole(path.parse()?),
-                None => At::Item(place.parse()?),
-            },
+            _ => {
+                match place.strip_prefix("$.").or_else(|| place.strip_prefix('$').filter(|rest| rest.starts_with('[')))
+                {
+                    Some(path) => At::Whole(path.parse()?),
+                    None => At::Item(place.parse()?),
+                }
+            }
         };
         Ok(Self { at, part })
     }

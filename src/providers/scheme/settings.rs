@@ -209,9 +209,10 @@ fn alternatives(values: Vec<Value>, place: &Place) -> Result<Kind, SettingsError
 
 fn mac(raw: RawMac, place: &Place) -> Result<Mac, SettingsError> {
     let base = template("base", &raw.base)?;
-    let equal = raw.require_equal.iter().map(|[one, other]| {
-        Ok([template("require_equal", one)?, template("require_equal", other)?])
-    });
+    let equal = raw
+        .require_equal
+        .iter()
+        .map(|[one, other]| Ok([template("require_equal", one)?, template("require_equal", other)?]));
     let equal: Vec<_> = equal.collect::<Result<_, _>>()?;
     covers_body(&base, &equal, raw.signs_only_named_fields)?;
     match (raw.keyed, base.has(&Piece::Secret)) {
@@ -227,7 +228,17 @@ fn mac(raw: RawMac, place: &Place) -> Result<Mac, SettingsError> {
     let secrets = secrets(raw.secrets, raw.min_length.unwrap_or(SHORTEST_KEY))?;
     let keys = secrets.iter().map(|secret| key(secret, &raw.key)).collect::<Result<_, _>>()?;
     let signature = signature(raw.signature)?;
-    Ok(Mac { algorithm: raw.algorithm, keyed: raw.keyed, encoding: raw.encoding, base, keys, signature, time, address, equal })
+    Ok(Mac {
+        algorithm: raw.algorithm,
+        keyed: raw.keyed,
+        encoding: raw.encoding,
+        base,
+        keys,
+        signature,
+        time,
+        address,
+        equal,
+    })
 }
 
 /// Refuses a base string that leaves the body free, unless the owner says so or something else ties it.
@@ -262,7 +273,9 @@ fn time(raw: Option<RawTime>, base: &Template, has_field: bool) -> Result<Option
     match (header, raw.sig_field) {
         (Some(header), None) => Ok(Some(Time { header: Some(header), field: None, unit, tolerance_s })),
         (None, Some(field)) if has_field => Ok(Some(Time { header: None, field: Some(field), unit, tolerance_s })),
-        (None, Some(_)) => Err(wrong(".timestamp.sig_field", "then `signature.field` has to name the signature's own field")),
+        (None, Some(_)) => {
+            Err(wrong(".timestamp.sig_field", "then `signature.field` has to name the signature's own field"))
+        }
         (Some(_), Some(_)) | (None, None) => Err(wrong(".timestamp", "write either `header` or `sig_field`")),
     }
 }
@@ -315,7 +328,8 @@ fn jwt(raw: RawJwt, place: &Place) -> Result<Jwt, SettingsError> {
         header,
         bearer: raw.bearer,
         algs: raw.algs,
-        keys: keys.ok_or_else(|| wrong(".secrets", "RS256 needs the sender's public key, from -----BEGIN PUBLIC KEY-----"))?,
+        keys: keys
+            .ok_or_else(|| wrong(".secrets", "RS256 needs the sender's public key, from -----BEGIN PUBLIC KEY-----"))?,
         iss: raw.iss,
         leeway_s: raw.leeway_s,
         iat_max_age_s: raw.iat_max_age_s,
@@ -392,7 +406,9 @@ fn key(secret: &str, raw: &RawKey) -> Result<super::mac::Key, SettingsError> {
         KeyEncoding::Base64 => (settings::base64(bare), "base64"),
     };
     let bytes = bytes.filter(|bytes| !bytes.is_empty());
-    bytes.map(super::mac::Key).ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
+    bytes
+        .map(super::mac::Key)
+        .ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
 }
 
 fn template(key: &str, text: &str) -> Result<Template, SettingsError> {

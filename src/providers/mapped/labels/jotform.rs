@@ -33,7 +33,9 @@ fn answer(value: &Value) -> Option<String> {
     let has = |name: &str| value.get(name).is_some();
     match value {
         Value::Object(_) if has("full") => text(value, "full"),
-        Value::Object(_) if has("first") || has("last") => joined(&["prefix", "first", "middle", "last", "suffix"], " "),
+        Value::Object(_) if has("first") || has("last") => {
+            joined(&["prefix", "first", "middle", "last", "suffix"], " ")
+        }
         Value::Object(_) if has("phone") => joined(&["country", "area", "phone"], " "),
         Value::Object(_) if has("year") && has("month") => joined(&["year", "month", "day"], "-"),
         other => said(other),

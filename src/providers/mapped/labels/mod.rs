@@ -103,7 +103,10 @@ mod tests {
         for (value, text) in [
             (json!(["Rumah", null, "Ruko"]), Some("Rumah, Ruko")),
             (json!(true), Some("Ya")),
-            (json!({"name": "denah.pdf", "url": "https://a.example/d", "size": 3}), Some("denah.pdf (https://a.example/d)")),
+            (
+                json!({"name": "denah.pdf", "url": "https://a.example/d", "size": 3}),
+                Some("denah.pdf (https://a.example/d)"),
+            ),
             (json!([{"url": "https://a.example/d"}]), Some("https://a.example/d")),
             (json!({"city": "Bogor", "zip": 16111}), Some("Bogor, 16111")),
             (json!("a\r\nb"), Some("a\nb")),
@@ -125,16 +128,38 @@ mod tests {
 
     /// JSON with the words that the decoders look for.
     fn any_item() -> impl Strategy<Value = Value> {
-        let words = [
-            "answers", "definition", "fields", "field", "id", "title", "type", "label", "labels", "choice", "choices", "key",
-            "value", "options", "text", "other", "ref", "q3_nama", "first", "full", "area", "phone", "payment", "amount",
+        const WORDS: [&str; 24] = [
+            "answers",
+            "definition",
+            "fields",
+            "field",
+            "id",
+            "title",
+            "type",
+            "label",
+            "labels",
+            "choice",
+            "choices",
+            "key",
+            "value",
+            "options",
+            "text",
+            "other",
+            "ref",
+            "q3_nama",
+            "first",
+            "full",
+            "area",
+            "phone",
+            "payment",
+            "amount",
         ];
-        let key = proptest::sample::select(&words[..]).prop_map(str::to_owned);
+        let key = proptest::sample::select(&WORDS[..]).prop_map(str::to_owned);
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             any::<i32>().prop_map(Value::from),
-            proptest::sample::select(&words[..]).prop_map(Value::from),
+            proptest::sample::select(&WORDS[..]).prop_map(Value::from),
         ];
         leaf.prop_recursive(6, 48, 5, move |inner| {
             prop_oneof![

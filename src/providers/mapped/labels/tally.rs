@@ -13,7 +13,8 @@ use super::{Entry, list, said, text};
 /// The answers in the `fields` of a response.
 pub(super) fn entries(data: &Value, told: &mut Told) -> Vec<Entry> {
     let fields = list(data, "fields");
-    let asked: Vec<_> = fields.iter().filter(|field| !list(field, "options").is_empty()).filter_map(|f| text(f, "key")).collect();
+    let asked: Vec<_> =
+        fields.iter().filter(|field| !list(field, "options").is_empty()).filter_map(|f| text(f, "key")).collect();
     let entries = fields.iter().filter(|field| !is_option(field, &asked)).filter_map(entry).collect();
     data.get("fields").into_iter().for_each(|fields| told.add(fields));
     entries
@@ -22,7 +23,9 @@ pub(super) fn entries(data: &Value, told: &mut Told) -> Vec<Entry> {
 /// True for the yes or no of one option.
 fn is_option(field: &Value, asked: &[String]) -> bool {
     let is_boolean = field.get("value").is_some_and(Value::is_boolean);
-    let of = |key: &str| asked.iter().any(|asked| key.strip_prefix(asked.as_str()).is_some_and(|rest| rest.starts_with('_')));
+    let of = |key: &str| {
+        asked.iter().any(|asked| key.strip_prefix(asked.as_str()).is_some_and(|rest| rest.starts_with('_')))
+    };
     is_boolean && text(field, "key").is_some_and(|key| of(&key))
 }
 

@@ -12,8 +12,10 @@ use super::{Entry, list, said, text};
 /// The answers of a `form_response`.
 pub(super) fn entries(response: &Value, told: &mut Told) -> Vec<Entry> {
     let definition = response.get("definition").unwrap_or(&Value::Null);
-    let titles: HashMap<String, String> =
-        list(definition, "fields").iter().filter_map(|field| Some((text(field, "id")?, text(field, "title")?))).collect();
+    let titles: HashMap<String, String> = list(definition, "fields")
+        .iter()
+        .filter_map(|field| Some((text(field, "id")?, text(field, "title")?)))
+        .collect();
     let entries = list(response, "answers").iter().filter_map(|answer| entry(answer, &titles)).collect();
     [response.get("answers"), response.get("definition")].into_iter().flatten().for_each(|part| told.add(part));
     entries
@@ -56,9 +58,15 @@ mod tests {
             (json!({"type": "boolean", "boolean": false}), Some("Tidak")),
             (json!({"type": "choice", "choice": {"id": "a", "label": "Rumah", "ref": "r"}}), Some("Rumah")),
             (json!({"type": "choice", "choice": {"other": "Gudang"}}), Some("Gudang")),
-            (json!({"type": "choices", "choices": {"ids": ["a"], "labels": ["Rumah", "Ruko"], "other": "Villa"}}), Some("Rumah, Ruko, Villa")),
+            (
+                json!({"type": "choices", "choices": {"ids": ["a"], "labels": ["Rumah", "Ruko"], "other": "Villa"}}),
+                Some("Rumah, Ruko, Villa"),
+            ),
             (json!({"type": "file_url", "file_url": "https://a.example/f"}), Some("https://a.example/f")),
-            (json!({"type": "payment", "payment": {"amount": "10", "last4": "1234", "name": "Siti"}}), Some("10, Siti")),
+            (
+                json!({"type": "payment", "payment": {"amount": "10", "last4": "1234", "name": "Siti"}}),
+                Some("10, Siti"),
+            ),
             (json!({"type": "hologram", "hologram": {"x": "y"}}), Some("y")),
             (json!({"type": "text", "text": ""}), None),
             (json!({"type": "email"}), None),
