@@ -182,7 +182,13 @@ fn a_built_in_source_is_complete_when_its_variables_are_set() {
 #[test]
 fn the_built_in_sources_read_the_variables_of_the_contract() {
     let variables = config::built_in_variables();
-    let names: Vec<_> = variables.iter().map(|variable| variable.name.as_str()).collect();
+    let is_preset = |source: &str| config::PRESETS.iter().any(|(name, _)| *name == source);
+    let (presets, others): (Vec<_>, Vec<_>) = variables.iter().partition(|variable| is_preset(&variable.source));
+    let names: Vec<_> = others.iter().map(|variable| variable.name.as_str()).collect();
+    for variable in presets {
+        let begins = format!("{}_", variable.source.to_uppercase());
+        assert!(variable.name.starts_with(&begins), "{} is not called {begins}…", variable.name);
+    }
     assert_eq!(
         names,
         [

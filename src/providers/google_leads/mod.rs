@@ -160,6 +160,8 @@ mod tests {
             received: Timestamp::UNIX_EPOCH,
             request_id: "r1".into(),
             method: Method::Post,
+            path: String::new(),
+            path_token: None,
             query: String::new(),
             headers: Vec::new(),
             body: body.to_owned().into(),
