@@ -12,6 +12,7 @@ mod limit;
 mod memory;
 mod options;
 mod receipt;
+mod redis;
 mod sqlite;
 mod suspicion;
 mod time;
@@ -30,6 +31,7 @@ pub use day::{Day, DayNote, DayState, DayStats};
 pub use limit::{Limiter, Take};
 pub use memory::MemoryStore;
 pub use options::Options;
+pub use redis::RedisTies;
 pub use sqlite::{OpenError, SqliteStore};
 pub use view::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,
