@@ -14,7 +14,7 @@ mod variables;
 use std::path::Path;
 
 pub use environment::{Environment, Files};
-pub use settings::{Admin, Backend, LogFormat, SearchFirst, Settings};
+pub use settings::{Admin, Backend, LogFormat, Redis, SearchFirst, Settings};
 pub use sources::{Origin, SourceConfig, SourceVariable, built_in_variables};
 pub use variables::{VARIABLES, Variable};
 

@@ -2,4 +2,4 @@
 
 mod link;
 
-pub use link::RedisTies;
+pub use link::{OnTime, RedisTies, Remark, Weight, examine};
