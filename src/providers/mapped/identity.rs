@@ -40,6 +40,7 @@ pub(super) fn item(
             id,
             same_within: None,
             external_ref: external_ref.clone(),
+            aliases: Vec::new(),
             hold,
             body: body.into_bytes(),
         }));
@@ -47,7 +48,8 @@ pub(super) fn item(
     let Some(content) = content(settings, webhook, delivery, hold, named.as_ref())? else { return Ok(None) };
     let id = event.map_or(content, |event| EventId::of(webhook.source(), &[word(hold).as_bytes(), event.as_bytes()]));
     let external_ref = named.unwrap_or_else(|| unnamed::external_ref(&prefix(settings, webhook), webhook, id));
-    Ok(Some(Item { id, same_within: Some(PRESSED_TWICE), external_ref, hold, body: body.into_bytes() }))
+    let body = body.into_bytes();
+    Ok(Some(Item { id, same_within: Some(PRESSED_TWICE), external_ref, aliases: Vec::new(), hold, body }))
 }
 
 fn prefix(settings: &Settings, webhook: &Verified) -> String {
