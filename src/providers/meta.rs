@@ -99,6 +99,7 @@ pub(super) fn unread(source: &SourceName, prefix: &str, bytes: &str) -> Item {
         id: EventId::of(source, &[b"unread", bytes.as_bytes()]),
         same_within: None,
         external_ref: ExternalRef::hashed(prefix, bytes),
+        aliases: Vec::new(),
         hold: Hold::No,
         body: bytes.as_bytes().to_vec(),
     }

@@ -185,7 +185,14 @@ impl Form {
             None => (unnamed::external_ref(&prefix, webhook, id), Some(PRESSED_TWICE)),
         };
         let body = serde_json::to_vec(&filled).expect("texts and numbers can always be written as JSON");
-        Item { id, same_within, external_ref, hold: if spam { Hold::Spam } else { Hold::No }, body }
+        Item {
+            id,
+            same_within,
+            external_ref,
+            aliases: Vec::new(),
+            hold: if spam { Hold::Spam } else { Hold::No },
+            body,
+        }
     }
 
     /// The id of this content: all that was said and by whom, in any order, but not what differs each time the button is

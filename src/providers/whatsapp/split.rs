@@ -160,7 +160,7 @@ fn item(webhook: &Verified, around: &Around<'_, '_>, raw: &RawValue) -> Option<I
         None => (EventId::of(source, &[b"message without id", raw.get().as_bytes()]), Hold::No),
     };
     let external_ref = writer.external_ref();
-    Some(Item { id: event, same_within: None, external_ref, hold, body: body.into_bytes() })
+    Some(Item { id: event, same_within: None, external_ref, aliases: Vec::new(), hold, body: body.into_bytes() })
 }
 
 /// The three parts in the sender's own bytes, in one object.
