@@ -1,4 +1,6 @@
 //! Presets: senders described as data, a file each in `config/presets/`, compiled in and opened when a source needs one.
+//!
+//! `src/providers/mapped/mod.rs` says how to write one.
 
 use std::collections::BTreeMap;
 
