@@ -20,6 +20,7 @@ mod receive;
 mod reconciliation;
 mod reload;
 mod sandbox;
+mod schemes;
 mod scripted_store;
 mod simulation;
 mod store;

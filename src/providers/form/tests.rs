@@ -279,7 +279,7 @@ fn samples_of_a_browser_are_let_in_and_a_forgery_comes_from_another_site() {
     let form = for_browsers();
     let webhook = |kind| {
         let Sample { headers, body, .. } = form.sample(kind, 5, now());
-        post(&headers.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>(), body)
+        post(&headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(), body)
     };
     let events: BTreeSet<_> =
         [SampleKind::Lead, SampleKind::Update].map(|kind| only_item(&form, &webhook(kind)).id).into();
