@@ -4,6 +4,7 @@
 
 mod admin;
 mod api;
+mod captcha;
 mod cli;
 mod coalescing;
 mod config;
@@ -24,4 +25,5 @@ mod schemes;
 mod scripted_store;
 mod simulation;
 mod store;
+mod tokens;
 mod vectors;
