@@ -56,7 +56,8 @@ fn build_source(config: &SourceConfig, public_url: Option<&Url>) -> Result<(Sour
 /// Of the variables that a source could use those that the reason names: the others would not switch it on. All where it
 /// names none.
 fn wanted(why: &str, unset: &[String]) -> Vec<String> {
-    let named: Vec<_> = unset.iter().filter(|name| why.split(' ').any(|word| word.trim_matches(',') == **name)).cloned().collect();
+    let named: Vec<_> =
+        unset.iter().filter(|name| why.split(' ').any(|word| word.trim_matches(',') == **name)).cloned().collect();
     if named.is_empty() { unset.to_vec() } else { named }
 }
 
@@ -87,7 +88,10 @@ mod tests {
     #[test]
     fn only_what_would_switch_a_source_on_is_missing() {
         let unset = ["FORM_SECRET".to_owned(), "FORM_CAPTCHA_SECRET".to_owned()];
-        assert_eq!(wanted("set FORM_ORIGINS (https://a.example), or FORM_SECRET, for back-ends", &unset), ["FORM_SECRET"]);
+        assert_eq!(
+            wanted("set FORM_ORIGINS (https://a.example), or FORM_SECRET, for back-ends", &unset),
+            ["FORM_SECRET"]
+        );
         assert_eq!(wanted("set `key`", &unset), unset);
     }
 }

@@ -79,11 +79,8 @@ impl Passed {
 pub(super) async fn check(front: &Front, provider: &dyn Provider, webhook: &Webhook) -> Result<Person, Refused> {
     let Some(challenge) = provider.challenge(webhook)? else { return Ok(Person::Known) };
     let form = form(&webhook.source, &webhook.body);
-    let verdict = if front.passed.has(&form, webhook.received) {
-        Verdict::Person
-    } else {
-        asked(front, &challenge).await
-    };
+    let verdict =
+        if front.passed.has(&form, webhook.received) { Verdict::Person } else { asked(front, &challenge).await };
     front.parts.metrics.captcha(&webhook.source, verdict.into());
     match verdict {
         Verdict::Person => {

@@ -30,9 +30,9 @@ use crate::http::{self, Running, Serving};
 use crate::metrics::Metrics;
 use crate::providers::Registry;
 use crate::store::Store;
-pub use captcha::{AskCaptcha, CaptchaAnswer};
 use body::Room;
 use captcha::Passed;
+pub use captcha::{AskCaptcha, CaptchaAnswer};
 use refused::Refused;
 
 /// What receiving works with.
@@ -163,9 +163,18 @@ mod tests {
         let hook = |name, token| Route::Hook { name, token };
         assert_eq!((Route::of("/hooks/form"), Route::of("/hooks/form/")), (hook("form", None), hook("form", None)));
         assert_eq!((Route::of("/hooks/a/b"), Route::of("/hooks/a/b/")), (hook("a", Some("b")), hook("a", Some("b"))));
-        for nothing in
-            ["", "/", "/hooks", "/hooks/", "/hooks//", "/hooks/a//", "/hooks//b", "/hooks/a/b/c", "/hooksx/a", "/healthz/"]
-        {
+        for nothing in [
+            "",
+            "/",
+            "/hooks",
+            "/hooks/",
+            "/hooks//",
+            "/hooks/a//",
+            "/hooks//b",
+            "/hooks/a/b/c",
+            "/hooksx/a",
+            "/healthz/",
+        ] {
             assert_eq!(Route::of(nothing), Route::Nothing, "{nothing}");
         }
     }

@@ -39,7 +39,8 @@ impl Service {
                 }
                 heard.lock().unwrap().push(request.split_once("\r\n\r\n").unwrap().1.to_owned());
                 if let Some(Then::Answers(body)) = script.pop_front() {
-                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                    let head =
+                        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
                     stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
                 }
             }
@@ -89,7 +90,10 @@ async fn a_form_is_kept_when_a_person_solved_its_captcha_and_only_then() {
     let edge = edge(&service, "").await;
     assert_eq!(sends(&edge, FORM).await.status(), 200);
     let other = sends(&edge, &FORM.replace("Siti", "Budi")).await;
-    assert_eq!((other.status().as_u16(), other.headers()["access-control-allow-origin"].to_str().unwrap()), (422, "https://toko.example"));
+    assert_eq!(
+        (other.status().as_u16(), other.headers()["access-control-allow-origin"].to_str().unwrap()),
+        (422, "https://toko.example")
+    );
     assert_eq!(other.json::<Value>().await.unwrap()["error"], "captcha");
     let without = sends(&edge, "nama=Siti&no_hp=0812-0000-0001").await;
     assert_eq!(without.status(), 422, "nothing to ask about");
@@ -134,7 +138,8 @@ async fn a_sender_cannot_mark_its_form_and_a_back_end_that_signs_solves_nothing(
     let service = Service::that([Then::Answers(YES)]).await;
     let edge = edge(&service, "").await;
     let request = edge.public(reqwest::Method::POST, "/hooks/form").header("origin", "https://toko.example");
-    let request = request.header("content-type", "application/x-www-form-urlencoded").header("bridge-captcha", "unverified");
+    let request =
+        request.header("content-type", "application/x-www-form-urlencoded").header("bridge-captcha", "unverified");
     assert_eq!(request.body(FORM).send().await.unwrap().status(), 200);
     assert!(edge.store.kept()[0].headers.iter().all(|(name, _)| name != "bridge-captcha"));
     let sample = edge.sample("form", konektor_bridge::providers::SampleKind::Lead);
@@ -147,7 +152,10 @@ async fn a_browser_that_fails_is_sent_to_the_page_for_that() {
     let service = Service::that([Then::Answers(NO), Then::Answers(NO)]).await;
     let edge = edge(&service, "redirect_error = 'https://toko.example/gagal'").await;
     let answer = sends(&edge, FORM).await;
-    assert_eq!((answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()), (303, "https://toko.example/gagal"));
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["location"].to_str().unwrap()),
+        (303, "https://toko.example/gagal")
+    );
     assert!(edge.store.kept().is_empty());
     assert!(edge.metrics().await.contains(r#"reason="captcha"} 1"#));
     let json = edge.public(reqwest::Method::POST, "/hooks/form").header("origin", "https://toko.example");

@@ -110,7 +110,8 @@ fn every_shared_vector_comes_out_as_marked() {
     // A question that is asked before anything is sent, and no proof: the dialect `whatsapp` answers it.
     assert!(schemes.remove("meta_handshake").is_some());
     let rows = read(&folder.join("vectors-forms-whatsapp.json"));
-    let rows: Vec<_> = rows.as_array().unwrap().iter().filter(|row| row["scheme"] != "meta_handshake").cloned().collect();
+    let rows: Vec<_> =
+        rows.as_array().unwrap().iter().filter(|row| row["scheme"] != "meta_handshake").cloned().collect();
     let counts = check(&schemes, &rows);
     println!("valid and invalid rows by scheme: {counts:?}");
     for scheme in schemes.keys() {

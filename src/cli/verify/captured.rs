@@ -104,7 +104,8 @@ fn whole(bytes: &[u8], verb: Verb, target: &str) -> Result<Captured, String> {
     }
     let mut body = bytes[head.len() + gap..].to_vec();
     // Editors put a line end behind the last line.
-    let announced = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, length)| length.parse().ok());
+    let announced =
+        headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, length)| length.parse().ok());
     body.truncate(announced.unwrap_or(usize::MAX));
     Ok(Captured { verb, target: Some(target.to_owned()), headers, body })
 }
@@ -120,7 +121,14 @@ mod tests {
     #[test]
     fn a_whole_request_is_taken_apart_with_either_line_end() {
         for end in ["\r\n", "\n"] {
-            let head = ["POST /hooks/x/tok?a=b HTTP/1.1", "Host: a.example", "X-Sig:  v ", "Content-Length: 5", "", "1\r\n34\n"];
+            let head = [
+                "POST /hooks/x/tok?a=b HTTP/1.1",
+                "Host: a.example",
+                "X-Sig:  v ",
+                "Content-Length: 5",
+                "",
+                "1\r\n34\n",
+            ];
             let captured = read(&head.join(end));
             assert_eq!(captured.headers[1], ("x-sig".to_owned(), "v".to_owned()));
             let webhook = captured.webhook(&SourceName::parse("x").unwrap(), Timestamp::UNIX_EPOCH);
@@ -135,7 +143,8 @@ mod tests {
         assert_eq!(read("{\"POST\":1}\n\n").body, b"{\"POST\":1}\n\n");
         let headers = vec![("x-sig".to_owned(), "mine".to_owned())];
         let text = "POST https://a.example HTTP/1.1\nX-Sig: theirs\n\n";
-        let captured = Captured::read(text.into(), headers.clone(), Some(Verb::Get), Some("https://b.example/y?z")).unwrap();
+        let captured =
+            Captured::read(text.into(), headers.clone(), Some(Verb::Get), Some("https://b.example/y?z")).unwrap();
         assert_eq!(captured, Captured { verb: Verb::Get, target: Some("/y?z".into()), headers, body: Vec::new() });
     }
 

@@ -108,7 +108,11 @@ fn print(told: &Told, out: &mut Out) -> std::io::Result<()> {
     let why = told.refusal.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     writeln!(out, "{style}{word}{style:#}{why}")?;
     if told.tried.is_empty() {
-        writeln!(out, "`{}` has no proof that could be taken apart: what counts is the site that a browser names", told.source)?;
+        writeln!(
+            out,
+            "`{}` has no proof that could be taken apart: what counts is the site that a browser names",
+            told.source
+        )?;
     }
     for tried in &told.tried {
         let outcome = tried.why.as_deref().unwrap_or("it holds");

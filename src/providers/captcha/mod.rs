@@ -145,7 +145,10 @@ impl Expected {
 
 /// True for the errors that say nothing of the visitor.
 fn is_ours(code: &str) -> bool {
-    matches!(code, "missing-input-secret" | "invalid-input-secret" | "internal-error" | "bad-request" | "sitekey-secret-mismatch")
+    matches!(
+        code,
+        "missing-input-secret" | "invalid-input-secret" | "internal-error" | "bad-request" | "sitekey-secret-mismatch"
+    )
 }
 
 #[cfg(test)]

@@ -78,7 +78,10 @@ impl Captcha {
             return wrong("", "write turnstile, hcaptcha, recaptcha_v2 or recaptcha_v3");
         };
         if !raw.test && secret.iter().any(|secret| TEST_SECRETS.contains(&secret.trim())) {
-            return wrong("_secret", "it is a test secret, with which nothing is checked; if that is meant, write captcha_test = true");
+            return wrong(
+                "_secret",
+                "it is a test secret, with which nothing is checked; if that is meant, write captcha_test = true",
+            );
         }
         let min_score = raw.min_score.unwrap_or(0.5);
         if !(0.0..=1.0).contains(&min_score) {

@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 use self::body::{Content, Encoding, Field};
 use self::settings::Settings;
 use super::{
-    Challenge, Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError, UNVERIFIED,
-    Unreadable, Verified, Webhook, timed,
+    Challenge, Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError,
+    UNVERIFIED, Unreadable, Verified, Webhook, timed,
 };
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;

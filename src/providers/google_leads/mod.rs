@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use super::json::{self, Id, Object};
 use super::signature::any_equal;
 use super::{
-    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError, Unreadable,
-    Verified, Webhook, settings,
+    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError,
+    Unreadable, Verified, Webhook, settings,
 };
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;

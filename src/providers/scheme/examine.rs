@@ -66,7 +66,8 @@ impl Mac {
         for url in self.urls(webhook).unwrap_or_default() {
             let input = |secret| Input { webhook, time, url: url.as_deref(), secret };
             base.extend(self.base.bytes(input(MASK)).ok().map(|bytes| shown(&bytes)));
-            let digests = self.keys.iter().filter_map(|key| Some(self.digest(&key.0, &self.base.parts(input(&key.0)).ok()?)));
+            let digests =
+                self.keys.iter().filter_map(|key| Some(self.digest(&key.0, &self.base.parts(input(&key.0)).ok()?)));
             computed.extend(digests.map(|digest| self.encoding.encode(&digest)));
         }
         let hints = match outcome {
@@ -110,7 +111,9 @@ impl Mac {
         }
         let apart = ours.abs_diff(signed) * 86_400 / days;
         (apart > settings.tolerance_s).then(|| {
-            format!("it was signed {apart} s from the time it is looked at; say with --at when it came, or mend a clock")
+            format!(
+                "it was signed {apart} s from the time it is looked at; say with --at when it came, or mend a clock"
+            )
         })
     }
 }
@@ -130,12 +133,18 @@ impl Jwt {
             let names: Vec<_> = claims.keys().map(String::as_str).collect();
             received = Some(format!("alg {alg}, claims {}", names.join(" ")));
             for claim in &self.claims {
-                base.extend(claims.get(&claim.name).and_then(Value::as_str).map(|said| format!("{} = {said}", claim.name)));
+                base.extend(
+                    claims.get(&claim.name).and_then(Value::as_str).map(|said| format!("{} = {said}", claim.name)),
+                );
             }
         }
-        for url in self.address.iter().flat_map(|address| address.urls(webhook).unwrap_or_default()).map(Some).chain(
-            self.address.is_none().then_some(None),
-        ) {
+        for url in self
+            .address
+            .iter()
+            .flat_map(|address| address.urls(webhook).unwrap_or_default())
+            .map(Some)
+            .chain(self.address.is_none().then_some(None))
+        {
             let input = Input { webhook, time: None, url: url.as_deref(), secret: &[] };
             let values = self.claims.iter().filter_map(|claim| Some((&claim.name, claim.equals.bytes(input).ok()?)));
             computed.extend(values.map(|(name, value)| format!("{name} = {}", shown(&value))));
@@ -150,7 +159,10 @@ impl Jwt {
         let mut hints = Vec::new();
         let seconds = |name: &str| claims.get(name).and_then(Value::as_i64);
         if let Some(exp) = seconds("exp").filter(|exp| *exp <= now.as_second()) {
-            hints.push(format!("it expired {} s before the time it is looked at; say with --at when it came", now.as_second() - exp));
+            hints.push(format!(
+                "it expired {} s before the time it is looked at; say with --at when it came",
+                now.as_second() - exp
+            ));
         }
         let age = seconds("iat").map(|iat| now.as_second().abs_diff(iat));
         if let (Some(most), Some(age)) = (self.iat_max_age_s, age.filter(|age| Some(*age) > self.iat_max_age_s)) {
@@ -217,7 +229,11 @@ fn missing(name: &str, webhook: &Webhook) -> Option<String> {
     }
     let looks = |known: &&str| ["sign", "hmac", "token", "timestamp", "auth"].iter().any(|word| known.contains(word));
     let there: Vec<_> = webhook.headers.iter().map(|(known, _)| known.as_str()).filter(looks).collect();
-    let there = if there.is_empty() { "no header looks like a proof".to_owned() } else { format!("there is {}", there.join(", ")) };
+    let there = if there.is_empty() {
+        "no header looks like a proof".to_owned()
+    } else {
+        format!("there is {}", there.join(", "))
+    };
     Some(format!("the header `{name}` is not there; {there}"))
 }
 

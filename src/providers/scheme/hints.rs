@@ -80,8 +80,12 @@ fn urls(mac: &Mac, webhook: &Webhook) -> Vec<Change> {
         changes.push((hint, other, webhook.clone()));
     };
     match address.base.split_once("://") {
-        Some(("https", rest)) => based("matches with http; is BRIDGE_PUBLIC_URL right?".to_owned(), format!("http://{rest}")),
-        Some((_, rest)) => based("matches with https; is BRIDGE_PUBLIC_URL right?".to_owned(), format!("https://{rest}")),
+        Some(("https", rest)) => {
+            based("matches with http; is BRIDGE_PUBLIC_URL right?".to_owned(), format!("http://{rest}"))
+        }
+        Some((_, rest)) => {
+            based("matches with https; is BRIDGE_PUBLIC_URL right?".to_owned(), format!("https://{rest}"))
+        }
         None => {}
     }
     if let Header::Once(host) = webhook.header("host") {
@@ -91,14 +95,22 @@ fn urls(mac: &Mac, webhook: &Webhook) -> Vec<Change> {
         let mut other = mac.clone();
         other.address = Some(super::address::Address { variants: vec![variant], ..address.clone() });
         let word = variant.word();
-        changes.push((format!("matches as the URL variant {word}; add \"{word}\" to url.variants"), other, webhook.clone()));
+        changes.push((
+            format!("matches as the URL variant {word}; add \"{word}\" to url.variants"),
+            other,
+            webhook.clone(),
+        ));
     }
     let path = &webhook.path;
     let (hint, other) = match path.strip_suffix('/') {
         Some(bare) => ("matches without trailing slash", bare.to_owned()),
         None => ("matches with trailing slash", format!("{path}/")),
     };
-    changes.push((format!("{hint}; give the sender the URL as `sources` shows it"), mac.clone(), Webhook { path: other, ..webhook.clone() }));
+    changes.push((
+        format!("{hint}; give the sender the URL as `sources` shows it"),
+        mac.clone(),
+        Webhook { path: other, ..webhook.clone() },
+    ));
     let bare = Webhook { query: String::new(), ..webhook.clone() };
     changes.push(("matches without the query; something added one".to_owned(), mac.clone(), bare));
     changes

@@ -215,7 +215,10 @@ impl Jwt {
 
 /// Seconds as JWTs write them: a number, perhaps with a fraction.
 fn whole(value: &Value) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "a time beyond 2^53 seconds is nobody's, and cut is still far away")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a time beyond 2^53 seconds is nobody's, and cut is still far away"
+    )]
     value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds.floor() as i64))
 }
 

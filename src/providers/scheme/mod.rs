@@ -24,8 +24,8 @@ use jiff::Timestamp;
 use self::jwt::Jwt;
 use self::mac::Mac;
 use self::token::Token;
-use crate::domain::event::SourceName;
 use super::{Header, Place, Refusal, Sample, SettingsError, Webhook};
+use crate::domain::event::SourceName;
 
 pub use self::examine::{Examination, Trial};
 

@@ -8,11 +8,11 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::Kind;
 use super::base::{Input, Piece, Template};
 use super::jwt::{self, Jwt};
 use super::mac::{Mac, Unit};
 use super::token::{Location, Token};
-use super::Kind;
 use crate::providers::{Method, Place, Sample, Webhook};
 
 /// How long a token of ours counts.
@@ -72,7 +72,8 @@ impl Token {
             Location::Basic => set(draft, "authorization", format!("Basic {}", STANDARD.encode(secret))),
             Location::Query(name) => ask(draft, name, secret),
             Location::Path => {
-                let token = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
+                let token =
+                    percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
                 draft.path = format!("/hooks/{}/{token}", draft.source);
                 draft.path_token = Some(token);
             }
@@ -176,7 +177,9 @@ fn fill(base: &Template, draft: &mut Webhook) {
     let id = format!("id_{}", hex::encode(&Sha256::digest(&draft.body)[..12]));
     for piece in base.pieces() {
         match piece {
-            Piece::Header(name) if !draft.headers.iter().any(|(known, _)| known == name) => set(draft, name, id.clone()),
+            Piece::Header(name) if !draft.headers.iter().any(|(known, _)| known == name) => {
+                set(draft, name, id.clone())
+            }
             Piece::Query(name) if super::base::query(draft, name).is_err() => ask(draft, name, &id),
             _ => {}
         }
@@ -198,7 +201,8 @@ fn ask(draft: &mut Webhook, name: &str, value: &str) {
 /// Puts `secret` at `path`, as far as there are objects on the way.
 fn put(document: &mut Value, path: &[String], secret: &str) {
     let Some((last, way)) = path.split_last() else { return };
-    let object = way.iter().try_fold(document, |value, step| Some(value.as_object_mut()?.entry(step).or_insert(json!({}))));
+    let object =
+        way.iter().try_fold(document, |value, step| Some(value.as_object_mut()?.entry(step).or_insert(json!({}))));
     if let Some(object) = object.and_then(Value::as_object_mut) {
         object.insert(last.clone(), json!(secret));
     }

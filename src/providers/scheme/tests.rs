@@ -72,8 +72,14 @@ fn what_is_wrong_is_named_with_what_to_write() {
         ("base = '{timestamp}.{body}'", "verify.timestamp: "),
         ("timestamp = { header = 'X-T', unit = 's' }", "verify.timestamp: it is not signed"),
         ("base = '{timestamp}{body}'\ntimestamp = { header = 'X-T' }", "verify.timestamp.unit: write \"s\" or \"ms\""),
-        ("base = '{timestamp}{body}'\ntimestamp = { header = 'X-T', unit = 's', tolerance_s = 3601 }", "verify.timestamp.tolerance_s"),
-        ("base = '{timestamp}{body}'\ntimestamp = { header = 'X-T', unit = 's', tolerance_s = 0 }", "verify.timestamp.tolerance_s"),
+        (
+            "base = '{timestamp}{body}'\ntimestamp = { header = 'X-T', unit = 's', tolerance_s = 3601 }",
+            "verify.timestamp.tolerance_s",
+        ),
+        (
+            "base = '{timestamp}{body}'\ntimestamp = { header = 'X-T', unit = 's', tolerance_s = 0 }",
+            "verify.timestamp.tolerance_s",
+        ),
         ("base = '{timestamp}{body}'\ntimestamp = { sig_field = 't', unit = 's' }", "verify.timestamp.sig_field"),
         ("base = '{timestamp}{body}'\ntimestamp = { unit = 's' }", "verify.timestamp: write either"),
         ("base = '{url}'", "verify.base: the body is not in it"),
@@ -109,7 +115,10 @@ fn the_other_kinds_say_what_is_wrong_too() {
         ("{ kind = 'any', of = [] }".to_owned(), "verify.of"),
         ("{ kind = 'none' }".to_owned(), "i_know_this_is_public = true"),
         ("{ kind = 'captcha' }".to_owned(), "belongs to a form"),
-        ("{ kind = 'token', location = 'query', name = 'token', secrets = ['twenty-three-characters'] }".to_owned(), "fewer than 24"),
+        (
+            "{ kind = 'token', location = 'query', name = 'token', secrets = ['twenty-three-characters'] }".to_owned(),
+            "fewer than 24",
+        ),
         (format!("{{ kind = 'token', location = 'query', {token} }}"), "verify.name: name what holds"),
         (format!("{{ kind = 'token', location = 'path', name = 'x', {token} }}"), "verify.name: `path` has no name"),
         (format!("{{ kind = 'token', location = 'basic', {token} }}"), "user:password"),
@@ -134,7 +143,10 @@ fn what_is_only_missing_leaves_the_source_off() {
     incomplete(parse("{ kind = 'token', location = 'path' }").unwrap_err(), "secrets");
     let signed = "kind = 'hmac'\nalgorithm = 'sha1'\nencoding = 'hex'\nbase = '{url}{body}'\nsecret = 'secret-of-the-scheme-tests'\nsignature = { header = 'X' }";
     let nowhere = Place { public_url: None, ..place() };
-    incomplete(Scheme::parse(signed.parse::<toml::Table>().unwrap().into(), &nowhere).unwrap_err(), "BRIDGE_PUBLIC_URL");
+    incomplete(
+        Scheme::parse(signed.parse::<toml::Table>().unwrap().into(), &nowhere).unwrap_err(),
+        "BRIDGE_PUBLIC_URL",
+    );
     // Of alternatives one is enough.
     let one = "{ kind = 'any', of = [{ kind = 'token', location = 'path' }, { kind = 'token', location = 'bearer', secret = 'tok-of-the-scheme-tests-0001' }] }";
     assert!(!parse(one).unwrap().has_path_token());
@@ -157,10 +169,16 @@ fn every_kind() -> Vec<Scheme> {
         format!("{{ kind = 'token', location = 'query', name = 'token', {tok} }}"),
         format!("{{ kind = 'token', location = 'path', {tok} }}"),
         format!("{{ kind = 'token', location = 'json', name = 'auth.key', {tok} }}"),
-        format!("{{ kind = 'jwt', location = 'header', header = 'Authorization', bearer = true, algs = ['HS256'], iss = 'me', iat_max_age_s = 300, require_claims = ['jti'], claims_equal.h.equals = '{{sha256_hex(body)}}', claims_equal.u.equals = '{{sha256_hex(url)}}', {tok} }}"),
+        format!(
+            "{{ kind = 'jwt', location = 'header', header = 'Authorization', bearer = true, algs = ['HS256'], iss = 'me', iat_max_age_s = 300, require_claims = ['jti'], claims_equal.h.equals = '{{sha256_hex(body)}}', claims_equal.u.equals = '{{sha256_hex(url)}}', {tok} }}"
+        ),
         format!("{{ kind = 'jwt', location = 'body', algs = ['HS512'], event_claim = 'data', {tok} }}"),
-        format!("{{ kind = 'all', of = [{{ kind = 'token', location = 'query', name = 't', {tok} }}, {{ kind = 'hmac', algorithm = 'sha1', encoding = 'base64', base = '{{url}}{{form_sorted}}', signature = {{ header = 'X-Sig' }}, secret = 'secret-of-the-scheme-tests' }}] }}"),
-        format!("{{ kind = 'any', of = [{{ kind = 'token', location = 'bearer', {tok} }}, {{ kind = 'token', location = 'path', {tok} }}] }}"),
+        format!(
+            "{{ kind = 'all', of = [{{ kind = 'token', location = 'query', name = 't', {tok} }}, {{ kind = 'hmac', algorithm = 'sha1', encoding = 'base64', base = '{{url}}{{form_sorted}}', signature = {{ header = 'X-Sig' }}, secret = 'secret-of-the-scheme-tests' }}] }}"
+        ),
+        format!(
+            "{{ kind = 'any', of = [{{ kind = 'token', location = 'bearer', {tok} }}, {{ kind = 'token', location = 'path', {tok} }}] }}"
+        ),
         "{ kind = 'none', i_know_this_is_public = true }".to_owned(),
     ];
     let kinds = texts.iter().map(|text| parse(text).unwrap());
@@ -183,7 +201,13 @@ fn what_is_signed_is_let_in_and_what_is_changed_is_not() {
         let webhook = as_webhook(scheme.sign(body.clone(), Vec::new(), now()));
         assert!(scheme.verify(&webhook, now()).is_ok(), "{scheme:?}");
         let public = matches!(scheme.kind, Kind::Public);
-        let bare = Webhook { headers: Vec::new(), query: String::new(), path_token: None, body: body.clone().into(), ..webhook.clone() };
+        let bare = Webhook {
+            headers: Vec::new(),
+            query: String::new(),
+            path_token: None,
+            body: body.clone().into(),
+            ..webhook.clone()
+        };
         assert_eq!(scheme.verify(&bare, now()).is_ok(), public, "{scheme:?}");
         // A token proves who sent and not what.
         let signed = matches!(scheme.kind, Kind::Mac(_) | Kind::Jwt(_));
@@ -194,7 +218,9 @@ fn what_is_signed_is_let_in_and_what_is_changed_is_not() {
 
 #[test]
 fn a_token_in_the_body_is_taken_out_and_no_other_byte_changes() {
-    let scheme = parse("{ kind = 'token', location = 'json', name = 'auth.key', secret = 'tok-of-the-scheme-tests-0001' }").unwrap();
+    let scheme =
+        parse("{ kind = 'token', location = 'json', name = 'auth.key', secret = 'tok-of-the-scheme-tests-0001' }")
+            .unwrap();
     let body = " {\"n\":1.0, \"auth\" : {\"key\": \"tok-of-the-scheme-tests-0001\" }, \"x\":\"\\u00e4\"}\n";
     let proof = scheme.verify(&post(&[], body), now()).unwrap();
     assert_eq!(proof.body, body.replace("tok-of-the-scheme-tests-0001", "[redacted]"));
@@ -206,7 +232,8 @@ fn a_token_in_the_body_is_taken_out_and_no_other_byte_changes() {
 
 #[test]
 fn a_claim_may_hold_the_event() {
-    let scheme = every_kind().into_iter().find(|scheme| matches!(&scheme.kind, Kind::Jwt(jwt) if jwt.event_claim.is_some()));
+    let scheme =
+        every_kind().into_iter().find(|scheme| matches!(&scheme.kind, Kind::Jwt(jwt) if jwt.event_claim.is_some()));
     let scheme = scheme.unwrap();
     let webhook = as_webhook(scheme.sign(b"{\"a\":1}".to_vec(), Vec::new(), now()));
     let proof = scheme.verify(&webhook, now()).unwrap();
@@ -217,9 +244,11 @@ fn a_claim_may_hold_the_event() {
 fn of_alternatives_one_has_to_hold_and_of_a_list_all() {
     let header = "{ kind = 'token', location = 'header', name = 'X-Token', secret = 'tok-of-the-scheme-tests-0001' }";
     let bearer = "{ kind = 'token', location = 'bearer', secret = 'tok-of-the-scheme-tests-0002' }";
-    let (right, other) = (("x-token", "tok-of-the-scheme-tests-0001"), ("authorization", "Bearer tok-of-the-scheme-tests-0002"));
+    let (right, other) =
+        (("x-token", "tok-of-the-scheme-tests-0001"), ("authorization", "Bearer tok-of-the-scheme-tests-0002"));
     let wrong = ("authorization", "Bearer tok-of-nobody-in-particular");
-    let check = |text: String, headers: &[(&str, &str)]| parse(&text).unwrap().verify(&post(headers, ""), now()).map(|_| ());
+    let check =
+        |text: String, headers: &[(&str, &str)]| parse(&text).unwrap().verify(&post(headers, ""), now()).map(|_| ());
     let any = || format!("{{ kind = 'any', of = [{header}, {bearer}] }}");
     assert_eq!((check(any(), &[right]), check(any(), &[other])), (Ok(()), Ok(())));
     assert_eq!(check(any(), &[]), Err(Refusal::NoProof));
@@ -253,14 +282,44 @@ fn the_usual_mistakes_are_found_and_said() {
         ("", body, "signature = { header = 'X-Sig', prefix = 'sha256=' }", body, "matches without the prefix"),
         ("", compact, "", body, "matches after re-serialising: something rewrote"),
         ("", "x\n", "", "x", "matches with a line end behind it: something rewrote"),
-        ("", "{\"u\":\"https:\\/\\/a.example\\/\\u00e9\"}", "", "{\"u\":\"https://a.example/é\"}", "matches after escaping as PHP does"),
-        (stamped, body, "base = '{timestamp}.{body}'\ntimestamp = { header = 'X-T', unit = 'ms' }", body, "timestamp is in seconds"),
+        (
+            "",
+            "{\"u\":\"https:\\/\\/a.example\\/\\u00e9\"}",
+            "",
+            "{\"u\":\"https://a.example/é\"}",
+            "matches after escaping as PHP does",
+        ),
+        (
+            stamped,
+            body,
+            "base = '{timestamp}.{body}'\ntimestamp = { header = 'X-T', unit = 'ms' }",
+            body,
+            "timestamp is in seconds",
+        ),
         (&stamped.replace("'s'", "'ms'"), body, stamped, body, "timestamp is in milliseconds"),
-        (stamped, body, "base = '{timestamp}:{body}'\ntimestamp = { header = 'X-T', unit = 's' }", body, "matches with base = \"{timestamp}.{body}\""),
+        (
+            stamped,
+            body,
+            "base = '{timestamp}:{body}'\ntimestamp = { header = 'X-T', unit = 's' }",
+            body,
+            "matches with base = \"{timestamp}.{body}\"",
+        ),
         ("keyed = 'digest'\nbase = '{secret}{body}'", body, "", body, "matches with keyed = \"digest\""),
         ("base = '{url}{body}'\nurl = { base = 'http://hooks.example.com' }", body, url, body, "matches with http"),
-        ("base = '{url}{body}'\nurl = { variants = ['default_port'] }", body, url, body, "matches as the URL variant default_port"),
-        ("signature = { header = 'X-Signature' }", body, "", body, "the header `x-sig` is not there; there is x-signature"),
+        (
+            "base = '{url}{body}'\nurl = { variants = ['default_port'] }",
+            body,
+            url,
+            body,
+            "matches as the URL variant default_port",
+        ),
+        (
+            "signature = { header = 'X-Signature' }",
+            body,
+            "",
+            body,
+            "the header `x-sig` is not there; there is x-signature",
+        ),
     ] {
         let webhook = Webhook { body: body_here.to_owned().into(), ..signed(theirs, body_there) };
         let found = hints(&hmac(ours).unwrap(), &webhook);
@@ -276,7 +335,9 @@ fn the_usual_mistakes_are_found_and_said() {
 
 #[test]
 fn an_examination_shows_what_was_compared_and_masks_the_secret() {
-    let scheme = hmac("keyed = 'digest'\nbase = '{secret}{timestamp}{body}'\ntimestamp = { header = 'X-T', unit = 's' }").unwrap();
+    let scheme =
+        hmac("keyed = 'digest'\nbase = '{secret}{timestamp}{body}'\ntimestamp = { header = 'X-T', unit = 's' }")
+            .unwrap();
     let webhook = as_webhook(scheme.sign(b"{}".to_vec(), Vec::new(), now()));
     let Examination { trials } = scheme.examine(&webhook, now());
     assert_eq!(trials[0].scheme, "digest sha256 in hex");
@@ -298,7 +359,9 @@ fn a_token_in_another_place_and_a_jwt_of_another_issuer_are_told() {
     let query = told(&Webhook { query: format!("key={tok}"), ..post(&[], "") });
     assert!(query.contains("the token stands in the query as `key`") && !query.contains(tok), "{query}");
     let jwt = |iss: &str| {
-        let text = format!("{{ kind = 'jwt', location = 'header', header = 'X-Jwt', algs = ['HS256'], iss = '{iss}', secret = '{tok}' }}");
+        let text = format!(
+            "{{ kind = 'jwt', location = 'header', header = 'X-Jwt', algs = ['HS256'], iss = '{iss}', secret = '{tok}' }}"
+        );
         parse(&text).unwrap()
     };
     let webhook = as_webhook(jwt("theirs").sign(Vec::new(), Vec::new(), now()));

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    ItemBody, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError, Unreadable, Verified,
-    Webhook, handshake, meta, settings,
+    ItemBody, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError, Unreadable,
+    Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::Item;
 
