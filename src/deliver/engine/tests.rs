@@ -68,11 +68,11 @@ impl Provider for Dialect {
     }
 
     fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
-        Sample { query: String::new(), headers: vec![], body: vec![] }
+        Sample::default()
     }
 
     fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
-        Sample { query: String::new(), headers: vec![], body }
+        Sample::new([], body)
     }
 }
 

@@ -6,12 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::json::Id;
-use super::super::{Verified, meta};
+use super::super::{Verified, meta, person};
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
-
-/// What stands before business number and person in an `externalRef`.
-const PREFIX: &str = "wa:";
 
 /// What stands before the hash of a message that could not be read.
 const UNREAD: &str = "wa:unread:";
@@ -222,7 +219,7 @@ impl<'a> Writer<'a> {
 pub(super) fn names<'i, 'a: 'i>(number: &Id<'_>, ids: impl Iterator<Item = &'i Id<'a>>) -> Vec<ExternalRef> {
     let mut names: Vec<ExternalRef> = Vec::new();
     for id in ids {
-        let name = ExternalRef::new(PREFIX, &format!("{}:{}", number.0, id.0));
+        let name = person::external_ref(&number.0, &id.0);
         if !names.contains(&name) {
             names.push(name);
         }

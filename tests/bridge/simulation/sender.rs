@@ -197,10 +197,10 @@ impl Provider for Dialect {
     }
 
     fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
-        Sample { query: String::new(), headers: Vec::new(), body: Vec::new() }
+        Sample::default()
     }
 
     fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
-        Sample { query: String::new(), headers: Vec::new(), body }
+        Sample::new([], body)
     }
 }
