@@ -6,6 +6,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -38,6 +39,29 @@ impl Server {
         Self::of("redis-server", "Ready to accept connections", |_| {
             DURABLE.iter().chain(more).map(ToString::to_string).collect()
         })
+    }
+
+    /// A server with these lines of configuration and no others.
+    pub(crate) fn of_settings(lines: &[&str]) -> Self {
+        Self::of("redis-server", "Ready to accept connections", |_| lines.iter().map(ToString::to_string).collect())
+    }
+
+    /// A primary that also listens for TLS, on the port that is given with it. `certificate` is a directory that has
+    /// `cert.pem` and `key.pem`.
+    pub(crate) fn with_tls(certificate: &Path) -> (Self, u16) {
+        let file = |name: &str| certificate.join(name).display().to_string();
+        let server = Self::of("redis-server", "Ready to accept connections", |port| {
+            let own = [
+                format!("tls-port {port}"),
+                format!("tls-cert-file {}", file("cert.pem")),
+                format!("tls-key-file {}", file("key.pem")),
+                "tls-auth-clients no".to_owned(),
+            ];
+            DURABLE.iter().map(ToString::to_string).chain(own).collect()
+        });
+        let port = server.settings.iter().find_map(|line| line.strip_prefix("tls-port ")?.parse().ok());
+        let port = port.expect("it has one");
+        (server, port)
     }
 
     /// A replica of `primary`, in step with it.
@@ -110,7 +134,8 @@ impl Server {
     #[track_caller]
     pub(crate) fn comes_to_say(&self, words: &[&str], text: &str) {
         let limit = Instant::now() + WITHIN;
-        while !self.says(words).contains(text) {
+        // Whoever loses its rank closes its connections meanwhile.
+        while !ask(self.port, words).is_ok_and(|answer| answer.contains(text)) {
             assert!(Instant::now() < limit, "{words:?} never gives {text:?}");
         }
     }
@@ -185,7 +210,7 @@ pub(crate) fn cluster() -> [Server; 3] {
     nodes
 }
 
-fn spawn(program: &str, directory: &std::path::Path, port: u16, settings: &[String]) -> (Child, Receiver<String>) {
+fn spawn(program: &str, directory: &Path, port: u16, settings: &[String]) -> (Child, Receiver<String>) {
     let own = [
         format!("port {port}"),
         "bind 127.0.0.1".into(),

@@ -75,14 +75,33 @@ async fn a_server_that_hangs_is_an_error_within_two_seconds_then_at_once_and_it_
 
 #[tokio::test]
 async fn a_wrong_password_is_said_without_showing_it_and_an_acl_user_gets_in() {
-    let server = Server::start(&["user bridge on >right ~kb:* +@all -@admin", "user default off"]);
-    let at = |login: &str| format!("redis://{login}@127.0.0.1:{}", server.port);
+    // As the README has it.
+    let rules = "~kb:{test}:* resetchannels +@all -@dangerous +info +role +config|get";
+    let server = Server::start(&[&format!("user bridge on >right {rules}"), "user default off"]);
+    let at = |login: &str| format!("redis://{login}@127.0.0.1:{}/3", server.port);
     let wrong = link(&at("bridge:wrong"), Durability::Fsync);
     let error = wrong.run::<i64>(&push(), &["x".into()]).await.unwrap_err();
     let said = format!("{error} {error:?} {wrong:?}");
     assert!(said.contains("REDIS_URL") && !said.contains("wrong"), "{said}");
-    let right = link(&at("bridge:right"), Durability::Fsync);
+    let right = link(&at("bridge:right"), Durability::Replicated(1));
     assert_eq!(right.run::<i64>(&push(), &["x".into()]).await, Ok(1));
+    let alone = right.run_durable::<i64>(&push(), &["x".into()]).await;
+    assert_eq!(alone, Err(LinkError::Replicas { reached: 0, wanted: 1 }), "it may wait, too");
+    let strange = Script::new("#!lua\nreturn redis.call('GET', 'kb:{another}:x')");
+    let error = right.run::<Option<String>>(&strange, &[]).await.unwrap_err();
+    assert!(matches!(error, LinkError::Script { .. } | LinkError::Forbidden(_)), "{error}");
+    let remarks = examine(right.0.lines.ties()).await.unwrap();
+    assert!(remarks.iter().any(|remark| remark.says.contains("appendfsync always")), "{remarks:?}");
+}
+
+#[tokio::test]
+async fn the_recommended_settings_are_all_that_is_wanted() {
+    let file = include_str!("../../../../config/deploy/redis.conf");
+    let lines: Vec<_> = file.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    assert!(lines.len() > 3, "{lines:?}");
+    let server = Server::of_settings(&lines);
+    let remarks = examine(fsync(&server).0.lines.ties()).await.unwrap();
+    assert!(remarks.iter().all(|remark| remark.weight == Weight::Good), "{remarks:?}");
 }
 
 #[tokio::test]
