@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use konektor_bridge::config::{PRESET_DIALECT, PRESETS};
 use konektor_bridge::domain::event::{Hold, Item, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
-use konektor_bridge::providers::{self, DIALECTS, ItemBody, Method, Place, Provider, SettingsError, Webhook};
+use konektor_bridge::providers::{DIALECTS, ItemBody, Method, Place, Provider, SettingsError, Webhook};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use crate::fixtures::{build, words};
 
 /// What `requires` may name and we have: such a row must come out as it is marked, any other one must be refused.
 const OPTIONS: [&str; 2] = ["escape_fallback", "pad_secret"];
