@@ -448,7 +448,9 @@ fn every_setting_of_a_dialect_and_every_rule_stands_in_the_default_file() {
     };
     let unknown = toml::Table::from_iter([("no_such_setting".to_owned(), true.into())]);
     let rules = unknown.clone().try_into::<Rules>().unwrap_err().to_string();
-    let dialects = DIALECTS.iter().map(|(name, build)| (*name, build(unknown.clone()).unwrap_err().to_string()));
+    let place = Place::new(SourceName::parse("x").unwrap(), None);
+    let dialects =
+        DIALECTS.iter().map(|(name, build)| (*name, build(unknown.clone(), &place).unwrap_err().to_string()));
     for (of, error) in dialects.chain([("rules", rules)]) {
         let missing: Vec<_> = known_settings(&error).into_iter().filter(|name| !stands(name)).collect();
         assert!(missing.is_empty(), "config/default.toml does not say a word of {missing:?} ({of})");
