@@ -114,7 +114,7 @@ pub(super) async fn dismiss(parts: &Parts, body: &[u8]) -> Result<HttpResponse, 
 /// Replays what is named, or a page of what matches, the newest first.
 ///
 /// What dies again at once (a webhook that is still unreadable, a lead that is still refused) matches again, so asking for
-/// the rest of what matches would go round for ever. The list's cursor meets nothing twice.
+/// the rest of what matches could meet it again and again. The list's cursor meets nothing twice.
 pub(super) async fn replay(parts: &Parts, body: &[u8]) -> Result<HttpResponse, Fault> {
     let which = which(body)?;
     let before = place(which.cursor.clone())?;
