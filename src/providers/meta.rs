@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::signature::{any_signed, escaped_unicode, hex_digest, hmac_sha256};
-use super::{Alternative, Header, Method, Refusal, Sample, Secrets, Unreadable, Verified, Webhook};
+use super::{Alternative, Header, Method, Refusal, Sample, Scheme, Secrets, Unreadable, Verified, Webhook};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
@@ -45,6 +45,18 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -
         Signed::AsSentOrEscaped if escaped() => Ok(Verified { alternative: Some(Alternative::Escaped), ..verified() }),
         Signed::AsSent | Signed::AsSentOrEscaped => Err(Refusal::WrongProof),
     }
+}
+
+/// What [`verify`] checks, said as data.
+pub(super) fn scheme(app_secrets: &Secrets) -> Scheme {
+    const TEXT: &str = "
+        kind = 'hmac'
+        algorithm = 'sha256'
+        encoding = 'hex'
+        base = '{body}'
+        signature = { header = 'X-Hub-Signature-256', prefix = 'sha256=' }
+    ";
+    Scheme::known(TEXT, app_secrets.iter())
 }
 
 /// `body` as Meta would send it, for samples.

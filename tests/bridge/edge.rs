@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use konektor_bridge::app::captcha::CaptchaServices;
 use konektor_bridge::app::reload::{Live, Reloader};
 use konektor_bridge::clock::ManualClock;
 use konektor_bridge::config::{self, Environment};
@@ -97,6 +98,7 @@ impl Edge {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
             metrics: metrics.clone(),
+            captchas: Arc::new(CaptchaServices::new().unwrap()),
             trusted_proxies: config.settings.trusted_proxies.clone(),
         };
         let public = receive::serve(port(), parts, setup.limits).unwrap();

@@ -44,6 +44,9 @@ struct SourceFile {
     never_kept: Vec<String>,
 }
 
+/// Where the bridge of the fixtures is reached.
+const PUBLIC_URL: &str = "https://hooks.example.com";
+
 /// One webhook, and what must come of it.
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
