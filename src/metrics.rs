@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use strum::VariantArray as _;
 
 use crate::domain::event::{DeadReason, HoldCount, SourceName};
 
@@ -225,6 +226,10 @@ impl Metrics {
         metrics.register_counts();
         metrics.register_upstream();
         metrics.register_store();
+        // From the beginning: an alert on an increase does not see a counter that is born as 1.
+        for reason in DeadReason::VARIANTS {
+            drop(metrics.dead.get_or_create(&Because { reason: <&str>::from(reason).into() }));
+        }
         metrics
     }
 
@@ -489,6 +494,15 @@ mod tests {
             r#"konektor_bridge_config_reloads_total{outcome="applied"} 1"#,
             "# EOF",
         ] {
+            assert!(text.lines().any(|rendered| rendered == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_wants_a_person_is_counted_from_zero_on() {
+        let text = Metrics::new().render(None);
+        for reason in DeadReason::VARIANTS {
+            let line = format!("konektor_bridge_dead_total{{reason=\"{reason}\"}} 0");
             assert!(text.lines().any(|rendered| rendered == line), "{line} is not in\n{text}");
         }
     }

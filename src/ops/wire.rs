@@ -104,15 +104,21 @@ pub struct Which {
     /// Every one there is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
+    /// Of a replay: from the answer before this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
-/// What a bulk move did. Ask again while there is `more`.
+/// What a bulk move did. Ask again while there is `more`; with `next` as the `cursor`, where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     /// How many events were moved.
     pub count: usize,
     /// Whether more of them match.
     pub more: bool,
+    /// Of a replay: where to go on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<String>,
 }
 
 /// Why a request had no success.
@@ -408,7 +414,7 @@ pub struct Lane {
 
 impl From<store::Moved> for Moved {
     fn from(moved: store::Moved) -> Self {
-        Self { count: moved.count, more: moved.more }
+        Self { count: moved.count, more: moved.more, next: None }
     }
 }
 

@@ -156,7 +156,7 @@ pub struct Webhook {
     pub path_token: Option<String>,
     /// The query string, undecoded, without the question mark.
     pub query: String,
-    /// Headers in order, names in lower case, values that are not text left out.
+    /// Headers in order, names in lower case; what is not text in a value is U+FFFD.
     pub headers: Vec<(String, String)>,
     /// The body, raw, capped.
     pub body: Bytes,

@@ -295,7 +295,6 @@ async fn dead_letters_and_withheld_events_are_moved_as_asked() {
     let conditions = json!({ "source": "meta", "reason": "rejected", "lead": "meta:leadgen:1",
         "since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z" });
     for (path, what) in [
-        ("dead-letters/replay", "replay"),
         ("dead-letters/discard", "discard dead"),
         ("withheld/release", "release"),
         ("withheld/discard", "discard withheld"),
@@ -309,6 +308,41 @@ async fn dead_letters_and_withheld_events_are_moved_as_asked() {
             let moved = edge.store.moves.lock().unwrap().pop().unwrap();
             assert_eq!((moved.what.as_str(), moved.which), (what, which));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_replay_walks_through_the_list_so_that_what_dies_again_is_not_met_again() {
+    let edge = with_dead_letter().await;
+    let id = EventId::from_bytes(std::array::from_fn(|n| u8::try_from(n).unwrap()));
+    let path = "dead-letters/replay";
+    assert_eq!(posted(&edge, path, json!({ "ids": [ID] })).await, (200, json!({ "count": 3, "more": false })));
+    assert!(edge.store.queries.lock().unwrap().is_empty(), "what is named needs no list");
+    let on = json!({ "count": 3, "more": true, "next": "17" });
+    for (body, wanted, before) in [
+        (json!({ "all": true }), EventFilter::default(), None),
+        (json!({ "all": true, "cursor": "17" }), EventFilter::default(), Some(17)),
+        (
+            json!({ "source": "meta", "reason": "rejected", "lead": "meta:leadgen:1", "since": "2026-11-20T00:00:00Z",
+            "until": "2026-11-21T00:00:00Z", "cursor": "17" }),
+            filter(),
+            Some(17),
+        ),
+    ] {
+        assert_eq!(posted(&edge, path, body).await, (200, on.clone()));
+        let query = edge.store.queries.lock().unwrap().pop().unwrap();
+        assert_eq!((query.state, query.filter, query.before), (Some(EventState::Dead), wanted, before));
+        let moved = edge.store.moves.lock().unwrap().pop().unwrap();
+        let listed = edge.store.events.lock().unwrap().iter().map(|event| event.row.id).collect();
+        assert_eq!((moved.what.as_str(), moved.which), ("replay", Selector::Ids(listed)));
+    }
+    assert_eq!(edge.store.moves.lock().unwrap().pop().unwrap().which, Selector::Ids(vec![id]));
+    for (path, body) in [
+        (path, json!({ "cursor": "17" })),
+        (path, json!({ "all": true, "cursor": "x" })),
+        ("dead-letters/discard", json!({ "all": true, "cursor": "17" })),
+    ] {
+        assert_eq!(posted(&edge, path, body.clone()).await.0, 400, "{path} {body}");
     }
 }
 
@@ -383,7 +417,7 @@ async fn the_description_knows_every_field() {
         forms: vec![form.clone()],
     };
     let which: wire::Which = serde_json::from_value(json!({ "ids": [ID], "source": "form", "reason": "spam",
-        "since": at(0), "until": at(1), "lead": "x", "all": true }))
+        "since": at(0), "until": at(1), "lead": "x", "all": true, "cursor": "1" }))
     .unwrap();
     let ready = wire::Ready { ready: true, stopping: false, store: "ok".into(), paused: Some("operator".into()) };
     let audit = wire::Audit::from(audit());
@@ -412,7 +446,7 @@ async fn the_description_knows_every_field() {
     check(schemas, "Form", &form);
     check(schemas, "FormChange", &change);
     check(schemas, "Which", &which);
-    check(schemas, "Moved", &wire::Moved { count: 1, more: true });
+    check(schemas, "Moved", &wire::Moved { count: 1, more: true, next: Some("17".into()) });
     check(schemas, "Failure", &wire::Failure { error: "a".into(), message: "b".into() });
     check(schemas, "Ready", &ready);
 }

@@ -70,7 +70,7 @@ impl Provider for WhatsApp {
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let changes = meta::changes(webhook.body(), "whatsapp_business_account")?;
-        Ok(changes.into_iter().flat_map(|change| split::items(webhook, change.get())).collect())
+        meta::of_one_webhook(changes.into_iter().flat_map(|change| split::items(webhook, change.get())).collect())
     }
 
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {

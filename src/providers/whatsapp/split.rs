@@ -107,19 +107,28 @@ pub(super) fn items(webhook: &Verified, change: &str) -> Vec<Item> {
     let around = Around {
         metadata: value.metadata,
         contacts: &contacts,
-        only: match (messages.as_slice(), contacts.as_slice()) {
-            ([_], [only]) => Some(only),
+        only: match contacts.as_slice() {
+            [only] if have_one_writer(&messages) => Some(only),
             _ => None,
         },
     };
     messages.into_iter().filter_map(|message| item(webhook, &around, message)).collect()
 }
 
+/// True when all messages name the same writer.
+fn have_one_writer(messages: &[&RawValue]) -> bool {
+    let mut readable = messages.iter().map(|raw| serde_json::from_str::<Message<'_>>(raw.get()));
+    let Some(Ok(first)) = readable.next() else { return false };
+    let same =
+        |other: Message<'_>| (other.from, other.from_user_id) == (first.from.clone(), first.from_user_id.clone());
+    readable.all(|other| other.is_ok_and(same))
+}
+
 /// What stands around a message in its change.
 struct Around<'c, 'a> {
     metadata: Option<&'a RawValue>,
     contacts: &'c [Listed<'a>],
-    /// The only contact, where there is only one message too.
+    /// The only contact, where there is only one writer too.
     only: Option<&'c Listed<'a>>,
 }
 
@@ -300,6 +309,12 @@ mod tests {
         assert_eq!(refs(value), ["wa:1:5511988887777"]);
         let two = value.replace(r#""id":"m1"}"#, r#""id":"m1"},{"from":"629","id":"m2"}"#);
         assert_eq!(refs(&two), ["wa:1:551188887777", "wa:1:629"], "with two writers it is not known whose it is");
+        let twice = value.replace(r#""id":"m1"}"#, r#""id":"m1"},{"from":"551188887777","id":"m2"}"#);
+        assert_eq!(
+            refs(&twice),
+            ["wa:1:5511988887777"; 2],
+            "and of one writer all messages are, as if each had come alone"
+        );
     }
 
     #[test]
