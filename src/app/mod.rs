@@ -3,5 +3,6 @@
 pub mod bridge;
 pub mod permits;
 pub mod reload;
+mod rules;
 pub mod sources;
 pub mod store;

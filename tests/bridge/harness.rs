@@ -110,6 +110,12 @@ impl TestBridge {
         source.provider.sample(kind, seed, self.clock.now())
     }
 
+    /// `body` as the sender behind `source` would send it.
+    pub(crate) fn signed(&self, source: &str, body: &Value) -> Sample {
+        let source = self.sources.iter().find(|one| one.name.as_str() == source).expect("a source that is on");
+        source.provider.sign(body.to_string().into_bytes(), self.clock.now())
+    }
+
     /// Posts a webhook; gives the status.
     pub(crate) async fn post(&self, source: &str, sample: Sample) -> u16 {
         let query = if sample.query.is_empty() { String::new() } else { format!("?{}", sample.query) };

@@ -19,6 +19,7 @@ mod readme;
 mod receive;
 mod reconciliation;
 mod reload;
+mod rules;
 mod sandbox;
 mod scripted_store;
 mod simulation;
