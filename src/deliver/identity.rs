@@ -38,7 +38,7 @@ pub(super) enum Coded {
     One(LeadId),
     /// These do.
     Several(Vec<LeadId>),
-    /// A lead does, whose number or address is another person's.
+    /// A lead does, whose number is another person's.
     SomebodyElse,
     /// None does.
     Nobody,
@@ -75,7 +75,7 @@ pub(super) fn by_code(found: &[LeadView], code: &str, lead: &Lead) -> Coded {
     let carries = |view: &&LeadView| view.unique_code.as_ref().is_some_and(|shown| shown.eq_ignore_ascii_case(code));
     match found.iter().filter(carries).collect::<Vec<_>>().as_slice() {
         [] => Coded::Nobody,
-        [view] if by_person(view, &Person::said(lead)) == Likeness::Other => Coded::SomebodyElse,
+        [view] if is_somebody_else(view, &Person::said(lead)) => Coded::SomebodyElse,
         [view] => Coded::One(view.id.clone()),
         several => Coded::Several(several.iter().map(|view| view.id.clone()).collect()),
     }
@@ -137,6 +137,13 @@ fn by_person(view: &LeadView, person: &Person<'_>) -> Likeness {
         (Some(false), _) | (_, Some(false)) => Likeness::Other,
         (None, None) => by_name(view, person),
     }
+}
+
+/// One has several addresses sooner than several numbers, and a code is shown to nobody else unless it is passed on.
+fn is_somebody_else(view: &LeadView, person: &Person<'_>) -> bool {
+    let same_address =
+        both(person.email, view.email.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase());
+    both(person.phone, view.phone.as_ref(), same_number) == Some(false) && same_address != Some(true)
 }
 
 fn by_name(view: &LeadView, person: &Person<'_>) -> Likeness {
@@ -251,6 +258,8 @@ mod tests {
         let of = |phone: &str| [shown(serde_json::json!({ "uniqueCode": "KNK-7F3A", "phone": phone }))];
         assert_eq!(by_code(&of("081234567890"), "KNK-7F3A", &lead), Coded::One(id("lead_1")));
         assert_eq!(by_code(&of("081234567899"), "KNK-7F3A", &lead), Coded::SomebodyElse);
+        let address = [shown(serde_json::json!({ "uniqueCode": "KNK-7F3A", "email": "office@example.com" }))];
+        assert_eq!(by_code(&address, "KNK-7F3A", &lead), Coded::One(id("lead_1")));
     }
 
     #[test]

@@ -75,7 +75,7 @@ async fn a_code_that_konektor_has_not_shown_after_its_wait_makes_a_lead() {
 #[tokio::test]
 async fn a_visitor_that_is_shown_late_is_found_all_the_same() {
     let (bridge, _file) = ruled("[sources.form.rules]\nunique_code = 'KNK-[0-9A-Z]{3,12}'").await;
-    bridge.faults(json!({ "search_lag": 10.0 })).await;
+    bridge.faults(json!({ "search_lag": "10s" })).await;
     bridge.agent("POST", "leads", Some(json!({ "firstName": "Visitor [KNK-7F3A]", "uniqueCode": "KNK-7F3A" }))).await;
     send(&bridge, json!({ "nama": "Siti", "pesan": "Kode: KNK-7F3A" })).await;
     assert_eq!(bridge.count(EventState::Pending).await, 1, "nothing is found yet, and nothing is made");
@@ -167,7 +167,7 @@ async fn a_form_goes_by_its_own_rules_over_those_of_its_source() {
 fn what_is_wrong_with_a_rule_is_shown_with_its_line_its_place_and_what_was_meant() {
     let all = wrong(
         "[sources.form.rules]\npriority = 'hgih'\nset.emial = \"answers.x\"\nset.phone = \"answers.x|lowr\"\n\
-         statsu = 'new'\nfields.Nama = 'nmae'\nassigned_to = 'Rina'\nestimated_value = -1.0\n\
+         statsu = 'new'\nfields.Nama = 'full_nme'\nassigned_to = 'Rina'\nestimated_value = -1.0\n\
          status = [\n  { when = 'anwsers.x', status = 'hot' },\n  { when = 'true', status = 'won' },\n]\n\
          junk = [\"'a' in text\", \"'a' on text\"]\nunique_code = '['\n\
          [sources.form.forms.a]\nsource = 'webiste'\n",

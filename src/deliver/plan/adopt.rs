@@ -15,6 +15,15 @@ use crate::konektor::Request;
 use crate::konektor::wire::{LeadBody, LeadView};
 use crate::store::Outcome;
 
+/// A lead that is written into although we did not make it.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    /// Konektor's id of it.
+    pub(super) id: LeadId,
+    /// Whether our reference may be written into it.
+    pub(super) gets_reference: bool,
+}
+
 impl Plan {
     /// The code that the person named.
     pub(super) fn code(&self) -> Option<&String> {
@@ -31,7 +40,7 @@ impl Plan {
     pub(super) fn judged_by_code(&mut self, code: &str, complete: bool, now: Timestamp) -> Step {
         match by_code(&self.search.found, code, &self.lead) {
             Coded::One(id) if complete => {
-                self.adopted = Some(id.clone());
+                self.adopted = Some(Adopted { id: id.clone(), gets_reference: true });
                 Step::Call(Request::Get(id))
             }
             Coded::Several(ids) => self.dead(DeadReason::CodeNotUnique, several(&ids)),
@@ -53,16 +62,20 @@ impl Plan {
         self.create()
     }
 
+    /// The lead is not there any more. One that was only adopted was not made for this one: this one is made now.
+    pub(super) fn gone(&mut self) -> Step {
+        if self.adopted.take().is_some() { self.create() } else { self.search(WhySearch::Gone) }
+    }
+
     /// What an update has to change. A lead that Konektor made is not ours to correct: what it lacks is filled in.
     pub(super) fn changes(&self, current: &LeadView) -> LeadBody {
-        if self.adopted.as_ref() != Some(&current.id) {
-            return patch(&self.lead, current);
-        }
+        let Some(adopted) = &self.adopted else { return patch(&self.lead, current) };
         let Lead { external_ref, stated, notes, .. } = &self.lead;
         let said = Fields { status: None, ..self.lead.for_create() };
         let forwards = Fields { status: stated.status, ..Fields::default() };
         let lead = Lead { external_ref: external_ref.clone(), stated: forwards, guessed: said, notes: notes.clone() };
         let is_free = current.external_ref.is_none() && current.first_name.as_deref().is_none_or(is_stand_in);
+        let is_free = is_free && adopted.gets_reference;
         // Our reference, where it can be told that no other is there: one that is shown, or a name, is somebody's.
         LeadBody { external_ref: is_free.then(|| external_ref.to_string()), ..patch(&lead, current) }
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::adopt::Adopted;
 use self::fields::set_aside;
 use super::identity::{Hit, recognise};
 use super::retry::{self, Die, Waits};
@@ -117,7 +118,7 @@ pub(super) struct Plan {
     search: Search,
     salvaged: bool,
     /// Konektor's own lead that carries the code that the person named.
-    adopted: Option<LeadId>,
+    adopted: Option<Adopted>,
 }
 
 /// The search that is under way.
@@ -234,7 +235,7 @@ impl Plan {
         match verdict {
             Verdict::Lead(_) => self.done(id.clone()),
             Verdict::Invalid(errors) => self.salvage(errors).unwrap_or_else(|| self.rejected(errors)),
-            Verdict::NotFound => self.search(WhySearch::Gone),
+            Verdict::NotFound => self.gone(),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),
             // It may still land, after a newer one, and put old values back: wait until it cannot.
             Verdict::Unclear(_) => self.try_again_at(retry::UPDATE_FOR, self.asked + self.waits.landing(), now),
@@ -248,7 +249,7 @@ impl Plan {
                 body if body.is_empty() => self.done(id.clone()),
                 body => Step::Call(Request::Update(id.clone(), Box::new(body))),
             },
-            Verdict::NotFound => self.search(WhySearch::Gone),
+            Verdict::NotFound => self.gone(),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),
             _ => self.try_again(retry::UPDATE_FOR, now),
         }
@@ -425,9 +426,12 @@ impl Plan {
         }
         self.salvaged = true;
         for error in errors {
-            set_aside(&mut self.lead, &error.field)?;
+            match &mut self.adopted {
+                Some(adopted) if error.field == "externalRef" => adopted.gets_reference = false,
+                Some(_) | None => set_aside(&mut self.lead, &error.field)?,
+            }
         }
-        Some(match &self.lane.lead_id {
+        Some(match self.lane.lead_id.as_ref().or(self.adopted.as_ref().map(|adopted| &adopted.id)) {
             Some(id) => Step::Call(Request::Get(id.clone())),
             None => self.create(),
         })

@@ -496,6 +496,21 @@ fn a_code_is_not_looked_for_over_an_open_intent_and_a_known_lead_is_known() {
 }
 
 #[test]
+fn an_adopted_lead_that_takes_no_reference_or_is_gone_makes_no_double() {
+    let get = || Verdict::Lead(Box::new(visitor(serde_json::json!({}))));
+    let found = || found(vec![visitor(serde_json::json!({}))]);
+    let (requests, end) = play_coded(lane(), vec![found(), get(), invalid("externalRef"), get(), made()]);
+    assert_eq!(words(&requests), ["search", "get", "update", "get", "update"]);
+    let Request::Update(_, body) = &requests[4] else { panic!("an update") };
+    assert_eq!((body.external_ref.as_deref(), body.first_name.as_deref()), (None, Some("Siti")));
+    assert!(matches!(end.unwrap().outcome, Outcome::Done { .. }));
+    let (requests, _) = play_coded(lane(), vec![found(), get(), invalid("email"), get(), made()]);
+    assert_eq!(words(&requests), ["search", "get", "update", "get", "update"], "nothing is created");
+    let (requests, _) = play_coded(lane(), vec![found(), Verdict::NotFound, made()]);
+    assert_eq!(words(&requests), ["search", "get", "create"], "somebody deleted it meanwhile");
+}
+
+#[test]
 fn a_search_for_a_code_that_fails_is_tried_again() {
     for failed in [Verdict::Unclear("x"), Verdict::Unsent("x")] {
         let outcome = play_coded(lane(), vec![failed]).1.unwrap().outcome;
