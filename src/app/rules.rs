@@ -1,5 +1,8 @@
 //! A source's rules, and those of its forms, from what the configuration says of them.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -17,10 +20,10 @@ pub(super) fn rules(config: &SourceConfig) -> Result<Rules, Vec<Finding>> {
     let own = read(&config.rules);
     let own_wrong = own.as_ref().err().into_iter().flatten();
     let mut findings: Vec<_> = own_wrong.map(|wrong| finding(config, None, wrong)).collect();
-    let mut forms = Vec::new();
+    let mut forms = BTreeMap::new();
     for (form, laid_over) in &config.forms {
         match read(laid_over) {
-            Ok(rules) => forms.push((form.clone(), rules)),
+            Ok(rules) => drop(forms.insert(form.clone(), rules)),
             // What is wrong with the source's own rules is said once.
             Err(wrong) => {
                 let own = wrong.iter().filter(|(path, _)| said(config, form, path));
@@ -29,10 +32,7 @@ pub(super) fn rules(config: &SourceConfig) -> Result<Rules, Vec<Finding>> {
         }
     }
     match own {
-        Ok(mut rules) if findings.is_empty() => {
-            rules.forms.extend(forms);
-            Ok(rules)
-        }
+        Ok(rules) if findings.is_empty() => Ok(Rules { forms: Arc::new(forms), ..rules }),
         Ok(_) | Err(_) => Err(findings),
     }
 }

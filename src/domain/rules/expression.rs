@@ -25,12 +25,14 @@ const FUEL: u64 = 200_000;
 /// The language. It never changes, and is made when the first rule needs it.
 static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(language);
 
-/// An expression that has been read and looked through.
+/// An expression that has been read and looked through. Cheap to clone.
 #[derive(Clone)]
-pub struct Expression {
-    text: Arc<str>,
-    compiled: Arc<minijinja::Expression<'static, 'static>>,
-    reads: BTreeSet<&'static str>,
+pub struct Expression(Arc<Read>);
+
+struct Read {
+    text: String,
+    compiled: minijinja::Expression<'static, 'static>,
+    names: BTreeSet<&'static str>,
 }
 
 /// What is wrong with the text of an expression. Says where.
@@ -59,7 +61,7 @@ impl Expression {
             let what = error.detail().unwrap_or("it cannot be read");
             BadExpression(format!("{what}{}", place(text, error.range().map(|range| range.start))))
         })?;
-        let reads = words::check(text).map_err(|flaw| {
+        let names = words::check(text).map_err(|flaw| {
             // The word in question comes first, for whoever looks for the one that was meant.
             let (head, tail) = flaw
                 .what
@@ -68,19 +70,19 @@ impl Expression {
             let tail = tail.map(|tail| format!(", expected{tail}")).unwrap_or_default();
             BadExpression(format!("{head} at character {}{tail}", flaw.at + 1))
         })?;
-        Ok(Self { text: text.into(), compiled: Arc::new(compiled), reads })
+        Ok(Self(Arc::new(Read { text: text.to_owned(), compiled, names })))
     }
 
     /// As its owner wrote it.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// Whether `name` is among what it reads.
     #[must_use]
     pub fn reads(&self, name: &str) -> bool {
-        self.reads.contains(name)
+        self.0.names.contains(name)
     }
 
     /// Whether what it gives comes from what the person said, and not from the sender or the owner.
@@ -113,8 +115,8 @@ impl Expression {
     }
 
     fn value(&self, view: &View) -> Result<Value, Failed> {
-        self.compiled.eval(view.value()).map_err(|error| {
-            let place = place(&self.text, error.range().map(|range| range.start));
+        self.0.compiled.eval(view.value()).map_err(|error| {
+            let place = place(&self.0.text, error.range().map(|range| range.start));
             Failed(format!("{}{place}", error.kind()))
         })
     }
@@ -122,13 +124,13 @@ impl Expression {
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.0.text == other.0.text
     }
 }
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        fmt::Debug::fmt(&self.0.text, f)
     }
 }
 

@@ -14,6 +14,7 @@ mod view;
 mod words;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -76,7 +77,7 @@ pub struct Rules {
     /// Form id → the rules for that form, which are all that apply to it. They stand in a table of their own in the file,
     /// laid over those of the source.
     #[serde(skip)]
-    pub forms: BTreeMap<String, Self>,
+    pub forms: Arc<BTreeMap<String, Self>>,
 }
 
 impl Rules {

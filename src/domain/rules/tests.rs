@@ -218,7 +218,7 @@ fn a_code_in_a_message_is_the_lead_s_code() {
 #[test]
 fn a_form_with_rules_of_its_own_goes_by_them() {
     let mut source = rules("priority = 'low'");
-    source.forms.insert("kontak".to_owned(), rules("priority = 'high'"));
+    source.forms = Arc::new(BTreeMap::from([("kontak".to_owned(), rules("priority = 'high'"))]));
     assert_eq!(source.for_form_of(&form(&[])).priority, Some(Priority::High));
     assert_eq!(source.for_form_of(&Submission::default()).priority, Some(Priority::Low));
 }
