@@ -7,6 +7,7 @@ use toml::{Spanned, Table, Value};
 
 use super::environment::Reader;
 use super::places::Places;
+use super::presets::{PRESET_DIALECT, Presets, merged};
 use super::references::{Reference, Unresolved, resolve};
 use super::{Finding, UserFile, values, with_suggestion};
 
@@ -24,8 +25,10 @@ const OF_THE_SOURCE: &[&str] = &["value"];
 pub struct SourceConfig {
     /// What stands in its URL.
     pub name: String,
-    /// The word for the code that speaks its sender's dialect.
+    /// What its owner calls its provider: a dialect, or a preset.
     pub provider: String,
+    /// The word for the code that speaks its sender's dialect.
+    pub dialect: String,
     /// False when the owner has switched it off.
     pub enabled: bool,
     /// What its provider needs, references resolved. Holds secrets.
@@ -47,9 +50,9 @@ pub struct SourceConfig {
 impl std::fmt::Debug for SourceConfig {
     /// Shows the keys of the settings, not their values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, provider, enabled, settings, rules, forms, missing, unset, origin, places: _ } = self;
-        let settings: Vec<_> = settings.keys().collect();
-        write!(f, "SourceConfig({name} {provider} enabled={enabled} {settings:?} {rules} {:?} ", forms.keys())?;
+        let Self { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places: _ } = self;
+        let (settings, forms): (Vec<_>, Vec<_>) = (settings.keys().collect(), forms.keys().collect());
+        write!(f, "SourceConfig({name} {provider} {dialect} enabled={enabled} {settings:?} {rules} {forms:?} ")?;
         write!(f, "missing={missing:?} unset={unset:?} {origin})")
     }
 }
@@ -90,6 +93,9 @@ pub struct SourceVariable {
 struct File {
     #[serde(default)]
     sources: BTreeMap<Spanned<String>, Entry>,
+    /// The owner's own presets, and what differs in the built-in ones.
+    #[serde(default)]
+    presets: BTreeMap<String, Table>,
 }
 
 /// One source of a file. What is absent is as in the file below.
@@ -120,19 +126,26 @@ pub(super) fn read(
     insecure: bool,
     findings: &mut Vec<Finding>,
 ) -> Vec<SourceConfig> {
-    let mut drafts = BTreeMap::new();
+    let (mut drafts, mut presets) = (BTreeMap::new(), Presets::default());
     let files = [Some((DEFAULT_NAME, DEFAULT)), file.map(|file| (file.name.as_str(), file.text.as_str()))];
     for (name, text) in files.into_iter().flatten() {
         match parse(name, text) {
-            Ok(layer) => layer.into_iter().for_each(|(name, draft)| lay_over(&mut drafts, name, draft)),
+            Ok((layer, own)) => {
+                layer.into_iter().for_each(|(name, draft)| lay_over(&mut drafts, name, draft));
+                presets.add(own);
+            }
             Err(finding) => findings.push(finding),
         }
     }
-    drafts.into_iter().filter_map(|(name, draft)| settle(name, draft, reader, insecure, findings)).collect()
+    let mut settle = |(name, draft)| settle(name, draft, &presets, reader, insecure, findings);
+    drafts.into_iter().filter_map(&mut settle).collect()
 }
 
+/// What a file says: its sources, and its presets.
+type Layer = (Vec<(String, Draft)>, BTreeMap<String, Table>);
+
 /// Reads one file.
-fn parse(name: &str, text: &str) -> Result<Vec<(String, Draft)>, Finding> {
+fn parse(name: &str, text: &str) -> Result<Layer, Finding> {
     let origin = |position: usize| Origin { file: name.to_owned(), line: line_of(text, position) };
     // The error's own text shows the line of the file, which may hold a secret; its message does not.
     let file: File = toml::from_str(text).map_err(|error| {
@@ -140,15 +153,12 @@ fn parse(name: &str, text: &str) -> Result<Vec<(String, Draft)>, Finding> {
         Finding::new(place, with_suggestion(error.message()))
     })?;
     let mut places = Places::read(name, text);
-    Ok(file
-        .sources
-        .into_iter()
-        .map(|(name, entry)| {
-            let origin = origin(name.span().start);
-            let places = places.remove(name.get_ref()).unwrap_or_default();
-            (name.into_inner(), Draft { entry, origin, places })
-        })
-        .collect())
+    let draft = |(name, entry): (Spanned<String>, Entry)| {
+        let origin = origin(name.span().start);
+        let places = places.remove(name.get_ref()).unwrap_or_default();
+        (name.into_inner(), Draft { entry, origin, places })
+    };
+    Ok((file.sources.into_iter().map(draft).collect(), file.presets))
 }
 
 /// The line of `text` that has the byte at `position`, counted from 1.
@@ -181,18 +191,6 @@ fn lay_over(drafts: &mut BTreeMap<String, Draft>, name: String, above: Draft) {
     drafts.insert(name, draft);
 }
 
-/// `below` with the keys of `above` over it, table by table.
-fn merged(mut below: Table, above: Table) -> Table {
-    for (key, value) in above {
-        let value = match (below.remove(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(merged(below, above)),
-            (_, value) => value,
-        };
-        below.insert(key, value);
-    }
-    below
-}
-
 /// The rules for each form, with those of the file above over those of the one below.
 fn forms(mut below: BTreeMap<String, Table>, above: BTreeMap<String, Table>) -> BTreeMap<String, Table> {
     for (form, rules) in above {
@@ -206,6 +204,7 @@ fn forms(mut below: BTreeMap<String, Table>, above: BTreeMap<String, Table>) -> 
 fn settle(
     name: String,
     draft: Draft,
+    presets: &Presets,
     reader: &mut Reader<'_>,
     insecure: bool,
     findings: &mut Vec<Finding>,
@@ -234,7 +233,16 @@ fn settle(
     let problems = unresolved.broken.into_iter().chain(insecure_urls(&settings, insecure));
     findings.extend(problems.map(|problem| Finding::new(&origin, format!("source `{name}`: {problem}"))));
     let Unresolved { missing, unset, .. } = unresolved;
-    Some(SourceConfig { name, provider, enabled, settings, rules, forms, missing, unset, origin, places })
+    // A preset is only opened for a source that could be on.
+    let dialect = match presets.find(&provider) {
+        None => provider.clone(),
+        Some(_) if !enabled || !missing.is_empty() => PRESET_DIALECT.to_owned(),
+        Some(preset) => {
+            settings = preset.laid_under(settings);
+            PRESET_DIALECT.to_owned()
+        }
+    };
+    Some(SourceConfig { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places })
 }
 
 /// The settings called `…_url` that would carry tokens in the clear, or are no URL.

@@ -114,6 +114,7 @@ fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now:
         attempts: 0,
         failing_since: None,
         since: now,
+        standing: None,
         upto: event.seq,
     };
     let body = Bytes::copy_from_slice(occasion_of(&body_of(event, &item.external_ref)).body);

@@ -51,7 +51,7 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -
 pub(super) fn signed(app_secrets: &Secrets, body: Vec<u8>) -> Sample {
     let digest = hmac_sha256(app_secrets.first().as_bytes(), &[&body]);
     let proof = (SIGNATURE, format!("sha256={}", hex::encode(digest)));
-    Sample { query: String::new(), headers: vec![("content-type", "application/json".to_owned()), proof], body }
+    Sample::new([("content-type", "application/json".to_owned()), proof], body)
 }
 
 /// The changes of a webhook about `object`, in order; none when it is about something else.
@@ -99,6 +99,7 @@ pub(super) fn unread(source: &SourceName, prefix: &str, bytes: &str) -> Item {
         id: EventId::of(source, &[b"unread", bytes.as_bytes()]),
         same_within: None,
         external_ref: ExternalRef::hashed(prefix, bytes),
+        aliases: Vec::new(),
         hold: Hold::No,
         body: bytes.as_bytes().to_vec(),
     }
@@ -122,6 +123,8 @@ mod tests {
                 received: jiff::Timestamp::UNIX_EPOCH,
                 request_id: String::new(),
                 method: Method::Post,
+                path: String::new(),
+                path_token: None,
                 query: String::new(),
                 headers: vec![(SIGNATURE.to_owned(), proof)],
                 body: r#"{"a":"ä"}"#.into(),

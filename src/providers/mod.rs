@@ -12,12 +12,15 @@ mod json;
 mod mapped;
 mod meta;
 mod meta_leads;
+mod person;
 mod registry;
+mod scheme;
 mod secret;
 mod settings;
 mod signature;
 mod standard;
 mod timed;
+mod unnamed;
 mod whatsapp;
 
 use std::sync::Arc;
@@ -32,6 +35,7 @@ use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
 pub use registry::{Configured, Found, Registry, SourceState};
+pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
 
 /// A provider configured: whose webhooks these are and what is done with them.
@@ -58,6 +62,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
 
     /// What the sender is answered once the webhook is kept; the same for new and known ones.
     fn accepted(&self, webhook: &Webhook) -> Reply;
+
+    /// True when its URL ends in a secret: `/hooks/{source}/{token}`. Without it there is nothing at such a URL.
+    fn has_path_token(&self) -> bool {
+        false
+    }
 
     /// Headers with which the scripts of a page at `origin` may read an answer that refuses: without them a browser
     /// tells its page nothing, not even to try again. Only for senders that are browsers.
@@ -110,6 +119,10 @@ pub struct Webhook {
     pub request_id: String,
     /// How it was asked.
     pub method: Method,
+    /// The path, as it came: undecoded.
+    pub path: String,
+    /// What follows the source's name in the path, undecoded. For some senders it is a secret.
+    pub path_token: Option<String>,
     /// The query string, undecoded, without the question mark.
     pub query: String,
     /// Headers in order, names in lower case, values that are not text left out.
@@ -178,7 +191,7 @@ impl Webhook {
 }
 
 impl std::fmt::Debug for Webhook {
-    /// Shows header names only, and no query and no body: all hold secrets or personal data.
+    /// Shows header names only, and no path, query and body: all hold secrets or personal data.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         write!(f, "Webhook({:?} {}, {names:?}, {} bytes)", self.method, self.source, self.body.len())
@@ -427,18 +440,46 @@ pub enum SampleKind {
 }
 
 /// A request to a hook, ready to be sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Sample {
+    /// What follows `/hooks/{source}/` in the path, where the sender proves itself by it.
+    pub path_token: Option<String>,
     /// Query string, without the question mark.
     pub query: String,
     /// Headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     /// Body.
     pub body: Vec<u8>,
 }
 
-/// Makes a provider of one dialect from its part of the configuration.
-pub type Build = fn(toml::Table) -> Result<Arc<dyn Provider>, SettingsError>;
+impl Sample {
+    /// A request with these headers and this body.
+    #[must_use]
+    pub fn new(headers: impl IntoIterator<Item = (&'static str, String)>, body: Vec<u8>) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { headers, body, ..Self::default() }
+    }
+}
+
+/// Where a source stands, as its sender sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What stands in its URL.
+    pub source: SourceName,
+    /// `BRIDGE_PUBLIC_URL`, without a slash at its end.
+    pub public_url: Option<String>,
+}
+
+impl Place {
+    /// The place of `source` below `public_url`.
+    #[must_use]
+    pub fn new(source: SourceName, public_url: Option<&str>) -> Self {
+        Self { source, public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()) }
+    }
+}
+
+/// Makes a provider of one dialect from its part of the configuration, for a source that stands at this place.
+pub type Build = fn(toml::Table, &Place) -> Result<Arc<dyn Provider>, SettingsError>;
 
 /// Why a source's settings make no provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -453,11 +494,12 @@ pub enum SettingsError {
 
 /// Every dialect: its name in the configuration, and its builder.
 pub const DIALECTS: &[(&str, Build)] = &[
-    ("form", form::build),
-    ("google_leads", google_leads::build),
-    ("meta_leads", meta_leads::build),
-    ("standard_webhooks", standard::build),
-    ("whatsapp", whatsapp::build),
+    ("form", |settings, _| form::build(settings)),
+    ("google_leads", |settings, _| google_leads::build(settings)),
+    ("mapped", mapped::build),
+    ("meta_leads", |settings, _| meta_leads::build(settings)),
+    ("standard_webhooks", |settings, _| standard::build(settings)),
+    ("whatsapp", |settings, _| whatsapp::build(settings)),
 ];
 
 /// Finds the builder of the provider that speaks `dialect`.
@@ -472,10 +514,10 @@ pub fn dialect(dialect: &str) -> Result<Build, SettingsError> {
     }
 }
 
-/// Builds the provider that speaks `dialect`.
+/// Builds the provider that speaks `dialect`, for a source that stands at `place`.
 ///
 /// # Errors
 /// [`SettingsError`]: the dialect is unknown, or its settings are wrong or incomplete.
-pub fn build(dialect: &str, settings: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
-    self::dialect(dialect)?(settings)
+pub fn build(dialect: &str, settings: toml::Table, place: &Place) -> Result<Arc<dyn Provider>, SettingsError> {
+    self::dialect(dialect)?(settings, place)
 }

@@ -15,20 +15,22 @@ use crate::providers::{Found, Method, Reply, Verified, Webhook};
 /// What a client may call its request, at most, to find it in our log.
 const LONGEST_ID: usize = 128;
 
-/// Takes a webhook for the source called `name`, and answers.
+/// Takes a webhook for the source called `name`, and answers. A `token` in the path is a secret: it goes into the webhook
+/// and nowhere else.
 pub(super) async fn take(
     front: &Front,
     name: &str,
+    token: Option<&str>,
     request_id: &str,
     request: &HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
     let Ok(source) = SourceName::parse(name) else { return front.refuse(None, request_id, &Refused::Source) };
     log_client(front, &source, request_id, request);
-    match stages(front, source.clone(), request_id, request, payload).await {
+    match stages(front, source.clone(), token, request_id, request, payload).await {
         Ok(reply) => answer(reply),
         // A name that somebody made up must not become a label of a metric.
-        Err(Refused::Source) => front.refuse(None, request_id, &Refused::Source),
+        Err(nothing @ (Refused::Source | Refused::Path)) => front.refuse(None, request_id, &nothing),
         Err(refused) => {
             let mut answer = front.refuse(Some(&source), request_id, &refused);
             put(&mut answer, readable(front, &source, request));
@@ -51,6 +53,7 @@ fn readable(front: &Front, name: &SourceName, request: &HttpRequest) -> Vec<(&'s
 async fn stages(
     front: &Front,
     name: SourceName,
+    token: Option<&str>,
     request_id: &str,
     request: &HttpRequest,
     payload: Payload,
@@ -61,7 +64,11 @@ async fn stages(
         Found::OnceOn => return Ok(dropped(front, &name, request_id)),
         Found::Unknown => return Err(Refused::Source),
     };
-    let (webhook, _held) = receive(front, name, request_id, request, payload).await?;
+    if token.is_some() && !source.provider.has_path_token() {
+        return Err(Refused::Path);
+    }
+    let (mut webhook, _held) = receive(front, name, request_id, request, payload).await?;
+    webhook.path_token = token.map(str::to_owned);
     if let Some(reply) = source.provider.handshake(&webhook) {
         return Ok(reply);
     }
@@ -92,6 +99,8 @@ async fn receive(
         received: front.parts.clock.now(),
         request_id: request_id.to_owned(),
         method,
+        path: request.uri().path().to_owned(),
+        path_token: None,
         query: request.query_string().to_owned(),
         headers: texts(request.headers()),
         body,

@@ -141,8 +141,9 @@ impl Edge {
     /// The request of a sample.
     pub(crate) fn post(&self, source: &str, sample: &Sample) -> RequestBuilder {
         let query = if sample.query.is_empty() { String::new() } else { format!("?{}", sample.query) };
-        let request = self.public(Method::POST, &format!("/hooks/{source}{query}")).body(sample.body.clone());
-        sample.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
+        let token = sample.path_token.as_ref().map(|token| format!("/{token}")).unwrap_or_default();
+        let request = self.public(Method::POST, &format!("/hooks/{source}{token}{query}")).body(sample.body.clone());
+        sample.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     /// Everything that is counted.

@@ -38,7 +38,7 @@ fn wrong(toml: &str) -> String {
     match config::load(&environment) {
         Err(error) => error.to_string(),
         Ok(config) => {
-            let findings = build_sources(&config.sources).expect_err("these rules are wrong");
+            let findings = build_sources(&config.sources, None).expect_err("these rules are wrong");
             findings.iter().map(|finding| format!("{finding}\n")).collect()
         }
     }
@@ -212,7 +212,7 @@ fn on(file: &Path) -> Vec<String> {
         ("WHATSAPP_APP_SECRET", "whatsapp-app-secret-of-the-tests-012345"),
         ("WHATSAPP_VERIFY_TOKEN", "whatsapp-verify-token-of-the-tests"),
     ]);
-    let sources = build_sources(&config::load(&environment).unwrap().sources).unwrap();
+    let sources = build_sources(&config::load(&environment).unwrap().sources, None).unwrap();
     let on = sources.into_iter().filter(|(_, configured)| matches!(configured.state, SourceState::On(_)));
     on.map(|(name, _)| name.to_string()).collect()
 }

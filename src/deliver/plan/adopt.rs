@@ -69,7 +69,7 @@ impl Plan {
 
     /// What an update has to change. A lead that Konektor made is not ours to correct: what it lacks is filled in.
     pub(super) fn changes(&self, current: &LeadView) -> LeadBody {
-        let Some(adopted) = &self.adopted else { return patch(&self.lead, current) };
+        let Some(adopted) = &self.adopted else { return patch(&self.lead, current, self.lane.standing) };
         let Lead { external_ref, stated, notes, .. } = &self.lead;
         let said = Fields { status: None, ..self.lead.for_create() };
         let forwards = Fields { status: stated.status, ..Fields::default() };
@@ -77,7 +77,7 @@ impl Plan {
         let is_free = current.external_ref.is_none() && current.first_name.as_deref().is_none_or(is_stand_in);
         let is_free = is_free && adopted.gets_reference;
         // Our reference, where it can be told that no other is there: one that is shown, or a name, is somebody's.
-        LeadBody { external_ref: is_free.then(|| external_ref.to_string()), ..patch(&lead, current) }
+        LeadBody { external_ref: is_free.then(|| external_ref.to_string()), ..patch(&lead, current, self.lane.standing) }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::domain::lead::{Lead, LeadId};
 use crate::domain::notes::Section;
 use crate::konektor::wire::{Cursor, LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
-use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Undelivered};
+use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
 
 /// Pages of a search that are read. A reference is found on the first; more of them is a search that finds too much.
 const PAGES: usize = 5;
@@ -52,6 +52,8 @@ pub(super) struct Lane {
     pub(super) failing_since: Option<Timestamp>,
     /// When the first of its events came in.
     pub(super) since: Timestamp,
+    /// Where Konektor said by itself that the lead stands.
+    pub(super) standing: Option<Standing>,
     /// The last event in hand.
     pub(super) upto: Seq,
 }
@@ -69,6 +71,7 @@ impl Lane {
             attempts: claimed.attempts,
             failing_since: claimed.failing_since,
             since: claimed.events.iter().map(|event| event.received).min().unwrap_or_default(),
+            standing: claimed.standing,
             upto: claimed.upto(),
         }
     }

@@ -33,6 +33,7 @@ fn lane() -> Lane {
         attempts: 0,
         failing_since: None,
         since: at(0),
+        standing: None,
         upto: 7,
     }
 }

@@ -103,6 +103,7 @@ impl Provider for GoogleLeads {
             id: event,
             same_within: None,
             external_ref: ExternalRef::new(PREFIX, &id),
+            aliases: Vec::new(),
             hold,
             body: webhook.body().to_vec(),
         }])
@@ -159,6 +160,8 @@ mod tests {
             received: Timestamp::UNIX_EPOCH,
             request_id: "r1".into(),
             method: Method::Post,
+            path: String::new(),
+            path_token: None,
             query: String::new(),
             headers: Vec::new(),
             body: body.to_owned().into(),

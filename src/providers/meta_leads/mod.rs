@@ -184,6 +184,7 @@ fn item(source: &SourceName, text: &str) -> Option<Item> {
         id: event,
         same_within: None,
         external_ref: ExternalRef::new(PREFIX, &id),
+        aliases: Vec::new(),
         hold,
         body: text.as_bytes().to_vec(),
     })
