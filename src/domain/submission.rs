@@ -32,22 +32,22 @@ pub struct Submission {
     pub payment: Option<Payment>,
 }
 
-/// The label of the fact that is the sender's own id of the form. Rules for a form go by it.
+/// The label of the fact that says which form it is: by the sender's own id, or by its name where [`FORM_ID`] has the id.
 pub const FORM: &str = "Form";
-/// The label of the fact that is the name of the form, where the sender tells it.
-pub const FORM_NAME: &str = "Form name";
+/// The label of the fact that is the sender's own id of the form, where the sender tells its name, too.
+pub const FORM_ID: &str = "Form id";
 
 impl Submission {
-    /// The sender's own id of the form, by the fact [`FORM`].
+    /// The sender's own id of the form; rules for a form go by it. Its name, where the sender tells no id.
     #[must_use]
     pub fn form_id(&self) -> Option<&str> {
-        self.fact(FORM)
+        self.fact(FORM_ID).or_else(|| self.fact(FORM))
     }
 
-    /// The name of the form, by the fact [`FORM_NAME`].
+    /// The name of the form, where the sender tells it beside its id.
     #[must_use]
     pub fn form_name(&self) -> Option<&str> {
-        self.fact(FORM_NAME)
+        self.fact(FORM_ID).and_then(|_| self.fact(FORM))
     }
 
     fn fact(&self, label: &str) -> Option<&str> {

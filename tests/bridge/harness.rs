@@ -26,8 +26,12 @@ const VARIABLES: &[(&str, &str)] = &[
     ("WHATSAPP_APP_SECRET", "whatsapp-app-secret-of-the-tests-012345"),
     ("WHATSAPP_VERIFY_TOKEN", "whatsapp-verify-token-of-the-tests"),
     ("GOOGLE_LEADS_KEY", "google-leads-key-of-the-tests"),
+    ("KONEKTOR_WEBHOOK_SECRET", KONEKTOR_WEBHOOK_SECRET),
     ("STANDARD_WEBHOOKS_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
 ];
+
+/// What Konektor signs its own webhooks with.
+pub(crate) const KONEKTOR_WEBHOOK_SECRET: &str = "konektor-secret-of-the-tests-0123456789";
 
 /// The day on which all of it happens.
 pub(crate) fn today() -> Timestamp {
@@ -111,9 +115,9 @@ impl TestBridge {
     }
 
     /// `body` as the sender behind `source` would send it.
-    pub(crate) fn signed(&self, source: &str, body: &Value) -> Sample {
+    pub(crate) fn signed(&self, source: &str, body: String) -> Sample {
         let source = self.sources.iter().find(|one| one.name.as_str() == source).expect("a source that is on");
-        source.provider.sign(body.to_string().into_bytes(), self.clock.now())
+        source.provider.sign(body.into_bytes(), self.clock.now())
     }
 
     /// Posts a webhook; gives the status.

@@ -4,12 +4,15 @@
 
 mod admin;
 mod api;
+mod captcha;
 mod cli;
 mod coalescing;
 mod config;
 mod delivery;
 mod deploy;
 mod dialects;
+mod drift;
+mod echo;
 mod edge;
 mod fixtures;
 mod harness;
@@ -21,7 +24,9 @@ mod reconciliation;
 mod reload;
 mod rules;
 mod sandbox;
+mod schemes;
 mod scripted_store;
 mod simulation;
 mod store;
+mod tokens;
 mod vectors;

@@ -24,7 +24,7 @@ async fn ruled(toml: &str) -> (TestBridge, TempDir) {
 
 /// Sends a form with these answers, and delivers what can be delivered now.
 async fn send(bridge: &TestBridge, answers: Value) {
-    assert_eq!(bridge.post("form", bridge.signed("form", &answers)).await, 200);
+    assert_eq!(bridge.post("form", bridge.signed("form", answers.to_string())).await, 200);
     bridge.deliver().await;
 }
 

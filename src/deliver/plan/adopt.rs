@@ -77,7 +77,10 @@ impl Plan {
         let is_free = current.external_ref.is_none() && current.first_name.as_deref().is_none_or(is_stand_in);
         let is_free = is_free && adopted.gets_reference;
         // Our reference, where it can be told that no other is there: one that is shown, or a name, is somebody's.
-        LeadBody { external_ref: is_free.then(|| external_ref.to_string()), ..patch(&lead, current, self.lane.standing) }
+        LeadBody {
+            external_ref: is_free.then(|| external_ref.to_string()),
+            ..patch(&lead, current, self.lane.standing)
+        }
     }
 }
 

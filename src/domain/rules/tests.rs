@@ -185,7 +185,8 @@ fn an_expression_sees_all_that_a_lead_says() {
     let mut submission = form(&[("Nama Usaha", "Toko"), ("pesan", "Halo")]);
     submission.attribution = vec![Fact::new("utm_source", "fb")];
     submission.facts.push(Fact::new("Campaign", "Ramadan"));
-    submission.facts.push(Fact::new("Form name", "Kontak kami"));
+    submission.facts[0].label = "Form id".to_owned();
+    submission.facts.push(Fact::new("Form", "Kontak kami"));
     submission.payment = Some(Payment { amount: Some(5.0), reference: None });
     let body = br#"{"data":{"items":[{"sku":"A-1"}]}}"#;
     for when in [
@@ -259,7 +260,7 @@ fn expressions() -> impl Strategy<Value = String> {
         "{'a': 1}",
         "form.id",
         "received",
-        "facts['Form']",
+        "facts['Form id']",
         "nme",
         "99999999999999999999",
     ]);
