@@ -156,6 +156,37 @@ fn an_explanation_shows_the_lead_and_what_set_each_field() {
 }
 
 #[test]
+fn an_explanation_shows_the_rules_the_code_and_the_ad_events() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bridge.toml");
+    let rules = "[sources.form.rules]\nunique_code = 'KNK-[0-9]{2,}'\nset.email = \"answers.budget|number\"\n\
+                 [sources.form.forms.pameran]\nstatus = [{ when = 'lead.phone', status = 'hot' }, { status = 'contacted' }]\n";
+    std::fs::write(&file, rules).unwrap();
+    let config = [("BRIDGE_CONFIG", file.to_str().unwrap())];
+    let body = "form_id=pameran&nama=Siti&no_hp=0812-0001-0002&pesan=KNK-17&budget=banyak";
+    let told = run_with(&config, &["explain", "form", "-", "--json"], body).json();
+    let item = &told["items"][0];
+    assert_eq!((&item["rulesOfForm"], &item["adopts"]), (&"pameran".into(), &"KNK-17".into()));
+    assert_eq!(item["setBy"]["status"], serde_json::json!(["rule status[0]", "answer no_hp"]));
+    assert!(item["failedRules"]["set.email"].as_str().is_some_and(|why| why.contains("invalid operation")), "{item:#}");
+    assert_eq!((&item["call"]["body"]["status"], &item["call"]["body"]["uniqueCode"]), (&"hot".into(), &Value::Null));
+    let fired = |place: usize| &item["fires"][place];
+    assert_eq!((&fired(0)["when"], &fired(0)["status"]), (&"created".into(), &"hot".into()));
+    assert_eq!((&fired(1)["meta"], &fired(1)["linkedin"]), (&"SubmitApplication".into(), &"QUALIFIED_LEAD".into()));
+    let plain = run_with(&[], &["explain", "form", "-", "--json"], "nama=Siti").json();
+    let fires = serde_json::json!([
+        { "when": "created", "status": "new", "meta": "AddToCart", "ga4": "generate_lead", "tiktok": "ViewContent",
+          "linkedin": "PAGE_VIEW" },
+        { "when": "there already", "status": null },
+    ]);
+    assert_eq!(plain["items"][0]["fires"], fires);
+    let text = run_with(&config, &["explain", "form", "-"], body).done();
+    for shown in ["those of the form pameran", "set.email says nothing", "KNK-17", "AD EVENTS", "SubmitApplication"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+}
+
+#[test]
 fn an_explanation_checks_the_senders_own_proof_as_of_its_time() {
     // printf '1792999996.body' | openssl dgst -sha256 -hmac konektor-secret-TEST
     let header = "X-Bridge-Signature: t=1792999996,v1=4b029b927abec3c6f89b1a20db4051f5699f96f795b41241d83cdcbea91aab46";

@@ -22,6 +22,7 @@ mod readme;
 mod receive;
 mod reconciliation;
 mod reload;
+mod rules;
 mod sandbox;
 mod schemes;
 mod scripted_store;
