@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::{Finding, SourceConfig, with_suggestion};
+use crate::config::{self, Finding, SourceConfig, with_suggestion};
 use crate::domain::event::SourceName;
 use crate::domain::rules::Rules;
 use crate::providers::{self, Configured, Place, SettingsError, Source, SourceState};
@@ -38,7 +38,7 @@ fn build_source(config: &SourceConfig, public_url: Option<&Url>) -> Result<(Sour
     }
     let rules = rules(config)?;
     // A provider that does not exist is wrong even before its secrets are there.
-    let build = providers::dialect(&config.provider).map_err(|error| error.to_string())?;
+    let build = providers::dialect(&config.dialect).map_err(|_| no_such_provider(&config.provider))?;
     if !config.missing.is_empty() {
         return Ok((name, off(not_set(&config.missing), &config.missing)));
     }
@@ -51,6 +51,16 @@ fn build_source(config: &SourceConfig, public_url: Option<&Url>) -> Result<(Sour
         }
         Err(SettingsError::Invalid(problem)) => Err(with_suggestion(&problem)),
     }
+}
+
+/// Names every provider that there is: dialects and presets.
+fn no_such_provider(provider: &str) -> String {
+    let dialects = providers::DIALECTS.iter().map(|(name, _)| *name);
+    let mut known: Vec<_> = dialects.chain(config::PRESETS.iter().map(|(name, _)| *name)).collect();
+    known.sort_unstable();
+    let meant = config::nearest(provider, known.iter().copied());
+    let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+    format!("there is no provider `{provider}`{meant}; known are: {}", known.join(", "))
 }
 
 /// Of the variables that a source could use those that the reason names: the others would not switch it on. All where it

@@ -11,20 +11,20 @@
 //! What is stored of an item is not the body but the fields read from it: a multipart body holds files, which are not
 //! kept.
 
-mod answers;
-mod body;
+pub(super) mod answers;
+pub(super) mod body;
 mod origin;
-mod sample;
+pub(super) mod sample;
 mod settings;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use self::body::{Content, Encoding, Field};
 use self::settings::Settings;
+use super::unnamed::{self, PRESSED_TWICE};
 use super::{
     Challenge, Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError,
     UNVERIFIED, Unreadable, Verified, Webhook, timed,
@@ -36,9 +36,6 @@ use crate::domain::submission::{Fact, Submission};
 
 /// The header with which a back-end proves itself: `t=<unix s>,v1=<hex>`, HMAC-SHA256 over `t.body`.
 const SIGNATURE: &str = "x-bridge-signature";
-
-/// How long the same content counts as pressed twice.
-const PRESSED_TWICE: Duration = Duration::from_secs(600);
 
 /// What a visitor reads where no page of the owner's is configured.
 const THANKS: &str = "<!doctype html>\n<html lang=\"id\">\n<meta charset=\"utf-8\">\n\
@@ -224,26 +221,26 @@ impl Form {
         let id = self.event_id(webhook, &filled.fields, spam);
         let (external_ref, same_within) = match self.submission_id(&filled.fields) {
             Some(submission) => (ExternalRef::new(&prefix, submission), None),
-            // The time and the request make it another lead when the same content comes again next week.
-            None => {
-                let once = format!("{id} {} {}", webhook.received(), webhook.kept.request_id);
-                (ExternalRef::hashed(&prefix, &once), Some(PRESSED_TWICE))
-            }
+            None => (unnamed::external_ref(&prefix, webhook, id), Some(PRESSED_TWICE)),
         };
         let body = serde_json::to_vec(&filled).expect("texts and numbers can always be written as JSON");
-        Item { id, same_within, external_ref, hold: if spam { Hold::Spam } else { Hold::No }, body }
+        Item {
+            id,
+            same_within,
+            external_ref,
+            aliases: Vec::new(),
+            hold: if spam { Hold::Spam } else { Hold::No },
+            body,
+        }
     }
 
     /// The id of this content: all that was said and by whom, in any order, but not what differs each time the button is
     /// pressed (captcha tokens, the encoding). What fell into the trap is another event, so that a person whose browser
     /// filled it in can send again.
     fn event_id(&self, webhook: &Verified, fields: &[Field], spam: bool) -> EventId {
-        let mut said: Vec<_> = self.said(fields).filter(|field| !is_blank(field)).map(canonical).collect();
-        said.sort_by_key(|(name, _)| *name);
-        let who = [self.submission_id(fields), self.form_id(fields)].map(Option::unwrap_or_default);
-        let mut parts: Vec<&[u8]> = vec![if spam { b"spam" } else { b"form" }, who[0].as_bytes(), who[1].as_bytes()];
-        parts.extend(said.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]));
-        EventId::of(webhook.source(), &parts)
+        let said = self.said(fields).filter(|field| !is_blank(field)).map(canonical).collect();
+        let [submission, form] = [self.submission_id(fields), self.form_id(fields)].map(Option::unwrap_or_default);
+        unnamed::event_id(webhook.source(), &[if spam { "spam" } else { "form" }, submission, form], said)
     }
 
     fn facts(&self, filled: &Filled) -> Vec<Fact> {
@@ -283,7 +280,7 @@ fn is_blank(field: &Field) -> bool {
 /// A field's name and content as they count for sameness.
 fn canonical(Field(name, content): &Field) -> (&str, String) {
     let value = match content {
-        Content::Text(text) => text.trim().replace("\r\n", "\n"),
+        Content::Text(text) => unnamed::canonical(text),
         Content::File { file, bytes, .. } => format!("{bytes} {file}"),
     };
     (name, value)

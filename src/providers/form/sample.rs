@@ -33,7 +33,7 @@ pub(super) fn signed(settings: &Settings, body: Vec<u8>, now: Timestamp) -> Samp
 }
 
 /// The content type that a body which begins like this has.
-fn content_type(body: &[u8]) -> String {
+pub(in crate::providers) fn content_type(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
     let first = text.trim_start().lines().next().unwrap_or_default().trim_end();
     match first.strip_prefix("--") {

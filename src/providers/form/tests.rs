@@ -1,6 +1,7 @@
 //! What the form dialect takes and refuses, and what it makes of it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::*;
 use crate::domain::event::SourceName;

@@ -107,6 +107,7 @@ impl Provider for GoogleLeads {
             id: event,
             same_within: None,
             external_ref: ExternalRef::new(PREFIX, &id),
+            aliases: Vec::new(),
             hold,
             body: webhook.body().to_vec(),
         }])

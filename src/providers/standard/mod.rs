@@ -236,6 +236,7 @@ fn item(webhook: &Verified, event: &[&[u8]], lead: &str, body: Vec<u8>) -> Item 
         id: EventId::of(webhook.source(), event),
         same_within: None,
         external_ref: ExternalRef::new(&format!("sw:{}:", webhook.source()), lead),
+        aliases: Vec::new(),
         hold: Hold::No,
         body,
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use konektor_bridge::config::{PRESET_DIALECT, with_preset};
 use konektor_bridge::domain::compose::compose;
 use konektor_bridge::domain::event::{Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::MAX_LEN;
@@ -12,7 +13,7 @@ use konektor_bridge::domain::region::Region;
 use konektor_bridge::domain::rules::Rules;
 use konektor_bridge::providers::{self, ItemBody, Method, Place, Provider, Reading, Verified, Webhook};
 
-/// The provider of `dialect` with the settings of its fixtures.
+/// The provider of `dialect`, or of the preset of that name, with the settings of its fixtures.
 ///
 /// # Panics
 /// When the fixtures are not there or make no provider.
@@ -23,7 +24,11 @@ pub fn provider(dialect: &str) -> Arc<dyn Provider> {
     let mut file: toml::Table = text.parse().expect("the fixtures are TOML");
     let Some(toml::Value::Table(settings)) = file.remove("settings") else { panic!("the fixtures have settings") };
     let place = Place::new(SourceName::parse("fuzzed").expect("letters are a name"), None);
-    providers::build(dialect, settings, &place).expect("the fixtures make a provider")
+    let made = match with_preset(dialect, settings.clone()) {
+        Some(settings) => providers::build(PRESET_DIALECT, settings, &place),
+        None => providers::build(dialect, settings, &place),
+    };
+    made.expect("the fixtures make a provider")
 }
 
 /// Asks `provider` everything about a webhook with this body: whether it is let in, what it is answered, and, as if it
