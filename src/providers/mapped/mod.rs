@@ -108,10 +108,6 @@ impl Provider for Mapped {
         Ok(Verified::new(webhook, &self.settings.headers(), self.without_secrets(proof.body)))
     }
 
-    fn scheme(&self) -> Option<Scheme> {
-        Some(self.scheme.clone())
-    }
-
     fn accepted(&self, _: &Webhook) -> Reply {
         self.settings.reply.reply()
     }
