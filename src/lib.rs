@@ -114,5 +114,6 @@ pub mod ops;
 pub mod providers;
 pub mod receive;
 pub mod sandbox;
+pub mod servers;
 pub mod store;
 pub mod telemetry;

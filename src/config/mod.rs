@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use environment::{Environment, Files};
 pub use presets::{PRESET_DIALECT, PRESETS, with_preset};
-pub use settings::{Admin, Backend, LogFormat, SearchFirst, Settings};
+pub use settings::{Admin, Backend, LogFormat, Redis, SearchFirst, Settings};
 pub use sources::{Origin, SourceConfig, SourceVariable, built_in_variables};
 pub use variables::{VARIABLES, Variable};
 

@@ -13,6 +13,7 @@ mod memo;
 mod memory;
 mod options;
 mod receipt;
+mod redis;
 mod sqlite;
 mod suspicion;
 mod time;
@@ -32,6 +33,7 @@ pub use limit::{Limiter, Take};
 pub use memo::Topic;
 pub use memory::MemoryStore;
 pub use options::Options;
+pub use redis::{OnTime, RedisTies, Remark, Weight, examine};
 pub use sqlite::{OpenError, SqliteStore};
 pub use view::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,

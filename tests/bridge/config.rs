@@ -7,6 +7,7 @@ use konektor_bridge::config::{
     self, Admin, Backend, Config, ConfigError, Environment, LogFormat, SearchFirst, Settings, SourceConfig, VARIABLES,
 };
 use konektor_bridge::deliver::Waits;
+use konektor_bridge::servers::Durability;
 use konektor_bridge::store::Options;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -85,6 +86,7 @@ fn the_table_has_the_variables_of_the_contract() {
         ("BRIDGE_ADMIN_URL", None),
         ("BRIDGE_DATA_DIR", Some("./data")),
         ("REDIS_URL", None),
+        ("REDIS_PREFIX", Some("bridge")),
         ("REDIS_DURABILITY", Some("fsync")),
         ("BRIDGE_CONFIG", None),
         ("BRIDGE_PUBLIC_URL", None),
@@ -104,7 +106,7 @@ fn the_table_has_the_variables_of_the_contract() {
 #[test]
 fn the_readme_has_the_same_variables() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for variable in VARIABLES.iter().filter(|variable| !variable.name.starts_with("REDIS_")) {
+    for variable in VARIABLES {
         for word in [Some(variable.name), variable.default].into_iter().flatten() {
             assert!(
                 readme.contains(&format!("`{word}`")) || readme.contains(&format!("{}={word}", variable.name)),
@@ -133,8 +135,9 @@ fn every_wrong_variable_is_named_with_what_is_allowed() {
         ("BRIDGE_LOG_FORMAT", "xml", "auto, text, json"),
         ("BRIDGE_BODY_LIMIT", "1GiB", "64MiB"),
         ("BRIDGE_SHUTDOWN_GRACE", "11m", "10m"),
-        ("REDIS_URL", "redis://user:geheim@host", "unset REDIS_URL"),
-        ("REDIS_DURABILITY", "relaxed", "unset REDIS_DURABILITY"),
+        ("REDIS_URL", "redis://user:geheim@host1,host2", "names several hosts"),
+        ("REDIS_PREFIX", "a:b", "letters, digits"),
+        ("REDIS_DURABILITY", "always", "none of fsync"),
         ("BRIDGE_CONFIG", "/nowhere/bridge.toml", "/nowhere/bridge.toml"),
     ];
     let variables: Vec<_> = wrong.iter().map(|(name, value, _)| (*name, *value)).collect();
@@ -144,6 +147,17 @@ fn every_wrong_variable_is_named_with_what_is_allowed() {
         assert!(line.is_some_and(|line| line.contains(allowed)), "{name}: {text}");
     }
     assert!(!text.contains("geheim"), "{text}");
+}
+
+#[test]
+fn a_redis_url_moves_everything_to_redis_and_is_not_printed() {
+    let url = "redis+sentinel://bridge:geheim@a,b/mymaster";
+    let config = load(&[("REDIS_URL", url), ("REDIS_DURABILITY", "replicated:1")]).unwrap();
+    assert!(!format!("{config:?}").contains("geheim"));
+    let Backend::Redis(redis) = config.settings.backend else { panic!("it is set") };
+    assert_eq!(redis.url.to_string(), "redis+sentinel://a:26379,b:26379/mymaster/0");
+    assert_eq!((redis.prefix.as_str(), redis.durability), ("bridge", Durability::Replicated(1)));
+    assert!(problems(load(&[("REDIS_URL", "http://:geheim@host")])).contains("none of redis://"));
 }
 
 #[test]
@@ -203,6 +217,7 @@ fn the_built_in_sources_read_the_variables_of_the_contract() {
             "WHATSAPP_APP_SECRET",
             "WHATSAPP_VERIFY_TOKEN",
             "GOOGLE_LEADS_KEY",
+            "KONEKTOR_WEBHOOK_SECRET",
             "STANDARD_WEBHOOKS_SECRET",
         ]
     );

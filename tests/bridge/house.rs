@@ -18,14 +18,15 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("http", &[]),
     ("metrics", &["domain"]),
     // The halves of the bridge meet in the store only.
-    ("store", &["domain"]),
+    ("store", &["domain", "servers"]),
     ("providers", &["domain"]),
     ("konektor", &["domain", "loopback"]),
     // Not `konektor`: it must not share the client's idea of the wire.
     ("sandbox", &["domain", "clock"]),
-    ("config", &["loopback"]),
+    ("config", &["loopback", "servers"]),
     ("telemetry", &[]),
     ("clock", &[]),
+    ("servers", &[]),
     ("loopback", &[]),
     ("domain", &[]),
 ];

@@ -11,6 +11,8 @@ mod config;
 mod delivery;
 mod deploy;
 mod dialects;
+mod drift;
+mod echo;
 mod edge;
 mod fixtures;
 mod harness;

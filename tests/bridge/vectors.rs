@@ -211,8 +211,9 @@ fn every_shared_vector_of_our_dialects_comes_out_as_marked() {
     }
     println!("valid and invalid rows by dialect: {counts:?}");
     assert!(wrong.is_empty(), "{} rows are wrong (the reasons stand above):\n{}", wrong.len(), wrong.join("\n"));
+    // Konektor's own webhooks are proved as our forms are: `providers::timed`.
     // What `mapped` speaks is in its settings; those of its presets have rows.
-    for (dialect, _) in DIALECTS.iter().filter(|(dialect, _)| *dialect != PRESET_DIALECT) {
+    for (dialect, _) in DIALECTS.iter().filter(|(dialect, _)| *dialect != PRESET_DIALECT && *dialect != "konektor") {
         let (valid, invalid) = counts.get(dialect).copied().unwrap_or_default();
         assert!(valid > 0 && invalid > 0, "no rows ran for {dialect}: {counts:?}");
     }
