@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::signature::{any_signed, escaped_unicode, hex_digest, hmac_sha256};
-use super::{Alternative, Header, Method, Refusal, Sample, Secrets, Unreadable, Verified, Webhook};
+use super::{Alternative, Header, Method, Refusal, Sample, Scheme, Secrets, Unreadable, Verified, Webhook};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
@@ -47,11 +47,23 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -
     }
 }
 
+/// What [`verify`] checks, said as data.
+pub(super) fn scheme(app_secrets: &Secrets) -> Scheme {
+    const TEXT: &str = "
+        kind = 'hmac'
+        algorithm = 'sha256'
+        encoding = 'hex'
+        base = '{body}'
+        signature = { header = 'X-Hub-Signature-256', prefix = 'sha256=' }
+    ";
+    Scheme::known(TEXT, app_secrets.iter())
+}
+
 /// `body` as Meta would send it, for samples.
 pub(super) fn signed(app_secrets: &Secrets, body: Vec<u8>) -> Sample {
     let digest = hmac_sha256(app_secrets.first().as_bytes(), &[&body]);
     let proof = (SIGNATURE, format!("sha256={}", hex::encode(digest)));
-    Sample { query: String::new(), headers: vec![("content-type", "application/json".to_owned()), proof], body }
+    Sample::new([("content-type", "application/json".to_owned()), proof], body)
 }
 
 /// The changes of a webhook about `object`, in order; none when it is about something else.
@@ -89,6 +101,18 @@ pub(super) fn changes<'a>(body: &'a [u8], object: &str) -> Result<Vec<&'a RawVal
     Ok(changes)
 }
 
+/// The most leads that one webhook may hold, ten times what Meta says it puts into one: they are sorted in one step, which
+/// must not keep other webhooks waiting.
+const MAX_ITEMS: usize = 10_000;
+
+/// `items`, unless there are more than one webhook may hold.
+///
+/// # Errors
+/// [`Unreadable`] when there are.
+pub(super) fn of_one_webhook(items: Vec<Item>) -> Result<Vec<Item>, Unreadable> {
+    if items.len() > MAX_ITEMS { Err(Unreadable(format!("it holds more than {MAX_ITEMS} leads"))) } else { Ok(items) }
+}
+
 /// An element that cannot be read, as an item of its own, named by the hash of its bytes.
 ///
 /// Somebody's lead may be in it. Refusing the whole webhook would hold up the readable leads beside it until a person
@@ -99,6 +123,7 @@ pub(super) fn unread(source: &SourceName, prefix: &str, bytes: &str) -> Item {
         id: EventId::of(source, &[b"unread", bytes.as_bytes()]),
         same_within: None,
         external_ref: ExternalRef::hashed(prefix, bytes),
+        aliases: Vec::new(),
         hold: Hold::No,
         body: bytes.as_bytes().to_vec(),
     }
@@ -122,6 +147,8 @@ mod tests {
                 received: jiff::Timestamp::UNIX_EPOCH,
                 request_id: String::new(),
                 method: Method::Post,
+                path: String::new(),
+                path_token: None,
                 query: String::new(),
                 headers: vec![(SIGNATURE.to_owned(), proof)],
                 body: r#"{"a":"ä"}"#.into(),
@@ -132,6 +159,14 @@ mod tests {
         assert_eq!(of(r#"{"a":"ä"}"#, Signed::AsSentOrEscaped), Ok(None));
         assert_eq!(of(escaped, Signed::AsSentOrEscaped), Ok(Some(Alternative::Escaped)));
         assert_eq!(of(escaped, Signed::AsSent), Err(Refusal::WrongProof));
+    }
+
+    #[test]
+    fn a_webhook_of_more_leads_than_meta_ever_sends_is_kept_whole() {
+        let source = SourceName::parse("meta").unwrap();
+        let items = |count| vec![unread(&source, "meta:", "x"); count];
+        assert_eq!(of_one_webhook(items(MAX_ITEMS)).unwrap().len(), MAX_ITEMS);
+        assert!(of_one_webhook(items(MAX_ITEMS + 1)).is_err());
     }
 
     #[test]

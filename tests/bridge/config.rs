@@ -188,7 +188,7 @@ fn a_built_in_source_is_complete_when_its_variables_are_set() {
     assert_eq!((meta.provider.as_str(), meta.missing.len()), ("meta_leads", 0));
     assert_eq!(meta.settings["graph_url"].as_str(), Some("https://graph.facebook.com"));
     let form = source(&config, "form");
-    assert_eq!(form.unset, ["FORM_ALLOWED_ORIGINS", "FORM_SECRET"]);
+    assert_eq!(form.unset, ["FORM_ALLOWED_ORIGINS", "FORM_SECRET", "FORM_CAPTCHA_SECRET"]);
     let whatsapp = source(&config, "whatsapp");
     assert_eq!(whatsapp.missing, ["WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"]);
 }
@@ -196,12 +196,20 @@ fn a_built_in_source_is_complete_when_its_variables_are_set() {
 #[test]
 fn the_built_in_sources_read_the_variables_of_the_contract() {
     let variables = config::built_in_variables();
-    let names: Vec<_> = variables.iter().map(|variable| variable.name.as_str()).collect();
+    let is_preset = |source: &str| config::PRESETS.iter().any(|(name, _)| *name == source);
+    let (presets, others): (Vec<_>, Vec<_>) = variables.iter().partition(|variable| is_preset(&variable.source));
+    let names: Vec<_> = others.iter().map(|variable| variable.name.as_str()).collect();
+    for variable in presets {
+        let begins = format!("{}_", variable.source.to_uppercase());
+        assert!(variable.name.starts_with(&begins), "{} is not called {begins}…", variable.name);
+    }
     assert_eq!(
         names,
         [
             "FORM_ALLOWED_ORIGINS",
             "FORM_SECRET",
+            "FORM_CAPTCHA",
+            "FORM_CAPTCHA_SECRET",
             "META_APP_SECRET",
             "META_VERIFY_TOKEN",
             "META_ACCESS_TOKEN",
@@ -209,6 +217,7 @@ fn the_built_in_sources_read_the_variables_of_the_contract() {
             "WHATSAPP_APP_SECRET",
             "WHATSAPP_VERIFY_TOKEN",
             "GOOGLE_LEADS_KEY",
+            "KONEKTOR_WEBHOOK_SECRET",
             "STANDARD_WEBHOOKS_SECRET",
         ]
     );

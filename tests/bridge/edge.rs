@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use konektor_bridge::app::captcha::CaptchaServices;
 use konektor_bridge::app::reload::{Live, Reloader};
 use konektor_bridge::clock::ManualClock;
 use konektor_bridge::config::{self, Environment};
@@ -35,6 +36,7 @@ pub(crate) const EVERY_SOURCE: &[(&str, &str)] = &[
     ("WHATSAPP_APP_SECRET", "fake-whatsapp-app-secret-012345"),
     ("WHATSAPP_VERIFY_TOKEN", "fake-verify-token"),
     ("GOOGLE_LEADS_KEY", "fake-google-key-0123"),
+    ("KONEKTOR_WEBHOOK_SECRET", "fake-konektor-secret-0123456789"),
     ("STANDARD_WEBHOOKS_SECRET", "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
 ];
 
@@ -97,6 +99,7 @@ impl Edge {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
             metrics: metrics.clone(),
+            captchas: Arc::new(CaptchaServices::new().unwrap()),
             trusted_proxies: config.settings.trusted_proxies.clone(),
         };
         let public = receive::serve(port(), parts, setup.limits).unwrap();
@@ -141,8 +144,9 @@ impl Edge {
     /// The request of a sample.
     pub(crate) fn post(&self, source: &str, sample: &Sample) -> RequestBuilder {
         let query = if sample.query.is_empty() { String::new() } else { format!("?{}", sample.query) };
-        let request = self.public(Method::POST, &format!("/hooks/{source}{query}")).body(sample.body.clone());
-        sample.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
+        let token = sample.path_token.as_ref().map(|token| format!("/{token}")).unwrap_or_default();
+        let request = self.public(Method::POST, &format!("/hooks/{source}{token}{query}")).body(sample.body.clone());
+        sample.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     /// Everything that is counted.

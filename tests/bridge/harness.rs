@@ -26,8 +26,12 @@ const VARIABLES: &[(&str, &str)] = &[
     ("WHATSAPP_APP_SECRET", "whatsapp-app-secret-of-the-tests-012345"),
     ("WHATSAPP_VERIFY_TOKEN", "whatsapp-verify-token-of-the-tests"),
     ("GOOGLE_LEADS_KEY", "google-leads-key-of-the-tests"),
+    ("KONEKTOR_WEBHOOK_SECRET", KONEKTOR_WEBHOOK_SECRET),
     ("STANDARD_WEBHOOKS_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
 ];
+
+/// What Konektor signs its own webhooks with.
+pub(crate) const KONEKTOR_WEBHOOK_SECRET: &str = "konektor-secret-of-the-tests-0123456789";
 
 /// The day on which all of it happens.
 pub(crate) fn today() -> Timestamp {
@@ -85,7 +89,7 @@ pub(crate) async fn spawn_on(store: Arc<dyn Store>, settings: sandbox::Settings,
 }
 
 fn on(config: &Config) -> Vec<Source> {
-    let built = build_sources(&config.sources).expect("the sources are right");
+    let built = build_sources(&config.sources, config.settings.public_url.as_ref()).expect("the sources are right");
     built
         .into_iter()
         .filter_map(|(_, configured)| match configured.state {
@@ -110,10 +114,17 @@ impl TestBridge {
         source.provider.sample(kind, seed, self.clock.now())
     }
 
+    /// `body` as the sender behind `source` would send it.
+    pub(crate) fn signed(&self, source: &str, body: String) -> Sample {
+        let source = self.sources.iter().find(|one| one.name.as_str() == source).expect("a source that is on");
+        source.provider.sign(body.into_bytes(), self.clock.now())
+    }
+
     /// Posts a webhook; gives the status.
     pub(crate) async fn post(&self, source: &str, sample: Sample) -> u16 {
         let query = if sample.query.is_empty() { String::new() } else { format!("?{}", sample.query) };
-        let url = format!("http://{}/hooks/{source}{query}", self.bridge().public_address());
+        let token = sample.path_token.as_ref().map(|token| format!("/{token}")).unwrap_or_default();
+        let url = format!("http://{}/hooks/{source}{token}{query}", self.bridge().public_address());
         let mut request = self.http.post(url).body(sample.body);
         for (name, value) in sample.headers {
             request = request.header(name, value);
