@@ -31,7 +31,7 @@ pub use day::{Day, DayNote, DayState, DayStats};
 pub use limit::{Limiter, Take};
 pub use memory::MemoryStore;
 pub use options::Options;
-pub use redis::RedisTies;
+pub use redis::{RedisStore, RedisTies};
 pub use sqlite::{OpenError, SqliteStore};
 pub use view::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,
