@@ -41,6 +41,12 @@ struct Spelled {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Judged {
+    source: Word,
+    verdict: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Because {
     reason: Word,
 }
@@ -82,6 +88,7 @@ pub struct Metrics {
     accepted: Family<OfSource, Counter>,
     refused: Family<Refused, Counter>,
     sig_alt_match: Family<Spelled, Counter>,
+    captchas: Family<Judged, Counter>,
     sorted: Family<OfSource, Counter>,
     duplicates: Counter,
     unreadable: Counter,
@@ -193,6 +200,7 @@ impl Metrics {
             accepted: Family::default(),
             refused: Family::default(),
             sig_alt_match: Family::default(),
+            captchas: Family::default(),
             sorted: Family::default(),
             duplicates: Counter::default(),
             unreadable: Counter::default(),
@@ -220,6 +228,8 @@ impl Metrics {
         registry.register("refused", "Webhooks not kept, by source and reason", self.refused.clone());
         let alternative = self.sig_alt_match.clone();
         registry.register("sig_alt_match", "Webhooks whose proof was over another spelling of the body", alternative);
+        let captchas = self.captchas.clone();
+        registry.register("captchas", "Captchas of forms, by what came of asking their service", captchas);
         registry.register("sorted", "Webhooks cut into their events", self.sorted.clone());
         registry.register("duplicates", "Events that were known already", self.duplicates.clone());
         registry.register("unreadable", "Webhooks dead on sorting, whole", self.unreadable.clone());
@@ -284,6 +294,12 @@ impl Metrics {
     pub fn sig_alt_match(&self, source: &SourceName, variant: &'static str) {
         let labels = Spelled { source: Cow::Owned(source.to_string()), variant: variant.into() };
         self.sig_alt_match.get_or_create(&labels).inc();
+    }
+
+    /// A captcha service was asked about a form, or known to have passed it (`person`, `unverified`, `later`, `refused`).
+    pub fn captcha(&self, source: &SourceName, verdict: &'static str) {
+        let labels = Judged { source: Cow::Owned(source.to_string()), verdict: verdict.into() };
+        self.captchas.get_or_create(&labels).inc();
     }
 
     /// A batch of webhooks from these `sources` was sorted: some of its events were known, some are withheld, some of
@@ -421,6 +437,7 @@ mod tests {
         metrics.refused(Some(&meta), "wrong_proof");
         metrics.refused(None, "unknown_source");
         metrics.sig_alt_match(&meta, "escaped");
+        metrics.captcha(&form, "person");
         let mut withheld = HoldCount::one(Hold::TestLead);
         withheld += HoldCount::one(Hold::TestLead);
         withheld += HoldCount::one(Hold::NoContact);
@@ -439,6 +456,7 @@ mod tests {
             r#"konektor_bridge_refused_total{source="meta",reason="wrong_proof"} 1"#,
             r#"konektor_bridge_refused_total{source="",reason="unknown_source"} 1"#,
             r#"konektor_bridge_sig_alt_match_total{source="meta",variant="escaped"} 1"#,
+            r#"konektor_bridge_captchas_total{source="form",verdict="person"} 1"#,
             r#"konektor_bridge_sorted_total{source="form"} 2"#,
             "konektor_bridge_duplicates_total 3",
             "konektor_bridge_unreadable_total 1",

@@ -186,7 +186,8 @@ impl Reloader {
 }
 
 fn sources_of(config: &Config) -> Result<Vec<(SourceName, Configured)>, ConfigError> {
-    build_sources(&config.sources).map_err(|findings| ConfigError { findings, files: config.files.clone() })
+    build_sources(&config.sources, config.settings.public_url.as_ref())
+        .map_err(|findings| ConfigError { findings, files: config.files.clone() })
 }
 
 async fn remember(store: &dyn Store, registry: &Registry, clock: &dyn Clock) -> Result<(), StoreError> {

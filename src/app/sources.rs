@@ -1,20 +1,24 @@
 //! Makes the sources that take webhooks from what the configuration says of them.
 
 use serde::Deserialize;
+use url::Url;
 
-use crate::config::{Finding, SourceConfig, with_suggestion};
+use crate::config::{self, Finding, SourceConfig, with_suggestion};
 use crate::domain::event::SourceName;
 use crate::domain::rules::Rules;
-use crate::providers::{self, Configured, SettingsError, Source, SourceState};
+use crate::providers::{self, Configured, Place, SettingsError, Source, SourceState};
 
-/// Makes each source, on or off.
+/// Makes each source, on or off, for senders that reach us at `public_url`.
 ///
 /// # Errors
 /// Everything that is wrong. What is only missing makes a source that is off.
-pub fn build_sources(configs: &[SourceConfig]) -> Result<Vec<(SourceName, Configured)>, Vec<Finding>> {
+pub fn build_sources(
+    configs: &[SourceConfig],
+    public_url: Option<&Url>,
+) -> Result<Vec<(SourceName, Configured)>, Vec<Finding>> {
     let (mut sources, mut findings) = (Vec::new(), Vec::new());
     for config in configs {
-        match build_source(config) {
+        match build_source(config, public_url) {
             Ok(source) => sources.push(source),
             Err(problem) => {
                 findings.push(Finding::new(&config.origin, format!("source `{}`: {problem}", config.name)));
@@ -25,7 +29,7 @@ pub fn build_sources(configs: &[SourceConfig]) -> Result<Vec<(SourceName, Config
 }
 
 /// Makes one source, or says what is wrong.
-fn build_source(config: &SourceConfig) -> Result<(SourceName, Configured), String> {
+fn build_source(config: &SourceConfig, public_url: Option<&Url>) -> Result<(SourceName, Configured), String> {
     let name = SourceName::parse(&config.name).map_err(|error| error.to_string())?;
     let configured = |state| Configured { dialect: config.provider.clone(), state };
     let off = |why: String, missing: &[String]| configured(SourceState::Off { why, missing: missing.to_vec() });
@@ -34,15 +38,37 @@ fn build_source(config: &SourceConfig) -> Result<(SourceName, Configured), Strin
     }
     let rules = rules(config)?;
     // A provider that does not exist is wrong even before its secrets are there.
-    let build = providers::dialect(&config.provider).map_err(|error| error.to_string())?;
+    let build = providers::dialect(&config.dialect).map_err(|_| no_such_provider(&config.provider))?;
     if !config.missing.is_empty() {
         return Ok((name, off(not_set(&config.missing), &config.missing)));
     }
-    match build(config.settings.clone()) {
+    let place = Place::new(name.clone(), public_url.map(Url::as_str));
+    match build(config.settings.clone(), &place) {
         Ok(provider) => Ok((name.clone(), configured(SourceState::On(Source { name, provider, rules })))),
-        Err(SettingsError::Incomplete(why)) => Ok((name, off(why, &config.unset))),
+        Err(SettingsError::Incomplete(why)) => {
+            let missing = wanted(&why, &config.unset);
+            Ok((name, off(why, &missing)))
+        }
         Err(SettingsError::Invalid(problem)) => Err(with_suggestion(&problem)),
     }
+}
+
+/// Names every provider that there is: dialects and presets.
+fn no_such_provider(provider: &str) -> String {
+    let dialects = providers::DIALECTS.iter().map(|(name, _)| *name);
+    let mut known: Vec<_> = dialects.chain(config::PRESETS.iter().map(|(name, _)| *name)).collect();
+    known.sort_unstable();
+    let meant = config::nearest(provider, known.iter().copied());
+    let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+    format!("there is no provider `{provider}`{meant}; known are: {}", known.join(", "))
+}
+
+/// Of the variables that a source could use those that the reason names: the others would not switch it on. All where it
+/// names none.
+fn wanted(why: &str, unset: &[String]) -> Vec<String> {
+    let named: Vec<_> =
+        unset.iter().filter(|name| why.split(' ').any(|word| word.trim_matches(',') == **name)).cloned().collect();
+    if named.is_empty() { unset.to_vec() } else { named }
 }
 
 fn not_set(missing: &[String]) -> String {
@@ -62,5 +88,20 @@ fn rules(config: &SourceConfig) -> Result<Rules, String> {
             Err("in its rules: estimated_value is below zero".into())
         }
         _ => Ok(rules),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_would_switch_a_source_on_is_missing() {
+        let unset = ["FORM_SECRET".to_owned(), "FORM_CAPTCHA_SECRET".to_owned()];
+        assert_eq!(
+            wanted("set FORM_ORIGINS (https://a.example), or FORM_SECRET, for back-ends", &unset),
+            ["FORM_SECRET"]
+        );
+        assert_eq!(wanted("set `key`", &unset), unset);
     }
 }

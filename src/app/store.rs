@@ -1,13 +1,15 @@
 //! The store that the settings name.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
-use jiff::Timestamp;
+use anyhow::{Context, bail};
+use futures_util::future::{BoxFuture, FutureExt};
 
-use crate::config::{Backend, SearchFirst, Settings};
+use crate::clock::{Clock, FollowingClock};
+use crate::config::{Backend, Redis, SearchFirst, Settings};
 use crate::deliver::Waits;
-use crate::store::{Options, SqliteStore};
+use crate::store::{Options, RedisTies, SqliteStore, Store, Weight, examine};
 
 /// What is known of what is in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +20,21 @@ pub enum State {
     Restored,
 }
 
-/// Opens the store, or makes it. Blocks for well under a second.
+/// A store that is open.
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The clock whose time it has to be told.
+    pub clock: Arc<dyn Clock>,
+    /// Returns, with the reason, when the store has stopped for good: the process should end then.
+    pub failed: BoxFuture<'static, String>,
+}
+
+/// Opens the store, or makes it. The embedded one goes by `clock`, and Redis by its own.
 ///
 /// # Errors
 /// What is in the way, and what to do about it.
-pub fn open(settings: &Settings, state: State, now: Timestamp) -> anyhow::Result<Arc<SqliteStore>> {
-    let Backend::Embedded { data_dir } = &settings.backend;
+pub async fn open(settings: &Settings, state: State, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     let options = Options {
         quiet: waits(settings).quiet(),
         search_always: settings.search_first == SearchFirst::Always,
@@ -31,9 +42,53 @@ pub fn open(settings: &Settings, state: State, now: Timestamp) -> anyhow::Result
         late_update: waits(settings).late_update(),
         ..Options::default()
     };
-    let store = SqliteStore::open(data_dir, options, now)
+    match &settings.backend {
+        Backend::Embedded { data_dir } => embedded(data_dir, options, clock),
+        Backend::Redis(redis) => on_redis(redis, options).await,
+    }
+}
+
+fn embedded(data_dir: &Path, options: Options, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
+    let store = SqliteStore::open(data_dir, options, clock.now())
         .with_context(|| format!("the store in {} cannot be opened", data_dir.display()))?;
-    Ok(Arc::new(store))
+    let store = Arc::new(store);
+    let failing = Arc::clone(&store);
+    let failed = async move { failing.failed().await }.boxed();
+    Ok(Opened { store, clock, failed })
+}
+
+async fn on_redis(redis: &Redis, options: Options) -> anyhow::Result<Opened> {
+    let clock = Arc::new(FollowingClock::default());
+    let ties = ties(redis, &clock);
+    fits(&ties).await?;
+    let _ = options;
+    bail!("the store in Redis is not there yet")
+}
+
+/// Looks whether the server can keep what is promised. What may pass by itself, or is only not good, is said in the log.
+async fn fits(ties: &RedisTies) -> anyhow::Result<()> {
+    let url = &ties.url;
+    let remarks = examine(ties).await.with_context(|| format!("{url} cannot be used"))?;
+    let mut refused = Vec::new();
+    for remark in remarks {
+        match remark.weight {
+            Weight::Good => tracing::debug!(%url, "Redis: {}", remark.says),
+            Weight::Doubtful | Weight::Now => tracing::warn!(%url, "Redis {}", remark.says),
+            Weight::Refused => refused.push(remark.says),
+        }
+    }
+    if !refused.is_empty() {
+        bail!("the Redis at {url} {}", refused.join("\nit "));
+    }
+    Ok(())
+}
+
+/// What ties a bridge to its Redis, whose time `clock` follows.
+#[must_use]
+pub fn ties(redis: &Redis, clock: &Arc<FollowingClock>) -> RedisTies {
+    let Redis { url, prefix, durability } = redis.clone();
+    let clock = Arc::clone(clock);
+    RedisTies { url, prefix, durability, on_time: Arc::new(move |time, at| clock.follow(time, at)) }
 }
 
 /// How long Konektor is waited for before what it shows is believed.

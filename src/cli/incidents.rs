@@ -60,8 +60,8 @@ async fn list(admin: &Admin, json: bool, context: &mut Context) -> anyhow::Resul
         let rows = incidents.into_iter().map(|incident| {
             [
                 Text::from(incident.external_ref),
-                Text::from(incident.lead_id),
-                Text(incident.doubles.join(" "), Tone::Bad),
+                Text::from(incident.lead_id.unwrap_or_default()),
+                Text([incident.doubles, incident.twins].concat().join(" "), Tone::Bad),
                 Text(age(incident.seen, now), Tone::Faint),
             ]
         });

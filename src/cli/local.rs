@@ -32,8 +32,8 @@ impl Context {
 /// The configuration that `environment` gives, and the sources that it makes.
 pub(super) fn configured(environment: &Environment) -> Result<(Config, Registry), ConfigError> {
     let config = config::load(environment)?;
-    let sources =
-        build_sources(&config.sources).map_err(|findings| ConfigError { findings, files: config.files.clone() })?;
+    let sources = build_sources(&config.sources, config.settings.public_url.as_ref())
+        .map_err(|findings| ConfigError { findings, files: config.files.clone() })?;
     Ok((config, Registry::new(sources, [])))
 }
 

@@ -164,7 +164,10 @@ impl Sender {
 
     /// Posts `sample` to `hook`, and waits for the answer.
     pub(super) async fn post(&self, hook: &Url, sample: Sample) -> anyhow::Result<Heard> {
-        let mut hook = hook.clone();
+        let mut hook = match &sample.path_token {
+            Some(token) => local::below(hook, &[token]),
+            None => hook.clone(),
+        };
         hook.set_query(Some(sample.query.as_str()).filter(|query| !query.is_empty()));
         let mut request = self.0.post(hook.clone()).body(sample.body);
         for (name, value) in sample.headers {

@@ -9,7 +9,7 @@ use super::Context;
 use super::failure::{BadUsage, Exit};
 use super::stopping::asked_to_stop;
 use crate::app::bridge::{Bridge, Deliver, Start};
-use crate::app::store::{self, State};
+use crate::app::store::{self, Opened, State};
 use crate::config::{self, LogFormat};
 use crate::telemetry::{self, Lines};
 
@@ -22,7 +22,7 @@ use crate::telemetry::{self, Lines};
     secrets."
 )]
 pub(super) struct Args {
-    /// An older state of the data directory was put back, or it was emptied: for seven days new leads are searched for
+    /// An older state of the store was put back, or it was emptied: for seven days new leads are searched for
     /// before they are created. Once is enough
     #[arg(long)]
     restored: bool,
@@ -37,20 +37,14 @@ pub(super) async fn run(Args { restored }: Args, mut context: Context) -> anyhow
     telemetry::init(&config.settings.log, lines(config.settings.log_format)).context("log lines cannot be set up")?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let state = if restored { State::Restored } else { State::AsItWas };
-    let store = store::open(&config.settings, state, context.now())?;
-    let kept = Arc::clone(&store);
-    let start = Start {
-        config,
-        environment: context.environment.clone(),
-        store: kept,
-        clock: Arc::clone(&context.clock),
-        delivery: Deliver::Always,
-    };
+    let Opened { store, clock, failed } = store::open(&config.settings, state, Arc::clone(&context.clock)).await?;
+    let environment = context.environment.clone();
+    let start = Start { config, environment, store, clock, delivery: Deliver::Always };
     let bridge = Bridge::start(start).await?;
     announce(&bridge, &mut context)?;
     let failure = tokio::select! {
         asked = asked_to_stop() => asked.map(|()| None)?,
-        why = store.failed() => Some(why),
+        why = failed => Some(why),
     };
     tracing::info!("stopping: what is under way is settled first");
     bridge.stop().await?;

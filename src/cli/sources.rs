@@ -43,7 +43,9 @@ impl Line {
             SourceState::On(_) => (true, None, Vec::new()),
             SourceState::Off { why, missing } => (false, Some(why.clone()), missing.clone()),
         };
-        let url = local::hook(base, name).into();
+        let hook = String::from(local::hook(base, name));
+        // The token itself is a secret, and this list is not.
+        let url = if configured.ends_in_token() { format!("{hook}/<token>") } else { hook };
         Self { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing }
     }
 

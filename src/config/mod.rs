@@ -5,6 +5,7 @@
 //! in [`Config::files`].
 
 mod environment;
+mod presets;
 mod references;
 mod settings;
 mod sources;
@@ -14,7 +15,8 @@ mod variables;
 use std::path::Path;
 
 pub use environment::{Environment, Files};
-pub use settings::{Admin, Backend, LogFormat, SearchFirst, Settings};
+pub use presets::{PRESET_DIALECT, PRESETS, with_preset};
+pub use settings::{Admin, Backend, LogFormat, Redis, SearchFirst, Settings};
 pub use sources::{Origin, SourceConfig, SourceVariable, built_in_variables};
 pub use variables::{VARIABLES, Variable};
 
@@ -117,7 +119,8 @@ fn user_file(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Option<Use
 }
 
 /// The one of `known` that `word` was probably meant to be.
-fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(word, candidate), candidate))

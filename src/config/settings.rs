@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
 use super::environment::Reader;
 use super::variables::VARIABLES;
 use super::{Finding, values};
+use crate::servers::{Durability, RedisUrl};
 
 /// The smallest and the largest `BRIDGE_BODY_LIMIT`: below, real webhooks are refused; above, one request could take the
 /// memory that all share.
@@ -87,11 +88,24 @@ pub enum Admin {
 /// Where what came in is kept, with what that place needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Backend {
+    /// Redis, which several bridges share.
+    Redis(Redis),
     /// The embedded store.
     Embedded {
         /// Its directory.
         data_dir: PathBuf,
     },
+}
+
+/// `REDIS_URL`, `REDIS_PREFIX` and `REDIS_DURABILITY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redis {
+    /// Where it is, and who we are there.
+    pub url: RedisUrl,
+    /// Tells the keys of these bridges from those of others on the same Redis.
+    pub prefix: String,
+    /// When what came in counts as kept.
+    pub durability: Durability,
 }
 
 /// When a lead is searched for before it is created.
@@ -131,6 +145,7 @@ struct Raw {
     bridge_admin_url: Option<String>,
     bridge_data_dir: String,
     redis_url: Option<SecretString>,
+    redis_prefix: String,
     redis_durability: String,
     bridge_public_url: Option<String>,
     bridge_trusted_proxies: Option<String>,
@@ -145,7 +160,7 @@ struct Raw {
 pub(super) fn read(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Option<Settings> {
     let raw = raw(reader, findings);
     let mut judge = Judge { findings };
-    judge.without_redis(&raw);
+    let backend = judge.backend(&raw);
     let insecure = judge.value("BRIDGE_ALLOW_INSECURE_UPSTREAM", &raw.bridge_allow_insecure_upstream, values::flag);
     let upstream = |text: &str| values::upstream(text, insecure == Some(true));
     let base_url = judge.value("KONEKTOR_BASE_URL", &raw.konektor_base_url, upstream);
@@ -178,7 +193,7 @@ pub(super) fn read(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Opti
         admin_url: admin_url?.or_else(|| local_url(&admin)),
         admin,
         admin_token: raw.bridge_admin_token,
-        backend: Backend::Embedded { data_dir: PathBuf::from(raw.bridge_data_dir) },
+        backend: backend?,
         public_url: public_url?,
         trusted_proxies: proxies?.unwrap_or_default(),
         default_region: region?,
@@ -260,14 +275,15 @@ impl Judge<'_> {
         Some(waits)
     }
 
-    /// A variable that asks for the Redis store is refused: silence would keep leads elsewhere than its owner thinks.
-    fn without_redis(&mut self, raw: &Raw) {
-        let problem = |name| format!("the Redis store is not built yet; unset {name}");
-        if raw.redis_url.is_some() {
-            self.findings.push(Finding::new("REDIS_URL", problem("REDIS_URL")));
-        }
-        if raw.redis_durability != "fsync" {
-            self.findings.push(Finding::new("REDIS_DURABILITY", problem("REDIS_DURABILITY")));
+    /// Where what came in is kept. What Redis is told is judged even where it is not used: who sets it means something.
+    fn backend(&mut self, raw: &Raw) -> Option<Backend> {
+        let durability = self.value("REDIS_DURABILITY", &raw.redis_durability, str::parse);
+        let prefix = self.value("REDIS_PREFIX", &raw.redis_prefix, values::key_prefix);
+        let url = raw.redis_url.as_ref().map(ExposeSecret::expose_secret);
+        let url = self.maybe("REDIS_URL", url, str::parse);
+        match url? {
+            Some(url) => Some(Backend::Redis(Redis { url, prefix: prefix?, durability: durability? })),
+            None => Some(Backend::Embedded { data_dir: PathBuf::from(&raw.bridge_data_dir) }),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::{Spanned, Table, Value};
 
 use super::environment::Reader;
+use super::presets::{PRESET_DIALECT, Presets, merged};
 use super::references::{Reference, Unresolved, resolve};
 use super::{Finding, UserFile, values, with_suggestion};
 
@@ -20,8 +21,10 @@ const DEFAULT_NAME: &str = "config/default.toml (built in)";
 pub struct SourceConfig {
     /// What stands in its URL.
     pub name: String,
-    /// The word for the code that speaks its sender's dialect.
+    /// What its owner calls its provider: a dialect, or a preset.
     pub provider: String,
+    /// The word for the code that speaks its sender's dialect.
+    pub dialect: String,
     /// False when the owner has switched it off.
     pub enabled: bool,
     /// What its provider needs, references resolved. Holds secrets.
@@ -39,9 +42,9 @@ pub struct SourceConfig {
 impl std::fmt::Debug for SourceConfig {
     /// Shows the keys of the settings, not their values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, provider, enabled, settings, rules, missing, unset, origin } = self;
+        let Self { name, provider, dialect, enabled, settings, rules, missing, unset, origin } = self;
         let settings: Vec<_> = settings.keys().collect();
-        write!(f, "SourceConfig({name} {provider} enabled={enabled} {settings:?} {rules} ")?;
+        write!(f, "SourceConfig({name} {provider} {dialect} enabled={enabled} {settings:?} {rules} ")?;
         write!(f, "missing={missing:?} unset={unset:?} {origin})")
     }
 }
@@ -82,6 +85,9 @@ pub struct SourceVariable {
 struct File {
     #[serde(default)]
     sources: BTreeMap<Spanned<String>, Entry>,
+    /// The owner's own presets, and what differs in the built-in ones.
+    #[serde(default)]
+    presets: BTreeMap<String, Table>,
 }
 
 /// One source of a file. What is absent is as in the file below.
@@ -109,33 +115,37 @@ pub(super) fn read(
     insecure: bool,
     findings: &mut Vec<Finding>,
 ) -> Vec<SourceConfig> {
-    let mut drafts = BTreeMap::new();
+    let (mut drafts, mut presets) = (BTreeMap::new(), Presets::default());
     let files = [Some((DEFAULT_NAME, DEFAULT)), file.map(|file| (file.name.as_str(), file.text.as_str()))];
     for (name, text) in files.into_iter().flatten() {
         match parse(name, text) {
-            Ok(layer) => layer.into_iter().for_each(|(name, draft)| lay_over(&mut drafts, name, draft)),
+            Ok((layer, own)) => {
+                layer.into_iter().for_each(|(name, draft)| lay_over(&mut drafts, name, draft));
+                presets.add(own);
+            }
             Err(finding) => findings.push(finding),
         }
     }
-    drafts.into_iter().filter_map(|(name, draft)| settle(name, draft, reader, insecure, findings)).collect()
+    let mut settle = |(name, draft)| settle(name, draft, &presets, reader, insecure, findings);
+    drafts.into_iter().filter_map(&mut settle).collect()
 }
 
+/// What a file says: its sources, and its presets.
+type Layer = (Vec<(String, Draft)>, BTreeMap<String, Table>);
+
 /// Reads one file.
-fn parse(name: &str, text: &str) -> Result<Vec<(String, Draft)>, Finding> {
+fn parse(name: &str, text: &str) -> Result<Layer, Finding> {
     let origin = |position: usize| Origin { file: name.to_owned(), line: line_of(text, position) };
     // The error's own text shows the line of the file, which may hold a secret; its message does not.
     let file: File = toml::from_str(text).map_err(|error| {
         let place = origin(error.span().map_or(0, |span| span.start));
         Finding::new(place, with_suggestion(error.message()))
     })?;
-    Ok(file
-        .sources
-        .into_iter()
-        .map(|(name, entry)| {
-            let origin = origin(name.span().start);
-            (name.into_inner(), Draft { entry, origin })
-        })
-        .collect())
+    let draft = |(name, entry): (Spanned<String>, Entry)| {
+        let origin = origin(name.span().start);
+        (name.into_inner(), Draft { entry, origin })
+    };
+    Ok((file.sources.into_iter().map(draft).collect(), file.presets))
 }
 
 /// The line of `text` that has the byte at `position`, counted from 1.
@@ -163,22 +173,11 @@ fn lay_over(drafts: &mut BTreeMap<String, Draft>, name: String, above: Draft) {
     drafts.insert(name, draft);
 }
 
-/// `below` with the keys of `above` over it, table by table.
-fn merged(mut below: Table, above: Table) -> Table {
-    for (key, value) in above {
-        let value = match (below.remove(&key), value) {
-            (Some(Value::Table(below)), Value::Table(above)) => Value::Table(merged(below, above)),
-            (_, value) => value,
-        };
-        below.insert(key, value);
-    }
-    below
-}
-
 /// Resolves a source that is complete.
 fn settle(
     name: String,
     draft: Draft,
+    presets: &Presets,
     reader: &mut Reader<'_>,
     insecure: bool,
     findings: &mut Vec<Finding>,
@@ -198,7 +197,16 @@ fn settle(
     let problems = unresolved.broken.into_iter().chain(insecure_urls(&settings, insecure));
     findings.extend(problems.map(|problem| Finding::new(&origin, format!("source `{name}`: {problem}"))));
     let Unresolved { missing, unset, .. } = unresolved;
-    Some(SourceConfig { name, provider, enabled, settings, rules, missing, unset, origin })
+    // A preset is only opened for a source that could be on.
+    let dialect = match presets.find(&provider) {
+        None => provider.clone(),
+        Some(_) if !enabled || !missing.is_empty() => PRESET_DIALECT.to_owned(),
+        Some(preset) => {
+            settings = preset.laid_under(settings);
+            PRESET_DIALECT.to_owned()
+        }
+    };
+    Some(SourceConfig { name, provider, dialect, enabled, settings, rules, missing, unset, origin })
 }
 
 /// The settings called `…_url` that would carry tokens in the clear, or are no URL.

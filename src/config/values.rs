@@ -76,6 +76,13 @@ pub(super) fn region(text: &str) -> Result<String, String> {
     if letters { Ok(text.to_owned()) } else { Err("is not a region; write it as ID, MY or SG".into()) }
 }
 
+/// Reads what keys in Redis begin with. It stands between braces, and `:` separates.
+pub(super) fn key_prefix(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let good = (1..=64).contains(&text.len()) && text.bytes().all(plain);
+    if good { Ok(text.to_owned()) } else { Err("is not 1 to 64 letters, digits, `-`, `_` and `.`".into()) }
+}
+
 /// Reads a filter of log lines.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::try_new(text) {
@@ -140,6 +147,12 @@ mod tests {
     fn a_region_is_two_capital_letters() {
         assert_eq!(region("ID").as_deref(), Ok("ID"));
         assert!(["id", "IDN", "I1", "", "001"].iter().all(|bad| region(bad).is_err()));
+    }
+
+    #[test]
+    fn a_prefix_of_keys_has_no_braces_and_colons() {
+        assert_eq!(key_prefix("shop-1.id").as_deref(), Ok("shop-1.id"));
+        assert!(["", "a:b", "{a}", "a b", &"a".repeat(65)].iter().all(|bad| key_prefix(bad).is_err()));
     }
 
     proptest! {

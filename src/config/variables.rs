@@ -61,8 +61,17 @@ pub const VARIABLES: &[Variable] = &[
     secret("BRIDGE_ADMIN_TOKEN", "bearer token of the admin API; needed unless its address is loopback"),
     optional("BRIDGE_ADMIN_URL", "where commands find the admin API; otherwise BRIDGE_ADMIN_LISTEN on this machine"),
     setting("BRIDGE_DATA_DIR", "./data", "directory of the embedded store"),
-    secret("REDIS_URL", "not in this version: must be unset"),
-    setting("REDIS_DURABILITY", "fsync", "not in this version: must be unset"),
+    secret(
+        "REDIS_URL",
+        "keeps everything in Redis 7 or newer, which several bridges share, instead of on this machine: redis://user:password@host:6379/0, \
+         redis+cluster://host1,host2 or redis+sentinel://host1,host2/mymaster; rediss for TLS",
+    ),
+    setting("REDIS_PREFIX", "bridge", "what tells these bridges' keys from those of others on the same Redis"),
+    setting(
+        "REDIS_DURABILITY",
+        "fsync",
+        "when a webhook counts as kept: fsync (on the disk of Redis), replicated:N (and N replicas have it), relaxed (in its memory)",
+    ),
     optional("BRIDGE_CONFIG", "file with sources and rules; otherwise config/bridge.toml if it is there"),
     optional("BRIDGE_PUBLIC_URL", "how senders reach the bridge, as https://leads.example.com"),
     optional("BRIDGE_TRUSTED_PROXIES", "networks whose Forwarded and X-Forwarded-For are believed, as 10.0.0.0/8,::1"),

@@ -108,6 +108,7 @@ fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now:
         negatives: 0,
         attempts: 0,
         failing_since: None,
+        standing: None,
         upto: event.seq,
     };
     match Plan::start(lane, (*lead).clone(), Waits::default(), Die(0.0), now) {

@@ -16,6 +16,10 @@ impl Delivery {
         match report {
             Report::Sorted { sources, count } => {
                 metrics.sorted(&sources, count.duplicates, count.withheld, count.unreadable, count.crowded);
+                if count.incidents > 0 {
+                    let incidents = count.incidents;
+                    tracing::warn!(incidents, "a person is more than one lead in Konektor; see `incidents list`");
+                }
             }
             Report::Idle(_) | Report::Expired(0) => {}
             Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),

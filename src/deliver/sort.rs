@@ -18,7 +18,7 @@ pub(super) fn split(record: InboxRecord, source: Option<&Source>) -> Sorted {
             detail: format!("the source `{name}` is not configured any more; configure it again, then replay"),
         }),
     };
-    Sorted { place, source: name, received, request_id, split }
+    Sorted { place, source: name, received, request_id, split, lessons: Vec::new() }
 }
 
 fn split_with(source: &Source, webhook: &Verified) -> Result<Vec<Item>, Undelivered> {

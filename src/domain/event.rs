@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::external_ref::ExternalRef;
+use super::lead::LeadId;
+use super::status::Status;
 
 /// The name of a configured source: what stands in its URL after `/hooks/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -121,6 +123,8 @@ pub struct Item {
     pub same_within: Option<Duration>,
     /// Whose lead it is.
     pub external_ref: ExternalRef,
+    /// Other names of the same person, spelt as references: if one of them is known, the item joins the lead known by it.
+    pub aliases: Vec<ExternalRef>,
     /// Anything but [`Hold::No`] keeps it from being forwarded until a person releases it.
     pub hold: Hold,
     /// The sender's own bytes of this item.
@@ -130,9 +134,33 @@ pub struct Item {
 impl std::fmt::Debug for Item {
     /// Shows no body: it holds personal data.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { id, same_within, external_ref, hold, body } = self;
-        write!(f, "Item({id}, {external_ref}, {hold}, same within {same_within:?}, {} bytes)", body.len())
+        let Self { id, same_within, external_ref, aliases, hold, body } = self;
+        let (also, bytes) = (aliases.len(), body.len());
+        write!(f, "Item({id}, {external_ref} +{also}, {hold}, same within {same_within:?}, {bytes} bytes)")
     }
+}
+
+/// What a webhook says of leads without being a part of one: nothing comes of it that would be forwarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lesson {
+    /// Konektor has this lead.
+    Lead {
+        /// The reference that it carries there.
+        external_ref: ExternalRef,
+        /// Konektor's id.
+        lead_id: LeadId,
+        /// Where it stands, if that is a word that this program knows.
+        status: Option<Status>,
+        /// When that was so.
+        at: Timestamp,
+    },
+    /// A person has other names now.
+    Renamed {
+        /// Names that are the person's no more.
+        old: Vec<ExternalRef>,
+        /// The names from now on.
+        new: Vec<ExternalRef>,
+    },
 }
 
 /// Why an event is not forwarded by itself.

@@ -45,7 +45,8 @@ fn source(parts: &Parts, name: &SourceName, configured: &Configured) -> wire::So
         SourceState::On(_) => (true, None, Vec::new()),
         SourceState::Off { why, missing } => (false, Some(why.clone()), missing.clone()),
     };
-    let url = format!("{base}/hooks/{name}");
+    let token = if configured.ends_in_token() { "/<token>" } else { "" };
+    let url = format!("{base}/hooks/{name}{token}");
     wire::Source { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing }
 }
 

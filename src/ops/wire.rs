@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::status::Status;
 use crate::store;
 
 /// Query of a list. Everything is optional.
@@ -234,16 +235,20 @@ pub struct Incidents {
     pub incidents: Vec<Incident>,
 }
 
-/// A lead that Konektor has more than once.
+/// A lead that Konektor has more than once, or a person who turned out to be several leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Incident {
     /// Which.
     pub external_ref: String,
-    /// The one that further events go to.
-    pub lead_id: String,
+    /// The one that further events go to, once Konektor has said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_id: Option<String>,
     /// The others: to be merged into it.
     pub doubles: Vec<String>,
+    /// References (`externalRef`) of other leads of the same person: to be merged into it, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub twins: Vec<String>,
     /// When that was seen last.
     pub seen: Timestamp,
 }
@@ -358,6 +363,9 @@ pub enum Payload {
 pub struct Lane {
     /// Which.
     pub external_ref: String,
+    /// Other references by which the same person is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// `idle`, `ready`, `waiting`, `leased` or `dead`.
     pub state: String,
     /// When it is due, if it waits.
@@ -366,6 +374,12 @@ pub struct Lane {
     /// Konektor's id of the lead, once known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead_id: Option<String>,
+    /// Where Konektor's own webhooks said that the lead stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// And when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_at: Option<Timestamp>,
     /// When a create was sent whose end is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_doubt_since: Option<Timestamp>,
@@ -428,11 +442,12 @@ impl From<store::DayStats> for Day {
 
 impl From<store::Incident> for Incident {
     fn from(incident: store::Incident) -> Self {
-        let store::Incident { external_ref, lead_id, doubles, seen } = incident;
+        let store::Incident { external_ref, lead_id, doubles, twins, seen } = incident;
         Self {
             external_ref: external_ref.to_string(),
-            lead_id: lead_id.to_string(),
+            lead_id: lead_id.map(|id| id.to_string()),
             doubles: doubles.iter().map(ToString::to_string).collect(),
+            twins: twins.iter().map(ToString::to_string).collect(),
             seen,
         }
     }
@@ -502,12 +517,27 @@ impl From<&[u8]> for Payload {
 
 impl From<store::LaneDetail> for Lane {
     fn from(lane: store::LaneDetail) -> Self {
-        let store::LaneDetail { external_ref, state, due, lead_id, intent, pending, attempts, crashes, log } = lane;
+        let store::LaneDetail {
+            external_ref,
+            state,
+            due,
+            aliases,
+            lead_id,
+            standing,
+            intent,
+            pending,
+            attempts,
+            crashes,
+            log,
+        } = lane;
         Self {
             external_ref: external_ref.to_string(),
+            aliases: aliases.iter().map(ToString::to_string).collect(),
             state: state.to_owned(),
             due,
             lead_id: lead_id.map(|id| id.to_string()),
+            status: standing.map(|standing| standing.status),
+            status_at: standing.map(|standing| standing.at),
             in_doubt_since: intent.map(|intent| intent.at),
             pending,
             attempts,

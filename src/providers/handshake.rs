@@ -40,6 +40,8 @@ mod tests {
             received: Timestamp::UNIX_EPOCH,
             request_id: String::new(),
             method,
+            path: String::new(),
+            path_token: None,
             query: query.to_owned(),
             headers: Vec::new(),
             body: Bytes::new(),

@@ -106,6 +106,20 @@ pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|Text(text)| text)
 }
 
+/// Every value at `path` in `text`: names of members and places in lists, from the top. More than one where an object has
+/// a member twice; none when `text` is no JSON or has nothing there.
+pub(super) fn at<'a>(text: &'a str, path: &[String]) -> Vec<&'a RawValue> {
+    let top = serde_json::from_str::<&RawValue>(text).ok().into_iter().collect();
+    path.iter().fold(top, |found: Vec<_>, step| found.into_iter().flat_map(|raw| inside(raw, step)).collect())
+}
+
+fn inside<'a>(raw: &'a RawValue, step: &str) -> Vec<&'a RawValue> {
+    match Object::parse(raw.get()) {
+        Some(object) => object.all(step).collect(),
+        None => step.parse::<usize>().ok().and_then(|place| list(raw).get(place).copied()).into_iter().collect(),
+    }
+}
+
 /// `text` with `part`, which was read from it, replaced; no other byte changes.
 pub(super) fn replaced(text: &str, part: &RawValue, with: &str) -> String {
     let part = part.get();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::signature::{any_signed, escaped_unicode, hex_digest, hmac_sha256};
-use super::{Alternative, Header, Method, Refusal, Sample, Secrets, Unreadable, Verified, Webhook};
+use super::{Alternative, Header, Method, Refusal, Sample, Scheme, Secrets, Unreadable, Verified, Webhook};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
@@ -47,11 +47,23 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -
     }
 }
 
+/// What [`verify`] checks, said as data.
+pub(super) fn scheme(app_secrets: &Secrets) -> Scheme {
+    const TEXT: &str = "
+        kind = 'hmac'
+        algorithm = 'sha256'
+        encoding = 'hex'
+        base = '{body}'
+        signature = { header = 'X-Hub-Signature-256', prefix = 'sha256=' }
+    ";
+    Scheme::known(TEXT, app_secrets.iter())
+}
+
 /// `body` as Meta would send it, for samples.
 pub(super) fn signed(app_secrets: &Secrets, body: Vec<u8>) -> Sample {
     let digest = hmac_sha256(app_secrets.first().as_bytes(), &[&body]);
     let proof = (SIGNATURE, format!("sha256={}", hex::encode(digest)));
-    Sample { query: String::new(), headers: vec![("content-type", "application/json".to_owned()), proof], body }
+    Sample::new([("content-type", "application/json".to_owned()), proof], body)
 }
 
 /// The changes of a webhook about `object`, in order; none when it is about something else.
@@ -99,6 +111,7 @@ pub(super) fn unread(source: &SourceName, prefix: &str, bytes: &str) -> Item {
         id: EventId::of(source, &[b"unread", bytes.as_bytes()]),
         same_within: None,
         external_ref: ExternalRef::hashed(prefix, bytes),
+        aliases: Vec::new(),
         hold: Hold::No,
         body: bytes.as_bytes().to_vec(),
     }
@@ -122,6 +135,8 @@ mod tests {
                 received: jiff::Timestamp::UNIX_EPOCH,
                 request_id: String::new(),
                 method: Method::Post,
+                path: String::new(),
+                path_token: None,
                 query: String::new(),
                 headers: vec![(SIGNATURE.to_owned(), proof)],
                 body: r#"{"a":"ä"}"#.into(),

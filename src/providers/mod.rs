@@ -4,6 +4,7 @@
 //! and with its owner's rules. To add one: a file here, its `mod` line, its line in [`DIALECTS`], and a folder in
 //! `tests/fixtures/`.
 
+mod captcha;
 mod fictional;
 mod form;
 mod google_leads;
@@ -12,12 +13,15 @@ mod json;
 mod mapped;
 mod meta;
 mod meta_leads;
+mod person;
 mod registry;
+mod scheme;
 mod secret;
 mod settings;
 mod signature;
 mod standard;
 mod timed;
+mod unnamed;
 mod whatsapp;
 
 use std::sync::Arc;
@@ -31,7 +35,9 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
+pub use captcha::{Challenge, Verdict};
 pub use registry::{Configured, Found, Registry, SourceState};
+pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
 
 /// A provider configured: whose webhooks these are and what is done with them.
@@ -56,8 +62,34 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// [`Refusal`] says what the sender is answered and why, without the expected value.
     fn verify(&self, webhook: &Webhook, now: Timestamp) -> Result<Verified, Refusal>;
 
+    /// What has to be asked of somebody else before a webhook that is verified is kept: whether a person sent it.
+    ///
+    /// # Errors
+    /// [`Refusal`]: what would have to be asked about is not there.
+    fn challenge(&self, webhook: &Webhook) -> Result<Option<Challenge>, Refusal> {
+        let _ = webhook;
+        Ok(None)
+    }
+
+    /// What the sender is answered instead of an error, where it is a browser that shows a page.
+    fn refused(&self, webhook: &Webhook, refusal: Refusal) -> Option<Reply> {
+        let _ = (webhook, refusal);
+        None
+    }
+
     /// What the sender is answered once the webhook is kept; the same for new and known ones.
     fn accepted(&self, webhook: &Webhook) -> Reply;
+
+    /// True when its URL ends in a secret: `/hooks/{source}/{token}`. Without it there is nothing at such a URL.
+    fn has_path_token(&self) -> bool {
+        false
+    }
+
+    /// How it checks proofs, said as data: for `verify`, which explains what a proof is compared with. `None` where there
+    /// is nothing to explain. What lets a webhook in is [`Provider::verify`] alone.
+    fn scheme(&self) -> Option<Scheme> {
+        None
+    }
 
     /// Headers with which the scripts of a page at `origin` may read an answer that refuses: without them a browser
     /// tells its page nothing, not even to try again. Only for senders that are browsers.
@@ -110,6 +142,10 @@ pub struct Webhook {
     pub request_id: String,
     /// How it was asked.
     pub method: Method,
+    /// The path, as it came: undecoded.
+    pub path: String,
+    /// What follows the source's name in the path, undecoded. For some senders it is a secret.
+    pub path_token: Option<String>,
     /// The query string, undecoded, without the question mark.
     pub query: String,
     /// Headers in order, names in lower case, values that are not text left out.
@@ -178,7 +214,7 @@ impl Webhook {
 }
 
 impl std::fmt::Debug for Webhook {
-    /// Shows header names only, and no query and no body: all hold secrets or personal data.
+    /// Shows header names only, and no path, query and body: all hold secrets or personal data.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         write!(f, "Webhook({:?} {}, {names:?}, {} bytes)", self.method, self.source, self.body.len())
@@ -191,6 +227,10 @@ pub struct Verified {
     kept: Kept,
     alternative: Option<Alternative>,
 }
+
+/// The header of ours under which a kept webhook says that its captcha could not be checked. It is in no provider's list of
+/// headers to keep, so no sender can write it.
+const UNVERIFIED: &str = "bridge-captcha";
 
 /// Another spelling of the body than the one that came, over which its proof held. Each is counted
 /// (`sig_alt_match`): nobody has yet seen a sender or a proxy that needs one.
@@ -217,6 +257,11 @@ impl Verified {
             },
             alternative: None,
         }
+    }
+
+    /// Marks that nobody could say whether a person sent it.
+    pub fn mark_unverified(&mut self) {
+        self.kept.headers.push((UNVERIFIED.to_owned(), "unverified".to_owned()));
     }
 
     /// Takes back from the inbox what was verified before it was kept.
@@ -284,6 +329,9 @@ pub enum Refusal {
     /// The body is of a type that this sender never sends.
     #[error("the content type is not one that this sender uses")]
     ContentType,
+    /// The captcha is missing, used up, solved elsewhere or not solved.
+    #[error("the captcha is missing or was not solved on this site")]
+    Captcha,
     /// The method is not one that this hook knows.
     #[error("the method is not one that this hook knows")]
     Method,
@@ -427,18 +475,46 @@ pub enum SampleKind {
 }
 
 /// A request to a hook, ready to be sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Sample {
+    /// What follows `/hooks/{source}/` in the path, where the sender proves itself by it.
+    pub path_token: Option<String>,
     /// Query string, without the question mark.
     pub query: String,
     /// Headers.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(String, String)>,
     /// Body.
     pub body: Vec<u8>,
 }
 
-/// Makes a provider of one dialect from its part of the configuration.
-pub type Build = fn(toml::Table) -> Result<Arc<dyn Provider>, SettingsError>;
+impl Sample {
+    /// A request with these headers and this body.
+    #[must_use]
+    pub fn new(headers: impl IntoIterator<Item = (&'static str, String)>, body: Vec<u8>) -> Self {
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { headers, body, ..Self::default() }
+    }
+}
+
+/// Where a source stands, as its sender sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What stands in its URL.
+    pub source: SourceName,
+    /// `BRIDGE_PUBLIC_URL`, without a slash at its end.
+    pub public_url: Option<String>,
+}
+
+impl Place {
+    /// The place of `source` below `public_url`.
+    #[must_use]
+    pub fn new(source: SourceName, public_url: Option<&str>) -> Self {
+        Self { source, public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()) }
+    }
+}
+
+/// Makes a provider of one dialect from its part of the configuration, for a source that stands at this place.
+pub type Build = fn(toml::Table, &Place) -> Result<Arc<dyn Provider>, SettingsError>;
 
 /// Why a source's settings make no provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -453,11 +529,12 @@ pub enum SettingsError {
 
 /// Every dialect: its name in the configuration, and its builder.
 pub const DIALECTS: &[(&str, Build)] = &[
-    ("form", form::build),
-    ("google_leads", google_leads::build),
-    ("meta_leads", meta_leads::build),
-    ("standard_webhooks", standard::build),
-    ("whatsapp", whatsapp::build),
+    ("form", |settings, _| form::build(settings)),
+    ("google_leads", |settings, _| google_leads::build(settings)),
+    ("mapped", mapped::build),
+    ("meta_leads", |settings, _| meta_leads::build(settings)),
+    ("standard_webhooks", |settings, _| standard::build(settings)),
+    ("whatsapp", |settings, _| whatsapp::build(settings)),
 ];
 
 /// Finds the builder of the provider that speaks `dialect`.
@@ -472,10 +549,10 @@ pub fn dialect(dialect: &str) -> Result<Build, SettingsError> {
     }
 }
 
-/// Builds the provider that speaks `dialect`.
+/// Builds the provider that speaks `dialect`, for a source that stands at `place`.
 ///
 /// # Errors
 /// [`SettingsError`]: the dialect is unknown, or its settings are wrong or incomplete.
-pub fn build(dialect: &str, settings: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
-    self::dialect(dialect)?(settings)
+pub fn build(dialect: &str, settings: toml::Table, place: &Place) -> Result<Arc<dyn Provider>, SettingsError> {
+    self::dialect(dialect)?(settings, place)
 }

@@ -6,29 +6,32 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, http::Method as HttpMethod};
 
 use super::body::{self, Taken};
+use super::captcha::Person;
 use super::refused::Refused;
-use super::{Front, client};
+use super::{Front, captcha, client};
 use crate::domain::event::SourceName;
 use crate::http;
-use crate::providers::{Found, Method, Reply, Verified, Webhook};
+use crate::providers::{Found, Method, Provider, Reply, Verified, Webhook};
 
 /// What a client may call its request, at most, to find it in our log.
 const LONGEST_ID: usize = 128;
 
-/// Takes a webhook for the source called `name`, and answers.
+/// Takes a webhook for the source called `name`, and answers. A `token` in the path is a secret: it goes into the webhook
+/// and nowhere else.
 pub(super) async fn take(
     front: &Front,
     name: &str,
+    token: Option<&str>,
     request_id: &str,
     request: &HttpRequest,
     payload: Payload,
 ) -> HttpResponse {
     let Ok(source) = SourceName::parse(name) else { return front.refuse(None, request_id, &Refused::Source) };
     log_client(front, &source, request_id, request);
-    match stages(front, source.clone(), request_id, request, payload).await {
+    match stages(front, source.clone(), token, request_id, request, payload).await {
         Ok(reply) => answer(reply),
         // A name that somebody made up must not become a label of a metric.
-        Err(Refused::Source) => front.refuse(None, request_id, &Refused::Source),
+        Err(nothing @ (Refused::Source | Refused::Path)) => front.refuse(None, request_id, &nothing),
         Err(refused) => {
             let mut answer = front.refuse(Some(&source), request_id, &refused);
             put(&mut answer, readable(front, &source, request));
@@ -51,6 +54,7 @@ fn readable(front: &Front, name: &SourceName, request: &HttpRequest) -> Vec<(&'s
 async fn stages(
     front: &Front,
     name: SourceName,
+    token: Option<&str>,
     request_id: &str,
     request: &HttpRequest,
     payload: Payload,
@@ -61,18 +65,36 @@ async fn stages(
         Found::OnceOn => return Ok(dropped(front, &name, request_id)),
         Found::Unknown => return Err(Refused::Source),
     };
-    let (webhook, _held) = receive(front, name, request_id, request, payload).await?;
+    if token.is_some() && !source.provider.has_path_token() {
+        return Err(Refused::Path);
+    }
+    let (mut webhook, _held) = receive(front, name, request_id, request, payload).await?;
+    webhook.path_token = token.map(str::to_owned);
     if let Some(reply) = source.provider.handshake(&webhook) {
         return Ok(reply);
     }
-    let verified = source.provider.verify(&webhook, webhook.received)?;
+    let mut verified = source.provider.verify(&webhook, webhook.received)?;
     if let Some(alternative) = verified.alternative() {
         front.parts.metrics.sig_alt_match(&webhook.source, alternative.into());
+    }
+    match captcha::check(front, source.provider.as_ref(), &webhook).await {
+        Ok(Person::Known) => {}
+        Ok(Person::Unknown) => verified.mark_unverified(),
+        Err(refused) => return shown(front, source.provider.as_ref(), &webhook, refused),
     }
     keep(front, verified).await?;
     front.parts.metrics.accepted(&webhook.source);
     tracing::debug!(source = %webhook.source, request_id, bytes = webhook.body.len(), "webhook kept");
     Ok(source.provider.accepted(&webhook))
+}
+
+/// A refusal as a page, where the provider has one for it.
+fn shown(front: &Front, provider: &dyn Provider, webhook: &Webhook, refused: Refused) -> Result<Reply, Refused> {
+    let Refused::Proof(refusal) = refused else { return Err(refused) };
+    let page = provider.refused(webhook, refusal).ok_or(refused)?;
+    // Counted and logged as any other; only its answer is another.
+    drop(front.refuse(Some(&webhook.source), &webhook.request_id, &Refused::Proof(refusal)));
+    Ok(page)
 }
 
 /// Reads the request whole.
@@ -92,6 +114,8 @@ async fn receive(
         received: front.parts.clock.now(),
         request_id: request_id.to_owned(),
         method,
+        path: request.uri().path().to_owned(),
+        path_token: None,
         query: request.query_string().to_owned(),
         headers: texts(request.headers()),
         body,

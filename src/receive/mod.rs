@@ -1,10 +1,13 @@
-//! The left half: takes webhooks, proves them, keeps them, answers. Ends in milliseconds and never calls out.
+//! The left half: takes webhooks, proves them, keeps them, answers. Ends in milliseconds and never calls out, but for forms
+//! with a captcha: their service is asked, for five seconds at most, through what the composition root passes in.
 //!
-//! The public listener knows two things: `/hooks/{source}` and `/healthz`. It routes by hand: two prefixes need no
+//! The public listener knows two things: `/hooks/{source}` (with a token behind it for senders that prove themselves by
+//! their URL) and `/healthz`. It routes by hand: two prefixes need no
 //! patterns, and the way of an accepted webhook is kept short on purpose. One line at `info` per refused webhook; an
 //! accepted one gets its line when its lead is delivered, and here only at `debug`.
 
 mod body;
+mod captcha;
 mod client;
 mod hook;
 mod refused;
@@ -28,6 +31,8 @@ use crate::metrics::Metrics;
 use crate::providers::Registry;
 use crate::store::Store;
 use body::Room;
+use captcha::Passed;
+pub use captcha::{AskCaptcha, CaptchaAnswer};
 use refused::Refused;
 
 /// What receiving works with.
@@ -41,6 +46,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who asks captcha services.
+    pub captchas: Arc<dyn AskCaptcha>,
     /// Proxies that are believed about their clients.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -80,6 +87,8 @@ struct Front {
     parts: Parts,
     limits: Limits,
     room: Room,
+    /// Forms whose captcha was solved a moment ago.
+    passed: Passed,
     /// The store has refused the last webhook: said once, not a thousand times a second.
     failing: AtomicBool,
 }
@@ -90,7 +99,8 @@ struct Front {
 /// The listener cannot be used.
 pub fn serve(listener: TcpListener, parts: Parts, limits: Limits) -> io::Result<Running> {
     let room = Room::of(limits.bodies);
-    let front = Arc::new(Front { parts, limits, room, failing: AtomicBool::new(false) });
+    let (passed, failing) = (Passed::default(), AtomicBool::new(false));
+    let front = Arc::new(Front { parts, limits, room, passed, failing });
     http::serve(listener, limits.serving, move |app: &mut ServiceConfig| {
         let front = front.clone();
         app.default_service(to(move |request: HttpRequest, payload: Payload| answer(front.clone(), request, payload)));
@@ -101,7 +111,7 @@ pub fn serve(listener: TcpListener, parts: Parts, limits: Limits) -> io::Result<
 #[derive(Debug, PartialEq, Eq)]
 enum Route<'a> {
     Health,
-    Hook(&'a str),
+    Hook { name: &'a str, token: Option<&'a str> },
     Nothing,
 }
 
@@ -111,9 +121,13 @@ impl<'a> Route<'a> {
         if path == "/healthz" {
             return Self::Health;
         }
-        match path.strip_prefix("/hooks/").map(|rest| rest.strip_suffix('/').unwrap_or(rest)) {
-            Some(name) if !name.is_empty() && !name.contains('/') => Self::Hook(name),
-            _ => Self::Nothing,
+        let Some(rest) = path.strip_prefix("/hooks/") else { return Self::Nothing };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (name, token) = rest.split_once('/').map_or((rest, None), |(name, token)| (name, Some(token)));
+        match token {
+            _ if name.is_empty() => Self::Nothing,
+            Some(token) if token.is_empty() || token.contains('/') => Self::Nothing,
+            _ => Self::Hook { name, token },
         }
     }
 }
@@ -127,8 +141,8 @@ async fn answer(front: Arc<Front>, request: HttpRequest, payload: Payload) -> Ht
         }
         Route::Health => front.refuse(None, &request_id, &Refused::Method),
         Route::Nothing => front.refuse(None, &request_id, &Refused::Path),
-        Route::Hook(name) => {
-            let take = hook::take(&front, name, &request_id, &request, payload);
+        Route::Hook { name, token } => {
+            let take = hook::take(&front, name, token, &request_id, &request, payload);
             match http::unless_panics(take).await {
                 Some(answer) => answer,
                 None => front.refuse(None, &request_id, &Refused::Panicked),
@@ -146,8 +160,21 @@ mod tests {
     #[test]
     fn a_slash_at_the_end_is_the_same_hook_and_nothing_else_is_one() {
         assert_eq!(Route::of("/healthz"), Route::Health);
-        assert_eq!((Route::of("/hooks/form"), Route::of("/hooks/form/")), (Route::Hook("form"), Route::Hook("form")));
-        for nothing in ["", "/", "/hooks", "/hooks/", "/hooks//", "/hooks/a/b", "/hooksx/a", "/healthz/", "/metrics"] {
+        let hook = |name, token| Route::Hook { name, token };
+        assert_eq!((Route::of("/hooks/form"), Route::of("/hooks/form/")), (hook("form", None), hook("form", None)));
+        assert_eq!((Route::of("/hooks/a/b"), Route::of("/hooks/a/b/")), (hook("a", Some("b")), hook("a", Some("b"))));
+        for nothing in [
+            "",
+            "/",
+            "/hooks",
+            "/hooks/",
+            "/hooks//",
+            "/hooks/a//",
+            "/hooks//b",
+            "/hooks/a/b/c",
+            "/hooksx/a",
+            "/healthz/",
+        ] {
             assert_eq!(Route::of(nothing), Route::Nothing, "{nothing}");
         }
     }

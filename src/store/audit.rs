@@ -99,6 +99,7 @@ pub(super) struct Totals {
     pub(super) dead: u64,
     pub(super) parked: u64,
     pub(super) to_verify: u64,
+    pub(super) aliases: u64,
 }
 
 /// What came in and what became of it, since the beginning.
@@ -161,6 +162,15 @@ impl Audit {
         self.events += 1;
         for says in event_flaws(event) {
             self.note_event(lead, event.id, says);
+        }
+    }
+
+    /// Looks at another name of a lane, which is `None` where there is no such lane.
+    pub(super) fn look_at_alias(&mut self, name: &ExternalRef, lane: Option<&ExternalRef>, past: bool) {
+        match lane {
+            None => self.note(Rule::Lane, "a name is of a lane that is not there"),
+            Some(lane) if lane == name && !past => self.note_lane(lane, "its own reference is kept as another name"),
+            Some(_) => {}
         }
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::suspicion::{Doubt, Forgotten};
-use super::{Class, Fenced, Intent, Outcome, Seq, Undelivered, WorkerId};
+use super::{Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
 use crate::domain::lead::LeadId;
 
@@ -72,6 +72,10 @@ pub(super) struct Lane {
     pub(super) told: Option<Timestamp>,
     /// An earlier lane of this lead, which knew it, was forgotten.
     pub(super) forgotten: bool,
+    /// Where Konektor said by itself that the lead stands.
+    pub(super) standing: Option<Standing>,
+    /// Konektor said by itself which lead it is, while an attempt was under way that may find it out, too.
+    pub(super) heard: Option<LeadId>,
 }
 
 /// Where a lane stands.
@@ -131,6 +135,19 @@ impl Span {
     }
 }
 
+/// What a lane makes of being told which lead is its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Insight {
+    /// It knows.
+    Known,
+    /// An attempt is under way; it is kept until that has ended.
+    Kept,
+    /// This is how the doubt, or the wait, ends.
+    Found(Outcome),
+    /// It knows another one: Konektor has the lead twice.
+    Double(LeadId),
+}
+
 /// What an outcome does to the lane's pending events.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ends<'a> {
@@ -174,6 +191,8 @@ impl Lane {
             cleared: None,
             told: None,
             forgotten: false,
+            standing: None,
+            heard: None,
         }
     }
 
@@ -314,7 +333,7 @@ impl Lane {
         }
     }
 
-    /// What `outcome` does to the pending events. To be asked, and done, before [`Lane::settle`].
+    /// What `outcome` does to the pending events. To be asked, and done, before [`Lane::go`].
     pub(super) fn ends<'a>(&self, outcome: &'a Outcome) -> Ends<'a> {
         // A lead that was found is the end of the POST that made it, not of what joined the lane since.
         let joined_before = self.intent.map_or(self.fence, |intent| intent.fence);
@@ -330,12 +349,12 @@ impl Lane {
     }
 
     /// Whether `outcome` ends a create that followed a doubt: a look a while later shows whether that was right. To be
-    /// asked before [`Lane::settle`].
+    /// asked before [`Lane::go`].
     pub(super) fn is_to_be_verified(&self, outcome: &Outcome) -> bool {
         matches!(outcome, Outcome::Done { .. }) && self.lead_id.is_none() && self.cleared.is_some()
     }
 
-    /// Whether `outcome` says that a create of ours has made the lead, now or before. To be asked before [`Lane::settle`].
+    /// Whether `outcome` says that a create of ours has made the lead, now or before. To be asked before [`Lane::go`].
     pub(super) fn has_created(&self, outcome: &Outcome) -> bool {
         let sent = self.intent.is_some_and(|intent| !intent.is_suspected());
         let in_it = matches!(outcome, Outcome::Done { upto, .. } if *upto != Intent::NOTHING);
@@ -347,8 +366,43 @@ impl Lane {
         self.told = self.told.max(told);
     }
 
-    /// Ends the attempt. `rest` are the events that are still pending, `window` as in [`Lane::arrive`].
-    pub(super) fn settle(&mut self, outcome: &Outcome, rest: Rest, window: Duration, now: Timestamp) {
+    /// Konektor says by itself that this is the lead. That a lead with the lane's reference is there is as conclusive as
+    /// finding it (`queue.md` §2.6, step 4); a POST whose end was not known was the one that made it.
+    pub(super) fn learn(&mut self, lead_id: &LeadId) -> Insight {
+        match (&self.lead_id, &self.state) {
+            (Some(known), _) if known == lead_id => Insight::Known,
+            (Some(known), _) => Insight::Double(known.clone()),
+            // The attempt finds it out by itself, or it ends without knowing, and then this counts.
+            (None, State::Leased { .. }) if self.heard.as_ref() == Some(lead_id) => Insight::Known,
+            (None, State::Leased { .. }) => {
+                self.heard = Some(lead_id.clone());
+                Insight::Kept
+            }
+            (None, State::Idle | State::Ready | State::Waiting { .. } | State::Dead) => {
+                let upto = self.intent.map_or(Intent::NOTHING, |intent| intent.upto);
+                Insight::Found(Outcome::Done { lead_id: lead_id.clone(), upto })
+            }
+        }
+    }
+
+    /// What was heard while the lease lasted that has just ended.
+    pub(super) fn take_heard(&mut self) -> Option<LeadId> {
+        debug_assert!(!matches!(self.state, State::Leased { .. }), "an attempt may find it out by itself");
+        self.heard.take()
+    }
+
+    /// Konektor says by itself where the lead stands; gives whether that was news.
+    pub(super) fn stand(&mut self, standing: Standing) -> bool {
+        let is_newer = self.standing.is_none_or(|known| known.at < standing.at);
+        if is_newer {
+            self.standing = Some(standing);
+        }
+        is_newer
+    }
+
+    /// Goes where `outcome` says, which is that of an attempt ([`Lane::sign_off`] follows) or of an [`Insight`]. `rest`
+    /// are the events that are still pending, `window` as in [`Lane::arrive`].
+    pub(super) fn go(&mut self, outcome: &Outcome, rest: Rest, window: Duration, now: Timestamp) {
         self.pending = rest.count;
         match outcome {
             Outcome::Done { lead_id, upto } => {
@@ -384,6 +438,10 @@ impl Lane {
                 self.state = State::Ready;
             }
         }
+    }
+
+    /// The attempt was settled.
+    pub(super) const fn sign_off(&mut self) {
         self.settled = self.fence;
     }
 
@@ -518,6 +576,7 @@ mod tests {
         Settle(u8),
         Lost(bool),
         Replay,
+        Learn,
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -531,6 +590,7 @@ mod tests {
             (0..9u8).prop_map(Step::Settle),
             any::<bool>().prop_map(Step::Lost),
             Just(Step::Replay),
+            Just(Step::Learn),
         ]
     }
 
@@ -603,13 +663,35 @@ mod tests {
                     if self.lane.lost(*crashed, LATE_UPDATE, self.now).is_some() {
                         self.events.iter_mut().for_each(|(.., dead)| *dead = true);
                     }
+                    self.look_back();
                 }
                 Step::Replay if self.lane.is_dead() => self.revive(true),
+                Step::Learn => self.learn(&LeadId("L".to_owned())),
                 Step::Claim | Step::Settle(_) | Step::Lost(_) | Step::Replay => {}
             }
         }
 
         fn settle(&mut self, outcome: &Outcome) {
+            let rest = self.end(outcome);
+            self.lane.go(outcome, rest, COALESCE, self.now);
+            self.lane.sign_off();
+            self.look_back();
+        }
+
+        fn learn(&mut self, lead_id: &LeadId) {
+            if let Insight::Found(outcome) = self.lane.learn(lead_id) {
+                let rest = self.end(&outcome);
+                self.lane.go(&outcome, rest, COALESCE, self.now);
+            }
+        }
+
+        fn look_back(&mut self) {
+            if let Some(lead_id) = self.lane.take_heard() {
+                self.learn(&lead_id);
+            }
+        }
+
+        fn end(&mut self, outcome: &Outcome) -> Rest {
             match self.lane.ends(outcome) {
                 Ends::Nothing => {}
                 Ends::Delivered(span, _) => {
@@ -620,8 +702,7 @@ mod tests {
                 }
                 Ends::Withheld(holds) => self.events.retain(|(seq, ..)| holds.iter().all(|(held, _)| held != seq)),
             }
-            let rest = self.rest(false);
-            self.lane.settle(outcome, rest, COALESCE, self.now);
+            self.rest(false)
         }
     }
 
@@ -636,11 +717,15 @@ mod tests {
                 prop_assert_eq!(lane.pending, world.rest(false).count, "{:?} after {:?}", lane, step);
                 let at_rest = matches!(lane.state, State::Idle | State::Dead);
                 prop_assert_eq!(at_rest, lane.pending == 0, "{:?} after {:?}", lane, step);
+                prop_assert!(lane.lead_id.is_none() || !lane.is_dead());
+                let is_leased = matches!(lane.state, State::Leased { .. });
+                prop_assert!(lane.heard.is_none() || is_leased);
                 prop_assert!(lane.fence >= before.fence && lane.delivered >= before.delivered);
                 if let Some(open) = before.intent && lane.intent != Some(open) {
                     let own = open.fence == before.fence;
                     let may = match step {
-                        Step::Settle(0 | 1 | 5) => true,
+                        Step::Settle(0 | 1 | 5) | Step::Learn => true,
+                        Step::Settle(_) | Step::Lost(_) if before.heard.is_some() => true,
                         Step::Settle(2 | 6 | 8) | Step::Begin => own,
                         _ => false,
                     };
@@ -696,15 +781,18 @@ mod tests {
     fn a_create_that_was_refused_leaves_no_doubt_and_an_unclear_one_before_it_does() {
         let mut lane = Lane { state: State::Ready, ..Lane::new() };
         claimed_and_begun(&mut lane, at(0));
-        lane.settle(&refused(), Rest::default(), Duration::ZERO, at(1));
+        lane.go(&refused(), Rest::default(), Duration::ZERO, at(1));
+        lane.sign_off();
         assert_eq!((lane.intent, &lane.state), (None, &State::Dead));
 
         let mut unclear = Lane { state: State::Ready, ..Lane::new() };
         claimed_and_begun(&mut unclear, at(0));
-        unclear.settle(&Outcome::Ambiguous { at: at(2) }, Rest::default(), Duration::ZERO, at(1));
+        unclear.go(&Outcome::Ambiguous { at: at(2) }, Rest::default(), Duration::ZERO, at(1));
+        unclear.sign_off();
         unclear.promote();
         unclear.claim(&WorkerId("w".into()), 0, at(40), at(3));
-        unclear.settle(&refused(), Rest::default(), Duration::ZERO, at(4));
+        unclear.go(&refused(), Rest::default(), Duration::ZERO, at(4));
+        unclear.sign_off();
         assert_eq!(unclear.intent.map(|intent| intent.at), Some(at(0)));
     }
 
@@ -749,7 +837,8 @@ mod tests {
         let (mut lane, _) = suspected(99, doubt);
         lane.claim(&me(), 0, at(190), at(160));
         let rest = Rest { count: 1, first: Some((1, at(99))) };
-        lane.settle(&Outcome::Negative { at: at(161), settled: true }, rest, Duration::ZERO, at(161));
+        lane.go(&Outcome::Negative { at: at(161), settled: true }, rest, Duration::ZERO, at(161));
+        lane.sign_off();
         assert_eq!(lane.intent, None);
         assert!(lane.search_first(doubt), "one look, for as long as the window is open");
         assert_eq!(lane.intent, None);

@@ -9,6 +9,7 @@ mod day;
 mod gate;
 mod lane;
 mod limit;
+mod memo;
 mod memory;
 mod options;
 mod receipt;
@@ -29,9 +30,10 @@ use crate::domain::external_ref::ExternalRef;
 pub use audit::{Audit, Flaw, Rule};
 pub use day::{Day, DayNote, DayState, DayStats};
 pub use limit::{Limiter, Take};
+pub use memo::Topic;
 pub use memory::MemoryStore;
 pub use options::Options;
-pub use redis::{RedisStore, RedisTies};
+pub use redis::{OnTime, RedisStore, RedisTies, Remark, Weight, examine};
 pub use sqlite::{OpenError, SqliteStore};
 pub use view::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,
@@ -39,8 +41,8 @@ pub use view::{
 };
 pub use work::{
     Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Observation, Outcome, PauseReason,
-    PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, StoredEvent, Undelivered, Verification,
-    Verified, WorkerId,
+    PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, Standing, StoredEvent, Undelivered,
+    Verification, Verified, WorkerId,
 };
 
 /// Place of an event in the order of arrival, over all lanes. Grows, never reused.
@@ -62,6 +64,12 @@ pub trait Store: Send + Sync {
     /// whole among the dead letters, and takes the records out of the inbox. Each record all or nothing; a long batch may
     /// be done in several steps, so that keeping does not wait. Records that are not in the inbox any more are passed
     /// over, so doing it twice changes nothing.
+    ///
+    /// In the same step an item joins the lane that is known by any of its names, the oldest if there are several; without
+    /// one, its reference names a new lane. All its names are that lane's from then on, as long as the lane is remembered.
+    /// Two lanes of one person stay two leads: what the younger holds goes on to its own lead, what comes next goes to the
+    /// older, and an incident says so. Before its items, a record's lessons are heeded: a lane learns which lead is its own
+    /// (which ends an open intent, and counts only after a lease that lasts), and where that stands.
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError>;
 
     /// Leases the lane that is next, together with one upstream permit, or says until when there is nothing to do.
@@ -163,6 +171,17 @@ pub trait Store: Send + Sync {
 
     /// Every source that has ever been on.
     async fn known_sources(&self) -> Result<Vec<SourceName>, StoreError>;
+
+    /// What is noted under `key`.
+    async fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, StoreError>;
+
+    /// All memos of a topic, by key.
+    async fn memos(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, StoreError>;
+
+    /// Notes `value` under `key` for ever, if `was` stands there (`None`: nothing); otherwise changes nothing and gives
+    /// false. So of several who have seen the same, one is told that it was the first. **Durable when it returns.**
+    /// [`StoreError::Full`] when a topic has 2000 memos, a key is longer than 400 bytes, or a value than 64 KiB.
+    async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError>;
 
     /// Returns when something may have come into the inbox since the last call; may return for nothing.
     async fn inbox_changed(&self);

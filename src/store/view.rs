@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, DayStats, Intent, PauseReason, Seq};
+use super::{Attempt, DayStats, Intent, PauseReason, Seq, Standing};
 use crate::domain::event::{EventId, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -142,8 +142,12 @@ pub struct LaneDetail {
     pub state: &'static str,
     /// When it is due, if it waits.
     pub due: Option<Timestamp>,
+    /// Other references by which the same person is known.
+    pub aliases: Vec<ExternalRef>,
     /// Konektor's id of the lead, once known.
     pub lead_id: Option<LeadId>,
+    /// Where Konektor said by itself that the lead stands.
+    pub standing: Option<Standing>,
     /// An earlier POST whose end is not known.
     pub intent: Option<Intent>,
     /// Undelivered events.
@@ -197,17 +201,67 @@ pub struct Stats {
     pub incidents: u64,
 }
 
-/// A lead that Konektor has more than once. Kept until a person says that it was merged.
+/// A lead that Konektor has more than once, or a person who turned out to be two leads. Kept until a person says that it
+/// was merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
     /// Which.
     pub external_ref: ExternalRef,
-    /// The one that further events go to.
-    pub lead_id: LeadId,
+    /// The one that further events go to; `None` while Konektor has not said.
+    pub lead_id: Option<LeadId>,
     /// The others.
     pub doubles: Vec<LeadId>,
+    /// References of other lanes that turned out to be of the same person. What they held went on to leads of their own,
+    /// which Konektor has under these references.
+    pub twins: Vec<ExternalRef>,
     /// When that was seen last.
     pub seen: Timestamp,
+}
+
+impl Incident {
+    /// What is known of `external_ref` from now on: `doubles` of the lead `lead_id`, and what `before` says of twins.
+    pub(super) fn of_doubles(
+        before: Option<Self>,
+        external_ref: &ExternalRef,
+        lead_id: &LeadId,
+        doubles: &[LeadId],
+        now: Timestamp,
+    ) -> Self {
+        let twins = before.map(|before| before.twins).unwrap_or_default();
+        Self {
+            external_ref: external_ref.clone(),
+            lead_id: Some(lead_id.clone()),
+            doubles: doubles.to_vec(),
+            twins,
+            seen: now,
+        }
+    }
+
+    /// What is known of `external_ref` from now on: another lane is of the same person; each with its lead, if known.
+    pub(super) fn of_twins(
+        before: Option<Self>,
+        (external_ref, lead_id): (&ExternalRef, Option<&LeadId>),
+        (twin, double): (&ExternalRef, Option<&LeadId>),
+        now: Timestamp,
+    ) -> Self {
+        let empty = Self {
+            external_ref: external_ref.clone(),
+            lead_id: None,
+            doubles: Vec::new(),
+            twins: Vec::new(),
+            seen: now,
+        };
+        let mut incident = before.unwrap_or(empty);
+        incident.lead_id = lead_id.cloned().or(incident.lead_id);
+        incident.seen = now;
+        if let Some(double) = double.filter(|double| !incident.doubles.contains(double)) {
+            incident.doubles.push(double.clone());
+        }
+        if !incident.twins.contains(twin) {
+            incident.twins.push(twin.clone());
+        }
+        incident
+    }
 }
 
 /// One class of waiting lanes.

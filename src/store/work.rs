@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Seq;
-use crate::domain::event::{DeadReason, EventId, Hold, HoldCount, Item, Kept, SourceName};
+use crate::domain::event::{DeadReason, EventId, Hold, HoldCount, Item, Kept, Lesson, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
+use crate::domain::status::Status;
 
 /// An unsorted webhook and its place in the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Sorted {
     pub request_id: String,
     /// Its items, or why it could not be split.
     pub split: Result<Vec<Item>, Undelivered>,
+    /// What else it says of leads: heeded before its items join their lanes, and not at all where it could not be split.
+    pub lessons: Vec<Lesson>,
 }
 
 /// Why an event is given up: a word for filters, a sentence for a person.
@@ -57,16 +60,22 @@ pub struct SortCount {
     pub unreadable: usize,
     /// New events that became dead letters because their lane has too many undelivered ones.
     pub crowded: usize,
+    /// Lanes that came to know something: which lead is theirs, where it stands, another name of the person.
+    pub learned: usize,
+    /// Incidents that came to light: a lane of a person who has an older one, a second lead of a lane.
+    pub incidents: usize,
 }
 
 impl std::ops::AddAssign for SortCount {
     fn add_assign(&mut self, more: Self) {
-        let Self { new, duplicates, withheld, unreadable, crowded } = more;
+        let Self { new, duplicates, withheld, unreadable, crowded, learned, incidents } = more;
         self.new += new;
         self.duplicates += duplicates;
         self.withheld += withheld;
         self.unreadable += unreadable;
         self.crowded += crowded;
+        self.learned += learned;
+        self.incidents += incidents;
     }
 }
 
@@ -164,6 +173,8 @@ pub struct Claimed {
     pub failing_since: Option<Timestamp>,
     /// By the senders' clocks, the newest word that has been delivered; what is older is late.
     pub told: Option<Timestamp>,
+    /// Where Konektor said by itself that the lead stands.
+    pub standing: Option<Standing>,
     /// Its undelivered events, oldest first; at most 256 and 256 KiB, the rest follows after.
     pub events: Vec<StoredEvent>,
 }
@@ -174,6 +185,15 @@ impl Claimed {
     pub fn upto(&self) -> Seq {
         self.events.last().map_or(0, |event| event.seq)
     }
+}
+
+/// Where a lead stood, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Where.
+    pub status: Status,
+    /// When Konektor said so, by its clock.
+    pub at: Timestamp,
 }
 
 /// "A POST may have left this process."

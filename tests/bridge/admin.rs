@@ -50,7 +50,9 @@ fn dead_letter() -> EventDetail {
             external_ref,
             state: "dead",
             due: Some(at(3)),
+            aliases: Vec::new(),
             lead_id: Some(LeadId("lead-1".into())),
+            standing: None,
             intent: Some(Intent { fence: 1, at: at(1), upto: 5 }),
             pending: 1,
             attempts: 2,
@@ -430,7 +432,8 @@ async fn incidents_are_shown_and_dismissed_one_by_one_or_all() {
     let edge = Edge::start().await;
     let incident = |name: &str| Incident {
         external_ref: ExternalRef::new("meta:leadgen:", name),
-        lead_id: LeadId("lead_1".into()),
+        lead_id: Some(LeadId("lead_1".into())),
+        twins: Vec::new(),
         doubles: vec![LeadId("lead_2".into()), LeadId("lead_3".into())],
         seen: at(1),
     };

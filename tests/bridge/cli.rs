@@ -172,6 +172,38 @@ fn an_explanation_checks_the_senders_own_proof_as_of_its_time() {
 }
 
 #[test]
+fn a_proof_is_taken_apart_and_what_would_have_matched_is_said() {
+    // printf '1792999996.body' | openssl dgst -sha256 -hmac konektor-secret-TEST
+    let digest = "4b029b927abec3c6f89b1a20db4051f5699f96f795b41241d83cdcbea91aab46";
+    let request = format!("POST /hooks/form HTTP/1.1\r\nX-Bridge-Signature: t=1792999996,v1={digest}\r\n\r\nbody");
+    let variables = [("FORM_SECRET", "konektor-secret-TEST")];
+    let at = "2026-10-26T07:33:16Z";
+    let verified = |input: &str, more: &[&str]| {
+        let arguments: Vec<_> = ["verify", "form", "-"].into_iter().chain(more.iter().copied()).collect();
+        run_with(&variables, &arguments, input)
+    };
+    let typed = request.replace("\r\n\r\n", "\r\nContent-Type: application/json\r\n\r\n");
+    let told = verified(&typed, &["--at", at, "--json"]).json();
+    assert_eq!((&told["accepted"], &told["tried"][0]["holds"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(told["tried"][0]["base"][0], "1792999996.body");
+    assert_eq!(told["tried"][0]["computed"][0], digest);
+
+    let rewritten = verified(&format!("{typed}\n"), &["--at", at]);
+    assert_eq!(rewritten.code, 1);
+    for says in ["refused: the proof does not match", "hmac sha256 in hex", digest, "without the line end behind it"] {
+        assert!(rewritten.out.contains(says), "{says}: {}", rewritten.out);
+    }
+    let late = verified(&typed, &[]);
+    assert!(late.code == 1 && late.out.contains("only the time is wrong"), "{}", late.out);
+    let bare = verified("body", &[]);
+    assert!(bare.out.contains("the header `x-bridge-signature` is not there"), "{}", bare.out);
+    for ran in [rewritten, late, bare] {
+        assert!(!ran.out.contains("konektor-secret"), "{}", ran.out);
+    }
+    assert!(verified("POST /hooks/form HTTP/1.1\nA: b\n", &[]).failed(64).contains("no empty line"));
+}
+
+#[test]
 fn a_sender_that_only_names_the_lead_would_be_asked_and_its_answer_can_be_given() {
     let webhook =
         r#"{"object":"page","entry":[{"id":"1","changes":[{"field":"leadgen","value":{"leadgen_id":"123"}}]}]}"#;

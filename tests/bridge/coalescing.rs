@@ -33,7 +33,7 @@ fn word(id: &str, at: Timestamp, data: Value) -> Sample {
         ("webhook-timestamp", time),
         ("webhook-signature", signature),
     ];
-    Sample { query: String::new(), headers, body: body.into_bytes() }
+    Sample::new(headers, body.into_bytes())
 }
 
 /// Says `data` now.

@@ -7,6 +7,7 @@ use konektor_bridge::config::{
     self, Admin, Backend, Config, ConfigError, Environment, LogFormat, SearchFirst, Settings, SourceConfig, VARIABLES,
 };
 use konektor_bridge::deliver::Waits;
+use konektor_bridge::servers::Durability;
 use konektor_bridge::store::Options;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -85,6 +86,7 @@ fn the_table_has_the_variables_of_the_contract() {
         ("BRIDGE_ADMIN_URL", None),
         ("BRIDGE_DATA_DIR", Some("./data")),
         ("REDIS_URL", None),
+        ("REDIS_PREFIX", Some("bridge")),
         ("REDIS_DURABILITY", Some("fsync")),
         ("BRIDGE_CONFIG", None),
         ("BRIDGE_PUBLIC_URL", None),
@@ -104,7 +106,7 @@ fn the_table_has_the_variables_of_the_contract() {
 #[test]
 fn the_readme_has_the_same_variables() {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    for variable in VARIABLES.iter().filter(|variable| !variable.name.starts_with("REDIS_")) {
+    for variable in VARIABLES {
         for word in [Some(variable.name), variable.default].into_iter().flatten() {
             assert!(
                 readme.contains(&format!("`{word}`")) || readme.contains(&format!("{}={word}", variable.name)),
@@ -133,8 +135,9 @@ fn every_wrong_variable_is_named_with_what_is_allowed() {
         ("BRIDGE_LOG_FORMAT", "xml", "auto, text, json"),
         ("BRIDGE_BODY_LIMIT", "1GiB", "64MiB"),
         ("BRIDGE_SHUTDOWN_GRACE", "11m", "10m"),
-        ("REDIS_URL", "redis://user:geheim@host", "unset REDIS_URL"),
-        ("REDIS_DURABILITY", "relaxed", "unset REDIS_DURABILITY"),
+        ("REDIS_URL", "redis://user:geheim@host1,host2", "names several hosts"),
+        ("REDIS_PREFIX", "a:b", "letters, digits"),
+        ("REDIS_DURABILITY", "always", "none of fsync"),
         ("BRIDGE_CONFIG", "/nowhere/bridge.toml", "/nowhere/bridge.toml"),
     ];
     let variables: Vec<_> = wrong.iter().map(|(name, value, _)| (*name, *value)).collect();
@@ -144,6 +147,17 @@ fn every_wrong_variable_is_named_with_what_is_allowed() {
         assert!(line.is_some_and(|line| line.contains(allowed)), "{name}: {text}");
     }
     assert!(!text.contains("geheim"), "{text}");
+}
+
+#[test]
+fn a_redis_url_moves_everything_to_redis_and_is_not_printed() {
+    let url = "redis+sentinel://bridge:geheim@a,b/mymaster";
+    let config = load(&[("REDIS_URL", url), ("REDIS_DURABILITY", "replicated:1")]).unwrap();
+    assert!(!format!("{config:?}").contains("geheim"));
+    let Backend::Redis(redis) = config.settings.backend else { panic!("it is set") };
+    assert_eq!(redis.url.to_string(), "redis+sentinel://a:26379,b:26379/mymaster/0");
+    assert_eq!((redis.prefix.as_str(), redis.durability), ("bridge", Durability::Replicated(1)));
+    assert!(problems(load(&[("REDIS_URL", "http://:geheim@host")])).contains("none of redis://"));
 }
 
 #[test]
@@ -174,7 +188,7 @@ fn a_built_in_source_is_complete_when_its_variables_are_set() {
     assert_eq!((meta.provider.as_str(), meta.missing.len()), ("meta_leads", 0));
     assert_eq!(meta.settings["graph_url"].as_str(), Some("https://graph.facebook.com"));
     let form = source(&config, "form");
-    assert_eq!(form.unset, ["FORM_ALLOWED_ORIGINS", "FORM_SECRET"]);
+    assert_eq!(form.unset, ["FORM_ALLOWED_ORIGINS", "FORM_SECRET", "FORM_CAPTCHA_SECRET"]);
     let whatsapp = source(&config, "whatsapp");
     assert_eq!(whatsapp.missing, ["WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"]);
 }
@@ -182,12 +196,20 @@ fn a_built_in_source_is_complete_when_its_variables_are_set() {
 #[test]
 fn the_built_in_sources_read_the_variables_of_the_contract() {
     let variables = config::built_in_variables();
-    let names: Vec<_> = variables.iter().map(|variable| variable.name.as_str()).collect();
+    let is_preset = |source: &str| config::PRESETS.iter().any(|(name, _)| *name == source);
+    let (presets, others): (Vec<_>, Vec<_>) = variables.iter().partition(|variable| is_preset(&variable.source));
+    let names: Vec<_> = others.iter().map(|variable| variable.name.as_str()).collect();
+    for variable in presets {
+        let begins = format!("{}_", variable.source.to_uppercase());
+        assert!(variable.name.starts_with(&begins), "{} is not called {begins}…", variable.name);
+    }
     assert_eq!(
         names,
         [
             "FORM_ALLOWED_ORIGINS",
             "FORM_SECRET",
+            "FORM_CAPTCHA",
+            "FORM_CAPTCHA_SECRET",
             "META_APP_SECRET",
             "META_VERIFY_TOKEN",
             "META_ACCESS_TOKEN",

@@ -296,7 +296,8 @@ async fn what_verifies_but_cannot_be_read_is_kept_whole_as_a_dead_letter() {
     let bridge = spawn_bridge().await;
     let mut broken = bridge.sample("form", SampleKind::Lead, 1);
     broken.body = b"{\"nama\": ".to_vec();
-    broken.headers = vec![("content-type", "application/json".into()), ("origin", "https://shop.example.com".into())];
+    broken.headers =
+        vec![("content-type".into(), "application/json".into()), ("origin".into(), "https://shop.example.com".into())];
     assert_eq!(bridge.post("form", broken).await, 200);
     bridge.deliver_all().await;
     let dead = bridge.events(EventState::Dead).await.events;

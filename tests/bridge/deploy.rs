@@ -8,9 +8,6 @@ use std::process::Command;
 
 use konektor_bridge::config::{VARIABLES, built_in_variables};
 
-/// What the names of our variables begin with. Anything else in capitals is somebody else's.
-const PREFIXES: &[&str] = &["BRIDGE_", "FORM_", "GOOGLE_", "KONEKTOR_", "META_", "REDIS_", "STANDARD_", "WHATSAPP_"];
-
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -27,10 +24,13 @@ fn documents() -> Vec<(String, String)> {
     names.map(|name| (name.clone(), read(&name))).collect()
 }
 
-/// Our variables that `text` names.
-fn variables(text: &str) -> BTreeSet<&str> {
+/// Our variables that `text` names. What begins like none of ours is somebody else's.
+fn variables<'t>(text: &'t str, known: &BTreeSet<String>) -> BTreeSet<&'t str> {
+    let prefixes: BTreeSet<_> = known.iter().filter_map(|name| name.split_once('_')).map(|(first, _)| first).collect();
     let words = text.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
-    words.filter(|word| PREFIXES.iter().any(|prefix| word.len() > prefix.len() && word.starts_with(prefix))).collect()
+    let is_capital = |word: &&str| !word.bytes().any(|byte| byte.is_ascii_lowercase()) && !word.ends_with('_');
+    let is_ours = |word: &&str| word.split_once('_').is_some_and(|(first, _)| prefixes.contains(first));
+    words.filter(is_capital).filter(is_ours).collect()
 }
 
 /// Everything that the bridge reads from its environment.
@@ -46,7 +46,7 @@ fn every_variable_that_a_document_names_is_one_that_the_bridge_reads() {
     let unknown = documents.iter().flat_map(|(document, text)| {
         // A secret may come from a file; while it is replaced the old one stands beside it.
         let plain = |name: &&str| name.trim_end_matches("_FILE").trim_end_matches("_OLD").to_owned();
-        let unknown = variables(text).into_iter().filter(|name| !known.contains(&plain(name)));
+        let unknown = variables(text, &known).into_iter().filter(|name| !known.contains(&plain(name)));
         unknown.map(move |name| format!("{document}: {name}")).collect::<Vec<_>>()
     });
     let unknown: Vec<_> = unknown.collect();

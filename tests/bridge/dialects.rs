@@ -21,8 +21,10 @@ fn webhook(folder: &Folder, sample: Sample) -> Webhook {
         received: now(),
         request_id: "req-sample".into(),
         method: Method::Post,
+        path: String::new(),
+        path_token: sample.path_token,
         query: sample.query,
-        headers: sample.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        headers: sample.headers,
         body: sample.body.into(),
     }
 }
@@ -211,7 +213,7 @@ fn replaced(value: &mut Value, place: &mut usize, with: &Value) {
 }
 
 fn bare(folder: &Folder, headers: Vec<(String, String)>, body: Vec<u8>) -> Webhook {
-    let sample = Sample { query: String::new(), headers: Vec::new(), body };
+    let sample = Sample::new([], body);
     Webhook { headers, ..webhook(folder, sample) }
 }
 

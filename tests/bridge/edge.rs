@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use konektor_bridge::app::captcha::CaptchaServices;
 use konektor_bridge::app::reload::{Live, Reloader};
 use konektor_bridge::clock::ManualClock;
 use konektor_bridge::config::{self, Environment};
@@ -97,6 +98,7 @@ impl Edge {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
             metrics: metrics.clone(),
+            captchas: Arc::new(CaptchaServices::new().unwrap()),
             trusted_proxies: config.settings.trusted_proxies.clone(),
         };
         let public = receive::serve(port(), parts, setup.limits).unwrap();
@@ -141,8 +143,9 @@ impl Edge {
     /// The request of a sample.
     pub(crate) fn post(&self, source: &str, sample: &Sample) -> RequestBuilder {
         let query = if sample.query.is_empty() { String::new() } else { format!("?{}", sample.query) };
-        let request = self.public(Method::POST, &format!("/hooks/{source}{query}")).body(sample.body.clone());
-        sample.headers.iter().fold(request, |request, (name, value)| request.header(*name, value))
+        let token = sample.path_token.as_ref().map(|token| format!("/{token}")).unwrap_or_default();
+        let request = self.public(Method::POST, &format!("/hooks/{source}{token}{query}")).body(sample.body.clone());
+        sample.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     /// Everything that is counted.

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use jiff::Timestamp;
+use konektor_bridge::config::{PRESET_DIALECT, PRESETS, with_preset};
 use konektor_bridge::domain::event::{EventId, Hold, Item, SourceName};
 use konektor_bridge::domain::rules::Rules;
 use konektor_bridge::domain::submission::{Answer, Fact, Profile, Submission};
 use konektor_bridge::providers::{
-    self, DIALECTS, ItemBody, Method, Provider, Reading, Reply, SettingsError, Verified, Webhook,
+    self, DIALECTS, ItemBody, Method, Place, Provider, Reading, Reply, SettingsError, Verified, Webhook,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -43,6 +44,9 @@ struct SourceFile {
     never_kept: Vec<String>,
 }
 
+/// Where the bridge of the fixtures is reached.
+const PUBLIC_URL: &str = "https://hooks.example.com";
+
 /// One webhook, and what must come of it.
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +58,7 @@ pub(crate) struct Row {
     method: Verb,
     #[serde(default)]
     query: String,
+    path_token: Option<String>,
     /// The receiver's clock.
     #[serde(default = "some_time")]
     now: Timestamp,
@@ -167,6 +172,19 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{} is needed: {error}", path.display()))
 }
 
+/// Every word for a provider: dialects and presets.
+pub(crate) fn words() -> Vec<&'static str> {
+    DIALECTS.iter().map(|(name, _)| *name).chain(PRESETS.iter().map(|(name, _)| *name)).collect()
+}
+
+/// The provider of a dialect or a preset.
+pub(crate) fn build(word: &str, settings: toml::Table, place: &Place) -> Result<Arc<dyn Provider>, SettingsError> {
+    match with_preset(word, settings.clone()) {
+        Some(settings) => providers::build(PRESET_DIALECT, settings, place),
+        None => providers::build(word, settings, place),
+    }
+}
+
 impl Folder {
     fn read(path: &Path) -> Self {
         let dialect = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -190,7 +208,7 @@ impl Folder {
                 value => drop(settings.insert(name.clone(), toml::Value::try_from(value).unwrap())),
             }
         }
-        providers::build(&self.dialect, settings)
+        build(&self.dialect, settings, &Place::new(self.name.clone(), Some(PUBLIC_URL)))
     }
 
     /// Panics when something that must not be kept stands in `bytes`.
@@ -237,6 +255,8 @@ impl Row {
                 Verb::Get => Method::Get,
                 Verb::Options => Method::Options,
             },
+            path: String::new(),
+            path_token: self.path_token.clone(),
             query: self.query.clone(),
             headers: headers.collect(),
             body: self.raw_body().into(),
@@ -411,12 +431,12 @@ fn shown_facts(facts: &[Fact]) -> Value {
 #[test]
 fn every_dialect_has_a_folder_of_fixtures_and_every_folder_a_dialect() {
     let folders = folders();
-    let missing: Vec<_> =
-        DIALECTS.iter().map(|(name, _)| *name).filter(|name| !folders.iter().any(|f| f.dialect == *name)).collect();
-    assert!(missing.is_empty(), "no fixtures: make tests/fixtures/<dialect>/ for {missing:?}");
+    let mut missing = words();
+    missing.retain(|name| !folders.iter().any(|folder| folder.dialect == *name));
+    assert!(missing.is_empty(), "no fixtures: make tests/fixtures/<dialect or preset>/ for {missing:?}");
     for folder in &folders {
-        let known = DIALECTS.iter().any(|(name, _)| *name == folder.dialect);
-        assert!(known, "tests/fixtures/{} has no dialect of that name in providers::DIALECTS", folder.dialect);
+        let known = words().contains(&folder.dialect.as_str());
+        assert!(known, "tests/fixtures/{} has no dialect or preset of that name", folder.dialect);
         let gives = |wanted: fn(&Expected) -> bool| folder.rows.iter().any(|row| wanted(&row.expect));
         assert!(
             gives(|expect| matches!(expect, Expected::Items(items) if !items.is_empty())),
@@ -446,6 +466,17 @@ fn every_setting_of_a_dialect_and_every_rule_stands_in_the_default_file() {
     for (of, error) in dialects.chain([("rules", rules)]) {
         let missing: Vec<_> = known_settings(&error).into_iter().filter(|name| !stands(name)).collect();
         assert!(missing.is_empty(), "config/default.toml does not say a word of {missing:?} ({of})");
+    }
+}
+
+#[test]
+fn every_preset_has_a_source_and_a_row_in_the_readme() {
+    let file = |name: &str| text(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
+    let (sources, readme) = (file("config/default.toml").parse::<toml::Table>().unwrap(), file("README.md"));
+    for (preset, _) in PRESETS {
+        let source = sources["sources"].get(preset).unwrap_or_else(|| panic!("default.toml has no [sources.{preset}]"));
+        assert_eq!(source["provider"].as_str(), Some(*preset));
+        assert!(readme.contains(&format!("| `/hooks/{preset}")), "the table in README.md has no row of {preset}");
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) async fn spawn_on(store: Arc<dyn Store>, settings: sandbox::Settings,
 }
 
 fn on(config: &Config) -> Vec<Source> {
-    let built = build_sources(&config.sources).expect("the sources are right");
+    let built = build_sources(&config.sources, config.settings.public_url.as_ref()).expect("the sources are right");
     built
         .into_iter()
         .filter_map(|(_, configured)| match configured.state {
@@ -113,7 +113,8 @@ impl TestBridge {
     /// Posts a webhook; gives the status.
     pub(crate) async fn post(&self, source: &str, sample: Sample) -> u16 {
         let query = if sample.query.is_empty() { String::new() } else { format!("?{}", sample.query) };
-        let url = format!("http://{}/hooks/{source}{query}", self.bridge().public_address());
+        let token = sample.path_token.as_ref().map(|token| format!("/{token}")).unwrap_or_default();
+        let url = format!("http://{}/hooks/{source}{token}{query}", self.bridge().public_address());
         let mut request = self.http.post(url).body(sample.body);
         for (name, value) in sample.headers {
             request = request.header(name, value);

@@ -4,6 +4,7 @@
 
 mod admin;
 mod api;
+mod captcha;
 mod cli;
 mod coalescing;
 mod config;
@@ -20,7 +21,9 @@ mod receive;
 mod reconciliation;
 mod reload;
 mod sandbox;
+mod schemes;
 mod scripted_store;
 mod simulation;
 mod store;
+mod tokens;
 mod vectors;

@@ -65,7 +65,7 @@ async fn the_form_on_the_website_becomes_a_lead() {
     let origin = value.split(',').next().unwrap().to_owned();
     let headers = vec![("content-type", "application/x-www-form-urlencoded".to_owned()), ("origin", origin)];
     assert!(html.contains("/hooks/form\""));
-    let status = bridge.post("form", Sample { query: String::new(), headers, body: body.into_bytes() }).await;
+    let status = bridge.post("form", Sample::new(headers, body.into_bytes())).await;
     assert_eq!(status, 200);
     bridge.deliver_all().await;
     let lead = bridge.only_lead().await;
@@ -89,7 +89,7 @@ fn the_field_map_makes_a_source_that_is_on() {
     ]
     .into_iter()
     .collect();
-    let sources = build_sources(&config::load(&environment).unwrap().sources).unwrap();
+    let sources = build_sources(&config::load(&environment).unwrap().sources, None).unwrap();
     let (_, standard) = sources.iter().find(|(name, _)| name.as_str() == "standard").unwrap();
     assert!(matches!(standard.state, SourceState::On(_)), "{:?}", standard.state);
 }

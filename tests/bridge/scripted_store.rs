@@ -12,7 +12,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount,
-    Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
+    Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 
 /// What it does with what it is asked to keep.
@@ -45,6 +45,7 @@ pub(crate) struct ScriptedStore {
     pub(crate) incidents: Mutex<Vec<Incident>>,
     pub(crate) audits: Mutex<Vec<(Option<u64>, usize)>>,
     pub(crate) audit: Mutex<Audit>,
+    pub(crate) memos: Mutex<Vec<(String, Bytes)>>,
 }
 
 impl ScriptedStore {
@@ -61,6 +62,7 @@ impl ScriptedStore {
             incidents: Mutex::default(),
             audits: Mutex::default(),
             audit: Mutex::default(),
+            memos: Mutex::default(),
         }
     }
 
@@ -168,6 +170,26 @@ impl Store for ScriptedStore {
     async fn known_sources(&self) -> Result<Vec<SourceName>, StoreError> {
         self.answers()?;
         Ok(self.once_on.lock().unwrap().iter().cloned().collect())
+    }
+
+    async fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let memos = self.memos(topic).await?;
+        Ok(memos.into_iter().find(|(name, _)| name == key).map(|(_, value)| value))
+    }
+
+    async fn memos(&self, _topic: Topic) -> Result<Vec<(String, Bytes)>, StoreError> {
+        self.answers()?;
+        Ok(self.memos.lock().unwrap().clone())
+    }
+
+    async fn set_memo(
+        &self,
+        _topic: Topic,
+        _key: &str,
+        _value: Bytes,
+        _was: Option<Bytes>,
+    ) -> Result<bool, StoreError> {
+        unreachable!("the edge notes nothing")
     }
 
     async fn unsorted(&self, _max: usize) -> Result<Vec<InboxRecord>, StoreError> {

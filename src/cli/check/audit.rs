@@ -14,7 +14,10 @@ use crate::store::{OpenError, Options, SqliteStore, Store};
 const AT_ONCE: usize = 1000;
 
 pub(super) async fn check(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    let Backend::Embedded { data_dir } = &settings.backend;
+    let data_dir = match &settings.backend {
+        Backend::Embedded { data_dir } => data_dir,
+        Backend::Redis(_) => return vec![Finding::fail("store", "not yet")],
+    };
     let place = data_dir.display();
     if !data_dir.join("store.db").exists() {
         return vec![Finding::ok("store", format!("{place}: none yet, the first start makes it"))];

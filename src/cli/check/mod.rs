@@ -4,6 +4,7 @@ mod audit;
 mod konektor;
 mod measure;
 mod place;
+mod redis;
 mod senders;
 
 use std::io::{self, Write as _};

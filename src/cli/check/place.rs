@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
-use super::Finding;
+use super::{Finding, redis};
 use crate::cli::local::{self, below};
 use crate::config::Backend;
 use crate::store::{EventState, OpenError, Options, SqliteStore, Stats, Store};
@@ -15,7 +15,13 @@ use crate::store::{EventState, OpenError, Options, SqliteStore, Stats, Store};
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn store(backend: &Backend, now: Timestamp) -> Vec<Finding> {
-    let Backend::Embedded { data_dir } = backend;
+    match backend {
+        Backend::Embedded { data_dir } => embedded(data_dir, now).await,
+        Backend::Redis(redis) => redis::server(redis, now).await,
+    }
+}
+
+async fn embedded(data_dir: &Path, now: Timestamp) -> Vec<Finding> {
     if !data_dir.join("store.db").exists() {
         return vec![new_store(data_dir)];
     }

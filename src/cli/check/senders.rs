@@ -7,7 +7,7 @@ use crate::domain::event::SourceName;
 use crate::providers::{Configured, SourceState};
 
 pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Finding> {
-    match build_sources(&config.sources) {
+    match build_sources(&config.sources, config.settings.public_url.as_ref()) {
         Ok(sources) => judge(config, &sources, environment),
         Err(wrong) => wrong.iter().map(|finding| Finding::fail("sources", finding.to_string())).collect(),
     }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::story::Story;
 use crate::app::bridge::{Bridge, Deliver, Start};
-use crate::app::store::{self, State};
+use crate::app::store::{self, Opened, State};
 use crate::cli::admin::Admin;
 use crate::cli::local;
 use crate::cli::output::took;
@@ -182,8 +182,8 @@ async fn start_bridge(
 ) -> anyhow::Result<(Bridge, Registry)> {
     let environment: Environment = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let (config, registry) = local::configured(&environment)?;
-    let store = store::open(&config.settings, State::AsItWas, clock.now())?;
-    let start = Start { config, environment, store, clock: Arc::clone(clock), delivery: Deliver::Always };
+    let Opened { store, clock, .. } = store::open(&config.settings, State::AsItWas, Arc::clone(clock)).await?;
+    let start = Start { config, environment, store, clock, delivery: Deliver::Always };
     Ok((Bridge::start(start).await?, registry))
 }
 

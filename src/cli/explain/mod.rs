@@ -46,7 +46,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+/// A header as people type it.
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
@@ -131,12 +132,13 @@ fn proved(
     body: Bytes,
     now: Timestamp,
 ) -> Option<Verified> {
-    let Sample { headers: ours, body, .. } = provider.sign(body.to_vec(), now);
+    let Sample { path_token, query, headers: ours, body } = provider.sign(body.to_vec(), now);
+    let body = Bytes::from(body);
     let how = |name: &str| matches!(name, "content-type" | "referer");
     let given = |name: &str| how(name) && headers.iter().any(|(given, _)| given == name);
-    let ours = ours.into_iter().map(|(name, value)| (name.to_owned(), value)).filter(|(name, _)| !given(name));
+    let ours = ours.into_iter().filter(|(name, _)| !given(name));
     let headers = ours.chain(headers.iter().filter(|(name, _)| how(name)).cloned()).collect();
-    provider.verify(&webhook(source, headers, body.into(), now), now).ok()
+    provider.verify(&Webhook { path_token, query, ..webhook(source, headers, body, now) }, now).ok()
 }
 
 fn webhook(source: &Source, headers: Vec<(String, String)>, body: Bytes, now: Timestamp) -> Webhook {
@@ -145,6 +147,8 @@ fn webhook(source: &Source, headers: Vec<(String, String)>, body: Bytes, now: Ti
         received: now,
         request_id: "explained".to_owned(),
         method: Method::Post,
+        path: format!("/hooks/{}", source.name),
+        path_token: None,
         query: String::new(),
         headers,
         body,

@@ -38,7 +38,14 @@ impl Provider for Dialect {
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let id = EventId::of(webhook.source(), &[webhook.body()]);
         let external_ref = external_ref();
-        Ok(vec![Item { id, same_within: None, external_ref, hold: Hold::No, body: webhook.body().to_vec() }])
+        Ok(vec![Item {
+            id,
+            same_within: None,
+            external_ref,
+            aliases: Vec::new(),
+            hold: Hold::No,
+            body: webhook.body().to_vec(),
+        }])
     }
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
@@ -61,11 +68,11 @@ impl Provider for Dialect {
     }
 
     fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
-        Sample { query: String::new(), headers: vec![], body: vec![] }
+        Sample::default()
     }
 
     fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
-        Sample { query: String::new(), headers: vec![], body }
+        Sample::new([], body)
     }
 }
 
@@ -188,6 +195,7 @@ fn claimed(body: &'static [u8]) -> Claimed {
         negatives: 0,
         attempts: 0,
         failing_since: None,
+        standing: None,
         events: vec![event],
     }
 }

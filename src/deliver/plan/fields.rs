@@ -5,13 +5,17 @@ use crate::domain::name::is_stand_in;
 use crate::domain::notes::Section;
 use crate::domain::status::Status;
 use crate::konektor::wire::{LeadBody, LeadView, Money, Word};
+use crate::store::Standing;
 
 /// What an update has to change: everything stated that differs, guesses only where there is nothing yet, a status only
 /// forwards, and our block in the notes.
-pub(super) fn patch(lead: &Lead, current: &LeadView) -> LeadBody {
+///
+/// `standing` is where Konektor said by itself that the lead stands: what it shows may be older.
+pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>) -> LeadBody {
     let stated = &lead.stated;
     let guessed = &lead.guessed;
     let blank = Fields::default();
+    let newer = standing.filter(|standing| current.updated_at.is_some_and(|shown| shown < standing.at));
     let guess_is_better = current.first_name.as_deref().is_none_or(is_stand_in)
         && guessed.first_name.as_deref().is_some_and(|name| !is_stand_in(name));
     let name = match () {
@@ -24,7 +28,10 @@ pub(super) fn patch(lead: &Lead, current: &LeadView) -> LeadBody {
         last_name: changed(name.last_name.clone(), current.last_name.as_ref()),
         email: fill(&stated.email, &guessed.email, current.email.as_ref()),
         phone: fill(&stated.phone, &guessed.phone, current.phone.as_ref()),
-        status: stated.status.filter(|next| forwards(current.status.as_ref(), *next)),
+        status: stated
+            .status
+            .filter(|next| forwards(current.status.as_ref(), *next))
+            .filter(|next| newer.is_none_or(|newer| newer.status.allows(*next))),
         priority: fill_word(stated.priority, guessed.priority, current.priority.as_ref()),
         source: fill_word(stated.source, guessed.source, current.source.as_ref()),
         ad_platform: fill_word(stated.ad_platform, guessed.ad_platform, current.ad_platform.as_ref()),
@@ -114,13 +121,17 @@ mod tests {
     #[test]
     fn a_guessed_name_replaces_the_placeholder_and_nothing_else() {
         let guess = lead(Fields::default(), named("Siti"));
-        let new_name = |current: &str| patch(&guess, &view(&serde_json::json!({ "firstName": current }))).first_name;
+        let new_name =
+            |current: &str| patch(&guess, &view(&serde_json::json!({ "firstName": current })), None).first_name;
         assert_eq!(new_name("Visitor [KNK-7F3A]").as_deref(), Some("Siti"));
         assert_eq!(new_name("Siti Aminah (VIP)"), None);
         assert_eq!(new_name("Visitor Center Bali"), None);
         assert_eq!(new_name("Lead 098765").as_deref(), Some("Siti"));
         let nameless = lead(Fields::default(), named("Lead 098765"));
-        assert_eq!(patch(&nameless, &view(&serde_json::json!({ "firstName": "Visitor [KNK-7F3A]" }))).first_name, None);
+        assert_eq!(
+            patch(&nameless, &view(&serde_json::json!({ "firstName": "Visitor [KNK-7F3A]" })), None).first_name,
+            None
+        );
     }
 
     #[test]
@@ -128,19 +139,28 @@ mod tests {
         let guessed = Fields { phone: Some("+6281".into()), source: Some(LeadSource::Ads), ..Fields::default() };
         let guess = lead(Fields::default(), guessed);
         let full =
-            patch(&guess, &view(&serde_json::json!({ "firstName": "A", "phone": "+6299", "source": "website" })));
+            patch(&guess, &view(&serde_json::json!({ "firstName": "A", "phone": "+6299", "source": "website" })), None);
         assert!(full.is_empty(), "{full:?}");
-        let blank = patch(&guess, &view(&serde_json::json!({ "firstName": "A" })));
+        let blank = patch(&guess, &view(&serde_json::json!({ "firstName": "A" })), None);
         assert_eq!((blank.phone.as_deref(), blank.source), (Some("+6281"), Some(LeadSource::Ads)));
     }
 
     #[test]
     fn a_status_goes_forwards_or_not_at_all() {
         let won = lead(Fields { status: Some(Status::Hot), ..Fields::default() }, Fields::default());
-        let status = |current: &str| patch(&won, &view(&serde_json::json!({ "status": current }))).status;
+        let status = |current: &str| patch(&won, &view(&serde_json::json!({ "status": current })), None).status;
         assert_eq!(status("new"), Some(Status::Hot));
         assert_eq!(status("won"), None);
         assert_eq!(status("hot"), None);
         assert_eq!(status("a-status-of-tomorrow"), None);
+    }
+
+    #[test]
+    fn what_konektor_said_by_itself_counts_where_it_shows_something_older() {
+        let hot = lead(Fields { status: Some(Status::Hot), ..Fields::default() }, Fields::default());
+        let shown = |at: &str| view(&serde_json::json!({ "status": "new", "updatedAt": at }));
+        let won = Some(Standing { status: Status::Won, at: "2026-09-01T08:00:00Z".parse().unwrap() });
+        assert_eq!(patch(&hot, &shown("2026-09-01T07:59:59Z"), won).status, None);
+        assert_eq!(patch(&hot, &shown("2026-09-01T08:00:01Z"), won).status, Some(Status::Hot), "somebody set it back");
     }
 }

@@ -19,7 +19,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Lead, LeadId};
 use crate::konektor::wire::{Cursor, LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
-use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Undelivered};
+use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
 
 /// Pages of a search that are read. A reference is found on the first; more of them is a search that finds too much.
 const PAGES: usize = 5;
@@ -47,6 +47,8 @@ pub(super) struct Lane {
     pub(super) attempts: u32,
     /// When the first of them was.
     pub(super) failing_since: Option<Timestamp>,
+    /// Where Konektor said by itself that the lead stands.
+    pub(super) standing: Option<Standing>,
     /// The last event in hand.
     pub(super) upto: Seq,
 }
@@ -63,6 +65,7 @@ impl Lane {
             negatives: claimed.negatives,
             attempts: claimed.attempts,
             failing_since: claimed.failing_since,
+            standing: claimed.standing,
             upto: claimed.upto(),
         }
     }
@@ -235,7 +238,7 @@ impl Plan {
 
     fn got(&mut self, id: &LeadId, verdict: &Verdict, now: Timestamp) -> Step {
         match verdict {
-            Verdict::Lead(current) => match patch(&self.lead, current) {
+            Verdict::Lead(current) => match patch(&self.lead, current, self.lane.standing) {
                 body if body.is_empty() => self.done(id.clone()),
                 body => Step::Call(Request::Update(id.clone(), Box::new(body))),
             },

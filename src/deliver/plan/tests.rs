@@ -31,6 +31,7 @@ fn lane() -> Lane {
         negatives: 0,
         attempts: 0,
         failing_since: None,
+        standing: None,
         upto: 7,
     }
 }

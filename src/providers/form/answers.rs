@@ -28,7 +28,7 @@ const KEPT: [&str; 12] =
     ["_fbc", "_fbp", "_ttp", "_ga", "_gcl_aw", "_gcl_gb", "_gcl_au", "_gcl_dc", "_scid", "_epik", "_rdt_uuid", "_url"];
 
 /// True for fields that steer the sending and say nothing: `_next`, `_charset_`, captcha tokens.
-pub(super) fn is_control(name: &str) -> bool {
+pub(in crate::providers) fn is_control(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let token = TOKENS.iter().any(|token| name.starts_with(token));
     token || name == "utf8" || (name.starts_with('_') && !KEPT.contains(&name.as_str()))
@@ -81,12 +81,12 @@ fn key(name: &str) -> String {
     )
 }
 
-fn is_position(step: &str) -> bool {
+pub(in crate::providers) fn is_position(step: &str) -> bool {
     step.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What stands in the brackets of `base[a][b]`; `None` when it is not exactly that, or nested too deep.
-fn brackets(name: &str) -> Option<Vec<&str>> {
+pub(in crate::providers) fn brackets(name: &str) -> Option<Vec<&str>> {
     let open = name.find('[').filter(|&open| open > 0)?;
     let inner = name[open..].strip_prefix('[')?.strip_suffix(']')?;
     let steps: Vec<_> = inner.split("][").take(MAX_DEPTH + 1).collect();

@@ -15,7 +15,7 @@ pub(super) const MAX_FIELDS: usize = 1000;
 
 /// The ways in which a form is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(in crate::providers) enum Encoding {
     /// `application/x-www-form-urlencoded`: a plain form, or `URLSearchParams`.
     Urlencoded,
     /// `multipart/form-data`: a form with files, or `FormData`.
@@ -28,7 +28,7 @@ pub(super) enum Encoding {
 
 impl Encoding {
     /// The encoding that goes under `media_type` (lower case, without parameters).
-    pub(super) fn of(media_type: &str) -> Option<Self> {
+    pub(in crate::providers) fn of(media_type: &str) -> Option<Self> {
         match media_type {
             "application/x-www-form-urlencoded" => Some(Self::Urlencoded),
             "multipart/form-data" => Some(Self::Multipart),
@@ -41,12 +41,12 @@ impl Encoding {
 
 /// One field, as the sender named it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Field(pub String, pub Content);
+pub(in crate::providers) struct Field(pub String, pub Content);
 
 /// What a field holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Content {
+pub(in crate::providers) enum Content {
     /// Text.
     Text(String),
     /// A file, of which only this is kept.
@@ -79,7 +79,11 @@ impl Field {
 ///
 /// # Errors
 /// [`Unreadable`] when the body is not of its type, or has more than 1000 fields (or far too many values in JSON).
-pub(super) fn fields(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<Vec<Field>, Unreadable> {
+pub(in crate::providers) fn fields(
+    encoding: Encoding,
+    content_type: &str,
+    body: &Bytes,
+) -> Result<Vec<Field>, Unreadable> {
     match encoding {
         Encoding::Urlencoded => urlencoded(body),
         Encoding::Multipart => multipart(content_type, body.clone()),

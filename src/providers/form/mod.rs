@@ -11,23 +11,23 @@
 //! What is stored of an item is not the body but the fields read from it: a multipart body holds files, which are not
 //! kept.
 
-mod answers;
-mod body;
+pub(super) mod answers;
+pub(super) mod body;
 mod origin;
-mod sample;
+pub(super) mod sample;
 mod settings;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use self::body::{Content, Encoding, Field};
 use self::settings::Settings;
+use super::unnamed::{self, PRESSED_TWICE};
 use super::{
-    Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, SettingsError, Unreadable,
-    Verified, Webhook, timed,
+    Challenge, Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError,
+    UNVERIFIED, Unreadable, Verified, Webhook, timed,
 };
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
@@ -36,9 +36,6 @@ use crate::domain::submission::{Fact, Submission};
 
 /// The header with which a back-end proves itself: `t=<unix s>,v1=<hex>`, HMAC-SHA256 over `t.body`.
 const SIGNATURE: &str = "x-bridge-signature";
-
-/// How long the same content counts as pressed twice.
-const PRESSED_TWICE: Duration = Duration::from_secs(600);
 
 /// What a visitor reads where no page of the owner's is configured.
 const THANKS: &str = "<!doctype html>\n<html lang=\"id\">\n<meta charset=\"utf-8\">\n\
@@ -64,6 +61,9 @@ struct Filled {
     page: Option<String>,
     /// The fields in the order of the form.
     fields: Vec<Field>,
+    /// Nobody could say whether a person sent it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unverified: bool,
 }
 
 impl Provider for Form {
@@ -81,6 +81,41 @@ impl Provider for Form {
         self.admit(webhook, now)?;
         self.encoding(&webhook.media_type()).filter(|_| webhook.is_plain()).ok_or(Refusal::ContentType)?;
         Ok(Verified::new(webhook, &["content-type", "origin", "referer"], webhook.body.clone()))
+    }
+
+    fn challenge(&self, webhook: &Webhook) -> Result<Option<Challenge>, Refusal> {
+        let Some(captcha) = self.settings.captcha.as_ref().filter(|_| !self.is_signed(webhook)) else {
+            return Ok(None);
+        };
+        let Header::Once(content_type) = webhook.header("content-type") else { return Err(Refusal::Captcha) };
+        let encoding = self.encoding(&webhook.media_type()).ok_or(Refusal::Captcha)?;
+        let fields = body::fields(encoding, content_type, &webhook.body).map_err(|_| Refusal::Captcha)?;
+        // What fell into the trap is withheld in any case.
+        if self.is_spam(&fields) {
+            return Ok(None);
+        }
+        let token = fields.iter().filter(|Field(name, _)| *name == captcha.field).find_map(Field::filled);
+        captcha.challenge(token, &webhook.body).map(Some)
+    }
+
+    fn refused(&self, webhook: &Webhook, refusal: Refusal) -> Option<Reply> {
+        let plain = matches!(self.encoding(&webhook.media_type()), Some(Encoding::Urlencoded | Encoding::Multipart));
+        let page = self.settings.redirect_error.as_ref();
+        let page = page.filter(|_| refusal == Refusal::Captcha && plain && !asks_for_json(webhook))?;
+        Some(Reply::empty(303).header("location", page.as_str()))
+    }
+
+    /// Only of what back-ends sign: of browsers it is the site that counts.
+    fn scheme(&self) -> Option<Scheme> {
+        const TEXT: &str = "
+            kind = 'hmac'
+            algorithm = 'sha256'
+            encoding = 'hex'
+            base = '{timestamp}.{body}'
+            signature = { header = 'X-Bridge-Signature', field = 'v1' }
+            timestamp = { sig_field = 't', unit = 's' }
+        ";
+        self.settings.secret.as_ref().map(|secret| Scheme::known(TEXT, secret.iter()))
     }
 
     fn accepted(&self, webhook: &Webhook) -> Reply {
@@ -112,7 +147,8 @@ impl Provider for Form {
         }
         let page = webhook.header("referer").or_else(|| webhook.header("origin")).map(str::trim);
         let page = page.filter(|page| *page != "null").map(str::to_owned);
-        Ok(vec![self.item(webhook, Filled { page, fields })])
+        let unverified = webhook.header(UNVERIFIED).is_some();
+        Ok(vec![self.item(webhook, Filled { page, fields, unverified })])
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
@@ -121,7 +157,7 @@ impl Provider for Form {
         let submission = Submission {
             answers: answers::answers(self.said(&filled.fields)),
             attribution: filled.page.iter().map(|page| Fact::new("page_url", page)).collect(),
-            facts: self.form_id(&filled.fields).map(|id| Fact::new("Form", id)).into_iter().collect(),
+            facts: self.facts(&filled),
             source: Some(LeadSource::Website),
             sender_id: self.submission_id(&filled.fields).unwrap_or_else(|| tail(item.external_ref)).to_owned(),
             ..Submission::default()
@@ -185,26 +221,32 @@ impl Form {
         let id = self.event_id(webhook, &filled.fields, spam);
         let (external_ref, same_within) = match self.submission_id(&filled.fields) {
             Some(submission) => (ExternalRef::new(&prefix, submission), None),
-            // The time and the request make it another lead when the same content comes again next week.
-            None => {
-                let once = format!("{id} {} {}", webhook.received(), webhook.kept.request_id);
-                (ExternalRef::hashed(&prefix, &once), Some(PRESSED_TWICE))
-            }
+            None => (unnamed::external_ref(&prefix, webhook, id), Some(PRESSED_TWICE)),
         };
         let body = serde_json::to_vec(&filled).expect("texts and numbers can always be written as JSON");
-        Item { id, same_within, external_ref, hold: if spam { Hold::Spam } else { Hold::No }, body }
+        Item {
+            id,
+            same_within,
+            external_ref,
+            aliases: Vec::new(),
+            hold: if spam { Hold::Spam } else { Hold::No },
+            body,
+        }
     }
 
     /// The id of this content: all that was said and by whom, in any order, but not what differs each time the button is
     /// pressed (captcha tokens, the encoding). What fell into the trap is another event, so that a person whose browser
     /// filled it in can send again.
     fn event_id(&self, webhook: &Verified, fields: &[Field], spam: bool) -> EventId {
-        let mut said: Vec<_> = self.said(fields).filter(|field| !is_blank(field)).map(canonical).collect();
-        said.sort_by_key(|(name, _)| *name);
-        let who = [self.submission_id(fields), self.form_id(fields)].map(Option::unwrap_or_default);
-        let mut parts: Vec<&[u8]> = vec![if spam { b"spam" } else { b"form" }, who[0].as_bytes(), who[1].as_bytes()];
-        parts.extend(said.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]));
-        EventId::of(webhook.source(), &parts)
+        let said = self.said(fields).filter(|field| !is_blank(field)).map(canonical).collect();
+        let [submission, form] = [self.submission_id(fields), self.form_id(fields)].map(Option::unwrap_or_default);
+        unnamed::event_id(webhook.source(), &[if spam { "spam" } else { "form" }, submission, form], said)
+    }
+
+    fn facts(&self, filled: &Filled) -> Vec<Fact> {
+        let form = self.form_id(&filled.fields).map(|id| Fact::new("Form", id));
+        let captcha = filled.unverified.then(|| Fact::new("Captcha", "not checked, its service did not answer"));
+        form.into_iter().chain(captcha).collect()
     }
 
     /// The fields that people filled in.
@@ -212,7 +254,8 @@ impl Form {
         fields.iter().filter(|Field(name, _)| {
             let ours = self.settings.is_honeypot(name)
                 || self.settings.is_submission_id(name)
-                || self.settings.is_form_id(name);
+                || self.settings.is_form_id(name)
+                || self.settings.captcha.as_ref().is_some_and(|captcha| captcha.field == *name);
             !ours && !answers::is_control(name)
         })
     }
@@ -237,7 +280,7 @@ fn is_blank(field: &Field) -> bool {
 /// A field's name and content as they count for sameness.
 fn canonical(Field(name, content): &Field) -> (&str, String) {
     let value = match content {
-        Content::Text(text) => text.trim().replace("\r\n", "\n"),
+        Content::Text(text) => unnamed::canonical(text),
         Content::File { file, bytes, .. } => format!("{bytes} {file}"),
     };
     (name, value)

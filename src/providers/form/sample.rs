@@ -16,7 +16,7 @@ pub(super) fn sample(settings: &Settings, kind: SampleKind, seed: u64, now: Time
     if matches!(kind, SampleKind::Tampered) {
         sample.body.extend_from_slice(b"&pesan=diganti");
         // A browser signs nothing; what gives a forged form away is the site that it is on.
-        for (_, site) in sample.headers.iter_mut().filter(|(name, _)| *name == "origin") {
+        for (_, site) in sample.headers.iter_mut().filter(|(name, _)| name == "origin") {
             "https://forged.invalid".clone_into(site);
         }
     }
@@ -29,11 +29,11 @@ pub(super) fn signed(settings: &Settings, body: Vec<u8>, now: Timestamp) -> Samp
         Some(secret) => (SIGNATURE, timed::sign(secret.first(), &body, now)),
         None => ("origin", settings.origins.first().expect("a form without a secret has an origin").to_owned()),
     };
-    Sample { query: String::new(), headers: vec![("content-type", content_type(&body)), proof], body }
+    Sample::new([("content-type", content_type(&body)), proof], body)
 }
 
 /// The content type that a body which begins like this has.
-fn content_type(body: &[u8]) -> String {
+pub(in crate::providers) fn content_type(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
     let first = text.trim_start().lines().next().unwrap_or_default().trim_end();
     match first.strip_prefix("--") {

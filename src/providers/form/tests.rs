@@ -1,6 +1,7 @@
 //! What the form dialect takes and refuses, and what it makes of it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::*;
 use crate::domain::event::SourceName;
@@ -27,6 +28,8 @@ fn post(headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> Webhook {
         received: now(),
         request_id: "req-1".into(),
         method: Method::Post,
+        path: String::new(),
+        path_token: None,
         query: String::new(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: body.into(),
@@ -277,7 +280,7 @@ fn samples_of_a_browser_are_let_in_and_a_forgery_comes_from_another_site() {
     let form = for_browsers();
     let webhook = |kind| {
         let Sample { headers, body, .. } = form.sample(kind, 5, now());
-        post(&headers.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>(), body)
+        post(&headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(), body)
     };
     let events: BTreeSet<_> =
         [SampleKind::Lead, SampleKind::Update].map(|kind| only_item(&form, &webhook(kind)).id).into();

@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use super::json::{self, Id, Object};
 use super::signature::any_equal;
 use super::{
-    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Secrets, SettingsError, Unreadable,
-    Verified, Webhook, settings,
+    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError,
+    Unreadable, Verified, Webhook, settings,
 };
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
@@ -79,6 +79,10 @@ impl Provider for GoogleLeads {
         }
     }
 
+    fn scheme(&self) -> Option<Scheme> {
+        Some(Scheme::known("kind = 'token'\nlocation = 'json'\nname = 'google_key'", self.keys.iter()))
+    }
+
     fn accepted(&self, _webhook: &Webhook) -> Reply {
         Reply::json("{}")
     }
@@ -103,6 +107,7 @@ impl Provider for GoogleLeads {
             id: event,
             same_within: None,
             external_ref: ExternalRef::new(PREFIX, &id),
+            aliases: Vec::new(),
             hold,
             body: webhook.body().to_vec(),
         }])
@@ -159,6 +164,8 @@ mod tests {
             received: Timestamp::UNIX_EPOCH,
             request_id: "r1".into(),
             method: Method::Post,
+            path: String::new(),
+            path_token: None,
             query: String::new(),
             headers: Vec::new(),
             body: body.to_owned().into(),

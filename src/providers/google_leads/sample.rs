@@ -85,5 +85,5 @@ pub(super) fn signed(keys: &Secrets, body: Vec<u8>) -> Sample {
 }
 
 fn as_sent(body: Vec<u8>) -> Sample {
-    Sample { query: String::new(), headers: vec![("content-type", "application/json".to_owned())], body }
+    Sample::new([("content-type", "application/json".to_owned())], body)
 }

@@ -1,462 +1,206 @@
-//! Field maps over JSON: places in a document, what stands there means, and a document cut into its leaves.
+//! Senders as data: one engine that reads what the configuration says of a sender, and needs no code for one more.
 //!
-//! For senders whose shape the owner knows and we do not: the map says what the known places mean, and everything else
-//! becomes answers under its own path, so that nothing is lost.
+//! # To add a sender
+//!
+//! 1. `config/presets/<name>.toml`: what stands below. Start from the one that is most like it: `typeform` (signed JSON),
+//!    `webflow` (signs its time; flat answers), `calcom` (events, tests, label and value), `fonnte` (WhatsApp, a token).
+//! 2. Its name in `presets!` of `src/config/presets.rs`, in order.
+//! 3. `[sources.<name>]` in `config/default.toml`, with `<NAME>_SECRET` or `<NAME>_TOKEN`.
+//! 4. `tests/fixtures/<name>/{source.toml,webhooks.json}`: its normal, odd and refused webhooks. Write `"lead": {}` first:
+//!    `cargo nextest run --test bridge every_fixture` shows what comes out. Read that before you copy it.
+//! 5. Rows in the two tables of the README. Tests name what was forgotten.
+//!
+//! # What a preset says
+//!
+//! A webhook goes through these keys from the top down. Every one is optional but `external_ref`; each takes one value or
+//! a list of them.
+//!
+//! | key | says |
+//! |---|---|
+//! | `handshake` | questions that are answered and not kept: `hub_challenge`, `get_ok`, `echo_json` (`path`, `respond`), `match_ok` (`path`, `equals`, `body`) |
+//! | `verify` | a [`Scheme`] without its secrets, which the source gives as `secret` or `token`. A `token` where the scheme is none goes into the URL |
+//! | `redact` | places in JSON whose value is not kept |
+//! | `decode` | `auto` (by content type: JSON, urlencoded or multipart form with PHP's brackets), `json`, `form`, `jwt` (the claims of a token that is the body) |
+//! | `embedded` | places of strings that hold JSON: opened (Jotform's `rawRequest`, Unbounce's `"data.json"`) |
+//! | `entities` | `true`: texts come escaped as HTML |
+//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several, `@` is the whole. A webhook without any of them is a dead letter |
+//! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
+//! | `test`, `spam` | one of them holds: the lead is withheld |
+//! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. Without an id, the content within ten minutes is one lead, but for what `volatile` names |
+//! | `person` | instead, for messengers: `id`, business `number`, `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Groups are none; a hidden id is never a number |
+//! | `event_id` | what a repetition has in common; the content where absent |
+//! | `form_id`, `form_name` | which form it was |
+//! | `map.<field>` | places of a field of the lead, the best first. All of `map.attribution`, `map.note` and `map.drop` count, with what is below them |
+//! | `facts.<label>` | lines for the notes |
+//! | `answers` | `{ kind, at }`: where questions and answers stand. `names` (`{"Nama": "Siti"}`, at any depth; this is meant for the whole item where `answers` is absent), `pairs` (`key`, `label`, `value`, `type` of each element), and the decoders in `labels/` |
+//! | `types.<type>` | what the sender's own kinds of fields mean |
+//! | `separator` | what it puts between choices |
+//! | `source`, `ad_platform` | `website` and none where absent; `whatsapp` with a `person` |
+//! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}` |
+//! | `sample` | `body`, and where they differ `update`, `test`, one `item` of the `{{items}}` in it; `headers`, `content_type`. The tokens stand in `sample.rs` |
+//!
+//! Places begin at the item: `answers[type=email].email`, `fields[label~phone].value`, `"1.3"`; see [`spot::Spot`].
+//!
+//! # What is kept, and what is said
+//!
+//! An item is the sender's own bytes, with one element in the list where there is a list; of a form, which may hold files,
+//! its fields as JSON. Nothing is lost in reading: what no key names is an answer where answers stand, and elsewhere
+//! attribution or a technical line. Labels tell the rest ([`crate::domain::labels`]), so most forms need no map at all.
 
+mod cut;
+mod decode;
+mod document;
+mod filter;
+mod identity;
+mod labels;
 mod path;
+mod proof;
+mod read;
+mod reply;
+mod sample;
+mod settings;
+mod spot;
 
-use std::str::FromStr;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use self::path::Here;
-use super::Unreadable;
-use crate::domain::submission::{Answer, Meaning};
+use self::settings::Settings;
+use self::spot::Delivery;
+use super::{
+    ItemBody, Method, Place, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError, Unreadable,
+    Verified, Webhook, meta,
+};
+use crate::domain::event::Item;
 
+pub(super) use self::document::{FieldMap, Leaf, Target, answer, document, id, leaves};
 pub(super) use self::path::Path;
 
-/// The most leaves that one document may have: forms of people have tens, not thousands.
-const MAX_LEAVES: usize = 1000;
-
-/// The most values of any kind that are looked at in one document, so that empty ones cost little too.
-const MAX_NODES: usize = 20_000;
-
-/// The most values of any kind that one document may have before it is looked at: a thousand leads with a hundred fields
-/// each. A value takes some 100 bytes in memory, and 4 MiB can hold two million of them.
-const MAX_VALUES: usize = 100_000;
-
-/// How many levels are flattened; what lies deeper becomes one leaf, as JSON text.
-const MAX_DEPTH: usize = 8;
-
-/// The longest key of a leaf, in bytes. A key is repeated in everything below it, so it has to be bounded.
-const MAX_KEY: usize = 200;
-
-/// Names that hold the answers and say nothing of them. `form` and `submission` are not among them: what has a name there
-/// is not a person.
-const WRAPPERS: [&str; 9] =
-    ["data", "lead", "fields", "form_fields", "answers", "attributes", "properties", "payload", "values"];
-
-/// What stands at a mapped place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
-    /// An answer that means this.
-    Answer(Meaning),
-    /// The ad network.
-    AdPlatform,
-    /// The channel of contact.
-    Source,
-    /// When the person sent it.
-    SubmittedAt,
-    /// What kind of webhook it is.
-    Event,
-    /// The sender's own id of the lead.
-    Id,
+/// Makes the provider from its settings.
+pub(super) fn build(table: toml::Table, place: &Place) -> Result<Arc<dyn Provider>, SettingsError> {
+    let mut settings = Settings::read(table)?;
+    let (verify, secret, token) = (settings.verify.take(), settings.secret.take(), settings.token.take());
+    let scheme = proof::scheme(verify, secret, token, place)?;
+    Ok(Arc::new(Mapped { settings, scheme }))
 }
 
-/// A word that is no [`Target`].
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadTarget {
-    /// It is decided elsewhere.
-    #[error("`{0}` is set by the source's rules, not by a field map")]
-    ByRule(String),
-    /// Nobody knows it.
-    #[error(
-        "`{0}` is nothing that a field can mean; use a field of Konektor (firstName, lastName, email, phone, notes, \
-         uniqueCode, estimatedValue, actualValue, source, adPlatform), full_name, work_email, work_phone, message, \
-         attribution, submitted_at or drop"
-    )]
-    Unknown(String),
+#[derive(Debug)]
+struct Mapped {
+    settings: Settings,
+    scheme: Scheme,
 }
 
-impl FromStr for Target {
-    type Err = BadTarget;
+impl Provider for Mapped {
+    fn handshake(&self, webhook: &Webhook) -> Option<Reply> {
+        let tokens = self.settings.verify_token.as_ref();
+        self.settings.handshake.0.iter().find_map(|handshake| handshake.answer(webhook, tokens))
+    }
 
-    /// Reads Konektor's field names and the words of [`Meaning`] alike.
-    fn from_str(word: &str) -> Result<Self, BadTarget> {
-        let meaning = match word {
-            "full_name" | "fullName" | "name" => Meaning::FullName,
-            "first_name" | "firstName" => Meaning::FirstName,
-            "last_name" | "lastName" => Meaning::LastName,
-            "email" => Meaning::Email,
-            "work_email" => Meaning::WorkEmail,
-            "phone" => Meaning::Phone,
-            "work_phone" => Meaning::WorkPhone,
-            "message" => Meaning::Message,
-            "estimated_value" | "estimatedValue" => Meaning::EstimatedValue,
-            "actual_value" | "actualValue" => Meaning::ActualValue,
-            "unique_code" | "uniqueCode" => Meaning::UniqueCode,
-            "attribution" => Meaning::Attribution,
-            "note" | "notes" => Meaning::Note,
-            "drop" => Meaning::Drop,
-            "ad_platform" | "adPlatform" => return Ok(Self::AdPlatform),
-            "source" => return Ok(Self::Source),
-            "submitted_at" | "submittedAt" => return Ok(Self::SubmittedAt),
-            "status" | "priority" | "assignedTo" | "assigned_to" | "externalRef" | "external_ref" => {
-                return Err(BadTarget::ByRule(word.to_owned()));
+    fn verify(&self, webhook: &Webhook, now: Timestamp) -> Result<Verified, Refusal> {
+        if webhook.method != Method::Post {
+            return Err(Refusal::Method);
+        }
+        let proof = self.scheme.verify(webhook, now)?;
+        if !webhook.is_plain() {
+            return Err(Refusal::ContentType);
+        }
+        Ok(Verified::new(webhook, &self.settings.headers(), self.without_secrets(proof.body)))
+    }
+
+    fn accepted(&self, _: &Webhook) -> Reply {
+        self.settings.reply.reply()
+    }
+
+    fn has_path_token(&self) -> bool {
+        self.scheme.has_path_token()
+    }
+
+    fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
+        let content_type = webhook.header("content-type").unwrap_or_default();
+        let text = decode::text(self.settings.decode, content_type, webhook.body())?;
+        let whole = decode::opened(&self.settings, &text)?;
+        let headers = &webhook.kept.headers;
+        if !self.is_wanted(&Delivery { whole: &whole, item: &whole, headers }, true) {
+            return Ok(Vec::new());
+        }
+        let documents = self.documents(text, &whole)?;
+        Ok(documents.into_iter().filter_map(|document| self.item(webhook, document)).collect())
+    }
+
+    fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
+        let text = std::str::from_utf8(item.body).map_err(|_| Unreadable("the stored item is no text".to_owned()))?;
+        let whole = decode::opened(&self.settings, text)?;
+        let found = self.found(&whole).ok_or_else(|| Unreadable(self.nowhere()))?;
+        read::reading(&self.settings, &Delivery { whole: &whole, item: found, headers: &[] }, item.external_ref)
+    }
+
+    /// What the preset says; kinds that it does not know are an ordinary lead.
+    fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
+        self.settings.sample.sample(&self.scheme, kind, seed, now)
+    }
+
+    fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample {
+        self.settings.sample.signed(&self.scheme, body, None, now)
+    }
+}
+
+impl Mapped {
+    /// The body without what must not be kept.
+    fn without_secrets(&self, body: bytes::Bytes) -> bytes::Bytes {
+        if self.settings.redact.0.is_empty() {
+            return body;
+        }
+        match String::from_utf8(body.to_vec()) {
+            Ok(text) => self.settings.redact.0.iter().fold(text, |text, path| cut::redacted(path, text)).into(),
+            Err(_) => body,
+        }
+    }
+
+    fn is_wanted(&self, delivery: &Delivery<'_>, around: bool) -> bool {
+        self.settings.accept.all(delivery, around) && !self.settings.ignore.any(delivery, around)
+    }
+
+    /// One document for each item.
+    fn documents(&self, text: String, whole: &Value) -> Result<Vec<String>, Unreadable> {
+        if self.settings.items.0.is_empty() {
+            return Ok(vec![text]);
+        }
+        // What lies in opened strings is cut from the opened document.
+        let text = if self.settings.embedded.0.is_empty() { text } else { whole.to_string() };
+        for items in &self.settings.items.0 {
+            if let Some(documents) = cut::items(&items.0, &text)? {
+                return Ok(documents);
             }
-            _ => return Err(BadTarget::Unknown(word.to_owned())),
-        };
-        Ok(Self::Answer(meaning))
-    }
-}
-
-/// Which places mean what. Where several fit, the one with the fewest `*` counts.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct FieldMap(Vec<(Path, Target)>);
-
-impl FieldMap {
-    /// A map of these places.
-    pub(super) fn new(mut places: Vec<(Path, Target)>) -> Self {
-        places.sort_by_key(|(path, _)| path.open_steps());
-        Self(places)
-    }
-
-    /// This map, and below it what holds where it says nothing.
-    pub(super) fn or(&self, places: impl IntoIterator<Item = (Path, Target)>) -> Self {
-        Self(self.0.iter().cloned().chain(places).collect())
-    }
-
-    /// The places and what stands there.
-    pub(super) fn places(&self) -> &[(Path, Target)] {
-        &self.0
-    }
-
-    fn target(&self, here: &[Here<'_>]) -> Option<Target> {
-        self.0.iter().find(|(path, _)| path.leads_to(here)).map(|(_, target)| *target)
-    }
-
-    /// True when a single element of the list at `list` is named, so that the list must not be joined.
-    fn names_elements(&self, list: &[Here<'_>]) -> bool {
-        self.0.iter().any(|(path, _)| path.is_element_of(list))
-    }
-}
-
-/// One value of a document, as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Leaf {
-    /// Where it stood: `contact.email`, `items[0].name`; cut at 200 bytes.
-    pub key: String,
-    /// What stood there, never blank. Lists of plain values are joined with `, `.
-    pub value: String,
-    /// What the map says of it.
-    pub target: Option<Target>,
-}
-
-/// Reads a document from outside.
-///
-/// # Errors
-/// [`Unreadable`] when it is no JSON, or has more than 100 000 values; those are counted before room is made for them.
-pub(super) fn document(text: &[u8]) -> Result<Value, Unreadable> {
-    if has_more_values_than(MAX_VALUES, text) {
-        return Err(Unreadable(format!("it holds more than {MAX_VALUES} values")));
-    }
-    serde_json::from_slice(text)
-        .map_err(|error| Unreadable(format!("its JSON breaks off at line {}, column {}", error.line(), error.column())))
-}
-
-/// Every value but the first stands behind a comma or is the first of its list or object.
-fn has_more_values_than(most: usize, json: &[u8]) -> bool {
-    let (mut in_string, mut escaped) = (false, false);
-    let begins_value = |byte: &&u8| {
-        let outside = !in_string;
-        match **byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            _ => {}
         }
-        outside && matches!(**byte, b',' | b'[' | b'{')
-    };
-    json.iter().filter(begins_value).nth(most).is_some()
-}
+        Err(Unreadable(self.nowhere()))
+    }
 
-/// Cuts `document` into its leaves, in its own order; blank ones are left out.
-///
-/// # Errors
-/// [`Unreadable`] when it has more than 1000 leaves or 20 000 values of any kind.
-pub(super) fn leaves(document: &Value, map: &FieldMap) -> Result<Vec<Leaf>, Unreadable> {
-    let mut walk = Walk { map, here: Vec::new(), nodes: 0, leaves: Vec::new() };
-    walk.down(document, "", None)?;
-    Ok(walk.leaves)
-}
-
-struct Walk<'v, 'm> {
-    map: &'m FieldMap,
-    here: Vec<Here<'v>>,
-    nodes: usize,
-    leaves: Vec<Leaf>,
-}
-
-impl<'v> Walk<'v, '_> {
-    /// Takes in `value`, which stands at `key`; `above` is what the map says of something that holds it.
-    fn down(&mut self, value: &'v Value, key: &str, above: Option<Target>) -> Result<(), Unreadable> {
-        self.count(1)?;
-        let target = self.map.target(&self.here).or(above);
-        let deep = self.here.len() >= MAX_DEPTH;
-        match value {
-            Value::Object(object) if deep && !object.is_empty() => self.leaf(key, value.to_string(), target),
-            Value::Array(list) if deep && !list.is_empty() => self.leaf(key, value.to_string(), target),
-            Value::Object(object) => object.iter().try_for_each(|(name, below)| {
-                let name = if name.is_empty() { "?" } else { name.as_str() };
-                let dot = if key.is_empty() { "" } else { "." };
-                self.step(Here::Name(name), below, key, &format!("{dot}{}", cut(name, MAX_KEY)), target)
-            }),
-            Value::Array(list) if is_plain(list) && !self.map.names_elements(&self.here) => {
-                self.count(list.len())?;
-                self.leaf(key, joined(list), target)
-            }
-            Value::Array(list) => list.iter().enumerate().try_for_each(|(index, below)| {
-                self.step(Here::Index(index), below, key, &format!("[{index}]"), target)
-            }),
-            plain => self.leaf(key, text(plain).unwrap_or_default(), target),
+    /// The item in a document that has only one.
+    fn found<'v>(&self, whole: &'v Value) -> Option<&'v Value> {
+        if self.settings.items.0.is_empty() {
+            return Some(whole);
         }
+        self.settings.items.0.iter().find_map(|items| items.0.find(whole))
     }
 
-    fn count(&mut self, nodes: usize) -> Result<(), Unreadable> {
-        self.nodes += nodes;
-        if self.nodes > MAX_NODES {
-            return Err(Unreadable(format!("it holds more than {MAX_NODES} values")));
+    fn nowhere(&self) -> String {
+        let places: Vec<_> = self.settings.items.0.iter().map(|items| format!("`{}`", items.0)).collect();
+        format!("there is nothing at {}", places.join(" or "))
+    }
+
+    /// The item of one document. One that cannot be read goes on alone, and costs no other.
+    fn item(&self, webhook: &Verified, document: String) -> Option<Item> {
+        let unread = |document: &str| Some(meta::unread(webhook.source(), "unread:", document));
+        let Ok(whole) = decode::opened(&self.settings, &document) else { return unread(&document) };
+        let Some(found) = self.found(&whole) else { return unread(&document) };
+        let delivery = Delivery { whole: &whole, item: found, headers: &webhook.kept.headers };
+        if !self.is_wanted(&delivery, false) {
+            return None;
         }
-        Ok(())
-    }
-
-    fn step(
-        &mut self,
-        here: Here<'v>,
-        below: &'v Value,
-        key: &str,
-        added: &str,
-        target: Option<Target>,
-    ) -> Result<(), Unreadable> {
-        self.here.push(here);
-        let done = self.down(below, cut(&format!("{key}{added}"), MAX_KEY), target);
-        self.here.pop();
-        done
-    }
-
-    fn leaf(&mut self, key: &str, value: String, target: Option<Target>) -> Result<(), Unreadable> {
-        if value.trim().is_empty() {
-            return Ok(());
-        }
-        if self.leaves.len() == MAX_LEAVES {
-            return Err(Unreadable(format!("it has more than {MAX_LEAVES} fields")));
-        }
-        self.leaves.push(Leaf { key: key.to_owned(), value, target });
-        Ok(())
-    }
-}
-
-/// The answer that stands at `key`, labelled without the names around it that say nothing: `answers.No HP` is `No HP`.
-pub(super) fn answer(key: &str, value: String) -> Answer {
-    let mut label = key;
-    while let Some((wrapper, rest)) = label.split_once('.').filter(|(name, _)| WRAPPERS.contains(name)) {
-        label = if rest.is_empty() { wrapper } else { rest };
-    }
-    Answer::new(key, value).label(label)
-}
-
-/// True when `list` holds plain values only.
-fn is_plain(list: &[Value]) -> bool {
-    !list.iter().any(|value| value.is_object() || value.is_array())
-}
-
-/// `text`, or as much of its beginning as fits into `most` bytes.
-fn cut(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
-}
-
-fn joined(list: &[Value]) -> String {
-    let texts: Vec<_> = list.iter().filter_map(text).filter(|text| !text.trim().is_empty()).collect();
-    texts.join(", ")
-}
-
-/// A plain value as a person would write it: whole numbers without point or exponent, `Ya` and `Tidak` for booleans
-/// (the leads' readers are Indonesian). `None` for `null`, lists and objects.
-pub(super) fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-        Value::Bool(true) => Some("Ya".to_owned()),
-        Value::Bool(false) => Some("Tidak".to_owned()),
-        Value::String(text) => Some(text.clone()),
-        // A float's `Display` in Rust never has an exponent, and a whole one has no point.
-        Value::Number(number) => Some(match number.as_f64().filter(|_| number.is_f64()) {
-            Some(float) => float.to_string(),
-            None => number.to_string(),
-        }),
-    }
-}
-
-/// An id as text: a string that is not blank, or a whole number. Anything else is no id; one that a spreadsheet made
-/// `1.2e18` is damaged.
-pub(super) fn id(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
-        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
-        Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn path(text: &str) -> Path {
-        text.parse().unwrap()
-    }
-
-    fn cut_up(document: &Value, map: &[(&str, &str)]) -> Vec<(String, String, Option<Target>)> {
-        let map = FieldMap::new(map.iter().map(|(place, word)| (path(place), word.parse().unwrap())).collect());
-        leaves(document, &map).unwrap().into_iter().map(|leaf| (leaf.key, leaf.value, leaf.target)).collect()
-    }
-
-    fn unmapped(document: &Value) -> Vec<(String, String)> {
-        cut_up(document, &[]).into_iter().map(|(key, value, _)| (key, value)).collect()
-    }
-
-    #[test]
-    fn what_is_not_mapped_is_kept_under_its_own_path() {
-        let document = json!({"a": {"b": "x"}, "list": [1, "dua", null, true], "empty": [], "objects": [{"n": 1.5e3}]});
-        let expected = [("a.b", "x"), ("list", "1, dua, Ya"), ("objects[0].n", "1500")];
-        assert_eq!(unmapped(&document), expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
-    }
-
-    #[test]
-    fn names_around_the_answers_are_not_in_their_labels() {
-        for (key, label) in [
-            ("answers.No HP", "No HP"),
-            ("data.lead.email", "email"),
-            ("company.name", "company.name"),
-            ("form.name", "form.name"),
-            ("data", "data"),
-            ("data.", "data"),
-            ("email", "email"),
-        ] {
-            assert_eq!(answer(key, "x".into()), Answer::new(key, "x").label(label));
-        }
-    }
-
-    #[test]
-    fn the_map_names_leaves_lists_and_whole_branches() {
-        let document = json!({"tags": ["a", "b"], "phones": ["0812", "0813"], "meta": {"x": 1, "y": {"z": 2}}});
-        let map = [
-            ("phones[*]", "work_phone"),
-            ("tags", "note"),
-            ("phones[0]", "phone"),
-            ("meta", "drop"),
-            ("meta.y.z", "email"),
-        ];
-        let expected = [
-            ("tags", "a, b", Some(Target::Answer(Meaning::Note))),
-            ("phones[0]", "0812", Some(Target::Answer(Meaning::Phone))),
-            ("phones[1]", "0813", Some(Target::Answer(Meaning::WorkPhone))),
-            ("meta.x", "1", Some(Target::Answer(Meaning::Drop))),
-            ("meta.y.z", "2", Some(Target::Answer(Meaning::Email))),
-        ];
-        let expected: Vec<_> = expected.map(|(key, value, target)| (key.to_owned(), value.to_owned(), target)).into();
-        assert_eq!(cut_up(&document, &map), expected);
-    }
-
-    #[test]
-    fn every_meaning_of_the_rules_file_is_a_target_under_its_own_word() {
-        let words = [
-            "full_name",
-            "first_name",
-            "last_name",
-            "email",
-            "work_email",
-            "phone",
-            "work_phone",
-            "message",
-            "estimated_value",
-            "actual_value",
-            "unique_code",
-            "attribution",
-            "note",
-            "drop",
-        ];
-        for word in words {
-            let meaning: Meaning = serde_json::from_value(json!(word)).unwrap();
-            assert_eq!(word.parse(), Ok(Target::Answer(meaning)), "{word}");
-        }
-        assert_eq!("status".parse::<Target>(), Err(BadTarget::ByRule("status".into())));
-        assert_eq!("telepon".parse::<Target>(), Err(BadTarget::Unknown("telepon".into())));
-    }
-
-    #[test]
-    fn numbers_are_written_without_point_or_exponent() {
-        for (number, expected) in [
-            (json!(15_550_000_000_u64), "15550000000"),
-            (json!(1.2e18), "1200000000000000000"),
-            (json!(1.5), "1.5"),
-            (json!(-3), "-3"),
-        ] {
-            assert_eq!(text(&number).unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn a_damaged_number_is_no_id() {
-        assert_eq!(id(&json!(7_099_010_101_010_101_011_u64)).as_deref(), Some("7099010101010101011"));
-        assert_eq!(id(&json!(" ld_1 ")).as_deref(), Some("ld_1"));
-        for none in [json!(1.2e18), json!(""), json!("  "), json!(true), json!(null), json!([1])] {
-            assert_eq!(id(&none), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn what_lies_too_deep_becomes_one_leaf_of_json_text() {
-        let mut document = json!("bottom");
-        for _ in 0..20 {
-            document = json!({ "a": document });
-        }
-        let leaves = unmapped(&document);
-        assert_eq!(leaves.len(), 1);
-        assert!(leaves[0].0 == "a.a.a.a.a.a.a.a" && leaves[0].1.contains("bottom"));
-    }
-
-    #[test]
-    fn a_long_key_is_not_repeated_in_every_leaf_below_it() {
-        let below: serde_json::Map<_, _> = (0..500).map(|n| (n.to_string(), json!(1))).collect();
-        let document = json!({ "ñ".repeat(1_000_000): below });
-        let total: usize = leaves(&document, &FieldMap::default()).unwrap().iter().map(|leaf| leaf.key.len()).sum();
-        assert!(total <= 500 * MAX_KEY, "{total}");
-    }
-
-    #[test]
-    fn too_many_leaves_or_values_are_unreadable() {
-        let many: serde_json::Map<_, _> = (0..=MAX_LEAVES).map(|n| (n.to_string(), json!("x"))).collect();
-        assert!(leaves(&Value::Object(many), &FieldMap::default()).is_err());
-        assert!(leaves(&json!(vec![json!({}); MAX_NODES]), &FieldMap::default()).is_err());
-        assert!(leaves(&json!({ "a": vec![json!(0); MAX_NODES - 2] }), &FieldMap::default()).is_ok());
-        assert!(leaves(&json!({ "a": vec![json!(0); MAX_NODES] }), &FieldMap::default()).is_err());
-    }
-
-    #[test]
-    fn a_flood_of_values_is_refused_before_room_is_made_for_it() {
-        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
-        assert!(document(list(MAX_VALUES - 1).as_bytes()).is_ok());
-        assert_eq!(
-            document(list(MAX_VALUES + 1).as_bytes()),
-            Err(Unreadable("it holds more than 100000 values".into()))
-        );
-        let broken = "[".repeat(MAX_VALUES + 1);
-        assert_eq!(document(broken.as_bytes()), Err(Unreadable("it holds more than 100000 values".into())));
-        let text = json!({ "a\"": "\\\",[{".repeat(MAX_VALUES), "b\\": "," });
-        assert_eq!(document(text.to_string().as_bytes()), Ok(text), "what stands in a text is no value");
-    }
-
-    proptest! {
-        #[test]
-        fn any_json_is_cut_up_or_refused(text in r#"[\[\]{}",:0-9a.]{0,60}"#, place in ".{0,12}") {
-            let map = place.parse().map(|path| FieldMap::new(vec![(path, Target::Id)])).unwrap_or_default();
-            if let Ok(document) = serde_json::from_str::<Value>(&text) {
-                for leaf in leaves(&document, &map).unwrap() {
-                    prop_assert!(!leaf.value.trim().is_empty());
-                }
-            }
+        match identity::item(&self.settings, webhook, &delivery, document.clone()) {
+            Ok(item) => item,
+            Err(_) => unread(&document),
         }
     }
 }

@@ -2,26 +2,77 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-/// A place in a JSON document: names joined by dots, positions as `[0]`, anything as `*` or `[*]`.
+use super::document;
+use crate::domain::labels;
+
+/// A place in a JSON document: names joined by dots, positions as `[0]`, anything as `*` or `[*]`, and elements by what
+/// stands in them as `[type=email]` (exactly this) or `[label~phone]` (these words are among its words).
 ///
-/// `data.email`, `data.phones[0].number`, `leads[*].id`. A name that itself has a dot or a bracket cannot be said.
+/// `data.email`, `data.phones[0].number`, `leads[*].id`, `answers[field.ref=nama].text`. A name that itself has a dot or a
+/// bracket stands in quotes: `fields."1.3"`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::providers) struct Path(Vec<Step>);
 
+impl<'de> Deserialize<'de> for Path {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// One step of a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
+    /// A member of an object.
     Name(String),
+    /// An element of a list, counted from 0.
     Index(usize),
+    /// Every element or member.
     Any,
+    /// Every element in which this holds.
+    Where(Condition),
+}
+
+/// What picks elements of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Condition {
+    /// Where to look in the element.
+    path: Path,
+    kind: Likeness,
+    value: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// It is this text.
+    Same,
+    /// Its words have these among them, whatever the spelling.
+    Words,
+}
+
+impl Condition {
+    /// True when it holds in `element`.
+    pub(super) fn holds(&self, element: &Value) -> bool {
+        let Some(found) = self.path.find(element).and_then(document::word) else { return false };
+        match self.kind {
+            Likeness::Same => found == self.value,
+            Likeness::Words => {
+                let (found, wanted) = (labels::plain(&found), labels::plain(&self.value));
+                format!(" {found} ").contains(&format!(" {wanted} "))
+            }
+        }
+    }
 }
 
 /// One step of the way down to where the walk is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Here<'v> {
+    /// Into a member.
     Name(&'v str),
-    Index(usize),
+    /// Into an element, which is this.
+    Index(usize, &'v Value),
 }
 
 impl Path {
@@ -35,7 +86,7 @@ impl Path {
         self.0.iter().try_fold(document, |at, step| match step {
             Step::Name(name) => at.get_mut(name),
             Step::Index(index) => at.get_mut(index),
-            Step::Any => None,
+            Step::Any | Step::Where(_) => None,
         })
     }
 
@@ -50,7 +101,7 @@ impl Path {
                     }
                     &mut at[name.as_str()]
                 }
-                Step::Index(_) | Step::Any => {
+                Step::Index(_) | Step::Any | Step::Where(_) => {
                     if !at.is_array() {
                         *at = Value::Array(vec![Value::Null]);
                     }
@@ -71,9 +122,63 @@ impl Path {
         Self(self.0.iter().cloned().chain([Step::Any]).collect())
     }
 
-    /// How many steps are `*`.
+    /// How many steps may lead to several values.
     pub(in crate::providers) fn open_steps(&self) -> usize {
-        self.0.iter().filter(|step| **step == Step::Any).count()
+        self.0.iter().filter(|step| matches!(step, Step::Any | Step::Where(_))).count()
+    }
+
+    /// The steps, from the top down.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// The last name on the way.
+    pub(super) fn last_name(&self) -> Option<&str> {
+        self.0.iter().rev().find_map(|step| match step {
+            Step::Name(name) => Some(name.as_str()),
+            Step::Index(_) | Step::Any | Step::Where(_) => None,
+        })
+    }
+
+    /// Every value at this place, in the document's order.
+    pub(super) fn all<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
+        let mut found = vec![document];
+        for step in &self.0 {
+            found = found.into_iter().flat_map(|at| below(step, at)).collect();
+        }
+        found
+    }
+
+    /// Changes every value at this place.
+    pub(super) fn change(&self, document: &mut Value, change: &mut impl FnMut(&mut Value)) {
+        change_at(&self.0, document, change);
+    }
+}
+
+/// What one step down from `at` leads to.
+fn below<'v>(step: &Step, at: &'v Value) -> Vec<&'v Value> {
+    match (step, at) {
+        (Step::Name(name), _) => at.get(name).into_iter().collect(),
+        (Step::Index(index), _) => at.get(index).into_iter().collect(),
+        (Step::Any, Value::Array(list)) => list.iter().collect(),
+        (Step::Any, Value::Object(object)) => object.values().collect(),
+        (Step::Where(condition), Value::Array(list)) => list.iter().filter(|below| condition.holds(below)).collect(),
+        (Step::Any | Step::Where(_), _) => Vec::new(),
+    }
+}
+
+fn change_at(steps: &[Step], at: &mut Value, change: &mut impl FnMut(&mut Value)) {
+    let Some((step, rest)) = steps.split_first() else { return change(at) };
+    match (step, at) {
+        (Step::Name(name), at) => at.get_mut(name).into_iter().for_each(|below| change_at(rest, below, change)),
+        (Step::Index(index), at) => at.get_mut(index).into_iter().for_each(|below| change_at(rest, below, change)),
+        (Step::Any, Value::Array(list)) => list.iter_mut().for_each(|below| change_at(rest, below, change)),
+        (Step::Any, Value::Object(object)) => object.values_mut().for_each(|below| change_at(rest, below, change)),
+        (Step::Where(condition), Value::Array(list)) => {
+            let chosen = list.iter_mut().filter(|below| condition.holds(below));
+            chosen.for_each(|below| change_at(rest, below, change));
+        }
+        (Step::Any | Step::Where(_), _) => {}
     }
 }
 
@@ -82,8 +187,9 @@ fn fits(steps: &[Step], here: &[Here<'_>]) -> bool {
     let fit = |(step, here): (&Step, &Here<'_>)| match (step, here) {
         (Step::Any, _) => true,
         (Step::Name(wanted), Here::Name(name)) => wanted == name,
-        (Step::Index(wanted), Here::Index(index)) => wanted == index,
-        (Step::Name(_), Here::Index(_)) | (Step::Index(_), Here::Name(_)) => false,
+        (Step::Index(wanted), Here::Index(index, _)) => wanted == index,
+        (Step::Where(condition), Here::Index(_, element)) => condition.holds(element),
+        (Step::Name(_), Here::Index(..)) | (Step::Index(_) | Step::Where(_), Here::Name(_)) => false,
     };
     steps.len() == here.len() && steps.iter().zip(here).all(fit)
 }
@@ -92,13 +198,7 @@ fn find<'v>(steps: &[Step], at: &'v Value) -> Option<&'v Value> {
     let Some((step, rest)) = steps.split_first() else {
         return Some(at).filter(|value| !value.is_null());
     };
-    match (step, at) {
-        (Step::Name(name), _) => at.get(name).and_then(|below| find(rest, below)),
-        (Step::Index(index), _) => at.get(index).and_then(|below| find(rest, below)),
-        (Step::Any, Value::Array(list)) => list.iter().find_map(|below| find(rest, below)),
-        (Step::Any, Value::Object(object)) => object.values().find_map(|below| find(rest, below)),
-        (Step::Any, _) => None,
-    }
+    below(step, at).into_iter().find_map(|below| find(rest, below))
 }
 
 impl Path {
@@ -110,7 +210,7 @@ impl Path {
     /// True when this place is a single element of the list where the walk is.
     pub(super) fn is_element_of(&self, list: &[Here<'_>]) -> bool {
         match self.0.split_last() {
-            Some((Step::Index(_) | Step::Any, above)) => fits(above, list),
+            Some((Step::Index(_) | Step::Any | Step::Where(_), above)) => fits(above, list),
             Some((Step::Name(_), _)) | None => false,
         }
     }
@@ -124,39 +224,95 @@ impl std::fmt::Display for Path {
             Step::Name(name) => write!(f, ".{name}"),
             Step::Index(index) => write!(f, "[{index}]"),
             Step::Any => f.write_str("[*]"),
+            Step::Where(Condition { path, kind: Likeness::Same, value }) => write!(f, "[{path}={value}]"),
+            Step::Where(Condition { path, kind: Likeness::Words, value }) => write!(f, "[{path}~{value}]"),
         })
     }
 }
 
 /// A text that is no [`Path`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a place in JSON; write it like `data.email`, `data.phones[0].number` or `leads[*].id`")]
+#[error(
+    "`{0}` is not a place in JSON; write it like `data.email`, `data.phones[0].number`, `leads[*].id`, \
+     `answers[type=email].email` or `fields.\"1.3\"`"
+)]
 pub(in crate::providers) struct BadPath(String);
+
+impl BadPath {
+    /// `text` is none.
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
 
 impl FromStr for Path {
     type Err = BadPath;
 
     fn from_str(text: &str) -> Result<Self, BadPath> {
-        let steps: Option<Vec<_>> = text.split('.').map(steps_of).collect();
-        steps.map(|steps| Self(steps.concat())).ok_or_else(|| BadPath(text.to_owned()))
+        parse(text).map(Self).ok_or_else(|| BadPath(text.to_owned()))
     }
 }
 
-/// The steps of one part between dots: a name with positions behind it (`phones[0]`), or positions alone (`[0]`).
-fn steps_of(part: &str) -> Option<Vec<Step>> {
-    let (name, mut positions) = part.split_at(part.find('[').unwrap_or(part.len()));
-    let mut steps = match name {
-        "" if positions.is_empty() => return None,
-        name if name.contains(']') => return None,
-        "" => Vec::new(),
-        "*" => vec![Step::Any],
-        name => vec![Step::Name(name.to_owned())],
-    };
-    while let Some((position, rest)) = positions.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        steps.push(if position == "*" { Step::Any } else { Step::Index(position.parse().ok()?) });
-        positions = rest;
+fn parse(text: &str) -> Option<Vec<Step>> {
+    let (mut steps, mut rest) = (Vec::new(), text);
+    loop {
+        let (name, after) = named(rest)?;
+        let positioned = after.starts_with('[');
+        match name {
+            Named::Nothing if positioned => {}
+            Named::Nothing => return None,
+            Named::Any => steps.push(Step::Any),
+            Named::Name(name) => steps.push(Step::Name(name.to_owned())),
+        }
+        rest = positions(after, &mut steps)?;
+        match rest.strip_prefix('.') {
+            Some(more) => rest = more,
+            None => return rest.is_empty().then_some(steps),
+        }
     }
-    positions.is_empty().then_some(steps)
+}
+
+/// What one part between dots is called.
+enum Named<'t> {
+    Nothing,
+    Any,
+    Name(&'t str),
+}
+
+/// The name at the beginning of `text`, in quotes or without, and what follows it.
+fn named(text: &str) -> Option<(Named<'_>, &str)> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (name, after) = quoted.split_once('"')?;
+        return (!name.is_empty()).then_some((Named::Name(name), after));
+    }
+    let (name, after) = text.split_at(text.find(['.', '[']).unwrap_or(text.len()));
+    let name = match name {
+        "" => Named::Nothing,
+        "*" => Named::Any,
+        name if name.contains([']', '"']) => return None,
+        name => Named::Name(name),
+    };
+    Some((name, after))
+}
+
+/// Takes the positions at the beginning of `text` (`[0][*]`), and gives what follows them.
+fn positions<'t>(text: &'t str, steps: &mut Vec<Step>) -> Option<&'t str> {
+    let mut rest = text;
+    while let Some((position, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        steps.push(position_of(position)?);
+        rest = after;
+    }
+    (!rest.starts_with('[')).then_some(rest)
+}
+
+fn position_of(text: &str) -> Option<Step> {
+    if text == "*" {
+        return Some(Step::Any);
+    }
+    let Some(at) = text.find(['=', '~']) else { return text.parse().ok().map(Step::Index) };
+    let (path, value) = (parse(&text[..at])?, text[at + 1..].to_owned());
+    let kind = if text[at..].starts_with('=') { Likeness::Same } else { Likeness::Words };
+    Some(Step::Where(Condition { path: Path(path), kind, value }))
 }
 
 #[cfg(test)]
@@ -184,9 +340,26 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_place_is_refused() {
-        for bad in ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[x]", "a[-1]", "a[0]b", "a]"] {
+        for bad in
+            ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[x]", "a[-1]", "a[0]b", "a]", "\"a", "\"\"", "\"a\"b", "a[=x]"]
+        {
             assert_eq!(bad.parse::<Path>(), Err(BadPath(bad.to_owned())));
         }
+    }
+
+    #[test]
+    fn elements_are_picked_by_what_stands_in_them() {
+        let document = json!({
+            "answers": [{"type": "text", "field": {"ref": "a"}, "text": "x"}, {"type": "email", "email": "a@example.com"}],
+            "fields": [{"label": "No. HP (WhatsApp)", "value": "0812"}, {"label": "Telephone", "value": "0813"}],
+            "1.3": "Siti",
+        });
+        assert_eq!(path("answers[type=email].email").find(&document), Some(&json!("a@example.com")));
+        assert_eq!(path("answers[field.ref=a].text").find(&document), Some(&json!("x")));
+        assert_eq!(path("fields[label~hp].value").all(&document), [&json!("0812")]);
+        assert_eq!(path("fields[label~phone].value").find(&document), None, "half a word is no word");
+        assert_eq!(path("\"1.3\"").find(&document), Some(&json!("Siti")));
+        assert_eq!(path("fields[*].value").all(&document), [&json!("0812"), &json!("0813")]);
     }
 
     #[test]
@@ -199,6 +372,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_text_is_a_place_or_refused(text in r#"[a-c."\[\]*=~0-9]{0,20}"#, json in r#"\[?\{"a":[0-9"]{1,3}\}\]?"#) {
+            if let (Ok(path), Ok(value)) = (text.parse::<Path>(), serde_json::from_str::<Value>(&json)) {
+                prop_assert_eq!(path.find(&value), path.all(&value).into_iter().find(|found| !found.is_null()));
+            }
+        }
+
         #[test]
         fn what_is_put_is_found(place in r"[a-c*](\[[0*]\])?(\.[a-c*]){0,3}") {
             let mut document = Value::Null;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::json::Id;
 use super::{
-    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply, Sample, SampleKind, Secrets,
+    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets,
     SettingsError, Unreadable, Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::{EventId, Hold, Item, SourceName};
@@ -88,6 +88,10 @@ impl Provider for MetaLeads {
 
     fn verify(&self, webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {
         meta::verify(webhook, &self.app_secrets, meta::Signed::AsSentOrEscaped)
+    }
+
+    fn scheme(&self) -> Option<Scheme> {
+        Some(meta::scheme(&self.app_secrets))
     }
 
     fn accepted(&self, _webhook: &Webhook) -> Reply {
@@ -184,6 +188,7 @@ fn item(source: &SourceName, text: &str) -> Option<Item> {
         id: event,
         same_within: None,
         external_ref: ExternalRef::new(PREFIX, &id),
+        aliases: Vec::new(),
         hold,
         body: text.as_bytes().to_vec(),
     })

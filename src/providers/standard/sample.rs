@@ -35,13 +35,13 @@ pub(super) fn signed(settings: &Settings, id: String, body: Vec<u8>, at: Timesta
     let parts = [id.as_bytes(), b".", time.as_bytes(), b".", &body];
     let digest = signature::hmac_sha256(settings.keys.first().expect("there is at least one key"), &parts);
     let [name_of_id, name_of_time, name_of_signature] = HEADERS[0];
-    let headers = vec![
+    let headers = [
         ("content-type", "application/json".to_owned()),
         (name_of_id, id),
         (name_of_time, time),
         (name_of_signature, format!("v1,{}", STANDARD.encode(digest))),
     ];
-    Sample { query: String::new(), headers, body }
+    Sample::new(headers, body)
 }
 
 fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> Value {

@@ -3,22 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
 use crate::providers::mapped::{FieldMap, Path};
 use crate::providers::{Secrets, SettingsError, settings, timed};
-
-/// Secrets come padded or not (Python's library takes both), some with stray bits at their end.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// What the settings file may say.
 #[derive(Deserialize)]
@@ -104,6 +92,22 @@ impl Settings {
             types: raw.types,
         })
     }
+
+    /// The scheme of the standard, with the tolerance of these settings, under the standard's own header names.
+    pub(super) fn scheme(&self) -> String {
+        let tolerance = self.tolerance.as_secs().max(1);
+        format!(
+            "
+            kind = 'hmac'
+            algorithm = 'sha256'
+            encoding = 'base64'
+            base = '{{header:webhook-id}}.{{timestamp}}.{{body}}'
+            key = {{ encoding = 'base64' }}
+            signature = {{ header = 'webhook-signature', item_sep = ' ', kv_sep = ',', field = 'v1' }}
+            timestamp = {{ header = 'webhook-timestamp', unit = 's', tolerance_s = {tolerance} }}
+            "
+        )
+    }
 }
 
 /// The key in a secret. Its text itself is never the key: that is the commonest mistake with this standard.
@@ -113,9 +117,8 @@ fn key(secret: &str) -> Result<Vec<u8>, SettingsError> {
     if secret.starts_with("whpk_") || secret.starts_with("whsk_") {
         return Err(wrong("ed25519 keys are not taken; let the sender sign with a shared secret (whsec_…)"));
     }
-    let key = LENIENT
-        .decode(secret.strip_prefix("whsec_").unwrap_or(secret))
-        .map_err(|_| wrong("it is not base64; copy it whole, with whsec_ at its beginning"))?;
+    let key = settings::base64(secret.strip_prefix("whsec_").unwrap_or(secret))
+        .ok_or_else(|| wrong("it is not base64; copy it whole, with whsec_ at its beginning"))?;
     if (24..=64).contains(&key.len()) { Ok(key) } else { Err(wrong("it must be base64 of 24 to 64 bytes")) }
 }
 
@@ -133,6 +136,9 @@ fn map(fields: &BTreeMap<String, String>) -> Result<FieldMap, SettingsError> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     const SECRET: &str = "secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n";
@@ -160,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_not_24_to_64_bytes_of_base64_is_refused_and_not_shown() {
-        let (short, long) = (LENIENT.encode([7; 23]), LENIENT.encode([7; 65]));
+        let (short, long) = (STANDARD.encode([7; 23]), STANDARD.encode([7; 65]));
         for secret in
             [short.as_str(), &long, "not base64!", "whpk_ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ=", "whsec_"]
         {

@@ -22,6 +22,8 @@ fn post(headers: &[(&str, &str)], body: &str) -> Webhook {
         received: now(),
         request_id: "req-1".into(),
         method: Method::Post,
+        path: String::new(),
+        path_token: None,
         query: String::new(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: bytes::Bytes::copy_from_slice(body.as_bytes()),

@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    ItemBody, Provider, Reading, Refusal, Reply, Sample, SampleKind, Secrets, SettingsError, Unreadable, Verified,
-    Webhook, handshake, meta, settings,
+    ItemBody, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError, Unreadable,
+    Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::Item;
 
@@ -56,6 +56,10 @@ impl Provider for WhatsApp {
     fn verify(&self, webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {
         // The signature is over the escapes as they come; a body that a proxy has rewritten is another body.
         meta::verify(webhook, &self.app_secrets, meta::Signed::AsSent)
+    }
+
+    fn scheme(&self) -> Option<Scheme> {
+        Some(meta::scheme(&self.app_secrets))
     }
 
     fn accepted(&self, _webhook: &Webhook) -> Reply {

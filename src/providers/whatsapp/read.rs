@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::super::json::{Id, Object};
+use super::super::person::is_number;
 use super::super::{Reading, Unreadable};
 use super::content;
 use super::split::{DASHBOARD_TEST, Stored, Writer};
@@ -43,12 +44,6 @@ pub(super) fn reading(body: &[u8]) -> Result<Reading, Unreadable> {
 /// A part of the item; an empty object where it is missing or something else.
 fn object(raw: Option<&RawValue>) -> Object<'_> {
     raw.and_then(|raw| Object::parse(raw.get())).unwrap_or_default()
-}
-
-/// True for digits, with or without plus; a business-scoped user id (`ID.1349…`) is no number.
-fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What the person calls themselves on WhatsApp: nobody asked for it, so it is only a guess.

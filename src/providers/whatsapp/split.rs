@@ -6,12 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::json::Id;
-use super::super::{Verified, meta};
+use super::super::{Verified, meta, person};
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
-
-/// What stands before business number and person in an `externalRef`.
-const PREFIX: &str = "wa:";
 
 /// What stands before the hash of a message that could not be read.
 const UNREAD: &str = "wa:unread:";
@@ -163,7 +160,7 @@ fn item(webhook: &Verified, around: &Around<'_, '_>, raw: &RawValue) -> Option<I
         None => (EventId::of(source, &[b"message without id", raw.get().as_bytes()]), Hold::No),
     };
     let external_ref = writer.external_ref();
-    Some(Item { id: event, same_within: None, external_ref, hold, body: body.into_bytes() })
+    Some(Item { id: event, same_within: None, external_ref, aliases: Vec::new(), hold, body: body.into_bytes() })
 }
 
 /// The three parts in the sender's own bytes, in one object.
@@ -213,7 +210,7 @@ impl<'a> Writer<'a> {
     fn external_ref(&self) -> ExternalRef {
         let person = [&self.user_id, &self.wa_id, &self.phone].into_iter().flatten().next();
         let person = person.expect("a writer has at least one id");
-        ExternalRef::new(PREFIX, &format!("{}:{}", self.number.0, person.0))
+        person::external_ref(&self.number.0, &person.0)
     }
 }
 

@@ -30,6 +30,9 @@ impl Model {
             let events: Vec<_> = events.into_iter().map(|(seq, event)| event.receipt(*seq)).collect();
             audit.look_at_lane(external_ref, &known.lane, &events);
         }
+        for (name, alias) in &self.aliases {
+            audit.look_at_alias(name, self.lanes.contains_key(&alias.lane).then_some(&alias.lane), alias.past);
+        }
         for (seq, event) in &self.events {
             match &event.external_ref {
                 None => audit.look_at_event(None, &event.receipt(*seq)),

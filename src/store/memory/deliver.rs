@@ -118,6 +118,7 @@ impl Model {
         if let Some(why) = died {
             self.end(external_ref, Span::ALL, EventState::Dead, Some((why.reason.into(), &why.detail)), None, now);
         }
+        self.heed_heard(external_ref, now);
     }
 
     fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
@@ -151,6 +152,7 @@ impl Model {
             attempts: lane.attempts,
             failing_since: lane.failing_since,
             told: lane.told,
+            standing: lane.standing,
         }
     }
 
@@ -222,34 +224,42 @@ impl Model {
         if let Err(instead) = known.lane.expects(lease.fence) {
             return instead;
         }
-        let lane = known.lane.clone();
         let Settlement { outcome, attempts, learned } = settlement;
-        if lane.is_to_be_verified(&outcome) {
+        self.finish(external_ref, &outcome, now);
+        let known = self.known(external_ref, now);
+        known.lane.sign_off();
+        known.lane.hear(learned.told);
+        receipt::note(&mut known.log, attempts);
+        if let Outcome::Done { lead_id, .. } = outcome {
+            self.report(external_ref, &lead_id, &learned.doubles, now);
+        }
+        self.heed_heard(external_ref, now);
+        Fenced::Done
+    }
+
+    /// What an outcome means for a lane and its events.
+    pub(super) fn finish(&mut self, external_ref: &ExternalRef, outcome: &Outcome, now: Timestamp) {
+        let lane = self.known(external_ref, now).lane.clone();
+        if lane.is_to_be_verified(outcome) {
             self.to_verify.insert(external_ref.clone(), now + VERIFY_AFTER);
         }
-        if lane.has_created(&outcome) {
+        if lane.has_created(outcome) {
             self.gate.days.created(now);
         }
-        self.end_events(external_ref, &lane, &outcome, now);
+        self.end_events(external_ref, &lane, outcome, now);
         let mut rest = Rest::default();
         for (seq, event) in self.pending(external_ref) {
             rest.count += 1;
             rest.first = rest.first.or(Some((*seq, event.received)));
         }
         let window = self.window();
-        let known = self.known(external_ref, now);
-        known.lane.settle(&outcome, rest, window, now);
-        known.lane.hear(learned.told);
-        receipt::note(&mut known.log, attempts);
-        if let Outcome::Done { lead_id, .. } = outcome {
-            self.report(external_ref, lead_id, learned.doubles, now);
-        }
-        Fenced::Done
+        self.known(external_ref, now).lane.go(outcome, rest, window, now);
     }
 
-    fn report(&mut self, external_ref: &ExternalRef, lead_id: LeadId, doubles: Vec<LeadId>, now: Timestamp) {
+    pub(super) fn report(&mut self, external_ref: &ExternalRef, lead_id: &LeadId, doubles: &[LeadId], now: Timestamp) {
         if !doubles.is_empty() {
-            let incident = Incident { external_ref: external_ref.clone(), lead_id, doubles, seen: now };
+            let before = self.incidents.remove(external_ref);
+            let incident = Incident::of_doubles(before, external_ref, lead_id, doubles, now);
             self.incidents.insert(external_ref.clone(), incident);
         }
     }
@@ -259,7 +269,7 @@ impl Model {
         match verified {
             Verified::Seen(doubles) => {
                 self.to_verify.remove(&chore.external_ref);
-                self.report(&chore.external_ref, chore.lead_id.clone(), doubles, now);
+                self.report(&chore.external_ref, &chore.lead_id, &doubles, now);
             }
             Verified::Later(at) => {
                 self.to_verify.entry(chore.external_ref.clone()).and_modify(|due| *due = at);

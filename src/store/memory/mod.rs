@@ -4,6 +4,7 @@
 mod audit;
 mod deliver;
 mod model;
+mod names;
 mod people;
 
 use std::collections::VecDeque;
@@ -18,7 +19,7 @@ use self::model::Model;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
+    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -217,6 +218,18 @@ impl Store for MemoryStore {
 
     async fn known_sources(&self) -> Result<Vec<SourceName>, StoreError> {
         self.look(|model| model.sources.iter().cloned().collect())
+    }
+
+    async fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.look(|model| model.memos.get(&(topic, key.to_owned())).cloned())
+    }
+
+    async fn memos(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, StoreError> {
+        self.look(|model| model.memos(topic))
+    }
+
+    async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError> {
+        self.ask(|model| model.set_memo(topic, key, value, was.as_ref()))?
     }
 
     async fn inbox_changed(&self) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::domain::event::{EventId, HoldCount, Kept, SourceName};
+use crate::domain::event::{EventId, HoldCount, Item, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{Gate, GateRecord};
@@ -14,7 +14,7 @@ use crate::store::receipt::{self, Entry};
 use crate::store::suspicion::AFTER_A_LOSS;
 use crate::store::time::{Tick, Time};
 use crate::store::{
-    Attempt, EventState, InboxRecord, Incident, Options, Seq, SortCount, Sorted, StoreError, Undelivered,
+    Attempt, EventState, InboxRecord, Incident, Options, Seq, SortCount, Sorted, StoreError, Topic, Undelivered,
 };
 
 /// Everything that the store knows.
@@ -30,6 +30,9 @@ pub(super) struct Model {
     pub(super) inbox: BTreeMap<u64, Kept>,
     pub(super) events: BTreeMap<Seq, Event>,
     pub(super) lanes: BTreeMap<ExternalRef, Known>,
+    pub(super) next_lane: u64,
+    /// Other names of lanes.
+    pub(super) aliases: BTreeMap<ExternalRef, Alias>,
     pub(super) gate: Gate,
     /// Leads to be searched for once more, and when.
     pub(super) to_verify: BTreeMap<ExternalRef, Timestamp>,
@@ -37,6 +40,7 @@ pub(super) struct Model {
     /// Traces of the leads that were forgotten.
     pub(super) forgotten: BTreeSet<[u8; 16]>,
     pub(super) sources: BTreeSet<SourceName>,
+    pub(super) memos: BTreeMap<(Topic, String), Bytes>,
 }
 
 /// An event, its receipt and its payload.
@@ -62,9 +66,19 @@ pub(super) struct Event {
     pub(super) fetched: Option<Bytes>,
 }
 
+/// Another name of a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alias {
+    pub(super) lane: ExternalRef,
+    /// It was one once.
+    pub(super) past: bool,
+}
+
 /// A lane, with what is only kept for a person.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
+    /// Its place among the lanes, by age.
+    pub(super) born: u64,
     pub(super) lane: Lane,
     pub(super) log: Vec<Attempt>,
     /// When it may be forgotten, if it stays idle.
@@ -87,8 +101,11 @@ impl Model {
             inbox: BTreeMap::new(),
             events: BTreeMap::new(),
             lanes: BTreeMap::new(),
+            next_lane: 1,
+            aliases: BTreeMap::new(),
             gate,
             sources: BTreeSet::new(),
+            memos: BTreeMap::new(),
         }
     }
 
@@ -151,7 +168,10 @@ impl Model {
             let Some(webhook) = self.inbox.remove(&record.place) else { continue };
             self.sorted += 1;
             match &record.split {
-                Ok(items) => items.iter().for_each(|item| self.sort_item(&record, item, &mut count, now)),
+                Ok(items) => {
+                    record.lessons.iter().for_each(|lesson| self.heed(lesson, &mut count, now));
+                    items.iter().for_each(|item| self.sort_item(&record, item, &mut count, now));
+                }
                 Err(why) => {
                     count.unreadable += 1;
                     self.bury_whole(record.place, webhook, why, now);
@@ -161,7 +181,7 @@ impl Model {
         count
     }
 
-    fn sort_item(&mut self, record: &Sorted, item: &crate::domain::event::Item, count: &mut SortCount, now: Timestamp) {
+    fn sort_item(&mut self, record: &Sorted, item: &Item, count: &mut SortCount, now: Timestamp) {
         if let Some((seq, known)) = self.events.iter_mut().find(|(_, event)| event.id == item.id) {
             if now < known.known_until {
                 count.duplicates += 1;
@@ -171,12 +191,13 @@ impl Model {
         }
         let seq = self.next_seq;
         self.next_seq += 1;
-        let lane = &self.known(&item.external_ref, now).lane;
+        let external_ref = self.join(item, count, now);
+        let lane = &self.known(&external_ref, now).lane;
         let (joined, pending) = (lane.fence, lane.pending);
         let entry = Entry::of(item, pending, &self.options);
         let mut event = Event {
             id: item.id,
-            external_ref: Some(item.external_ref.clone()),
+            external_ref: Some(external_ref.clone()),
             source: record.source.clone(),
             received: record.received,
             request_id: record.request_id.clone(),
@@ -205,7 +226,7 @@ impl Model {
         }
         self.events.insert(seq, event);
         if entry == Entry::Pending {
-            self.arrive(&item.external_ref, seq, record.received, now);
+            self.arrive(&external_ref, seq, record.received, now);
         }
     }
 
@@ -260,8 +281,10 @@ impl Model {
     pub(super) fn known(&mut self, external_ref: &ExternalRef, now: Timestamp) -> &mut Known {
         let forget = now + self.options.idle_retention;
         let forgotten = self.forgotten.contains(&receipt::trace(external_ref));
-        let fresh = || Known { lane: Lane { forgotten, ..Lane::new() }, log: Vec::new(), forget };
+        let born = self.next_lane;
+        let fresh = || Known { born, lane: Lane { forgotten, ..Lane::new() }, log: Vec::new(), forget };
         let known = self.lanes.entry(external_ref.clone()).or_insert_with(fresh);
+        self.next_lane += u64::from(known.born == born);
         known.forget = forget;
         known
     }

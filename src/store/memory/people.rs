@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use strum::VariantArray;
 
@@ -13,7 +14,7 @@ use crate::store::lane::{Lane, Rest, State, Wait};
 use crate::store::receipt;
 use crate::store::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, Moved, Queue,
-    Selector, Seq, Stats,
+    Selector, Seq, Stats, StoreError, Topic, memo,
 };
 
 impl Model {
@@ -36,8 +37,10 @@ impl Model {
         Some(EventDetail { row: event.row(*seq), body: event.body.clone(), lane })
     }
 
-    pub(super) fn lane(&self, external_ref: &ExternalRef) -> Option<LaneDetail> {
-        let known = self.lanes.get(external_ref)?;
+    pub(super) fn lane(&self, name: &ExternalRef) -> Option<LaneDetail> {
+        let own = self.lanes.contains_key(name).then(|| name.clone());
+        let external_ref = &own.or_else(|| self.named(name))?;
+        let known = &self.lanes[external_ref];
         let lane = &known.lane;
         let due = match lane.state {
             State::Waiting { due, .. } => Some(due),
@@ -47,7 +50,9 @@ impl Model {
             external_ref: external_ref.clone(),
             state: lane.state.word(),
             due,
+            aliases: self.aliases_of(external_ref),
             lead_id: lane.lead_id.clone(),
+            standing: lane.standing,
             intent: lane.intent,
             pending: lane.pending,
             attempts: lane.attempts,
@@ -191,11 +196,36 @@ impl Model {
         idle.sort_unstable();
         idle.truncate(max);
         for (_, external_ref) in &idle {
+            self.aliases.retain(|_, alias| alias.lane != *external_ref);
             if self.lanes.remove(external_ref).is_some_and(|known| known.lane.lead_id.is_some()) {
                 self.forgotten.insert(receipt::trace(external_ref));
             }
         }
         old.len() + idle.len()
+    }
+
+    pub(super) fn memos(&self, topic: Topic) -> Vec<(String, Bytes)> {
+        let of_topic = self.memos.iter().filter(|((about, _), _)| *about == topic);
+        of_topic.map(|((_, key), value)| (key.clone(), value.clone())).collect()
+    }
+
+    pub(super) fn set_memo(
+        &mut self,
+        topic: Topic,
+        key: &str,
+        value: Bytes,
+        was: Option<&Bytes>,
+    ) -> Result<bool, StoreError> {
+        let place = (topic, key.to_owned());
+        let others = self.memos.keys().filter(|other| other.0 == topic && **other != place).count() as u64;
+        if let Some(full) = memo::too_much(key, &value, others) {
+            return Err(StoreError::Full(full));
+        }
+        let is_first = self.memos.get(&place) == was;
+        if is_first {
+            self.memos.insert(place, value);
+        }
+        Ok(is_first)
     }
 
     pub(super) fn stats(&mut self, now: Timestamp) -> Stats {

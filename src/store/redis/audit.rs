@@ -41,6 +41,7 @@ impl Core {
         // What has to be noted before anything else is, and time goes on.
         let now = self.look(&Ask::nothing(), now).await?.now;
         let mut parts = self.ask_audit(&["whole".into()]).await?.list()?;
+        let aliases = next(&mut parts)?.number()?;
         let numbers = Numbers::read(next(&mut parts)?)?;
         let inbox = next(&mut parts)?.number()?;
         let mut found = Totals {
@@ -50,6 +51,7 @@ impl Core {
             events: five(next(&mut parts)?)?,
             ready: super::desk::counts(next(&mut parts)?)?,
             waiting: super::desk::counts(next(&mut parts)?)?,
+            aliases,
             ..Totals::default()
         };
         let due: u64 = next(&mut parts)?.number()?;
@@ -59,6 +61,7 @@ impl Core {
         found.dead = numbers.of("dead");
         let counted = Totals {
             inbox: numbers.of("inbox"),
+            aliases: numbers.of("aliases"),
             events: EVENTS.map(|state| numbers.events(state)),
             ..found.clone()
         };
@@ -122,6 +125,9 @@ impl Core {
             let name: Name =
                 next(&mut parts)?.bytes()?.try_into().map_err(|_| Strange("the name of a lane"))?;
             self.one_lane(name, next(&mut parts)?.bytes()?, audit).await?;
+        }
+        for _ in 0..next(&mut parts)?.number::<u32>()? {
+            audit.note(Rule::Lane, "a name is of a lane that is not there");
         }
         Ok(())
     }

@@ -3,23 +3,24 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
 use super::core::{Core, Sync, Trouble};
-use super::deliver::report;
 use super::desk::{Desk, counts};
 use super::gate::Kept;
 use super::lane::{Known, name_of};
 use super::step::{Ask, Step};
-use super::values::{Reply, Strange, next, parse, time, unpack};
+use super::values::{Reply, Strange, nanos, next, pack, parse, time, unpack};
 use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line};
 use crate::store::lane::State;
 use crate::store::{
-    Class, DayNote, DayState, EventState, Incident, Queue, Stats, Verification, Verified, receipt,
+    Class, DayNote, DayState, EventState, Incident, Queue, Stats, Topic, Verification, Verified, memo, receipt,
 };
 
 /// Lanes let go in one step.
@@ -35,17 +36,17 @@ impl Core {
         let name = name_of(&chore.external_ref);
         self.decide(Sync::Durable, &Ask::nothing().lane(name), now, |seen| {
             let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::default());
-            desk.take(seen.answer()?, None)?;
+            desk.take(seen.answer()?, Some(&chore.external_ref))?;
             if desk.known(&name).is_some_and(|known| known.verify.is_some()) {
                 desk.lane(&name)?.verify = match verified {
                     Verified::Later(at) => Some(*at),
                     Verified::Seen(_) => None,
                 };
             }
-            let mut step = desk.finish();
             if let Verified::Seen(doubles) = verified {
-                report(&mut step, &chore.external_ref, &chore.lead_id, doubles, seen.now);
+                desk.report(&name, &chore.lead_id, doubles)?;
             }
+            let step = desk.finish();
             Ok(((!step.does.is_empty()).then_some(step), ()))
         })
         .await
@@ -79,7 +80,8 @@ impl Core {
     pub(super) async fn incidents(&self, max: usize) -> Result<Vec<Incident>, Trouble> {
         let mut seen = self.look(&Ask::nothing().incidents(), None).await?;
         let all = seen.answer()?.pairs()?;
-        let mut all: Vec<Incident> = all.into_iter().map(incident).collect::<Result<_, _>>()?;
+        let all = all.into_iter().map(|(_, record)| incident(&record));
+        let mut all: Vec<Incident> = all.collect::<Result<_, _>>()?;
         all.sort_by(|one, other| {
             (Reverse(one.seen), &one.external_ref).cmp(&(Reverse(other.seen), &other.external_ref))
         });
@@ -91,7 +93,7 @@ impl Core {
         for round in 0..40 {
             let seen = self.look(&Ask::nothing(), None).await?;
             let mut step = Step::default();
-            step.dismiss(which);
+            step.dismiss(which.map(name_of));
             if let Some(mut answers) = self.commit(Sync::Durable, &seen.base, step, seen.now).await? {
                 return Ok(next(&mut answers)?.number()?);
             }
@@ -117,6 +119,46 @@ impl Core {
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    pub(super) async fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, Trouble> {
+        let mut seen = self.look(&Ask::nothing().memo(topic, key), None).await?;
+        Ok(next(&mut seen.answer()?.list()?)?.maybe_bytes()?.map(Bytes::from))
+    }
+
+    pub(super) async fn memos(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, Trouble> {
+        let mut seen = self.look(&Ask::nothing().memos(topic), None).await?;
+        let mut memos = Vec::new();
+        for (key, value) in seen.answer()?.pairs()? {
+            memos.push((String::from_utf8(key).map_err(|_| Strange("the key of a memo"))?, value.into()));
+        }
+        memos.sort_unstable();
+        Ok(memos)
+    }
+
+    /// Gives whether it was noted, or why it cannot be.
+    pub(super) async fn set_memo(
+        &self,
+        topic: Topic,
+        key: &str,
+        value: &Bytes,
+        was: Option<&Bytes>,
+    ) -> Result<Result<bool, &'static str>, Trouble> {
+        self.decide(Sync::Durable, &Ask::nothing().memo(topic, key), None, |seen| {
+            let mut parts = seen.answer()?.list()?;
+            let there = next(&mut parts)?.maybe_bytes()?.map(Bytes::from);
+            if let Some(full) = memo::too_much(key, value, next(&mut parts)?.number()?) {
+                return Ok((None, Err(full)));
+            }
+            if there.as_ref() != was {
+                return Ok((None, Ok(false)));
+            }
+            let mut step = Step::default();
+            step.check_memo(topic, key, was);
+            step.memo(topic, key, value.clone());
+            Ok((Some(step), Ok(true)))
+        })
+        .await
     }
 
     pub(super) async fn stats(&self, now: Timestamp) -> Result<Stats, Trouble> {
@@ -179,13 +221,37 @@ fn queue(class: Class, ready: [u64; LINES], waiting: [u64; LINES], first: &[Know
     }
 }
 
-fn incident((external_ref, record): (Vec<u8>, Vec<u8>)) -> Result<Incident, Strange> {
-    let ((lead_id, doubles, seen), _) = unpack::<(String, Vec<String>, i64)>(&record, "an incident")?;
-    let external_ref = String::from_utf8(external_ref).map_err(|_| Strange("a reference"))?;
+/// An incident as it is kept.
+#[derive(Serialize, Deserialize)]
+struct IncidentRecord {
+    external_ref: String,
+    lead_id: Option<String>,
+    doubles: Vec<String>,
+    twins: Vec<String>,
+    seen: i64,
+}
+
+/// Reads an incident.
+pub(super) fn incident(record: &[u8]) -> Result<Incident, Strange> {
+    let (IncidentRecord { external_ref, lead_id, doubles, twins, seen }, _) = unpack(record, "an incident")?;
     Ok(Incident {
         external_ref: ExternalRef::from_stored(external_ref),
-        lead_id: LeadId(lead_id),
+        lead_id: lead_id.map(LeadId),
         doubles: doubles.into_iter().map(LeadId).collect(),
+        twins: twins.into_iter().map(ExternalRef::from_stored).collect(),
         seen: time(seen),
     })
+}
+
+/// Writes one.
+pub(super) fn write_incident(incident: &Incident) -> Vec<u8> {
+    let Incident { external_ref, lead_id, doubles, twins, seen } = incident;
+    let record = IncidentRecord {
+        external_ref: external_ref.as_str().to_owned(),
+        lead_id: lead_id.as_ref().map(|id| id.0.clone()),
+        doubles: doubles.iter().map(|id| id.0.clone()).collect(),
+        twins: twins.iter().map(|twin| twin.as_str().to_owned()).collect(),
+        seen: nanos(*seen),
+    };
+    pack(&record, Vec::new())
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::core::{Core, Seen, Sync, Trouble, pause};
+use super::deliver::finish;
 use super::desk::{Desk, counts};
 use super::event::{Receipt, body};
 use super::gate::Kept;
@@ -44,6 +45,7 @@ impl<'a> View<'a> {
         let mut ended = desk.take_all(next(&mut parts)?)?;
         let mut due = desk.take_all(next(&mut parts)?)?;
         let ready = counts(next(&mut parts)?)?;
+        desk.counted(ready);
         let mut first = [None; LINES];
         for (line, answer) in next(&mut parts)?.list()?.enumerate().take(LINES) {
             first[line] = desk.take_all(answer)?.first().copied();
@@ -122,10 +124,11 @@ impl Core {
             let mut seen = self.look(&Ask::nothing().gate().claim(told, REAP, PROMOTE, VERIFY), told).await?;
             let now = seen.now;
             let mut kept = Kept::read(seen.answer()?, &self.options)?;
-            let desk = Desk::new(&self.options, seen.base.back, now, Step::default());
+            let mut desk = Desk::new(&self.options, seen.base.back, now, Step::default());
+            desk.per_minute(kept.gate.limiter.limit());
             let view = View::read(seen.answer()?, desk, now)?;
             if !progress.taken_back && !(view.ended.is_empty() && view.due.is_empty()) {
-                progress.taken_back = self.take_back(&seen, view).await?;
+                progress.taken_back = self.take_back(&seen, &mut kept, view).await?;
                 continue;
             }
             if !progress.put_off && kept.gate.days.may_hold() {
@@ -141,13 +144,14 @@ impl Core {
     }
 
     /// Takes back leases that have ended, and makes ready what has become due. False when something has moved.
-    async fn take_back(&self, seen: &Seen, view: View<'_>) -> Result<bool, Trouble> {
+    async fn take_back(&self, seen: &Seen, kept: &mut Kept, view: View<'_>) -> Result<bool, Trouble> {
         let View { mut desk, ended, due, .. } = view;
         ended.iter().try_for_each(|name| desk.lose(name, true))?;
         for name in &due {
             desk.lane(name)?.lane.promote();
         }
-        Ok(self.commit(Sync::Taken, &seen.base, desk.finish(), seen.now).await?.is_some())
+        let step = finish(desk, kept, seen);
+        Ok(self.commit(Sync::Taken, &seen.base, step, seen.now).await?.is_some())
     }
 
     /// Puts off creates that the day has no room for. False when something has moved.
@@ -278,6 +282,7 @@ impl Core {
             attempts: lane.attempts,
             failing_since: lane.failing_since,
             told: lane.told,
+            standing: lane.standing,
             events,
         }))
     }

@@ -89,6 +89,8 @@ pub(super) struct Base {
     /// How often the gate was written.
     pub(super) gate: i64,
     pub(super) next_seq: Seq,
+    /// How often somebody was given another name.
+    pub(super) names: i64,
 }
 
 /// What was seen at one moment.
@@ -337,6 +339,7 @@ impl Base {
             back: next(&mut parts)?.number()?,
             gate: next(&mut parts)?.number()?,
             next_seq: next(&mut parts)?.number()?,
+            names: next(&mut parts)?.number()?,
             run: next(&mut parts)?.text()?,
         })
     }

@@ -3,16 +3,14 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::core::{Core, Sync, Trouble};
+use super::core::{Core, Seen, Sync, Trouble};
 use super::desk::Desk;
 use super::gate::Kept;
-use super::lane::{Known, name_of};
+use super::lane::{Known, Name, name_of};
 use super::step::{Ask, Step};
-use super::values::{Strange, next, pack};
-use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::LeadId;
+use super::values::{Strange, next};
 use crate::store::gate::{Gate, Line};
-use crate::store::lane::{State, VERIFY_AFTER};
+use crate::store::lane::State;
 use crate::store::limit::Take;
 use crate::store::{
     Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq, Settlement, WorkerId, receipt,
@@ -94,14 +92,8 @@ impl Core {
             if let Err(instead) = known.lane.expects(lease.fence) {
                 return Ok((None, instead));
             }
-            let created = known.lane.has_created(&settlement.outcome);
-            end_attempt(&mut desk, lease, settlement, seen.now)?;
-            let mut step = desk.finish();
-            if created {
-                kept.gate.days.created(seen.now);
-                kept.write(seen.base.gate, &mut step);
-            }
-            Ok((Some(step), Fenced::Done))
+            end_attempt(&mut desk, &name, settlement)?;
+            Ok((Some(finish(desk, &mut kept, seen)), Fenced::Done))
         })
         .await
     }
@@ -145,9 +137,11 @@ impl Core {
         held: &[Lease],
         asked: Timestamp,
     ) -> Result<Vec<Lease>, Trouble> {
-        self.decide(Sync::Taken, &Ask::nothing().leased(LEASES), asked, |seen| {
+        self.decide(Sync::Taken, &Ask::nothing().gate().ready().leased(LEASES), asked, |seen| {
             let now = seen.now;
+            let mut kept = Kept::read(seen.answer()?, &self.options)?;
             let mut desk = Desk::new(&self.options, seen.base.back, now, Step::that_tells());
+            desk.goes_by(seen.answer()?, kept.gate.limiter.limit())?;
             let mut leased = desk.take_all(seen.answer()?)?;
             leased.retain(|name| desk.known(name).is_some_and(|known| is_of(known, worker)));
             let until = now + self.options.lease;
@@ -165,7 +159,7 @@ impl Core {
                     desk.lose(&name, false)?;
                 }
             }
-            let step = desk.finish();
+            let step = finish(desk, &mut kept, seen);
             Ok(((!step.does.is_empty()).then_some(step), lost))
         })
         .await
@@ -173,46 +167,28 @@ impl Core {
 }
 
 /// Ends an attempt, whose lease is the one that is waited for.
-fn end_attempt(
-    desk: &mut Desk<'_>,
-    lease: &Lease,
-    settlement: &Settlement,
-    now: Timestamp,
-) -> Result<(), Strange> {
-    let name = name_of(&lease.external_ref);
+fn end_attempt(desk: &mut Desk<'_>, name: &Name, settlement: &Settlement) -> Result<(), Strange> {
     let Settlement { outcome, attempts, learned } = settlement;
-    let known = desk.lane(&name)?;
-    if known.lane.is_to_be_verified(outcome) && known.verify.is_none() {
-        known.verify = Some(now + VERIFY_AFTER);
-    }
-    let lane = known.lane.clone();
-    desk.end(&name, lane.ends(outcome))?;
-    let window = desk.window();
-    desk.change(&name, |known| {
-        let rest = known.rest();
-        known.lane.settle(outcome, rest, window, now);
-        known.lane.hear(learned.told);
-        receipt::note(&mut known.log, attempts.clone());
-        Ok(())
-    })?;
+    desk.go(name, outcome)?;
+    let known = desk.lane(name)?;
+    known.lane.sign_off();
+    known.lane.hear(learned.told);
+    receipt::note(&mut known.log, attempts.clone());
     if let Outcome::Done { lead_id, .. } = outcome {
-        report(&mut desk.step, &lease.external_ref, lead_id, &learned.doubles, now);
+        desk.report(name, lead_id, &learned.doubles)?;
     }
-    Ok(())
+    desk.heed_heard(name)
 }
 
-/// Keeps that a lead is there more than once.
-pub(super) fn report(
-    step: &mut Step,
-    external_ref: &ExternalRef,
-    lead_id: &LeadId,
-    doubles: &[LeadId],
-    now: Timestamp,
-) {
-    if !doubles.is_empty() {
-        let doubles: Vec<&str> = doubles.iter().map(|double| double.0.as_str()).collect();
-        step.incident(external_ref, pack(&(lead_id.0.as_str(), doubles, super::values::nanos(now)), Vec::new()));
+/// The step that a desk comes to; the gate is told of leads that we have created.
+pub(super) fn finish(desk: Desk<'_>, kept: &mut Kept, seen: &Seen) -> Step {
+    let created = desk.created();
+    let mut step = desk.finish();
+    if created > 0 {
+        (0..created).for_each(|_| kept.gate.days.created(seen.now));
+        kept.write(seen.base.gate, &mut step);
     }
+    step
 }
 
 fn is_of(known: &Known, worker: &WorkerId) -> bool {

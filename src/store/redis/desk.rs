@@ -14,8 +14,8 @@ use crate::domain::event::{Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line};
-use crate::store::lane::{self, Ends, Rest, Span, State};
-use crate::store::{EventState, Options, Seq, Undelivered, receipt};
+use crate::store::lane::{self, Ends, Insight, Rest, Span, State, VERIFY_AFTER};
+use crate::store::{EventState, Incident, Options, Outcome, Seq, Undelivered, receipt};
 
 /// Lanes by name.
 pub(super) struct Desk<'a> {
@@ -27,6 +27,7 @@ pub(super) struct Desk<'a> {
     /// Calls a minute that Konektor takes.
     per_minute: u32,
     lanes: BTreeMap<Name, Slot>,
+    created: u32,
     pub(super) step: Step,
 }
 
@@ -39,16 +40,36 @@ pub(super) struct Slot {
     pub(super) known: Known,
     /// Of a dead lane: its dead events, oldest first.
     dead: Vec<(Seq, Receipt)>,
-    touched: bool,
-    /// It may be forgotten when it could have been before.
-    lies: bool,
+    touched: Touch,
     forgotten: bool,
+    incident: Option<Incident>,
+    has_incident: bool,
+}
+
+/// What was done to a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Touch {
+    Nothing,
+    /// Nothing to remember it longer for.
+    Quiet,
+    /// Something.
+    Some,
 }
 
 impl<'a> Desk<'a> {
     /// An empty desk. `back` is by how much the clock was set back in all.
     pub(super) fn new(options: &'a Options, back: i64, now: Timestamp, step: Step) -> Self {
-        Self { options, back, now, ready: [0; LINES], per_minute: 1, lanes: BTreeMap::new(), step }
+        Self { options, back, now, ready: [0; LINES], per_minute: 1, lanes: BTreeMap::new(), created: 0, step }
+    }
+
+    /// So many lanes are ready in each line.
+    pub(super) const fn counted(&mut self, ready: [u64; LINES]) {
+        self.ready = ready;
+    }
+
+    /// So many calls a minute does Konektor take.
+    pub(super) const fn per_minute(&mut self, calls: u32) {
+        self.per_minute = calls;
     }
 
     /// What the window of updates goes by: the answer to `ready`, and calls a minute.
@@ -63,16 +84,22 @@ impl<'a> Desk<'a> {
         let mut parts = answer.list()?;
         let record = next(&mut parts)?.maybe_bytes()?;
         let forgotten = next(&mut parts)?.number::<i64>()? == 1;
+        let incident = parts.next().map(Reply::maybe_bytes).transpose()?.flatten();
+        let incident = incident.map(|record| super::chores::incident(&record)).transpose()?;
         match (record, external_ref) {
             (Some(record), _) => {
                 let slot = self.take_record(record)?;
+                if !slot.has_incident {
+                    slot.incident = incident;
+                }
                 if let Some(dead) = parts.next() {
                     slot.dead = dead.list()?.map(dead_event).collect::<Result<_, _>>()?;
                 }
             }
             (None, Some(external_ref)) => {
-                let slot = Slot::of(Known::new(external_ref.clone(), forgotten), None, self.back);
-                self.lanes.insert(name_of(external_ref), slot);
+                let mut slot = Slot::of(Known::new(external_ref.clone(), forgotten), None, self.back);
+                slot.incident = incident;
+                self.lanes.entry(name_of(external_ref)).or_insert(slot);
             }
             (None, None) => {}
         }
@@ -111,8 +138,25 @@ impl<'a> Desk<'a> {
     /// A lane that is to be changed.
     pub(super) fn lane(&mut self, name: &Name) -> Result<&mut Known, Strange> {
         let slot = self.lanes.get_mut(name).ok_or(Strange("an event without its lane"))?;
-        slot.touched = true;
+        slot.touched = Touch::Some;
         Ok(&mut slot.known)
+    }
+
+    /// A lane to which something is done that is nothing to remember it longer for.
+    pub(super) fn quietly(&mut self, name: &Name) -> Result<&mut Known, Strange> {
+        let slot = self.lanes.get_mut(name).ok_or(Strange("an event without its lane"))?;
+        slot.touched = slot.touched.max(Touch::Quiet);
+        Ok(&mut slot.known)
+    }
+
+    /// Whether it has been there before, or something was done to it here.
+    pub(super) fn is_there(&self, name: &Name) -> bool {
+        self.lanes.get(name).is_some_and(|slot| slot.before.is_some() || slot.touched != Touch::Nothing)
+    }
+
+    /// How many leads turned out to have been created by us.
+    pub(super) const fn created(&self) -> u32 {
+        self.created
     }
 
     /// How long an update waits for more.
@@ -233,7 +277,7 @@ impl<'a> Desk<'a> {
 
     /// A past event is past no more, or forgotten.
     pub(super) fn fetch_back(&mut self, name: &Name, seq: Seq) -> Result<(), Strange> {
-        if !self.lane(name)?.fetch_back(seq) {
+        if !self.quietly(name)?.fetch_back(seq) {
             self.step.take_from_beside(*name, seq);
         }
         Ok(())
@@ -246,17 +290,70 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// What is done to a lane is nothing to remember it longer for.
-    pub(super) fn let_lie(&mut self, name: &Name) {
-        if let Some(slot) = self.lanes.get_mut(name) {
-            slot.lies = true;
+    /// A lane is to be looked at in this hour; 0: not before something happens to it.
+    pub(super) fn put_down(&mut self, name: &Name, hour: i64) -> Result<(), Strange> {
+        self.quietly(name)?.put_down = hour;
+        Ok(())
+    }
+
+    /// What an outcome means for a lane and its events.
+    pub(super) fn go(&mut self, name: &Name, outcome: &Outcome) -> Result<(), Strange> {
+        let now = self.now;
+        let known = self.lane(name)?;
+        if known.lane.is_to_be_verified(outcome) && known.verify.is_none() {
+            known.verify = Some(now + VERIFY_AFTER);
+        }
+        let lane = known.lane.clone();
+        self.created += u32::from(lane.has_created(outcome));
+        self.end(name, lane.ends(outcome))?;
+        let window = self.window();
+        self.change(name, |known| {
+            let rest = known.rest();
+            known.lane.go(outcome, rest, window, now);
+            Ok(())
+        })
+    }
+
+    /// A lane learns which lead is its own; false when it knows another one.
+    pub(super) fn learn(&mut self, name: &Name, lead_id: &LeadId) -> Result<bool, Strange> {
+        match self.quietly(name)?.lane.learn(lead_id) {
+            Insight::Known | Insight::Kept => Ok(true),
+            Insight::Found(outcome) => self.go(name, &outcome).map(|()| true),
+            Insight::Double(ours) => {
+                self.report(name, &ours, std::slice::from_ref(lead_id))?;
+                Ok(false)
+            }
         }
     }
 
-    /// A lane is to be looked at in this hour; 0: not before something happens to it.
-    pub(super) fn put_down(&mut self, name: &Name, hour: i64) -> Result<(), Strange> {
-        self.lane(name)?.put_down = hour;
-        self.let_lie(name);
+    /// The lease has ended: what was heard meanwhile counts now.
+    pub(super) fn heed_heard(&mut self, name: &Name) -> Result<(), Strange> {
+        match self.lane(name)?.lane.take_heard() {
+            Some(lead_id) => self.learn(name, &lead_id).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// A lead is there more than once.
+    pub(super) fn report(&mut self, name: &Name, lead_id: &LeadId, doubles: &[LeadId]) -> Result<(), Strange> {
+        if doubles.is_empty() {
+            return Ok(());
+        }
+        let now = self.now;
+        self.incident(name, |before, known| {
+            Incident::of_doubles(before, &known.external_ref, lead_id, doubles, now)
+        })
+    }
+
+    /// A person is told something of a lane.
+    pub(super) fn incident(
+        &mut self,
+        name: &Name,
+        tell: impl FnOnce(Option<Incident>, &Known) -> Incident,
+    ) -> Result<(), Strange> {
+        let slot = self.lanes.get_mut(name).ok_or(Strange("an incident without its lane"))?;
+        slot.incident = Some(tell(slot.incident.take(), &slot.known));
+        slot.has_incident = true;
         Ok(())
     }
 
@@ -265,9 +362,10 @@ impl<'a> Desk<'a> {
         let (late_update, now) = (self.options.late_update, self.now);
         let died = self.change(name, |known| Ok(known.lane.lost(crashed, late_update, now)))?;
         match died {
-            Some(why) => self.bury(name, Span::ALL, &why),
-            None => Ok(()),
+            Some(why) => self.bury(name, Span::ALL, &why)?,
+            None => {}
         }
+        self.heed_heard(name)
     }
 
     /// A lane is forgotten; where it knew its lead, a trace is left.
@@ -280,9 +378,12 @@ impl<'a> Desk<'a> {
     /// The step that does all this.
     pub(super) fn finish(mut self) -> Step {
         for (name, slot) in &mut self.lanes {
+            if let Some(incident) = slot.incident.as_ref().filter(|_| slot.has_incident) {
+                self.step.incident(*name, super::chores::write_incident(incident));
+            }
             if slot.forgotten {
                 slot.leave(*name, &mut self.step);
-            } else if slot.touched {
+            } else if slot.touched != Touch::Nothing {
                 slot.save(*name, self.now + self.options.idle_retention, self.back, &mut self.step);
             }
         }
@@ -297,9 +398,10 @@ impl Slot {
             put_down: known.put_down,
             was_dead: known.lane.is_dead(),
             dead: Vec::new(),
-            touched: false,
-            lies: false,
+            touched: Touch::Nothing,
             forgotten: false,
+            incident: None,
+            has_incident: false,
             before,
             known,
         }
@@ -308,12 +410,13 @@ impl Slot {
     /// Writes the lane where it has changed, and puts it where it stands now.
     fn save(&mut self, name: Name, forget: Timestamp, back: i64, step: &mut Step) {
         let known = &mut self.known;
-        if !self.lies {
+        let is_quiet = self.touched == Touch::Quiet;
+        if !is_quiet {
             known.forget = (known.lane.state == State::Idle).then_some(forget);
         }
         if let Some(forget) = known.forget
             && known.put_down == 0
-            && !(self.lies && known.has_events())
+            && !(is_quiet && known.has_events())
         {
             known.put_down = hour(forget);
         }
@@ -353,6 +456,9 @@ impl Slot {
         }
         if self.put_down != 0 {
             step.take_up(name, self.put_down);
+        }
+        for (other, _) in &self.known.names {
+            step.no_name(name_of(other));
         }
         if self.known.lane.lead_id.is_some() {
             step.trace(name);

@@ -70,7 +70,6 @@ impl Core {
                 count += 1;
                 if *owner != NOBODY {
                     desk.fetch_back(owner, *seq)?;
-                    desk.let_lie(owner);
                 }
             }
             Ok(((count > 0).then(|| desk.finish()), count))

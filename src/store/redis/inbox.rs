@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use redis::Value;
 
 use super::core::{Core, Seen, Sync, Trouble};
+use super::deliver::finish;
 use super::desk::Desk;
 use super::event::{Born, NOBODY, Receipt, Stand, payload, read_webhook};
 use super::gate::Kept;
-use super::lane::name_of;
+use super::names::{Names, all_names};
 use super::step::{Ask, Step};
 use super::values::{Reply, Strange, int, next};
 use crate::domain::event::{EventId, HoldCount, Item, Kept as Webhook, SourceName};
@@ -49,49 +50,44 @@ impl Core {
 
     /// Sorts what fits into one step.
     pub(super) async fn sort(&self, records: &[Sorted], now: Timestamp) -> Result<SortCount, Trouble> {
-        let (mut lanes, mut ids) = (BTreeMap::new(), BTreeSet::new());
-        let mut ask = Ask::nothing().gate().ready();
-        for record in records {
-            match &record.split {
-                Err(_) => ask = ask.webhook(record.place),
-                Ok(items) => {
-                    ask = ask.waits(record.place);
-                    lanes.extend(items.iter().map(|item| (name_of(&item.external_ref), &item.external_ref)));
-                    ids.extend(items.iter().map(|item| item.id));
-                }
-            }
-        }
-        let ask = lanes.keys().fold(ask, |ask, name| ask.lane(*name));
+        let names = all_names(records);
+        let items = records.iter().filter_map(|record| record.split.as_ref().ok()).flatten();
+        let ids: BTreeSet<EventId> = items.map(|item| item.id).collect();
+        let ask = records.iter().fold(Ask::nothing().gate().ready(), |ask, record| match &record.split {
+            Ok(_) => ask.waits(record.place),
+            Err(_) => ask.webhook(record.place),
+        });
+        let ask = names.keys().fold(ask, |ask, name| ask.named(*name));
         let ask = ids.iter().fold(ask, |ask, id| ask.known(*id));
         self.decide(Sync::Taken, &ask, now, |seen| {
-            let kept = Kept::read(seen.answer()?, &self.options)?;
+            let mut kept = Kept::read(seen.answer()?, &self.options)?;
             let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::that_tells());
             desk.goes_by(seen.answer()?, kept.gate.limiter.limit())?;
             let waits = records.iter().map(|record| waits(record, seen)).collect::<Result<Vec<_>, _>>()?;
-            for external_ref in lanes.values() {
-                desk.take(seen.answer()?, Some(external_ref))?;
-            }
-            let mut known = BTreeMap::new();
-            for id in &ids {
-                if let Some(event) = known_event(seen.answer()?)? {
-                    known.insert(*id, event);
-                }
-            }
-            let next_seq = seen.base.next_seq;
             let mut sorting = Sorting {
                 options: &self.options,
                 desk,
-                known,
-                next_seq,
+                names: Names::default(),
+                known: BTreeMap::new(),
+                next_seq: seen.base.next_seq,
                 count: SortCount::default(),
                 now: seen.now,
             };
+            for (name, external_ref) in &names {
+                sorting.names.take((*name, external_ref), seen.answer()?, &mut sorting.desk)?;
+            }
+            for id in &ids {
+                if let Some(event) = known_event(seen.answer()?)? {
+                    sorting.known.insert(*id, event);
+                }
+            }
             for (record, waits) in records.iter().zip(waits) {
                 sorting.record(record, waits)?;
             }
             let Sorting { mut desk, count, .. } = sorting;
-            desk.step.check_seq(next_seq);
-            let step = desk.finish();
+            desk.step.check_seq(seen.base.next_seq);
+            desk.step.check_names(seen.base.names);
+            let step = finish(desk, &mut kept, seen);
             Ok(((!step.does.is_empty()).then_some(step), count))
         })
         .await
@@ -137,6 +133,7 @@ fn known_event(answer: Reply) -> Result<Option<KnownEvent>, Strange> {
 struct Sorting<'a> {
     options: &'a Options,
     desk: Desk<'a>,
+    names: Names,
     known: BTreeMap<EventId, KnownEvent>,
     next_seq: Seq,
     count: SortCount,
@@ -154,6 +151,8 @@ impl Sorting<'_> {
             (Ok(items), Waits::There) => {
                 self.desk.step.check_webhook(record.place);
                 self.desk.step.take_out(record.place);
+                let Self { names, desk, count, .. } = self;
+                record.lessons.iter().try_for_each(|lesson| names.heed(lesson, count, desk))?;
                 items.iter().try_for_each(|item| self.item(record, item))
             }
             (Ok(_), Waits::Whole(_)) | (Err(_), Waits::There) => Err(Strange("an answer to another question")),
@@ -168,9 +167,14 @@ impl Sorting<'_> {
             }
             self.desk.step.rename(*seq, receipt::retired_id(source, item.id, *seq));
         }
-        let name = name_of(&item.external_ref);
-        let lane = &self.desk.lane(&name)?.lane;
-        let (joined, entry) = (lane.fence, Entry::of(item, lane.pending, self.options));
+        let joins = self.names.join(item, &self.desk);
+        let name = joins.lane;
+        let is_new = !self.desk.is_there(&name);
+        let lane = self.desk.lane(&name)?;
+        if is_new {
+            lane.born = self.next_seq;
+        }
+        let (joined, entry) = (lane.lane.fence, Entry::of(item, lane.lane.pending, self.options));
         let born = Born {
             id: item.id,
             owner: name,
@@ -187,18 +191,18 @@ impl Sorting<'_> {
         match entry {
             Entry::Pending => {
                 self.count.new += 1;
-                self.desk.arrive(&name, seq, &record.source, record.received)
+                self.desk.arrive(&name, seq, &record.source, record.received)?;
             }
             Entry::Withheld(hold) => {
                 self.count.withheld += HoldCount::one(hold);
-                self.desk.lay_by(&name, seq)
+                self.desk.lay_by(&name, seq)?;
             }
             Entry::Dead(_) => {
                 self.count.crowded += 1;
                 self.desk.lane(&name)?.dead += 1;
-                Ok(())
             }
         }
+        self.names.joined(item, &joins, &mut self.count, &mut self.desk)
     }
 
     fn stand(&self, entry: &Entry, joined: u64) -> Stand {

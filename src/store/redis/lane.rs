@@ -13,7 +13,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, Span, State, Wait};
-use crate::store::{Attempt, Class, Intent, Seq, WorkerId, receipt};
+use crate::store::{Attempt, Class, Intent, Seq, Standing, WorkerId, receipt};
 
 /// Its first byte.
 const VERSION: u8 = 1;
@@ -66,6 +66,10 @@ pub(super) struct Known {
     /// When the lead is to be searched for once more.
     pub(super) verify: Option<Timestamp>,
     pub(super) log: Vec<Attempt>,
+    /// Its place among the lanes, by age: that of its first event.
+    pub(super) born: Seq,
+    /// Its other names, and those that are its no more (true).
+    pub(super) names: Vec<(ExternalRef, bool)>,
     /// What a later version has added.
     rest: Vec<u8>,
 }
@@ -98,6 +102,10 @@ struct Record {
     put_down: i64,
     verify: Option<i64>,
     log: Vec<(i64, String, Option<u16>, u64, String)>,
+    born: u64,
+    names: Vec<(String, bool)>,
+    standing: Option<(String, i64)>,
+    heard: Option<Text>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -149,6 +157,8 @@ impl Known {
             put_down: 0,
             verify: None,
             log: Vec::new(),
+            born: 0,
+            names: Vec::new(),
             rest: Vec::new(),
         }
     }
@@ -176,6 +186,8 @@ impl Known {
             cleared: record.cleared.map(shifted),
             told: record.told.map(time),
             forgotten: record.forgotten,
+            standing: record.standing.map(standing).transpose()?,
+            heard: record.heard.map(|id| LeadId(id.into())),
         };
         let sources = record.sources.iter().map(|name| SourceName::parse(name)).collect::<Result<_, _>>();
         let log = record.log.into_iter();
@@ -193,13 +205,16 @@ impl Known {
             log: log
                 .map(|(at, call, status, millis, note)| Attempt { at: time(at), call, status, millis, note })
                 .collect(),
+            born: record.born,
+            names: record.names.into_iter().map(|(name, past)| (ExternalRef::from_stored(name), past)).collect(),
             rest: rest.to_vec(),
         })
     }
 
     /// Writes it.
     pub(super) fn write(&self, back: i64) -> Bytes {
-        let Self { external_ref, lane, pending, sources, past, beside, dead, forget, put_down, verify, log, rest } = self;
+        let Self { external_ref, lane, pending, sources, past, beside, dead, forget, put_down, verify, log, .. } = self;
+        let Self { born, names, rest, .. } = self;
         let shifted = |time: Timestamp| nanos(time).saturating_add(back);
         let idle = lane.state == State::Idle;
         let record = Record {
@@ -233,6 +248,10 @@ impl Known {
                 .iter()
                 .map(|one| (nanos(one.at), one.call.clone(), one.status, one.millis, one.note.clone()))
                 .collect(),
+            born: *born,
+            names: names.iter().map(|(name, past)| (name.as_str().to_owned(), *past)).collect(),
+            standing: lane.standing.map(|standing| (standing.status.to_string(), nanos(standing.at))),
+            heard: lane.heard.as_ref().map(|id| id.0.as_str().into()),
         };
         let mut bytes = pack(&record, vec![VERSION, tag(&lane.state)]);
         bytes.extend_from_slice(rest);
@@ -271,6 +290,14 @@ impl Known {
     /// Whose its first pending event is.
     pub(super) fn source(&self) -> Option<&SourceName> {
         self.pending.first().and_then(|first| self.sources.get(usize::from(first.source)))
+    }
+
+    /// Its other names, in order.
+    pub(super) fn aliases(&self) -> Vec<ExternalRef> {
+        let mut aliases: Vec<_> =
+            self.names.iter().filter(|(_, past)| !past).map(|(name, _)| name.clone()).collect();
+        aliases.sort_unstable();
+        aliases
     }
 
     /// Whether it has any event.
@@ -378,6 +405,11 @@ fn state_record(state: &State, back: i64) -> StateRecord {
         }
         State::Dead => StateRecord::Dead,
     }
+}
+
+fn standing((word, at): (String, i64)) -> Result<Standing, Strange> {
+    let status = word.parse().map_err(|_| Strange("where a lead stands"))?;
+    Ok(Standing { status, at: time(at) })
 }
 
 fn wait(why: u8) -> Result<Wait, Strange> {

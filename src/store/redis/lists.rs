@@ -204,8 +204,19 @@ impl Core {
 
     /// What is known of a lead.
     pub(super) async fn lane(&self, external_ref: &ExternalRef) -> Result<Option<LaneDetail>, Trouble> {
-        let mut seen = self.look(&Ask::nothing().lane(name_of(external_ref)), None).await?;
-        Ok(lane(&mut seen)?.map(|(known, _)| detail(known)))
+        let mut seen = self.look(&Ask::nothing().named(name_of(external_ref)), None).await?;
+        let mut parts = seen.answer()?.list()?;
+        let alias = next(&mut parts)?.maybe_bytes()?;
+        let own = next(&mut next(&mut parts)?.list()?)?.maybe_bytes()?;
+        let record = match (own, alias) {
+            (Some(own), _) => Some(own),
+            // One that it had once is nobody's now.
+            (None, Some(alias)) if alias.last() == Some(&0) => {
+                next(&mut next(&mut parts)?.list()?)?.maybe_bytes()?
+            }
+            (None, _) => None,
+        };
+        Ok(record.map(|record| Known::read(&record, seen.base.back)).transpose()?.map(detail))
     }
 }
 
@@ -259,6 +270,7 @@ fn lane(seen: &mut Seen) -> Result<Option<(Known, Vec<u8>)>, Strange> {
 }
 
 fn detail(known: Known) -> LaneDetail {
+    let aliases = known.aliases();
     let Known { external_ref, lane, log, .. } = known;
     let due = match lane.state {
         State::Waiting { due, .. } => Some(due),
@@ -268,7 +280,9 @@ fn detail(known: Known) -> LaneDetail {
         external_ref,
         state: lane.state.word(),
         due,
+        aliases,
         lead_id: lane.lead_id,
+        standing: lane.standing,
         intent: lane.intent,
         pending: lane.pending,
         attempts: lane.attempts,

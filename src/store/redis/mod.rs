@@ -19,6 +19,7 @@ mod keep;
 mod lane;
 mod link;
 mod lists;
+mod names;
 mod people;
 mod pulse;
 mod scripts;
@@ -39,12 +40,12 @@ use self::pulse::Pulse;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
+    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
-pub use link::RedisTies;
+pub use link::{OnTime, RedisTies, Remark, Weight, examine};
 
 /// A store that several replicas share. Made at once; connects when it is first asked.
 pub struct RedisStore {
@@ -188,6 +189,18 @@ impl Store for RedisStore {
 
     async fn known_sources(&self) -> Result<Vec<SourceName>, StoreError> {
         Ok(self.core.known_sources().await?)
+    }
+
+    async fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.core.memo(topic, key).await?)
+    }
+
+    async fn memos(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, StoreError> {
+        Ok(self.core.memos(topic).await?)
+    }
+
+    async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError> {
+        self.core.set_memo(topic, key, &value, was.as_ref()).await?.map_err(StoreError::Full)
     }
 
     async fn inbox_changed(&self) {

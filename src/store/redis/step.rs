@@ -9,8 +9,7 @@ use super::lane::Name;
 use super::link::Arg;
 use super::values::{hour, int, nanos};
 use crate::domain::event::{EventId, SourceName};
-use crate::domain::external_ref::ExternalRef;
-use crate::store::{EventState, Seq};
+use crate::store::{EventState, Seq, Topic};
 
 /// By how much the store's time may be ahead of a caller's.
 const OVERTAKEN: Duration = Duration::from_secs(60);
@@ -31,6 +30,19 @@ impl Ask {
 
     pub(super) fn lane(self, name: Name) -> Self {
         self.with(["lane".into(), name.as_slice().into()])
+    }
+
+    /// Whose a name is.
+    pub(super) fn named(self, name: Name) -> Self {
+        self.with(["named".into(), name.as_slice().into()])
+    }
+
+    pub(super) fn memo(self, topic: Topic, key: &str) -> Self {
+        self.with(["memo".into(), <&str>::from(topic).into(), key.into()])
+    }
+
+    pub(super) fn memos(self, topic: Topic) -> Self {
+        self.with(["memos".into(), <&str>::from(topic).into()])
     }
 
     pub(super) fn ready(self) -> Self {
@@ -139,6 +151,16 @@ impl Step {
         self.check(["seq?".into(), int(next).into()]);
     }
 
+    /// Nobody has been given another name since.
+    pub(super) fn check_names(&mut self, revision: i64) {
+        self.check(["names?".into(), revision.into()]);
+    }
+
+    pub(super) fn check_memo(&mut self, topic: Topic, key: &str, was: Option<&Bytes>) {
+        let was = was.cloned().unwrap_or_default();
+        self.check(["memo?".into(), <&str>::from(topic).into(), key.into(), was.into()]);
+    }
+
     pub(super) fn check_webhook(&mut self, place: u64) {
         self.check(["webhook?".into(), int(place).into()]);
     }
@@ -244,12 +266,27 @@ impl Step {
         self.r#do(["trace".into(), name.as_slice().into()]);
     }
 
-    pub(super) fn incident(&mut self, of: &ExternalRef, record: Vec<u8>) {
-        self.r#do(["incident".into(), of.as_str().into(), record.into()]);
+    pub(super) fn incident(&mut self, of: Name, record: Vec<u8>) {
+        self.r#do(["incident".into(), of.as_slice().into(), record.into()]);
     }
 
-    pub(super) fn dismiss(&mut self, which: Option<&ExternalRef>) {
-        self.r#do(["dismiss".into(), which.map_or("", ExternalRef::as_str).into()]);
+    pub(super) fn dismiss(&mut self, which: Option<Name>) {
+        let which = which.map_or(Vec::new(), |name| name.to_vec());
+        self.r#do(["dismiss".into(), which.into()]);
+    }
+
+    /// `name` is another name of a lane; or was one, which nobody has now.
+    pub(super) fn name(&mut self, name: Name, lane: Name, past: bool) {
+        let alias = [lane.as_slice(), &[u8::from(past)]].concat();
+        self.r#do(["name".into(), name.as_slice().into(), alias.into()]);
+    }
+
+    pub(super) fn no_name(&mut self, name: Name) {
+        self.r#do(["no_name".into(), name.as_slice().into()]);
+    }
+
+    pub(super) fn memo(&mut self, topic: Topic, key: &str, value: Bytes) {
+        self.r#do(["memo".into(), <&str>::from(topic).into(), key.into(), value.into()]);
     }
 
     pub(super) fn source(&mut self, name: &SourceName, since: Timestamp) {

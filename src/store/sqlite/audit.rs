@@ -116,6 +116,7 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
         parked,
         to_verify,
         forgotten: _,
+        aliases,
     }) = meta::<Counts>(conn, "counts", audit)?
     {
         let ledger = Ledger {
@@ -127,10 +128,14 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
             gone,
         };
         audit.balance(ledger);
-        audit.compare(&Totals { inbox, bytes, events, ready, waiting, leased, dead, parked, to_verify }, &found);
+        audit.compare(
+            &Totals { inbox, bytes, events, ready, waiting, leased, dead, parked, to_verify, aliases },
+            &found,
+        );
     }
     inbox(conn, audit)?;
     unsplit(conn, audit)?;
+    aliases(conn, audit)?;
     let strays: i64 = conn.query_row(sql::AUDIT_STRAYS, [], |row| row.get(0))?;
     if strays > 0 {
         audit.note(Rule::Event, format!("{strays} events are of lanes that are not there"));
@@ -172,7 +177,9 @@ fn totals(conn: &Connection) -> Result<Totals, Error> {
     let (inbox, inbox_bytes) = sums(sql::AUDIT_INBOX_SIZE)?;
     let (_, event_bytes) = sums(sql::AUDIT_EVENTS_SIZE)?;
     (found.inbox, found.bytes) = (inbox, inbox_bytes + event_bytes);
-    (found.parked, found.to_verify) = sums(sql::AUDIT_CHORES)?;
+    for row in rows(conn, sql::AUDIT_CHORES)? {
+        [found.parked, found.to_verify, found.aliases] = row;
+    }
     for row in rows(conn, sql::AUDIT_EVENTS)? {
         let [state, _, count] = row;
         if let Some(events) = found.events.get_mut(at(state)) {
@@ -239,6 +246,17 @@ fn unsplit(conn: &Connection, audit: &mut Audit) -> Result<(), Error> {
         if !matches!(event.state, EventState::Dead | EventState::Discarded) {
             audit.note_event(None, event.id, format!("it is {} and has no lane", event.state));
         }
+    }
+    Ok(())
+}
+
+/// Other names: each is of a lane that is there.
+fn aliases(conn: &Connection, audit: &mut Audit) -> Result<(), Error> {
+    let mut statement = conn.prepare(sql::AUDIT_ALIASES)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let lane = row.get::<_, Option<String>>(1)?.map(ExternalRef::from_stored);
+        audit.look_at_alias(&ExternalRef::from_stored(row.get(0)?), lane.as_ref(), row.get(2)?);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! out to be there twice.
 
 use jiff::Timestamp;
-use rusqlite::{Error, OptionalExtension, params};
+use rusqlite::{Error, OptionalExtension, Row, params};
 
 use super::db::Db;
 use super::lanes::LaneRow;
@@ -123,21 +123,24 @@ impl Db {
         if doubles.is_empty() {
             return Ok(());
         }
-        let values = params![external_ref.as_str(), lead_id.0, json(doubles), nanos(now)];
+        let before = self.incident(external_ref)?;
+        self.save_incident(&Incident::of_doubles(before, external_ref, lead_id, doubles, now))
+    }
+
+    pub(super) fn save_incident(&self, incident: &Incident) -> Result<(), Error> {
+        let Incident { external_ref, lead_id, doubles, twins, seen } = incident;
+        let lead_id = lead_id.as_ref().map(|id| &id.0);
+        let values = params![external_ref.as_str(), lead_id, json(doubles), json(twins), nanos(*seen)];
         self.cached(sql::REPORT)?.execute(values).map(drop)
+    }
+
+    pub(super) fn incident(&self, external_ref: &ExternalRef) -> Result<Option<Incident>, Error> {
+        self.cached(sql::INCIDENT)?.query_row([external_ref.as_str()], incident).optional()
     }
 
     pub(super) fn incidents(&self, max: usize) -> Result<Vec<Incident>, Error> {
         let mut incidents = self.cached(sql::INCIDENTS)?;
-        let rows = incidents.query_map([int(receipt::page(max) as u64)], |row| {
-            Ok(Incident {
-                external_ref: ExternalRef::from_stored(row.get(0)?),
-                lead_id: LeadId(row.get(1)?),
-                doubles: json_at(row, 2)?,
-                seen: time_at(row, 3)?,
-            })
-        })?;
-        rows.collect()
+        incidents.query_map([int(receipt::page(max) as u64)], incident)?.collect()
     }
 
     pub(super) fn count_incidents(&self) -> Result<u64, Error> {
@@ -167,4 +170,14 @@ impl Db {
         }
         Ok(())
     }
+}
+
+fn incident(row: &Row<'_>) -> Result<Incident, Error> {
+    Ok(Incident {
+        external_ref: ExternalRef::from_stored(row.get(0)?),
+        lead_id: row.get::<_, Option<String>>(1)?.map(LeadId),
+        doubles: json_at(row, 2)?,
+        twins: json_at(row, 3)?,
+        seen: time_at(row, 4)?,
+    })
 }

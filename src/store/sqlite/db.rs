@@ -22,7 +22,7 @@ use crate::store::time::{Tick, Time};
 use crate::store::{Options, PermitId};
 
 /// The version of `schema.sql`.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 /// "konb" in ASCII: says whose file it is.
 const APPLICATION: i64 = 0x6b6f_6e62;
 /// Memory for pages, in KiB. Claims walk along the file, so more of it does not make them faster.
@@ -77,6 +77,9 @@ pub(super) struct Counts {
     /// Leads that were forgotten.
     #[serde(default)]
     pub(super) forgotten: u64,
+    /// Names in the table `alias`.
+    #[serde(default)]
+    pub(super) aliases: u64,
 }
 
 impl Counts {
@@ -97,6 +100,7 @@ impl Counts {
             parked: 0,
             to_verify: 0,
             forgotten: 0,
+            aliases: 0,
         }
     }
 
@@ -383,8 +387,12 @@ fn migrate(conn: &Connection) -> Result<(), OpenError> {
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     match (application, version) {
         (APPLICATION, SCHEMA) => Ok(()),
-        (APPLICATION, 1) => {
-            let to = sql::TO_VERSION_2;
+        (APPLICATION, 1 | 2) => {
+            let to = if version == 1 {
+                [sql::TO_VERSION_2, sql::TO_VERSION_3].concat()
+            } else {
+                sql::TO_VERSION_3.to_owned()
+            };
             conn.execute_batch(&format!("BEGIN IMMEDIATE; {to} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
             Ok(())
         }

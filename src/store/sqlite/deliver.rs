@@ -96,6 +96,7 @@ impl Db {
             attempts: lane.attempts,
             failing_since: lane.failing_since,
             told: lane.told,
+            standing: lane.standing,
             events,
         })
     }
@@ -167,6 +168,20 @@ impl Db {
             return Ok(instead);
         }
         let Settlement { outcome, attempts, learned } = settlement;
+        self.finish(&mut row, outcome, now)?;
+        row.lane.sign_off();
+        row.lane.hear(learned.told);
+        self.note(row.id, attempts)?;
+        if let Outcome::Done { lead_id, .. } = outcome {
+            self.report(&lease.external_ref, lead_id, &learned.doubles, now)?;
+        }
+        self.heed_heard(&mut row, now)?;
+        self.save_lane(&mut row, now)?;
+        Ok(Fenced::Done)
+    }
+
+    /// What an outcome means for a lane, which is to be saved then, and its events.
+    pub(super) fn finish(&mut self, row: &mut LaneRow, outcome: &Outcome, now: Timestamp) -> Result<(), Error> {
         if row.lane.is_to_be_verified(outcome) {
             self.verify_later(row.id, now)?;
         }
@@ -176,14 +191,8 @@ impl Db {
         }
         let ended = self.end_events(row.id, row.lane.ends(outcome), now)?;
         let rest = self.rest(row.id, PENDING, row.lane.pending.saturating_sub(ended))?;
-        row.lane.settle(outcome, rest, self.window(), now);
-        row.lane.hear(learned.told);
-        self.save_lane(&mut row, now)?;
-        self.note(row.id, attempts)?;
-        if let Outcome::Done { lead_id, .. } = outcome {
-            self.report(&lease.external_ref, lead_id, &learned.doubles, now)?;
-        }
-        Ok(Fenced::Done)
+        row.lane.go(outcome, rest, self.window(), now);
+        Ok(())
     }
 
     /// Ends pending events of a lane; gives how many.

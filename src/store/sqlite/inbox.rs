@@ -101,6 +101,7 @@ impl Db {
                 Err(why) => count.unreadable += usize::from(self.bury_whole(record.place, why, now)?),
                 Ok(items) => {
                     if self.take_sorted(record.place)? {
+                        record.lessons.iter().try_for_each(|lesson| self.heed(lesson, &mut count, now))?;
                         items.iter().try_for_each(|item| self.sort_item(record, item, &mut count, now))?;
                     }
                 }
@@ -120,14 +121,15 @@ impl Db {
     }
 
     fn sort_item(&mut self, record: &Sorted, item: &Item, count: &mut SortCount, now: Timestamp) -> Result<(), Error> {
-        let mut row = self.lane_for(&item.external_ref)?;
+        let mut joined = self.join(item)?;
+        let row = &mut joined.row;
         let entry = Entry::of(item, row.lane.pending, &self.options);
-        if !self.add_event(record, item, &row, &entry, now)? {
+        if !self.add_event(record, item, row, &entry, now)? {
             if self.is_known(item.id, now)? {
                 count.duplicates += 1;
                 return Ok(());
             }
-            self.add_event(record, item, &row, &entry, now)?;
+            self.add_event(record, item, row, &entry, now)?;
         }
         let seq = self.counts.next_seq;
         self.counts.next_seq += 1;
@@ -136,12 +138,13 @@ impl Db {
         match entry {
             Entry::Pending => {
                 count.new += 1;
-                self.arrive(&mut row, seq, record.received, now)?;
+                self.arrive(row, seq, record.received, now)?;
             }
             Entry::Withheld(hold) => count.withheld += HoldCount::one(hold),
             Entry::Dead(_) => count.crowded += 1,
         }
-        self.save_lane(&mut row, now)
+        self.save_lane(row, now)?;
+        self.joined(item, &joined, count, now)
     }
 
     /// Writes a new event; false when its id is there already.

@@ -10,7 +10,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, State, Wait};
-use crate::store::{Class, Intent, Undelivered, WorkerId, receipt};
+use crate::store::{Class, Intent, Standing, Undelivered, WorkerId, receipt};
 
 /// A lane, and how it lies in the file.
 pub(super) struct LaneRow {
@@ -42,6 +42,8 @@ impl LaneRow {
             cleared: maybe_time_at(row, 22)?,
             told: maybe_time_at(row, 23)?,
             forgotten: row.get(24)?,
+            standing: standing(row)?,
+            heard: row.get::<_, Option<String>>(27)?.map(LeadId),
         };
         let stored = Some((lane.state.clone(), Line::of(&lane)));
         Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
@@ -62,6 +64,12 @@ fn state(row: &Row<'_>) -> Result<State, Error> {
 fn intent(row: &Row<'_>) -> Result<Option<Intent>, Error> {
     let Some(fence) = row.get::<_, Option<i64>>(13)? else { return Ok(None) };
     Ok(Some(Intent { fence: count(fence), at: time_at(row, 14)?, upto: count_at(row, 15)? }))
+}
+
+fn standing(row: &Row<'_>) -> Result<Option<Standing>, Error> {
+    let Some(word) = row.get::<_, Option<String>>(25)? else { return Ok(None) };
+    let status = word.parse().map_err(|error: strum::ParseError| strange(25, error))?;
+    Ok(Some(Standing { status, at: time_at(row, 26)? }))
 }
 
 fn why(word: i64) -> Result<Wait, Error> {
@@ -163,6 +171,9 @@ impl Db {
             lane.cleared.map(nanos),
             lane.told.map(nanos),
             lane.forgotten,
+            lane.standing.map(|standing| <&str>::from(standing.status)),
+            lane.standing.map(|standing| nanos(standing.at)),
+            lane.heard.as_ref().map(|id| &id.0),
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;
@@ -187,6 +198,7 @@ impl Db {
         if let Some(why) = died {
             self.bury(row.id, crate::store::lane::Span::ALL, &why, now)?;
         }
+        self.heed_heard(&mut row, now)?;
         self.save_lane(&mut row, now)
     }
 }

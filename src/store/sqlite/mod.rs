@@ -10,6 +10,7 @@ mod deliver;
 mod inbox;
 mod lanes;
 mod mailbox;
+mod names;
 mod past;
 mod people;
 mod reader;
@@ -39,7 +40,7 @@ use self::writer::Writer;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
+    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -404,6 +405,22 @@ impl Store for SqliteStore {
 
     async fn known_sources(&self) -> Result<Vec<SourceName>, StoreError> {
         self.ask(Sync::Log, |db| db.known_sources()).await
+    }
+
+    async fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let key = key.to_owned();
+        self.ask(Sync::Log, move |db| db.memo(topic, &key)).await
+    }
+
+    async fn memos(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, StoreError> {
+        self.ask(Sync::Log, move |db| db.memos(topic)).await
+    }
+
+    async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError> {
+        let key = key.to_owned();
+        let (job, answer) = job(move |db| db.set_memo(topic, &key, &value, was.as_ref()));
+        self.mailbox.post_rest(Sync::Disk, job)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn inbox_changed(&self) {

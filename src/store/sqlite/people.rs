@@ -1,5 +1,6 @@
 //! What a person asks that changes something, what time forgets, and the numbers.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::{Error, OptionalExtension, params};
 use strum::VariantArray;
@@ -11,7 +12,7 @@ use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
 use crate::store::gate::Line;
 use crate::store::lane::Rest;
-use crate::store::{Class, EventState, Queue, Seq, Stats, receipt};
+use crate::store::{Class, EventState, Queue, Seq, Stats, StoreError, Topic, memo, receipt};
 
 /// An event that was chosen to be moved.
 struct Chosen {
@@ -142,9 +143,13 @@ impl Db {
     fn forget_lanes(&mut self, values: [i64; 2]) -> Result<usize, Error> {
         let lanes = self
             .cached(sql::EXPIRE_LANES)?
-            .query_map(values, |row| Ok((ExternalRef::from_stored(row.get(0)?), row.get(1)?)))?
-            .collect::<Result<Vec<(ExternalRef, bool)>, Error>>()?;
-        for (external_ref, _) in lanes.iter().filter(|(_, is_known)| *is_known) {
+            .query_map(values, |row| Ok((count_at(row, 0)?, ExternalRef::from_stored(row.get(1)?), row.get(2)?)))?
+            .collect::<Result<Vec<(u64, ExternalRef, bool)>, Error>>()?;
+        for (lane, ..) in &lanes {
+            let names = self.cached(sql::DROP_ALIASES)?.execute([int(*lane)])?;
+            self.counts.aliases -= names as u64;
+        }
+        for (_, external_ref, _) in lanes.iter().filter(|(.., is_known)| *is_known) {
             let left = self.cached(sql::LEAVE_TRACE)?.execute([&receipt::trace(external_ref)[..]])?;
             self.counts.forgotten += left as u64;
         }
@@ -192,6 +197,37 @@ impl Db {
         on.iter().try_for_each(|source| {
             self.cached(sql::REMEMBER_SOURCE)?.execute(params![source.as_str(), nanos(now)]).map(drop)
         })
+    }
+
+    pub(super) fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, Error> {
+        let value =
+            self.cached(sql::MEMO)?.query_row([topic.into(), key], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+        Ok(value.map(Bytes::from))
+    }
+
+    pub(super) fn memos(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, Error> {
+        let mut memos = self.cached(sql::MEMOS)?;
+        let rows = memos.query_map([<&str>::from(topic)], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?.into())))?;
+        rows.collect()
+    }
+
+    pub(super) fn set_memo(
+        &self,
+        topic: Topic,
+        key: &str,
+        value: &Bytes,
+        was: Option<&Bytes>,
+    ) -> Result<Result<bool, StoreError>, Error> {
+        let place: [&str; 2] = [topic.into(), key];
+        let others = self.cached(sql::COUNT_MEMOS)?.query_row(place, |row| count_at(row, 0))?;
+        if let Some(full) = memo::too_much(key, value, others) {
+            return Ok(Err(StoreError::Full(full)));
+        }
+        let is_first = self.memo(topic, key)?.as_ref() == was;
+        if is_first {
+            self.cached(sql::SAVE_MEMO)?.execute(params![place[0], key, &value[..]])?;
+        }
+        Ok(Ok(is_first))
     }
 
     pub(super) fn known_sources(&self) -> Result<Vec<SourceName>, Error> {

@@ -234,11 +234,13 @@ fn a_long_batch_is_sorted_in_steps_and_no_record_is_cut() {
                 id: EventId::from_bytes([0; 16]),
                 same_within: None,
                 external_ref: ExternalRef::new("form:", "a"),
+                aliases: Vec::new(),
                 hold: Hold::No,
                 body: Vec::new(),
             };
             items
         ]),
+        lessons: Vec::new(),
     };
     let mut left = [record(1, 60), record(2, 1000), record(3, 0), record(4, 1)].into_iter();
     let mut places = || inbox::next_step(&mut left).iter().map(|record| record.place).collect::<Vec<_>>();
@@ -267,11 +269,13 @@ async fn lived_in() -> (Arc<SqliteStore>, tempfile::TempDir) {
         received: now(),
         request_id: "r".to_owned(),
         split,
+        lessons: Vec::new(),
     };
     let item = |name: &str, hold| Item {
         id: EventId::of(&SourceName::parse("form").unwrap(), &[name.as_bytes()]),
         same_within: None,
         external_ref: ExternalRef::new("form:", name),
+        aliases: Vec::new(),
         hold,
         body: name.into(),
     };
@@ -333,6 +337,10 @@ async fn an_audit_finds_whatever_is_changed_behind_the_stores_back() {
         ("UPDATE event SET state = 0 WHERE lane IS NULL", "event it is pending and has no lane"),
         ("UPDATE inbox SET source = 'No Source'", "file webhook 3 cannot be read"),
         ("UPDATE inbox SET size = 1", "balance webhook 3 is not as large"),
+        ("INSERT INTO alias VALUES ('form:eva', 99, 0)", "lane a name is of a lane that is not there"),
+        ("INSERT INTO alias VALUES ('form:ann', 1, 0)", "lane its own reference is kept as another name"),
+        ("INSERT INTO alias VALUES ('form:eva', 1, 0)", "balance the counters say"),
+        ("UPDATE lane SET status = 'sold', status_at = 1 WHERE id = 3", "file lane 3 cannot be read"),
         ("UPDATE meta SET value = '{}' WHERE name = 'counts'", "file `counts` cannot be read"),
         (
             "WITH RECURSIVE n(i) AS (SELECT 900 UNION ALL SELECT i + 1 FROM n WHERE i < 960) \
@@ -391,6 +399,14 @@ async fn no_statement_that_is_used_often_walks_through_a_table() {
         sql::CHOSEN_OF_LEAD,
         sql::EXPIRE_EVENTS,
         sql::EXPIRE_LANES,
+        sql::ALIAS,
+        sql::ALIASES_OF,
+        sql::HAND_OVER,
+        sql::DROP_ALIASES,
+        sql::LANE_DETAIL,
+        sql::MEMO,
+        sql::MEMOS,
+        sql::COUNT_MEMOS,
     ];
     for statement in used_often {
         let plan: Vec<String> = store

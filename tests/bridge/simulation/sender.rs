@@ -164,7 +164,14 @@ impl Provider for Dialect {
         let item = |line: &[u8]| {
             let word = Word::parse(line).ok_or_else(|| Unreadable("not a word".into()))?;
             let external_ref = Word::external_ref(word.lead);
-            Ok(Item { id: word.id(), same_within: None, external_ref, hold: Hold::No, body: line.to_vec() })
+            Ok(Item {
+                id: word.id(),
+                same_within: None,
+                external_ref,
+                aliases: Vec::new(),
+                hold: Hold::No,
+                body: line.to_vec(),
+            })
         };
         webhook.body().split(|byte| *byte == b'\n').map(item).collect()
     }
@@ -190,10 +197,10 @@ impl Provider for Dialect {
     }
 
     fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
-        Sample { query: String::new(), headers: Vec::new(), body: Vec::new() }
+        Sample::default()
     }
 
     fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
-        Sample { query: String::new(), headers: Vec::new(), body }
+        Sample::new([], body)
     }
 }

@@ -12,7 +12,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, MemoryStore, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Verification, Verified, WorkerId,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 
 use super::map::{Case, case};
@@ -213,6 +213,18 @@ impl Store for BrokenStore {
 
     async fn known_sources(&self) -> Result<Vec<SourceName>, StoreError> {
         self.model.known_sources().await
+    }
+
+    async fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, StoreError> {
+        self.model.memo(topic, key).await
+    }
+
+    async fn memos(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, StoreError> {
+        self.model.memos(topic).await
+    }
+
+    async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError> {
+        self.model.set_memo(topic, key, value, was).await
     }
 
     async fn inbox_changed(&self) {

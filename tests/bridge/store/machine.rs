@@ -1,15 +1,16 @@
 //! The embedded store against the model, under whatever three workers and a person do in whatever order: answers are lost,
 //! workers die, clocks leap. After every step both have answered the same, look the same, and audit clean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use konektor_bridge::domain::event::{Hold, Item};
+use konektor_bridge::domain::event::{Hold, Item, Lesson};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::domain::status::Status;
 use konektor_bridge::store::{
     Chore, Claim, Day, DayNote, EventFilter, EventQuery, EventState, Fenced, Learned, Lease, MemoryStore, Observation,
     Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders, Selector, Settlement, Sorted, Store,
@@ -34,7 +35,7 @@ enum Act {
     Pass(u64),
     SetBack(u64),
     Keep,
-    Sort { items: Vec<(u8, u8, u8)>, unreadable: bool },
+    Sort { items: Vec<(u8, u8, u8)>, lesson: u8, unreadable: bool },
     Claim { worker: usize, heard: bool },
     Begin { lease: usize },
     Permit { lease: usize },
@@ -120,6 +121,8 @@ struct History {
     /// Permits whose count may still stand at Konektor, and until when.
     standing: BTreeMap<u64, Timestamp>,
     told: bool,
+    /// Lanes of which Konektor has said by itself that it has their lead.
+    taught: BTreeSet<ExternalRef>,
 }
 
 impl std::fmt::Debug for World {
@@ -129,14 +132,15 @@ impl std::fmt::Debug for World {
 }
 
 fn acts() -> BoxedStrategy<Act> {
-    let items = proptest::collection::vec((0..5u8, 0..14u8, 0..10u8), 0..4);
+    let items = proptest::collection::vec((0..5u8, 0..14u8, 0..20u8), 0..4);
     let someone = 0..3usize;
     let heard = || proptest::bool::weighted(0.8);
     prop_oneof![
         4 => prop_oneof![6 => 0..4u64, 2 => 20..40u64, 1 => 60..90u64, 1 => 1_000_000..4_000_000u64].prop_map(Act::Pass),
         1 => prop_oneof![4 => 1..30u64, 1 => 61..5_000_000u64].prop_map(Act::SetBack),
         3 => Just(Act::Keep),
-        4 => (items, proptest::bool::weighted(0.1)).prop_map(|(items, unreadable)| Act::Sort { items, unreadable }),
+        4 => (items, 0..60u8, proptest::bool::weighted(0.1))
+            .prop_map(|(items, lesson, unreadable)| Act::Sort { items, lesson, unreadable }),
         6 => (someone.clone(), heard()).prop_map(|(worker, heard)| Act::Claim { worker, heard }),
         3 => any::<usize>().prop_map(|lease| Act::Begin { lease }),
         1 => any::<usize>().prop_map(|lease| Act::Permit { lease }),
@@ -166,8 +170,26 @@ fn some_item((of, name, hold): (u8, u8, u8)) -> Item {
             1 => Hold::SourceOnHold,
             _ => Hold::No,
         },
+        // Now and then it is known that two are one.
+        aliases: (hold >= 18).then(|| lead(&format!("lead{}", (of + name) % 6))).into_iter().collect(),
         same_within: (hold == 2).then_some(Duration::from_secs(30)),
         ..item(&format!("lead{of}"), &format!("event {name}"))
+    }
+}
+
+/// Now and then Konektor says something, or somebody has a new number.
+fn some_lesson(kind: u8, now: Timestamp) -> Option<Lesson> {
+    let of = |number: u8| lead(&format!("lead{}", number % 6));
+    let status = [None, Some(Status::New), Some(Status::Hot), Some(Status::Won)][usize::from(kind % 4)];
+    match kind {
+        0..20 => Some(Lesson::Lead {
+            external_ref: of(kind),
+            lead_id: LeadId(format!("id {}", kind % 3)),
+            status,
+            at: now - Duration::from_secs(u64::from(kind)),
+        }),
+        20..24 => Some(Lesson::Renamed { old: vec![of(kind)], new: vec![of(kind + 1), of(kind / 2)] }),
+        _ => None,
     }
 }
 
@@ -302,7 +324,7 @@ async fn look(store: &dyn Store, now: Timestamp) -> String {
     let page = store.events(EventQuery { limit: 100, ..EventQuery::default() }).await.unwrap();
     let inbox = store.unsorted(100).await.unwrap();
     let mut lanes = Vec::new();
-    for number in 0..5 {
+    for number in 0..6 {
         lanes.push(store.lane(&lead(&format!("lead{number}"))).await.unwrap());
     }
     let event = store.event(&event_id("event 1")).await.unwrap();
@@ -344,7 +366,7 @@ impl World {
         match act.clone() {
             Act::Pass(_) | Act::SetBack(_) | Act::Die { .. } => Ask::Nothing,
             Act::Keep => Ask::Keep(self.now),
-            Act::Sort { items, unreadable } => self.sort(&items, unreadable),
+            Act::Sort { items, lesson, unreadable } => self.sort(&items, lesson, unreadable),
             Act::Claim { worker, .. } => Ask::Claim(self.id(worker)),
             Act::Begin { lease: index } => lease(index).map_or(Ask::Nothing, |lease| {
                 let upto = lease.fence * 3;
@@ -388,7 +410,7 @@ impl World {
         }
     }
 
-    fn sort(&self, items: &[(u8, u8, u8)], unreadable: bool) -> Ask {
+    fn sort(&self, items: &[(u8, u8, u8)], lesson: u8, unreadable: bool) -> Ask {
         let split =
             if unreadable { Err(why("unreadable")) } else { Ok(items.iter().copied().map(some_item).collect()) };
         let records = at_once(self.model.unsorted(2)).unwrap();
@@ -398,12 +420,14 @@ impl World {
             received: record.webhook.received,
             request_id: record.webhook.request_id,
             split: split.clone(),
+            lessons: some_lesson(lesson, self.now).into_iter().collect(),
         });
         Ask::Sort(sorted.collect())
     }
 
     /// What the world makes of the model's answer.
     fn learn(&mut self, act: &Act) {
+        self.heed();
         match act {
             Act::Pass(seconds) => self.now += Duration::from_secs(*seconds),
             Act::SetBack(seconds) => {
@@ -438,13 +462,31 @@ impl World {
             }
             Act::Expire => {
                 // What is forgotten begins anew.
-                let known = |lead: &ExternalRef| at_once(self.model.lane(lead)).unwrap().is_some();
+                let known = |lead: &ExternalRef| {
+                    at_once(self.model.lane(lead)).unwrap().is_some_and(|lane| lane.external_ref == *lead)
+                };
                 self.history.fences.retain(|lead, _| known(lead));
                 self.history.posts.retain(|lead, _| known(lead));
             }
             _ => {}
         }
         self.remember();
+    }
+
+    /// A POST is open no more once Konektor has said by itself that it has the lead, and the lane has come to know it.
+    fn heed(&mut self) {
+        if let Ask::Sort(sorted) = &self.ask {
+            for lesson in sorted.iter().filter(|sorted| sorted.split.is_ok()).flat_map(|sorted| &sorted.lessons) {
+                if let Lesson::Lead { external_ref, .. } = lesson {
+                    self.history.taught.insert(external_ref.clone());
+                }
+            }
+        }
+        let History { posts, taught, .. } = &mut self.history;
+        posts.retain(|lead, _| {
+            let lane = at_once(self.model.lane(lead)).unwrap().filter(|_| taught.contains(lead));
+            !lane.is_some_and(|lane| lane.lead_id.is_some() && lane.intent.is_none())
+        });
     }
 
     fn claimed(&mut self, worker: usize, heard: bool) {

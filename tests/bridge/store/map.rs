@@ -4,7 +4,7 @@ use std::path::Path;
 
 use strum::VariantArray;
 
-use super::{arrows, clocks, fences, inbox, limits, people, restart, turns};
+use super::{arrows, clocks, fences, inbox, lessons, limits, memos, names, people, restart, turns};
 
 /// A case of the suite, by its path.
 pub(super) struct Case {
@@ -90,6 +90,7 @@ enum Verb {
     Discard,
     Expire,
     RememberSources,
+    Memos,
     Close,
 }
 
@@ -115,6 +116,9 @@ enum Rule {
     Coalescing,
     PauseAndProbe,
     PermitWithTheClaim,
+    OnePersonOneLane,
+    LessonsOfALane,
+    MemosAreCapped,
 }
 
 /// Names a case by itself.
@@ -271,6 +275,7 @@ fn of_verb(verb: Verb) -> Vec<Case> {
         Verb::Discard => vec![case(fences::moving_events_twice_moves_them_once)],
         Verb::Expire => vec![case(fences::forgetting_twice_forgets_once)],
         Verb::RememberSources => vec![case(fences::sources_that_were_on_are_remembered_once)],
+        Verb::Memos => vec![case(memos::of_two_who_note_the_same_one_is_the_first)],
         Verb::Close => vec![case(inbox::a_closed_store_refuses)],
     }
 }
@@ -319,6 +324,19 @@ fn of_rule(rule: Rule) -> Vec<Case> {
             case(limits::the_first_call_goes_alone_and_its_answer_lets_the_others_go),
             case(limits::a_permit_that_was_not_used_is_given_back),
         ],
+        Rule::OnePersonOneLane => vec![
+            case(names::a_person_who_is_seen_by_another_name_stays_one_lead),
+            case(names::of_two_lanes_of_one_person_the_older_goes_on_and_a_person_is_told),
+            case(names::a_new_number_is_the_same_persons_and_the_old_one_is_nobodys),
+            case(names::names_are_forgotten_with_their_lane),
+        ],
+        Rule::LessonsOfALane => vec![
+            case(lessons::a_doubt_ends_when_konektor_says_that_the_lead_is_there),
+            case(lessons::what_is_learned_while_an_attempt_is_under_way_counts_when_it_ends_without_knowing),
+            case(lessons::what_is_learned_while_an_attempt_is_under_way_counts_when_its_worker_is_lost),
+            case(lessons::lessons_are_heeded_before_the_items_of_their_record_and_not_of_one_that_is_gone),
+        ],
+        Rule::MemosAreCapped => vec![case(memos::strangers_cannot_fill_the_store_with_memos)],
     }
 }
 

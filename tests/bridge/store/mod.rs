@@ -13,9 +13,12 @@ mod day;
 mod doubt;
 mod fences;
 mod inbox;
+mod lessons;
 mod limits;
 mod machine;
 mod map;
+mod memos;
+mod names;
 mod overtaken;
 mod people;
 mod restart;
@@ -156,6 +159,7 @@ fn item(of: &str, name: &str) -> Item {
         id: event_id(name),
         same_within: None,
         external_ref: lead(of),
+        aliases: Vec::new(),
         hold: Hold::No,
         body: name.as_bytes().to_vec(),
     }
@@ -197,7 +201,7 @@ fn everything() -> Selector {
 /// What a webhook that cannot be split is sorted into.
 fn unreadable(place: u64) -> Sorted {
     let split = Err(Undelivered { reason: DeadReason::Unreadable, detail: "not JSON".to_owned() });
-    Sorted { place, source: source(), received: start(), request_id: "r".to_owned(), split }
+    Sorted { place, source: source(), received: start(), request_id: "r".to_owned(), split, lessons: Vec::new() }
 }
 
 fn attempt(note: &str) -> Attempt {
@@ -241,6 +245,7 @@ impl Bed {
             received: record.webhook.received,
             request_id: record.webhook.request_id,
             split: Ok(items),
+            lessons: Vec::new(),
         };
         self.store.sort(vec![sorted], self.now()).await.unwrap()
     }

@@ -325,6 +325,8 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
         let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
         conn.execute_batch(
             "DROP TABLE verify; DROP TABLE incident; DROP TABLE forgotten; DROP INDEX lane_parked;
+             DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
+             ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
              ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
              ALTER TABLE lane DROP COLUMN forgotten;
              UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify', '$.forgotten')
@@ -341,5 +343,42 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
         assert_eq!(bed.row("1").await.state, EventState::Delivered);
         assert_eq!(bed.store.incidents(9).await.unwrap(), []);
         assert_eq!(bed.store.audit(None, 9, bed.now()).await.unwrap().flaws, []);
+    });
+}
+
+#[test]
+fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_another_name() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        let claimed = bed.work("number", "1").await;
+        let mut settlement = konektor_bridge::store::Settlement::from(done("L", upto(&claimed)));
+        settlement.learned.doubles = vec![konektor_bridge::domain::lead::LeadId("M".into())];
+        assert_eq!(bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
+        let incidents = bed.store.incidents(9).await.unwrap();
+        bed.store.close().await;
+        drop(bed);
+        let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
+        conn.execute_batch(
+            "DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
+             ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
+             CREATE TABLE old (ref TEXT PRIMARY KEY, lead_id TEXT NOT NULL, doubles TEXT NOT NULL, seen INTEGER NOT NULL)
+             WITHOUT ROWID;
+             INSERT INTO old SELECT ref, lead_id, doubles, seen FROM incident; DROP TABLE incident;
+             ALTER TABLE old RENAME TO incident;
+             UPDATE meta SET value = json_remove(value, '$.aliases') WHERE name = 'counts';
+             PRAGMA user_version = 2;",
+        )
+        .unwrap();
+        drop(conn);
+        let bed = booted(dir.path(), "one");
+        assert_eq!(bed.store.incidents(9).await.unwrap(), incidents);
+        bed.arrive_as(Item { aliases: vec![lead("number")], ..item("user", "2") }).await;
+        let claimed = bed.claim().await;
+        assert_eq!((bodies(&claimed), claimed.lease.external_ref), (vec!["2".to_owned()], lead("number")));
+        assert_eq!(super::flaws(bed.store.as_ref()).await, []);
+        bed.store.close().await;
+        drop(bed);
+        assert_eq!(booted(dir.path(), "one").lane("user").await.external_ref, lead("number"));
     });
 }

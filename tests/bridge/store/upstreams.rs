@@ -160,7 +160,7 @@ impl World {
         self.store.keep(webhook).await.unwrap();
         let record = self.store.unsorted(1).await.unwrap().remove(0);
         let (place, received, request_id) = (record.place, self.now, "r".to_owned());
-        let sorted = Sorted { place, source: source(), received, request_id, split: Ok(items) };
+        let sorted = Sorted { place, source: source(), received, request_id, split: Ok(items), lessons: Vec::new() };
         self.store.sort(vec![sorted], self.now).await.unwrap();
     }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use konektor_bridge::config::{PRESET_DIALECT, with_preset};
 use konektor_bridge::domain::compose::compose;
 use konektor_bridge::domain::event::{Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::MAX_LEN;
 use konektor_bridge::domain::region::Region;
 use konektor_bridge::domain::rules::Rules;
-use konektor_bridge::providers::{self, ItemBody, Method, Provider, Reading, Verified, Webhook};
+use konektor_bridge::providers::{self, ItemBody, Method, Place, Provider, Reading, Verified, Webhook};
 
-/// The provider of `dialect` with the settings of its fixtures.
+/// The provider of `dialect`, or of the preset of that name, with the settings of its fixtures.
 ///
 /// # Panics
 /// When the fixtures are not there or make no provider.
@@ -22,7 +23,12 @@ pub fn provider(dialect: &str) -> Arc<dyn Provider> {
     let text = std::fs::read_to_string(&path).expect("every dialect has a folder of fixtures");
     let mut file: toml::Table = text.parse().expect("the fixtures are TOML");
     let Some(toml::Value::Table(settings)) = file.remove("settings") else { panic!("the fixtures have settings") };
-    providers::build(dialect, settings).expect("the fixtures make a provider")
+    let place = Place::new(SourceName::parse("fuzzed").expect("letters are a name"), None);
+    let made = match with_preset(dialect, settings.clone()) {
+        Some(settings) => providers::build(PRESET_DIALECT, settings, &place),
+        None => providers::build(dialect, settings, &place),
+    };
+    made.expect("the fixtures make a provider")
 }
 
 /// Asks `provider` everything about a webhook with this body: whether it is let in, what it is answered, and, as if it
@@ -51,6 +57,8 @@ fn webhook(headers: &[(&str, &str)], body: &[u8]) -> Webhook {
         received: Timestamp::UNIX_EPOCH,
         request_id: "req".to_owned(),
         method: Method::Post,
+        path: String::new(),
+        path_token: None,
         query: String::new(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: Bytes::copy_from_slice(body),

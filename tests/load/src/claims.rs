@@ -76,11 +76,12 @@ async fn sorts(directory: &Path) -> Result<f64> {
             id: EventId::of(&source, &[b"new", &number.to_be_bytes(), record.webhook.request_id.as_bytes()]),
             same_within: None,
             external_ref: ExternalRef::new("load:", &format!("new-{number}")),
+            aliases: Vec::new(),
             hold: Hold::No,
             body: body.to_vec(),
         };
         let Kept { source, received, request_id, .. } = record.webhook;
-        let sorted = Sorted { place: record.place, source, received, request_id, split: Ok(vec![item]) };
+        let sorted = Sorted { place: record.place, source, received, request_id, split: Ok(vec![item]), lessons: Vec::new() };
         let began = Instant::now();
         store.sort(vec![sorted], received).await?;
         took.push(began.elapsed().as_secs_f64() * 1000.0);

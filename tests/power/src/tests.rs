@@ -55,11 +55,12 @@ impl Bed {
             id: EventId::of(&source(), &[name.as_bytes()]),
             same_within: None,
             external_ref: lead(name),
+            aliases: Vec::new(),
             hold,
             body: name.into(),
         };
         let (place, received, request_id) = (record.place, now(), "r".to_owned());
-        let sorted = Sorted { place, source: source(), received, request_id, split: Ok(vec![item]) };
+        let sorted = Sorted { place, source: source(), received, request_id, split: Ok(vec![item]), lessons: Vec::new() };
         self.store.sort(vec![sorted], now()).await.unwrap();
     }
 

@@ -1,16 +1,17 @@
 //! One connection, from the socket to the greeting.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, Script, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo, Script,
+    Value,
 };
 use secrecy::ExposeSecret as _;
 
-use super::{Arg, LinkError, OnTime};
+use super::{Arg, LinkError};
 use crate::servers::{Host, Login};
 
 /// How long a server may take to let us in, and to answer.
@@ -68,27 +69,38 @@ pub(super) async fn dial(host: &Host, door: Door<'_>) -> Result<MultiplexedConne
 }
 
 impl Line {
-    /// Looks who is at the other end of a connection: it has to be a primary. Tells its time.
+    /// Looks who is at the other end of a connection, which has to be a primary, and asks for its time.
     pub(super) async fn greet(
         mut connection: MultiplexedConnection,
         age: u64,
-        on_time: &OnTime,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<(Self, Timestamp, Instant), LinkError> {
         let mut greeting = redis::pipe();
-        greeting.cmd("ROLE").cmd("INFO").arg("server").cmd("TIME");
-        let answers = connection.send_packed_commands(&greeting, 0, 3).await?;
-        let arrived = std::time::Instant::now();
-        let [role, info, time] = <[Value; 3]>::try_from(answers).map_err(|_| LinkError::Answer)?;
+        greeting.cmd("ROLE").cmd("INFO").arg("server");
+        let answers = connection.send_packed_commands(&greeting, 0, 2).await?;
+        let [role, info] = <[Value; 2]>::try_from(answers).map_err(|_| LinkError::Answer)?;
         // A user may be forbidden to ask for the role; a replica is then noticed by what it refuses.
-        if first_word(&role).is_some_and(|role| role != "master") {
-            return Err(LinkError::Unready("READONLY".into()));
+        match first_word(&role).as_deref() {
+            Some("slave") => return Err(LinkError::Unready("READONLY".into())),
+            Some("sentinel") => return Err(LinkError::Forbidden("it is a sentinel; write redis+sentinel://HOST/NAME")),
+            _ => {}
         }
-        let waits_for_disks = version(&info) >= Some((7, 2));
-        // Asking may take a while, but the server was asked last for its time.
-        if let Some(now) = server_time(time.extract_error()?) {
-            on_time(now, arrived);
-        }
-        Ok(Self { connection, age, waits_for_disks })
+        let mut line = Self { connection, age, waits_for_disks: version(&info) >= Some((7, 2)) };
+        let (now, at) = line.time().await?;
+        Ok((line, now, at))
+    }
+
+    /// What time it is on the server, and when that was by this process.
+    pub(super) async fn time(&mut self) -> Result<(Timestamp, Instant), LinkError> {
+        let asked = Instant::now();
+        let answer = self.ask(&redis::cmd("TIME")).await?;
+        let at = asked + asked.elapsed() / 2;
+        Ok((server_time(answer).ok_or(LinkError::Answer)?, at))
+    }
+
+    /// Asks several things; each may be answered by an error.
+    pub(super) async fn all<const COUNT: usize>(&mut self, ask: &Pipeline) -> Result<[Value; COUNT], LinkError> {
+        let answers = self.connection.send_packed_commands(ask, 0, COUNT).await?;
+        answers.try_into().map_err(|_| LinkError::Answer)
     }
 
     /// Runs a script by its digest; loads it first where the server does not have it.
@@ -130,9 +142,8 @@ impl Line {
         }
     }
 
-    async fn ask_all(&mut self, calls: &redis::Pipeline) -> Result<Waited, LinkError> {
-        let answers = self.connection.send_packed_commands(calls, 0, 3).await?;
-        let [value, barrier, waited] = <[Value; 3]>::try_from(answers).map_err(|_| LinkError::Answer)?;
+    async fn ask_all(&mut self, calls: &Pipeline) -> Result<Waited, LinkError> {
+        let [value, barrier, waited] = self.all(calls).await?;
         let value = value.extract_error()?;
         barrier.extract_error()?;
         let replicas = match waited.extract_error()? {

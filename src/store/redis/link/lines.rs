@@ -1,11 +1,12 @@
 //! The connections that are kept: a few that all share, and some for those who wait for replicas.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleError, RecycleResult};
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 
 use super::dial::{Door, Line, dial};
@@ -21,6 +22,10 @@ const OWN: usize = 16;
 /// How long one of those is waited for.
 const OWN_WITHIN: Duration = Duration::from_secs(1);
 
+/// A server whose clock is off by more than this from what it was, or from that of the server before it, was set, or is
+/// another one. A call that was made by the old time is not made then; within less, the store's own time evens it out.
+const SET: Duration = Duration::from_secs(60);
+
 /// All connections.
 pub(super) struct Lines {
     dialler: Arc<Dialler>,
@@ -35,6 +40,8 @@ struct Dialler {
     root: String,
     /// Grows with each trouble: what was opened before is not used any more.
     age: AtomicU64,
+    /// The server's time when it was last asked for, and when that was by this process.
+    told: std::sync::Mutex<Option<(Timestamp, Instant)>>,
 }
 
 /// Opens connections for one caller each.
@@ -42,7 +49,7 @@ pub(super) struct Own(Arc<Dialler>);
 
 impl Lines {
     pub(super) fn new(ties: RedisTies, root: &str) -> Self {
-        let dialler = Arc::new(Dialler { ties, root: root.to_owned(), age: AtomicU64::new(0) });
+        let dialler = Arc::new(Dialler::new(ties, root));
         let own = Pool::builder(Own(Arc::clone(&dialler)))
             .max_size(OWN)
             .wait_timeout(Some(OWN_WITHIN))
@@ -78,19 +85,45 @@ impl Lines {
         })
     }
 
+    /// Asks for the server's time, and tells it.
+    pub(super) async fn follow_time(&self) -> Result<(), LinkError> {
+        let line = self.shared().await?;
+        let (now, at) = line.clone().time().await.inspect_err(|_| self.renew(&line))?;
+        self.dialler.tell(now, at)
+    }
+
     /// There was trouble with `line`: it and all that were opened with it are used no more.
     pub(super) fn renew(&self, line: &Line) {
         let _newer = self.dialler.age.compare_exchange(line.age, line.age + 1, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
+/// A connection for one look at the server.
+pub(super) async fn open_once(ties: &RedisTies) -> Result<Line, LinkError> {
+    Dialler::new(ties.clone(), &ties.root()).open().await
+}
+
 impl Dialler {
+    fn new(ties: RedisTies, root: &str) -> Self {
+        Self { ties, root: root.to_owned(), age: AtomicU64::new(0), told: std::sync::Mutex::default() }
+    }
+
     async fn open(&self) -> Result<Line, LinkError> {
         let age = self.age.load(Ordering::Relaxed);
-        let RedisTies { url, on_time, .. } = &self.ties;
+        let url = &self.ties.url;
         let host = find::primary(url, &self.root).await?;
         let connection = dial(&host, Door { tls: url.tls, login: &url.login, db: url.db }).await?;
-        Line::greet(connection, age, on_time).await
+        let (line, now, at) = Line::greet(connection, age).await?;
+        self.tell(now, at)?;
+        Ok(line)
+    }
+
+    /// Passes the server's time on.
+    fn tell(&self, now: Timestamp, at: Instant) -> Result<(), LinkError> {
+        let before = self.told.lock().unwrap_or_else(PoisonError::into_inner).replace((now, at));
+        (self.ties.on_time)(now, at);
+        let off = before.map(|(then, when)| now.duration_since(then + at.duration_since(when)).unsigned_abs());
+        if off > Some(SET) { Err(LinkError::Unready("its clock was set".into())) } else { Ok(()) }
     }
 
     fn is_good(&self, line: &Line) -> bool {

@@ -8,6 +8,7 @@ mod args;
 mod breaker;
 mod dial;
 mod error;
+mod examine;
 mod find;
 mod lines;
 
@@ -17,10 +18,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use redis::{FromRedisValue, Value};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub(super) use args::Arg;
 pub(super) use error::LinkError;
+pub use examine::{Remark, Weight, examine};
 pub(super) use redis::Script;
 
 use crate::servers::{Durability, RedisUrl};
@@ -41,6 +43,9 @@ const REPLICAS_WITHIN: Duration = Duration::from_millis(500);
 /// The first and the longest pause between two looks whether Redis is there again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+/// How often the server is asked for its time.
+const TIME_EVERY: Duration = Duration::from_secs(5);
+
 static BARRIER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("barrier.lua")));
 
 /// What ties a bridge to its Redis.
@@ -58,6 +63,13 @@ pub struct RedisTies {
 
 /// Is told what time it was on the server at that instant of this process.
 pub type OnTime = Arc<dyn Fn(Timestamp, std::time::Instant) + Send + Sync>;
+
+impl RedisTies {
+    /// What every key begins with. The braces keep all of them in one slot of a cluster.
+    fn root(&self) -> String {
+        format!("kb:{{{}}}:", self.prefix)
+    }
+}
 
 impl fmt::Debug for RedisTies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,11 +109,14 @@ struct Call<'a> {
 }
 
 impl Link {
-    /// Connections by `ties`; none is made yet.
+    /// Connections by `ties`; none is made yet. From now on the server's time is told every few seconds: call it within
+    /// the runtime.
     pub(super) fn new(ties: RedisTies) -> Self {
-        let root = format!("kb:{{{}}}:", ties.prefix);
-        let durability = ties.durability;
-        Self(Arc::new(Inner { lines: Lines::new(ties, &root), breaker: Breaker::default(), root, durability }))
+        let (root, durability) = (ties.root(), ties.durability);
+        let lines = Lines::new(ties, &root);
+        let inner = Arc::new(Inner { lines, breaker: Breaker::default(), root, durability });
+        tokio::spawn(follow_time(Arc::downgrade(&inner)));
+        Self(inner)
     }
 
     /// Runs a script: by its digest, and loads it where the server does not have it.
@@ -144,6 +159,18 @@ impl Link {
     fn failed(&self) {
         if self.0.breaker.failed() {
             tokio::spawn(until_it_answers(Arc::downgrade(&self.0)));
+        }
+    }
+}
+
+/// Asks for the server's time every few seconds, as long as somebody has the link.
+async fn follow_time(link: Weak<Inner>) {
+    loop {
+        sleep(TIME_EVERY).await;
+        let Some(inner) = link.upgrade() else { return };
+        if inner.breaker.admit().is_ok() {
+            // When there is no answer, calls say so; this process' own clock goes on meanwhile.
+            let _asked = timeout(BUDGET, inner.lines.follow_time()).await;
         }
     }
 }

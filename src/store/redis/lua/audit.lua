@@ -28,8 +28,12 @@ function looks.whole()
     ready[line + 1] = call('ZCARD', key('q' .. line))
     waiting[line + 1] = call('ZCARD', key('w' .. line))
   end
+  local aliases = 0
+  for bucket = 0, 4095 do
+    aliases = aliases + call('HLEN', key(string.format('n:%03x', bucket)))
+  end
   return {
-    call('HGETALL', key('m')), call('HLEN', key('in')), events, ready, waiting, call('ZCARD', key('due')),
+    aliases, call('HGETALL', key('m')), call('HLEN', key('in')), events, ready, waiting, call('ZCARD', key('due')),
     call('ZCARD', key('lease')), call('ZCARD', key('day')), call('ZCARD', key('v')), call('GET', key('g')),
     call('HGETALL', key('p')),
   }
@@ -37,16 +41,19 @@ end
 
 function looks.lanes()
   local bucket, most = tonumber(ARGV[2]), tonumber(ARGV[3])
-  local lanes = {}
+  local lanes, strays = {}, 0
   while bucket < 4096 and #lanes < most do
     local name = string.format('l:%03x', bucket)
     local found = call('HGETALL', key(name))
     for index = 1, #found, 2 do
       lanes[#lanes + 1] = { string.char(math.floor(bucket / 16)) .. found[index], found[index + 1] }
     end
+    for _, alias in ipairs(call('HVALS', key(string.format('n:%03x', bucket)))) do
+      strays = strays + (lane_of(string.sub(alias, 1, 16)) and 0 or 1)
+    end
     bucket = bucket + 1
   end
-  return { bucket < 4096 and text(bucket) or false, lanes }
+  return { bucket < 4096 and text(bucket) or false, lanes, strays }
 end
 
 function looks.lane()

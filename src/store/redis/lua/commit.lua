@@ -151,6 +151,14 @@ checks['seq?'] = function(at)
   return call('HGET', key('m'), 'seq') == ARGV[at], at + 1
 end
 
+checks['names?'] = function(at)
+  return (call('HGET', key('m'), 'names') or '0') == ARGV[at], at + 1
+end
+
+checks['memo?'] = function(at)
+  return (call('HGET', key('memo:' .. ARGV[at]), ARGV[at + 1]) or '') == ARGV[at + 2], at + 3
+end
+
 checks['webhook?'] = function(at)
   return call('HEXISTS', key('in'), ARGV[at]) == 1, at + 1
 end
@@ -287,6 +295,25 @@ end
 steps.take_up = function(at)
   take_up('lz', 'lh:', ARGV[at + 1], ARGV[at])
   return at + 2
+end
+
+-- A name is another name of a lane.
+steps.name = function(at)
+  local place, field = name_place(ARGV[at])
+  count('aliases', call('HSET', place, field, ARGV[at + 1]))
+  count('names', 1)
+  return at + 2
+end
+
+steps.no_name = function(at)
+  count('aliases', -call('HDEL', name_place(ARGV[at])))
+  count('names', 1)
+  return at + 1
+end
+
+steps.memo = function(at)
+  call('HSET', key('memo:' .. ARGV[at]), ARGV[at + 1], ARGV[at + 2])
+  return at + 3
 end
 
 steps.trace = function(at)

@@ -2,18 +2,19 @@
 -- Answers several questions about one moment. The first answer is always what every step goes by.
 local function lane_view(lane)
   local record = lane_of(lane)
+  local incident = call('HGET', key('inc'), lane)
   if not record then
-    return { false, call('HEXISTS', trace_place(lane)) }
+    return { false, call('HEXISTS', trace_place(lane)), incident }
   end
   -- The second byte of a lane is its state; of a dead one its dead events are wanted, too.
   if string.byte(record, 2) ~= 4 then
-    return { record, 0 }
+    return { record, 0, incident }
   end
   local dead = {}
   for index, seq in ipairs(call('ZRANGE', key('x:' .. lane), 0, -1)) do
     dead[index] = { seq, receipt_of(tonumber(seq)) or '' }
   end
-  return { record, 0, dead }
+  return { record, 0, incident, dead }
 end
 
 local function lanes_of(names)
@@ -59,6 +60,13 @@ end
 
 asks.lane = function(at)
   return lane_view(ARGV[at]), at + 1
+end
+
+-- Whose a name is: the lane of which it is another name (with a byte that says whether it still is), the lane of that very
+-- reference, and the first of them.
+asks.named = function(at)
+  local alias = call('HGET', name_place(ARGV[at]))
+  return { alias, lane_view(ARGV[at]), alias and lane_view(string.sub(alias, 1, 16)) }, at + 1
 end
 
 asks.ready = function(at)
@@ -173,6 +181,17 @@ asks.sources = function(at)
   return call('HKEYS', key('src')), at
 end
 
+-- A memo, and how many others there are of its topic.
+asks.memo = function(at)
+  local memos = key('memo:' .. ARGV[at])
+  local value = call('HGET', memos, ARGV[at + 1])
+  return { value, call('HLEN', memos) - (value and 1 or 0) }, at + 2
+end
+
+asks.memos = function(at)
+  return call('HGETALL', key('memo:' .. ARGV[at])), at + 1
+end
+
 -- Everything in numbers.
 asks.numbers = function(at)
   local waiting, first = {}, {}
@@ -191,7 +210,7 @@ asks.numbers = function(at)
   }, at
 end
 
-local base = call('HMGET', key('m'), 'schema', 'run', 'clock', 'back', 'gate', 'seq')
+local base = call('HMGET', key('m'), 'schema', 'run', 'clock', 'back', 'gate', 'seq', 'names')
 base[#base + 1] = server_run()
 local answers = { base }
 local at = 1

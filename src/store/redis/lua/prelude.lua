@@ -12,6 +12,8 @@
 --   q<n>, w<n>  zset    lanes that are ready, that wait, in line n, by place. due, lease, day: by until when
 --   v, inc      zset, hash     lanes to be verified, by when; incidents
 --   ez, eh:<hour>; lz, lh:<hour>   zset, list  what may be forgotten then: events; lanes
+--   n:<bucket>  hash    another name of a lane, by half a hash of it -> lane, and whether it is one no more
+--   memo:<topic>        hash   key -> value
 --   t:<bucket>, src     hash   traces of forgotten leads; sources that have been on
 local call = redis.call
 local root = KEYS[1]
@@ -34,6 +36,11 @@ end
 
 local function id_place(id)
   return key(string.format('i:%02x%02x', string.byte(id, 1, 2))), string.sub(id, 3)
+end
+
+local function name_place(name)
+  local first, second = string.byte(name, 1, 2)
+  return key(string.format('n:%03x', first * 16 + math.floor(second / 16))), string.sub(name, 2)
 end
 
 local function trace_place(lane)

@@ -7,6 +7,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::lane::State;
 use crate::store::sqlite::lanes::LaneRow;
+use crate::store::sqlite::names::aliases_of;
 use crate::store::sqlite::sql;
 use crate::store::sqlite::values::{count_at, id_at, int, log_at, maybe_time_at, nanos, source_at, state_at, time_at};
 use crate::store::{
@@ -54,26 +55,30 @@ pub(in crate::store::sqlite) fn lane(
     conn: &Connection,
     external_ref: &ExternalRef,
 ) -> Result<Option<LaneDetail>, Error> {
-    conn.prepare_cached(sql::LANE_DETAIL)?.query_row([external_ref.as_str()], lane_detail).optional()
+    let detail = conn.prepare_cached(sql::LANE_DETAIL)?.query_row([external_ref.as_str()], lane_detail).optional()?;
+    detail.map(|(id, detail)| Ok(LaneDetail { aliases: aliases_of(conn, id)?, ..detail })).transpose()
 }
 
-fn lane_detail(row: &Row<'_>) -> Result<LaneDetail, Error> {
-    let LaneRow { external_ref, lane, .. } = LaneRow::read(row)?;
+fn lane_detail(row: &Row<'_>) -> Result<(u64, LaneDetail), Error> {
+    let LaneRow { id, external_ref, lane, .. } = LaneRow::read(row)?;
     let due = match lane.state {
         State::Waiting { due, .. } => Some(due),
         State::Idle | State::Ready | State::Leased { .. } | State::Dead => None,
     };
-    Ok(LaneDetail {
+    let detail = LaneDetail {
         external_ref,
         state: lane.state.word(),
         due,
+        aliases: Vec::new(),
         lead_id: lane.lead_id,
+        standing: lane.standing,
         intent: lane.intent,
         pending: lane.pending,
         attempts: lane.attempts,
         crashes: lane.crashes,
-        log: log_at(row, 25)?,
-    })
+        log: log_at(row, 28)?,
+    };
+    Ok((id, detail))
 }
 
 /// Events in `state` that are to be moved, oldest first, at most `max`.

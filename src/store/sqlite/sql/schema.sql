@@ -1,4 +1,4 @@
--- The embedded store, version 2. Times are nanoseconds since 1970, UTC.
+-- The embedded store, version 3. Times are nanoseconds since 1970, UTC.
 
 -- Verified webhooks that are not sorted yet, in order of arrival.
 CREATE TABLE inbox (
@@ -40,12 +40,23 @@ CREATE TABLE lane (
     log           TEXT,                 -- JSON: the last ten calls
     cleared       INTEGER,              -- when the last doubt was settled
     told          INTEGER,              -- by the senders' clocks, the newest word delivered
-    forgotten     INTEGER NOT NULL DEFAULT 0 -- an earlier lane, which knew the lead, was forgotten
+    forgotten     INTEGER NOT NULL DEFAULT 0, -- an earlier lane, which knew the lead, was forgotten
+    status        TEXT,                 -- where Konektor said by itself that the lead stands,
+    status_at     INTEGER,              -- and when
+    heard         TEXT                  -- leased: which lead Konektor said by itself that it is
 );
 CREATE INDEX lane_line ON lane (state, line, ord) WHERE state IN (1, 2);
 CREATE INDEX lane_due ON lane (state, due) WHERE due IS NOT NULL;
 CREATE INDEX lane_forget ON lane (forget) WHERE forget IS NOT NULL;
 CREATE INDEX lane_parked ON lane (id) WHERE state = 2 AND why = 3;
+
+-- Other names of the person whose lane it is, spelt as references. A name goes before the lane of that reference.
+CREATE TABLE alias (
+    name TEXT PRIMARY KEY,
+    lane INTEGER NOT NULL,
+    past INTEGER NOT NULL               -- 1: it was one once, and is nobody's now
+) WITHOUT ROWID;
+CREATE INDEX alias_lane ON alias (lane);
 
 -- Every event once: what makes a second one a duplicate, the receipt, and the payload while it is needed.
 CREATE TABLE event (
@@ -86,17 +97,26 @@ CREATE TABLE verify (
 );
 CREATE INDEX verify_due ON verify (due);
 
--- Leads that Konektor has more than once.
+-- Leads that Konektor has more than once, and people who turned out to be several leads.
 CREATE TABLE incident (
     ref     TEXT PRIMARY KEY,           -- externalRef
-    lead_id TEXT NOT NULL,
+    lead_id TEXT,
     doubles TEXT NOT NULL,              -- JSON: the other ids
+    twins   TEXT NOT NULL,              -- JSON: the references of the same person's other lanes
     seen    INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- Traces of leads that were forgotten: half a hash of their reference.
 CREATE TABLE forgotten (
     trace BLOB PRIMARY KEY
+) WITHOUT ROWID;
+
+-- Small things to be remembered, by what they are about.
+CREATE TABLE memo (
+    topic TEXT NOT NULL,
+    name  TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (topic, name)
 ) WITHOUT ROWID;
 
 -- Sources that have ever been on.

@@ -1,0 +1,254 @@
+//! Bodies into JSON documents: JSON itself, forms with PHP's brackets, tokens, and what is written inside strings.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::document::document;
+use super::settings::{Decode, Settings};
+use crate::providers::Unreadable;
+use crate::providers::form::answers::{brackets, is_position};
+use crate::providers::form::body::{self, Content, Encoding, Field};
+
+/// How long an entity may be: `&thetasym;` has ten letters.
+const MAX_ENTITY: usize = 12;
+
+/// The document in `body`, as text: the sender's own bytes where they are JSON.
+///
+/// # Errors
+/// [`Unreadable`] when it is not of its type.
+pub(super) fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<String, Unreadable> {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    match (decode, media_type.as_str()) {
+        (Decode::Json, _) => json_text(body),
+        (Decode::Jwt, _) => claims(body),
+        (Decode::Auto | Decode::Form, "multipart/form-data") => form(Encoding::Multipart, content_type, body),
+        (Decode::Form, _) => form(Encoding::Urlencoded, content_type, body),
+        (Decode::Auto, _) if begins_json(body) => json_text(body),
+        (Decode::Auto, "application/x-www-form-urlencoded" | "") => form(Encoding::Urlencoded, content_type, body),
+        (Decode::Auto, _) => Err(Unreadable("it is neither JSON nor a form".to_owned())),
+    }
+}
+
+fn begins_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'['))
+}
+
+fn json_text(body: &Bytes) -> Result<String, Unreadable> {
+    match String::from_utf8(body.to_vec()) {
+        Ok(text) => Ok(text),
+        Err(_) => Ok(String::from_utf8_lossy(body).into_owned()),
+    }
+}
+
+/// The claims of a token, whose signature `verify` has checked.
+fn claims(body: &[u8]) -> Result<String, Unreadable> {
+    let unreadable = || Unreadable("it is no JSON Web Token".to_owned());
+    let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
+    let claims = text.trim().split('.').nth(1).ok_or_else(unreadable)?;
+    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).map_err(|_| unreadable())?;
+    String::from_utf8(claims).map_err(|_| unreadable())
+}
+
+fn form(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<String, Unreadable> {
+    let mut root = Map::new();
+    for field in body::fields(encoding, content_type, body)? {
+        put(&mut root, field);
+    }
+    Ok(Value::Object(root).to_string())
+}
+
+/// Puts a field where its brackets say: `a[b]` into the group `a`, `a[]` and `a[0]` onto the list `a`. Where something
+/// else is in the way, it stays under the name as it is written.
+fn put(root: &mut Map<String, Value>, Field(name, content): Field) {
+    let value = match content {
+        Content::Text(text) => Value::String(text),
+        Content::File { file, media_type, bytes } => json!({ "name": file, "type": media_type, "bytes": bytes }),
+    };
+    let mut steps = brackets(&name).unwrap_or_default();
+    while steps.last().is_some_and(|step| is_position(step)) {
+        steps.pop();
+    }
+    let base = if brackets(&name).is_some() { name.split('[').next().unwrap_or_default() } else { &name };
+    let path: Vec<_> = std::iter::once(base).chain(steps).collect();
+    let group = path.split_last().and_then(|(last, groups)| Some((group(root, groups)?, *last)));
+    match group {
+        Some((group, last)) => add(group, last, value),
+        None => add(root, &name, value),
+    }
+}
+
+/// The group at `path`, made where it is missing; `None` when something else is there.
+fn group<'g>(root: &'g mut Map<String, Value>, path: &[&str]) -> Option<&'g mut Map<String, Value>> {
+    path.iter().try_fold(root, |group, name| {
+        let below = group.entry((*name).to_owned()).or_insert_with(|| Value::Object(Map::new()));
+        below.as_object_mut()
+    })
+}
+
+/// Adds a member; what comes again makes a list.
+fn add(group: &mut Map<String, Value>, name: &str, value: Value) {
+    match group.get_mut(name) {
+        None => drop(group.insert(name.to_owned(), value)),
+        Some(Value::Array(list)) => list.push(value),
+        Some(known) => {
+            let first = known.take();
+            *known = Value::Array(vec![first, value]);
+        }
+    }
+}
+
+/// The document in `text` as it is read: strings that hold JSON opened, entities decoded.
+///
+/// # Errors
+/// [`Unreadable`] when it is no JSON, or has more than 100 000 values.
+pub(super) fn opened(settings: &Settings, text: &str) -> Result<Value, Unreadable> {
+    let mut value = document(text.trim_start_matches('\u{feff}').as_bytes())?;
+    for path in &settings.embedded.0 {
+        path.change(&mut value, &mut open);
+    }
+    if settings.entities {
+        decode_entities(&mut value);
+    }
+    Ok(value)
+}
+
+/// Puts the JSON that a string holds in its place. A string that holds none stays a string.
+fn open(value: &mut Value) {
+    let Some(inner) = value.as_str().filter(|text| text.trim_start().starts_with(['{', '['])) else { return };
+    if let Ok(inner) = document(inner.as_bytes()) {
+        *value = inner;
+    }
+}
+
+fn decode_entities(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains('&') => *text = unescaped(text),
+        Value::Array(list) => list.iter_mut().for_each(decode_entities),
+        Value::Object(members) => members.values_mut().for_each(decode_entities),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// `text` with the entities of HTML that escaping makes (`&amp; &lt; &gt; &quot; &apos; &nbsp; &#39; &#x27;`) decoded,
+/// once: `&amp;lt;` is `&lt;`.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let end = after.bytes().take(MAX_ENTITY).position(|byte| byte == b';');
+        match end.and_then(|end| Some((entity(&after[..end])?, end))) {
+            Some((character, end)) => {
+                out.push(character);
+                rest = &after[end + 1..];
+            }
+            None => {
+                out.push('&');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn entity(name: &str) -> Option<char> {
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => '\u{a0}',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let number = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(number).filter(|character| !character.is_control() || matches!(character, '\n' | '\t'))?
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn form_of(body: &'static str) -> Value {
+        let text =
+            text(Decode::Auto, "application/x-www-form-urlencoded", &Bytes::from_static(body.as_bytes())).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn brackets_make_groups_and_lists() {
+        assert_eq!(
+            form_of("form[id]=7&fields[nama][value]=Siti&fields[nama][type]=text&minat[]=a&minat[]=b&x=1&x=2&f[0]=z"),
+            json!({
+                "form": {"id": "7"}, "fields": {"nama": {"value": "Siti", "type": "text"}},
+                "minat": ["a", "b"], "x": ["1", "2"], "f": "z",
+            })
+        );
+        assert_eq!(
+            form_of("anak[0][nama]=A&anak[1][nama]=B"),
+            json!({"anak": {"0": {"nama": "A"}, "1": {"nama": "B"}}})
+        );
+    }
+
+    #[test]
+    fn a_name_whose_place_is_taken_stays_as_it_is_written() {
+        assert_eq!(form_of("a=1&a[b]=2&c[d]=3&c=4"), json!({"a": "1", "a[b]": "2", "c": [{"d": "3"}, "4"]}));
+        assert_eq!(form_of("No+HP=0812&x]y[=1"), json!({"No HP": "0812", "x]y[": "1"}));
+    }
+
+    #[test]
+    fn of_a_token_the_claims_are_read() {
+        let body = Bytes::from(format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(r#"{"data":"{}"}"#)));
+        assert_eq!(text(Decode::Jwt, "text/plain", &body).unwrap(), r#"{"data":"{}"}"#);
+        for bad in ["", "a", "a.!.c", "a.gA.c"] {
+            assert!(text(Decode::Jwt, "", &Bytes::from_static(bad.as_bytes())).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_content_type_decides_and_json_is_told_by_its_beginning() {
+        let read =
+            |content_type, body: &'static str| text(Decode::Auto, content_type, &Bytes::from_static(body.as_bytes()));
+        assert_eq!(read("text/plain", " {\"a\":1}").unwrap(), " {\"a\":1}");
+        assert_eq!(read("application/json", "[1]").unwrap(), "[1]");
+        assert_eq!(read("", "a=1").unwrap(), r#"{"a":"1"}"#);
+        assert!(read("text/plain", "a=1").is_err());
+        assert!(read("application/json", "halo").is_err());
+    }
+
+    #[test]
+    fn entities_are_decoded_once() {
+        for (text, plain) in [
+            ("bilang &quot;halo&quot; &#039;ya&#x27;", "bilang \"halo\" 'ya'"),
+            ("&amp;lt;", "&lt;"),
+            ("a & b &unknown; &#; &#xZ; &#0; &#1114112; &", "a & b &unknown; &#; &#xZ; &#0; &#1114112; &"),
+            ("&é;", "&é;"),
+        ] {
+            assert_eq!(unescaped(text), plain);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_unescaped(text in "[&#x0-9a-z;é🙏 ]{0,40}") {
+            prop_assert!(unescaped(&text).len() <= text.len());
+        }
+
+        #[test]
+        fn any_form_makes_a_document(body in "[a-c=&%5BD0-9+]{0,60}|([ab](\\[[a0]?\\]){0,3}=1&){0,8}") {
+            let body = Bytes::from(body);
+            let text = text(Decode::Form, "", &body).unwrap();
+            prop_assert!(serde_json::from_str::<Value>(&text).unwrap().is_object());
+        }
+    }
+}

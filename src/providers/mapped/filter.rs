@@ -1,0 +1,149 @@
+//! Which deliveries are about leads, and which are tests or spam.
+
+use serde::{Deserialize, Deserializer};
+
+use super::document;
+use super::spot::{Delivery, Spot, one_or_many};
+
+/// A test of what stands at one place. Without any of the comparisons it holds where something stands there.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    /// Where.
+    pub(super) path: Spot,
+    /// It is this: a text, number or boolean.
+    equals: Option<toml::Value>,
+    /// It is one of these.
+    #[serde(rename = "in")]
+    among: Option<Vec<toml::Value>>,
+    /// It is something, and none of these.
+    other_than: Option<Vec<toml::Value>>,
+    /// It begins like this.
+    prefix: Option<String>,
+    /// It ends like this.
+    suffix: Option<String>,
+    /// Whether something stands there that is neither `null` nor blank.
+    exists: Option<bool>,
+}
+
+impl Filter {
+    /// True when it holds: all its comparisons for one value at its place.
+    pub(super) fn holds(&self, delivery: &Delivery<'_>) -> bool {
+        let filled = self.is_filled(delivery);
+        if self.exists.is_some_and(|wanted| wanted != filled) {
+            return false;
+        }
+        let Self { path, equals, among, other_than, prefix, suffix, exists: _ } = self;
+        let lists = [among, other_than].into_iter().all(Option::is_none);
+        if lists && equals.is_none() && prefix.is_none() && suffix.is_none() {
+            return self.exists.is_some() || filled;
+        }
+        delivery.texts(path).iter().any(|text| {
+            equals.as_ref().is_none_or(|wanted| word(wanted) == *text)
+                && among.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| word(wanted) == *text))
+                && other_than.as_ref().is_none_or(|known| known.iter().all(|known| word(known) != *text))
+                && prefix.as_ref().is_none_or(|prefix| text.starts_with(prefix.as_str()))
+                && suffix.as_ref().is_none_or(|suffix| text.ends_with(suffix.as_str()))
+        })
+    }
+
+    /// True when it compares with a known value, so that the value says nothing more to a reader.
+    pub(super) fn is_known(&self) -> bool {
+        self.equals.is_some() || self.among.as_ref().is_some_and(|wanted| wanted.len() == 1)
+    }
+
+    fn is_filled(&self, delivery: &Delivery<'_>) -> bool {
+        let group = |value: &&serde_json::Value| match value {
+            serde_json::Value::Array(list) => !list.is_empty(),
+            serde_json::Value::Object(members) => !members.is_empty(),
+            plain => document::word(plain).is_some_and(|text| !text.trim().is_empty()),
+        };
+        delivery.values(&self.path).iter().any(group) || !delivery.texts(&self.path).is_empty()
+    }
+}
+
+/// A value of the configuration, as senders write it.
+fn word(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Several filters; one or a list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Filters(Vec<Filter>);
+
+impl Filters {
+    /// True when all hold of those that look `around` the item, or of those that look into it.
+    pub(super) fn all(&self, delivery: &Delivery<'_>, around: bool) -> bool {
+        self.of(around).all(|filter| filter.holds(delivery))
+    }
+
+    /// True when one holds of those that look `around` the item, or of those that look into it.
+    pub(super) fn any(&self, delivery: &Delivery<'_>, around: bool) -> bool {
+        self.of(around).any(|filter| filter.holds(delivery))
+    }
+
+    /// True when one holds, wherever it looks.
+    pub(super) fn any_at_all(&self, delivery: &Delivery<'_>) -> bool {
+        self.0.iter().any(|filter| filter.holds(delivery))
+    }
+
+    /// Each of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Filter> {
+        self.0.iter()
+    }
+
+    fn of(&self, around: bool) -> impl Iterator<Item = &Filter> {
+        self.0.iter().filter(move |filter| filter.path.is_around() == around)
+    }
+}
+
+impl<'de> Deserialize<'de> for Filters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_or_many(deserializer).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_comparison_does_what_it_says() {
+        let item = json!({
+            "kind": "form_response", "mine": true, "n": 0, "to": "12@g.us", "blank": " ", "null": null,
+            "list": ["a", "b"], "none": [],
+        });
+        let delivery = Delivery { whole: &item, item: &item, headers: &[] };
+        for (filter, holds) in [
+            ("path = 'kind'\nequals = 'form_response'", true),
+            ("path = 'kind'\nequals = 'other'", false),
+            ("path = 'kind'\nin = ['x', 'form_response']", true),
+            ("path = 'kind'\nin = []", false),
+            ("path = 'kind'\nother_than = ['x']", true),
+            ("path = 'kind'\nother_than = ['form_response', 'x']", false),
+            ("path = 'missing'\nother_than = ['x']", false),
+            ("path = 'mine'\nequals = true", true),
+            ("path = 'mine'\nequals = 'true'", true),
+            ("path = 'n'\nequals = 0", true),
+            ("path = 'to'\nsuffix = '@g.us'", true),
+            ("path = 'to'\nprefix = '1'\nsuffix = '@lid'", false),
+            ("path = 'list[*]'\nequals = 'b'", true),
+            ("path = 'kind'", true),
+            ("path = 'blank'", false),
+            ("path = 'null'\nexists = true", false),
+            ("path = 'null'\nexists = false", true),
+            ("path = 'list'\nexists = true", true),
+            ("path = 'none'\nexists = true", false),
+            ("path = 'missing'\nequals = ''", false),
+            ("path = '$.kind'\nexists = true\nprefix = 'form'", true),
+        ] {
+            let filter: Filter = toml::from_str(filter).unwrap();
+            assert_eq!(filter.holds(&delivery), holds, "{filter:?}");
+        }
+    }
+}

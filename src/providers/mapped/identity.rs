@@ -1,0 +1,114 @@
+//! Which lead an item is, and which event.
+
+use super::document::{self, Told};
+use super::settings::{Person, Settings};
+use super::spot::{Delivery, Spots};
+use crate::domain::event::{EventId, Hold, Item};
+use crate::domain::external_ref::ExternalRef;
+use crate::providers::form::answers::is_control;
+use crate::providers::person::{self, Who};
+use crate::providers::unnamed::{self, PRESSED_TWICE};
+use crate::providers::{Unreadable, Verified};
+
+/// What is said of a message that nobody can answer.
+pub(super) const NOBODY: &str = "it does not say who wrote it";
+
+/// The item that `delivery` is; `None` when it is no lead: written by a group, or without a word.
+///
+/// # Errors
+/// [`Unreadable`]: it does not say who wrote it.
+pub(super) fn item(
+    settings: &Settings,
+    webhook: &Verified,
+    delivery: &Delivery<'_>,
+    body: String,
+) -> Result<Option<Item>, Unreadable> {
+    let hold = hold(settings, delivery);
+    let named = match &settings.person {
+        Some(person) => match written_by(person, delivery, webhook.source().as_str()) {
+            Some(Writer::Person(external_ref)) => Some(external_ref),
+            Some(Writer::Crowd) => return Ok(None),
+            None => return Err(Unreadable(NOBODY.to_owned())),
+        },
+        None => delivery.name(&settings.external_ref.id).map(|id| ExternalRef::new(&prefix(settings, webhook), &id)),
+    };
+    let event = delivery.name(&settings.event_id);
+    if let (Some(external_ref), Some(event)) = (&named, &event) {
+        let id =
+            EventId::of(webhook.source(), &[word(hold).as_bytes(), external_ref.as_str().as_bytes(), event.as_bytes()]);
+        return Ok(Some(Item {
+            id,
+            same_within: None,
+            external_ref: external_ref.clone(),
+            aliases: Vec::new(),
+            hold,
+            body: body.into_bytes(),
+        }));
+    }
+    let Some(content) = content(settings, webhook, delivery, hold, named.as_ref())? else { return Ok(None) };
+    let id = event.map_or(content, |event| EventId::of(webhook.source(), &[word(hold).as_bytes(), event.as_bytes()]));
+    let external_ref = named.unwrap_or_else(|| unnamed::external_ref(&prefix(settings, webhook), webhook, id));
+    let body = body.into_bytes();
+    Ok(Some(Item { id, same_within: Some(PRESSED_TWICE), external_ref, aliases: Vec::new(), hold, body }))
+}
+
+fn prefix(settings: &Settings, webhook: &Verified) -> String {
+    settings.external_ref.prefix.of(webhook.source().as_str())
+}
+
+/// Why it is not forwarded: the sender marks it as a test, or a trap was filled in.
+pub(super) fn hold(settings: &Settings, delivery: &Delivery<'_>) -> Hold {
+    if settings.test.any_at_all(delivery) {
+        Hold::TestLead
+    } else if settings.spam.any_at_all(delivery) {
+        Hold::Spam
+    } else {
+        Hold::No
+    }
+}
+
+fn word(hold: Hold) -> &'static str {
+    hold.into()
+}
+
+/// What is said, as it counts for sameness: every value but those that differ each time the same is sent. `None` when
+/// nothing is.
+fn content(
+    settings: &Settings,
+    webhook: &Verified,
+    delivery: &Delivery<'_>,
+    hold: Hold,
+    named: Option<&ExternalRef>,
+) -> Result<Option<EventId>, Unreadable> {
+    let mut told = Told::default();
+    settings.volatile.0.iter().flat_map(|path| path.all(delivery.item)).for_each(|value| told.add(value));
+    let leaves = document::rest(delivery.item, "", &told)?;
+    let said = leaves.iter().filter(|leaf| !is_control(&leaf.key));
+    let said: Vec<_> = said.map(|leaf| (leaf.key.as_str(), unnamed::canonical(&leaf.value))).collect();
+    let around = [word(hold), named.map_or("", ExternalRef::as_str)];
+    Ok((!said.is_empty()).then(|| unnamed::event_id(webhook.source(), &around, said)))
+}
+
+/// Who wrote.
+enum Writer {
+    Person(ExternalRef),
+    Crowd,
+}
+
+fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Option<Writer> {
+    let who = writers(&settings.id, delivery);
+    if who.contains(&Who::Crowd) {
+        return Some(Writer::Crowd);
+    }
+    let number = delivery.text(&settings.number).map(|number| match Who::parse(&number) {
+        Some(Who::Phone(digits)) => digits,
+        Some(_) | None => number,
+    });
+    let person = who.first()?.id()?;
+    Some(Writer::Person(person::external_ref(number.as_deref().unwrap_or(source), &person)))
+}
+
+/// Everybody at these places, in their order.
+pub(super) fn writers(spots: &Spots, delivery: &Delivery<'_>) -> Vec<Who> {
+    spots.0.iter().flat_map(|spot| delivery.texts(spot)).filter_map(|text| Who::parse(&text)).collect()
+}

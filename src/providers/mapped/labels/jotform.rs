@@ -1,0 +1,72 @@
+//! Jotform: answers under `q<number>_<slug>`, some of them groups. What has no such name is the sender's own.
+//!
+//! Source: captured payloads of `rawRequest`. The labels that people read are not in it.
+
+use serde_json::Value;
+
+use super::super::document::Told;
+use super::{Entry, said, text};
+
+/// The answers in a `rawRequest`.
+pub(super) fn entries(request: &Value, told: &mut Told) -> Vec<Entry> {
+    let Value::Object(members) = request else { return Vec::new() };
+    let asked = members.iter().filter_map(|(key, value)| Some((key, slug(key)?, value)));
+    let entries = asked.filter(|(_, _, value)| !told.has(value)).filter_map(|(key, slug, value)| {
+        Some(Entry { key: key.clone(), label: slug.to_owned(), kind: String::new(), value: answer(value)? })
+    });
+    entries.collect()
+}
+
+/// `nama` of `q3_nama`.
+fn slug(key: &str) -> Option<&str> {
+    let (number, slug) = key.strip_prefix('q')?.split_once('_')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && !slug.is_empty()).then_some(slug)
+}
+
+/// What was answered: names and numbers as people write them, dates as year, month, day.
+fn answer(value: &Value) -> Option<String> {
+    let joined = |names: &[&str], by: &str| {
+        let parts: Vec<_> = names.iter().filter_map(|name| text(value, name)).collect();
+        (!parts.is_empty()).then(|| parts.join(by))
+    };
+    let has = |name: &str| value.get(name).is_some();
+    match value {
+        Value::Object(_) if has("full") => text(value, "full"),
+        Value::Object(_) if has("first") || has("last") => {
+            joined(&["prefix", "first", "middle", "last", "suffix"], " ")
+        }
+        Value::Object(_) if has("phone") => joined(&["country", "area", "phone"], " "),
+        Value::Object(_) if has("year") && has("month") => joined(&["year", "month", "day"], "-"),
+        other => said(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn groups_become_what_a_person_would_write() {
+        let request = json!({
+            "slug": "submit/1/", "event_id": "1_2", "q_x": "no",
+            "q3_nama": {"prefix": "", "first": "Siti", "last": "Aminah"}, "q5_noHp": {"full": "(0812) 34567890"},
+            "q6_telp": {"country": "+62", "area": "21", "phone": "5551234"}, "q7_minat": ["Rumah", "Ruko"],
+            "q8_tgl": {"day": "26", "month": "10", "year": "2026"}, "q9_kosong": {"first": "", "last": ""},
+            "q10_alamat": {"addr_line1": "Jl. A 1", "city": "Bogor", "state": ""}, "q11_pesan": "",
+        });
+        let found = entries(&request, &mut Told::default());
+        let shown: Vec<_> = found.iter().map(|entry| (entry.label.as_str(), entry.value.as_str())).collect();
+        let expected = [
+            ("nama", "Siti Aminah"),
+            ("noHp", "(0812) 34567890"),
+            ("telp", "+62 21 5551234"),
+            ("minat", "Rumah, Ruko"),
+            ("tgl", "2026-10-26"),
+            ("alamat", "Jl. A 1, Bogor"),
+        ];
+        assert_eq!(shown, expected);
+    }
+}

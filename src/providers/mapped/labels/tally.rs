@@ -1,0 +1,77 @@
+//! Tally: a list of fields, choices as ids whose texts stand beside them.
+//!
+//! A question with check boxes comes twice: once with the chosen ids, and once more for each option as yes or no, under
+//! the question's key and the option's id. Only the first is a person's answer. Source: "Webhooks" of Tally's documents.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::super::document::Told;
+use super::{Entry, list, said, text};
+
+/// The answers in the `fields` of a response.
+pub(super) fn entries(data: &Value, told: &mut Told) -> Vec<Entry> {
+    let fields = list(data, "fields");
+    let asked: Vec<_> =
+        fields.iter().filter(|field| !list(field, "options").is_empty()).filter_map(|f| text(f, "key")).collect();
+    let entries = fields.iter().filter(|field| !is_option(field, &asked)).filter_map(entry).collect();
+    data.get("fields").into_iter().for_each(|fields| told.add(fields));
+    entries
+}
+
+/// True for the yes or no of one option.
+fn is_option(field: &Value, asked: &[String]) -> bool {
+    let is_boolean = field.get("value").is_some_and(Value::is_boolean);
+    let of = |key: &str| {
+        asked.iter().any(|asked| key.strip_prefix(asked.as_str()).is_some_and(|rest| rest.starts_with('_')))
+    };
+    is_boolean && text(field, "key").is_some_and(|key| of(&key))
+}
+
+fn entry(field: &Value) -> Option<Entry> {
+    let key = text(field, "key").unwrap_or_else(|| "?".to_owned());
+    let texts: HashMap<String, String> =
+        list(field, "options").iter().filter_map(|option| Some((text(option, "id")?, text(option, "text")?))).collect();
+    let value = field.get("value")?;
+    let chosen = |id: &Value| said(id).map(|id| texts.get(&id).cloned().unwrap_or(id));
+    let value = match value {
+        Value::Array(ids) if !texts.is_empty() => ids.iter().filter_map(chosen).collect::<Vec<_>>().join(", "),
+        other => chosen(other)?,
+    };
+    let label = text(field, "label").unwrap_or_else(|| key.clone());
+    let kind = text(field, "type").unwrap_or_default();
+    (!value.trim().is_empty()).then_some(Entry { key, label, kind, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn choices_are_texts_and_the_yes_or_no_of_each_option_is_left_out() {
+        let options = json!([{"id": "o1", "text": "Rumah"}, {"id": "o2", "text": "Ruko"}]);
+        let data = json!({"fields": [
+            {"key": "q_X", "label": "Minat", "type": "CHECKBOXES", "value": ["o2", "o1", "gone"], "options": options},
+            {"key": "q_X_o1", "label": "Minat (Rumah)", "type": "CHECKBOXES", "value": true},
+            {"key": "q_Y", "label": null, "type": "INPUT_TEXT", "value": "a"},
+            {"key": "q_Y_1", "label": "Setuju", "type": "CHECKBOXES", "value": true},
+            {"key": "q_F", "label": "Denah", "type": "FILE_UPLOAD",
+             "value": [{"id": "f", "name": "d.pdf", "url": "https://a.example/d", "mimeType": "x", "size": 1}]},
+            {"key": "q_N", "label": "Kosong", "type": "TEXTAREA", "value": null},
+            {"key": "q_R", "label": "Pilih", "type": "DROPDOWN", "value": ["o1"], "options": options},
+        ]});
+        let found = entries(&data, &mut Told::default());
+        let shown: Vec<_> = found.iter().map(|entry| (entry.label.as_str(), entry.value.as_str())).collect();
+        let expected = [
+            ("Minat", "Ruko, Rumah, gone"),
+            ("q_Y", "a"),
+            ("Setuju", "Ya"),
+            ("Denah", "d.pdf (https://a.example/d)"),
+            ("Pilih", "Rumah"),
+        ];
+        assert_eq!(shown, expected);
+    }
+}

@@ -1,0 +1,88 @@
+//! How a mapped source proves its webhooks: the scheme of its preset with the source's own secrets, a token in the URL
+//! for senders that cannot sign, or both.
+
+use toml::{Table, Value};
+
+use crate::providers::{Place, Scheme, SettingsError};
+
+/// Puts the scheme together. With a `secret` the webhook is proved as `verify` says; with a `token` it comes in the URL,
+/// unless `verify` says where; with both, both must hold.
+///
+/// # Errors
+/// As [`Scheme::parse`]; [`SettingsError::Incomplete`] when neither is there.
+pub(super) fn scheme(
+    verify: Option<Value>,
+    secret: Option<Value>,
+    token: Option<Value>,
+    place: &Place,
+) -> Result<Scheme, SettingsError> {
+    let takes_token = kind(verify.as_ref()) == Some("token");
+    let (signed, carried) = match (verify, secret, token) {
+        // A scheme that says all by itself.
+        (Some(verify), None, None) if is_complete(&verify) => (Some(verify), None),
+        (_, None, None) => return Err(SettingsError::Incomplete(format!("set `{}`", wanted(takes_token)))),
+        (None, Some(_), _) => return Err(SettingsError::Invalid("verify: say how the `secret` signs".to_owned())),
+        (Some(verify), secret, token) if takes_token => (Some(with(verify, token.or(secret))), None),
+        (verify, secret, token) => {
+            let signed = verify.filter(|_| secret.is_some()).map(|verify| with(verify, secret));
+            (signed, token.map(|token| with(in_path(), Some(token))))
+        }
+    };
+    Scheme::parse(Value::Array([signed, carried].into_iter().flatten().collect()), place)
+}
+
+/// What is missing, as its owner may give it.
+fn wanted(takes_token: bool) -> &'static str {
+    if takes_token { "token" } else { "secret" }
+}
+
+fn kind(verify: Option<&Value>) -> Option<&str> {
+    verify?.get("kind")?.as_str()
+}
+
+/// True when secrets stand in it, or none are needed.
+fn is_complete(verify: &Value) -> bool {
+    verify.is_array()
+        || verify.get("secrets").is_some()
+        || verify.get("secret").is_some()
+        || matches!(kind(Some(verify)), Some("all" | "any" | "none"))
+}
+
+fn in_path() -> Value {
+    Value::Table(Table::from_iter([("kind".to_owned(), "token".into()), ("location".to_owned(), "path".into())]))
+}
+
+fn with(mut verify: Value, secrets: Option<Value>) -> Value {
+    if let (Some(table), Some(secrets)) = (verify.as_table_mut(), secrets) {
+        table.insert("secrets".to_owned(), secrets);
+    }
+    verify
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::SourceName;
+
+    fn made(settings: &str) -> Result<Scheme, SettingsError> {
+        let mut table: Table = settings.parse().unwrap();
+        let place = Place::new(SourceName::parse("crm").unwrap(), None);
+        scheme(table.remove("verify"), table.remove("secret"), table.remove("token"), &place)
+    }
+
+    const HMAC: &str = "verify = { kind = 'hmac', algorithm = 'sha256', encoding = 'hex', base = '{body}', \
+        signature = { header = 'x-sig' } }\n";
+
+    #[test]
+    fn a_secret_signs_a_token_stands_in_the_url_and_one_of_them_is_needed() {
+        assert!(matches!(made(HMAC), Err(SettingsError::Incomplete(text)) if text == "set `secret`"));
+        let token = "token = 'a-token-of-24-letters-at-least'\n";
+        let signed = made(&format!("{HMAC}secret = 'a-secret-of-nobody'")).unwrap();
+        let carried = made(&format!("{token}{HMAC}")).unwrap();
+        let both = made(&format!("{token}secret = 'a-secret-of-nobody'\n{HMAC}")).unwrap();
+        assert_eq!([signed, carried, both].map(|scheme| scheme.has_path_token()), [false, true, true]);
+        assert!(made(&format!("{token}verify = {{ kind = 'token', location = 'query', name = 't' }}")).is_ok());
+        assert!(matches!(made("secret = 'a-secret-of-nobody'"), Err(SettingsError::Invalid(_))));
+        assert!(made("verify = { kind = 'none', i_know_this_is_public = true }").is_ok());
+    }
+}

@@ -1,0 +1,271 @@
+//! An item read: what it says, nothing lost. What a setting names goes where it says; everything else becomes an answer,
+//! or a technical line for the notes.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::document::{self, Leaf, Target, Told};
+use super::identity;
+use super::labels::{self, Entry};
+use super::settings::{Answers, Kind, Settings};
+use super::spot::{Delivery, Spot, Spots};
+use crate::domain::attribution;
+use crate::domain::event::Hold;
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::status::LeadSource;
+use crate::domain::submission::{Answer, Fact, Meaning, Profile, Submission};
+use crate::providers::person::Who;
+use crate::providers::{Reading, Unreadable};
+
+/// Reads one item.
+///
+/// # Errors
+/// [`Unreadable`]: it has too many values.
+pub(super) fn reading(
+    settings: &Settings,
+    delivery: &Delivery<'_>,
+    external_ref: &ExternalRef,
+) -> Result<Reading, Unreadable> {
+    if settings.person.as_ref().is_some_and(|person| identity::writers(&person.id, delivery).is_empty()) {
+        return Err(Unreadable(identity::NOBODY.to_owned()));
+    }
+    let mut reader = Reader { settings, delivery, told: Told::default(), submission: Submission::default() };
+    reader.mapped();
+    reader.person();
+    reader.known();
+    reader.answers()?;
+    reader.rest()?;
+    let mut submission = reader.submission;
+    submission.sender_id = external_ref.as_str().rsplit(':').next().unwrap_or_default().to_owned();
+    submission.ad_platform = submission.ad_platform.or(settings.ad_platform);
+    let usual = if settings.person.is_some() { LeadSource::Whatsapp } else { LeadSource::Website };
+    submission.source = submission.source.or(settings.source).or(Some(usual));
+    let submission = Box::new(submission);
+    Ok(match identity::hold(settings, delivery) {
+        Hold::TestLead => Reading::Test(submission),
+        Hold::Spam => Reading::Spam(submission),
+        Hold::No | Hold::SourceOnHold | Hold::NoContact => Reading::Lead(submission),
+    })
+}
+
+struct Reader<'s, 'v> {
+    settings: &'s Settings,
+    delivery: &'s Delivery<'v>,
+    told: Told,
+    submission: Submission,
+}
+
+impl<'v> Reader<'_, 'v> {
+    /// What the `map` names. It stands before all other answers, so that it is what fills the fields.
+    fn mapped(&mut self) {
+        for (target, spots) in &self.settings.map.0 {
+            match target {
+                Target::Answer(meaning @ (Meaning::Attribution | Meaning::Note | Meaning::Drop)) => {
+                    spots.0.iter().for_each(|spot| self.every(spot, *meaning));
+                }
+                other => self.first(*other, spots),
+            }
+        }
+    }
+
+    /// All that stands at `spot`, and below it.
+    fn every(&mut self, spot: &Spot, meaning: Meaning) {
+        for value in self.delivery.values(spot) {
+            let leaves = document::rest(value, "", &self.told).unwrap_or_default();
+            let named = |leaf: &Leaf| if leaf.key.is_empty() { spot.label() } else { leaf.key.clone() };
+            for leaf in leaves {
+                let label = named(&leaf);
+                match meaning {
+                    Meaning::Drop => {}
+                    Meaning::Attribution => self.submission.attribution.push(Fact::new(label, leaf.value)),
+                    _ => self.submission.answers.push(Answer::new(label, leaf.value).meaning(meaning)),
+                }
+            }
+            self.told.add(value);
+        }
+    }
+
+    /// The first filled place of `spots`. What cannot be what the map promises is left for the notes.
+    fn first(&mut self, target: Target, spots: &Spots) {
+        let found = spots.0.iter().find_map(|spot| self.said_at(spot));
+        let Some((spot, value, text)) = found else { return };
+        let word = text.trim().to_ascii_lowercase();
+        let submission = &mut self.submission;
+        let taken = match target {
+            Target::Answer(meaning) => {
+                let answer = Answer::new(spot.to_string(), text).label(spot.label()).meaning(meaning);
+                submission.answers.push(answer);
+                !spot.is_part()
+            }
+            Target::AdPlatform => word.parse().map(|platform| submission.ad_platform = Some(platform)).is_ok(),
+            Target::Source => word.parse().map(|source| submission.source = Some(source)).is_ok(),
+            Target::SubmittedAt => {
+                submission.submitted_at = time(&text);
+                submission.submitted_at.is_some()
+            }
+            Target::Event | Target::Id => true,
+        };
+        if let Some(value) = value.filter(|_| taken) {
+            self.told.add(value);
+        }
+    }
+
+    /// The first filled value at `spot`, and what it says.
+    fn said_at<'s>(&self, spot: &'s Spot) -> Option<(&'s Spot, Option<&'v Value>, String)> {
+        if spot.is_part() {
+            return self.delivery.texts(spot).into_iter().next().map(|text| (spot, None, text));
+        }
+        let mut values = self.delivery.values(spot).into_iter();
+        values.find_map(|value| Some((spot, Some(value), self.separated(labels::said(value)?))))
+    }
+
+    /// Who wrote: nobody asked, so it is only a guess.
+    fn person(&mut self) {
+        let Some(person) = &self.settings.person else { return };
+        let everybody = [&person.id, &person.phone].map(|spots| identity::writers(spots, self.delivery));
+        let number = |who: &Who| match who {
+            Who::Phone(digits) => Some(digits.clone()),
+            Who::User(_) | Who::Hidden(_) | Who::Other(_) | Who::Crowd => None,
+        };
+        let name = |spots: &Spots| self.delivery.text(spots).filter(|name| is_name(name));
+        let profile = Profile {
+            name: name(&person.name),
+            username: name(&person.username),
+            phone: everybody.iter().flatten().find_map(number),
+            email: None,
+        };
+        for who in everybody.iter().flatten() {
+            let label = match who {
+                Who::User(_) => "WhatsApp user id",
+                Who::Hidden(_) => "WhatsApp hidden id",
+                Who::Phone(_) | Who::Other(_) | Who::Crowd => continue,
+            };
+            self.submission.facts.extend(who.id().map(|id| Fact::new(label, id)));
+        }
+        self.fact("Business number", &person.number);
+        self.submission.profile = profile;
+        for spots in [&person.id, &person.phone, &person.name, &person.username] {
+            self.tell_all(spots);
+        }
+    }
+
+    /// Ids and the values of filters, which say nothing to a reader, and the lines that `facts` names.
+    fn known(&mut self) {
+        let settings = self.settings;
+        self.fact("Form", &settings.form_name);
+        self.fact("Form id", &settings.form_id);
+        for (label, spots) in &settings.facts.0 {
+            self.fact(label, spots);
+        }
+        let filters = [&settings.accept, &settings.ignore, &settings.test, &settings.spam];
+        let filtered = filters.into_iter().flat_map(|filters| filters.iter().filter(|filter| filter.is_known()));
+        let ids = settings.event_id.spots().chain(settings.external_ref.id.spots());
+        let spots: Vec<_> = filtered.map(|filter| &filter.path).chain(ids).filter(|spot| !spot.is_part()).collect();
+        let values = spots.into_iter().flat_map(|spot| self.delivery.values(spot));
+        values.filter(|value| !value.is_object() && !value.is_array()).for_each(|value| self.told.add(value));
+    }
+
+    fn fact(&mut self, label: &str, spots: &Spots) {
+        if let Some(text) = self.delivery.text(spots) {
+            self.submission.facts.push(Fact::new(label, text));
+        }
+        self.tell_all(spots);
+    }
+
+    fn tell_all(&mut self, spots: &Spots) {
+        let whole = spots.0.iter().filter(|spot| !spot.is_part());
+        whole.flat_map(|spot| self.delivery.values(spot)).for_each(|value| self.told.add(value));
+    }
+
+    /// The questions and answers.
+    fn answers(&mut self) -> Result<(), Unreadable> {
+        let plain = [Answers { kind: Kind::Names, at: None, key: None, label: None, value: None, type_of: None }];
+        let described = &self.settings.answers.0;
+        let described = if described.is_empty() { &plain[..] } else { described };
+        for answers in described {
+            for entry in labels::entries(answers, self.delivery, &mut self.told)? {
+                self.answer(entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, entry: Entry) {
+        let meaning = self.settings.types.get(&entry.kind).map(|means| means.0);
+        let value = self.separated(entry.value);
+        self.submission.answers.push(Answer { key: entry.key, label: entry.label, value, meaning });
+    }
+
+    /// Whatever nobody has asked for: attribution where its name says so, else technical lines.
+    fn rest(&mut self) -> Result<(), Unreadable> {
+        let mut leaves = document::rest(self.delivery.item, "", &self.told)?;
+        self.told.add(self.delivery.item);
+        leaves.extend(document::rest(self.delivery.whole, "", &self.told)?);
+        for leaf in leaves {
+            let label = document::answer(&leaf.key, String::new()).label;
+            let name = label.rsplit('.').next().unwrap_or_default().to_owned();
+            let submission = &mut self.submission;
+            if attribution::is_label(&name) {
+                submission.attribution.push(Fact::new(name, leaf.value));
+            } else {
+                submission.facts.push(Fact::new(label, leaf.value));
+            }
+        }
+        Ok(())
+    }
+
+    fn separated(&self, text: String) -> String {
+        match &self.settings.separator {
+            Some(separator) => text.replace(separator.as_str(), ", "),
+            None => text,
+        }
+    }
+}
+
+/// False for a number or an id where a name should be: gateways put those there for people without a name.
+fn is_name(text: &str) -> bool {
+    match Who::parse(text) {
+        Some(Who::Other(other)) => !other.contains('@'),
+        Some(Who::Phone(_) | Who::User(_) | Who::Hidden(_) | Who::Crowd) | None => false,
+    }
+}
+
+/// When the person sent it: RFC 3339, Unix seconds (also with a fraction) or milliseconds. The two are told apart by
+/// their size: as seconds, milliseconds would lie 30 000 years away.
+fn time(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let whole = text.split('.').next().unwrap_or_default();
+    match whole.parse::<i64>() {
+        Ok(milliseconds) if whole.len() > 11 => Timestamp::from_millisecond(milliseconds).ok(),
+        Ok(seconds) if seconds > 0 => Timestamp::from_second(seconds).ok(),
+        Ok(_) => None,
+        Err(_) => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_in_the_three_ways_that_senders_write_it() {
+        let at: Timestamp = "2026-10-26T01:02:03Z".parse().unwrap();
+        for text in ["1792976523", "1792976523000", "1792976523.5", "2026-10-26T01:02:03Z", "2026-10-26T08:02:03+07:00"]
+        {
+            assert_eq!(time(text).map(|time| time.as_second()), Some(at.as_second()), "{text}");
+        }
+        for text in ["", "0", "-1", "yesterday", "2026-10-26 01:02:03", "99999999999999999999"] {
+            assert_eq!(time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_or_an_id_is_no_name() {
+        for name in ["Siti 🌸", "siti.a", "Toko 21"] {
+            assert!(is_name(name), "{name}");
+        }
+        for id in ["6281234567890", "6281234567890@c.us", "1@lid", "x@y", ""] {
+            assert!(!is_name(id), "{id}");
+        }
+    }
+}

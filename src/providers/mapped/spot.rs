@@ -1,0 +1,268 @@
+//! Where something stands in a delivery: in its item, in the whole of it, or in a header.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+
+use super::document;
+use super::path::{BadPath, Path};
+
+/// One place: `answers.email` in the item, `$.event_id` in the whole document, `header:x-webhook-id`, `@` for the item
+/// itself. `|tail` behind it takes what follows the last slash, `|host` the host of a URL, `|digits` the digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spot {
+    at: At,
+    part: Part,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum At {
+    Item(Path),
+    Whole(Path),
+    Header(String),
+}
+
+/// Which part of a text counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Tail,
+    Host,
+    Digits,
+}
+
+/// One lead's part of a delivery.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivery<'v> {
+    /// The document, with this one item in the list where there is a list.
+    pub(super) whole: &'v Value,
+    /// The item in it.
+    pub(super) item: &'v Value,
+    /// The kept headers, names in lower case; none at delivery.
+    pub(super) headers: &'v [(String, String)],
+}
+
+impl<'v> Delivery<'v> {
+    /// Every value at `spot`; none for headers.
+    pub(super) fn values(&self, spot: &Spot) -> Vec<&'v Value> {
+        match &spot.at {
+            At::Item(path) => path.all(self.item),
+            At::Whole(path) => path.all(self.whole),
+            At::Header(_) => Vec::new(),
+        }
+    }
+
+    /// Every text at `spot` that is not blank.
+    pub(super) fn texts(&self, spot: &Spot) -> Vec<String> {
+        let texts = match &spot.at {
+            At::Header(name) => {
+                self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
+            }
+            At::Item(_) | At::Whole(_) => self.values(spot).into_iter().filter_map(document::word).collect::<Vec<_>>(),
+        };
+        texts.iter().filter_map(|text| spot.part.of(text)).collect()
+    }
+
+    /// The first text at any of `spots` that is not blank.
+    pub(super) fn text(&self, spots: &Spots) -> Option<String> {
+        spots.0.iter().flat_map(|spot| self.texts(spot)).next()
+    }
+
+    /// The first of `names` all of whose texts are there, joined with colons.
+    pub(super) fn name(&self, names: &Names) -> Option<String> {
+        let whole = |parts: &Vec<Spot>| {
+            let parts: Option<Vec<_>> = parts.iter().map(|spot| self.id(spot)).collect();
+            parts.map(|parts| parts.join(":"))
+        };
+        names.0.iter().find_map(whole)
+    }
+
+    /// The id at `spot`. `0` is what senders write who have none.
+    fn id(&self, spot: &Spot) -> Option<String> {
+        match &spot.at {
+            At::Header(_) => self.texts(spot).into_iter().next(),
+            At::Item(_) | At::Whole(_) => {
+                let ids = self.values(spot).into_iter().filter_map(document::id);
+                ids.filter(|id| id != "0").find_map(|id| spot.part.of(&id))
+            }
+        }
+    }
+}
+
+impl Spot {
+    /// What stands there, in a word: `answers[type=email].email` is `email`.
+    pub(super) fn label(&self) -> String {
+        match &self.at {
+            At::Item(path) | At::Whole(path) => path.last_name().unwrap_or_default().to_owned(),
+            At::Header(name) => name.clone(),
+        }
+    }
+
+    /// The header that it names.
+    pub(super) fn header(&self) -> Option<&str> {
+        match &self.at {
+            At::Header(name) => Some(name),
+            At::Item(_) | At::Whole(_) => None,
+        }
+    }
+
+    /// True for what stands in the whole document or in a header.
+    pub(super) fn is_around(&self) -> bool {
+        match &self.at {
+            At::Item(_) => false,
+            At::Whole(_) | At::Header(_) => true,
+        }
+    }
+
+    /// True when there is more than the values themselves: a part of each counts.
+    pub(super) fn is_part(&self) -> bool {
+        self.part != Part::All
+    }
+}
+
+impl Part {
+    fn of(self, text: &str) -> Option<String> {
+        let text = text.trim();
+        let part = match self {
+            Self::All => text.to_owned(),
+            Self::Tail => text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
+            Self::Host => url::Url::parse(text).ok()?.host_str()?.to_owned(),
+            Self::Digits => text.chars().filter(char::is_ascii_digit).collect(),
+        };
+        (!part.is_empty()).then_some(part)
+    }
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.at {
+            At::Item(path) | At::Whole(path) => path.fmt(f),
+            At::Header(name) => f.write_str(name),
+        }
+    }
+}
+
+impl FromStr for Spot {
+    type Err = BadPath;
+
+    fn from_str(text: &str) -> Result<Self, BadPath> {
+        let (place, part) = match text.rsplit_once('|') {
+            Some((place, "tail")) => (place, Part::Tail),
+            Some((place, "host")) => (place, Part::Host),
+            Some((place, "digits")) => (place, Part::Digits),
+            Some(_) => return Err(BadPath::of(text)),
+            None => (text, Part::All),
+        };
+        let at = match place {
+            "@" => At::Item(Path::default()),
+            "$" => At::Whole(Path::default()),
+            _ if place.starts_with("header:") => At::Header(place["header:".len()..].to_ascii_lowercase()),
+            _ => {
+                match place.strip_prefix("$.").or_else(|| place.strip_prefix('$').filter(|rest| rest.starts_with('[')))
+                {
+                    Some(path) => At::Whole(path.parse()?),
+                    None => At::Item(place.parse()?),
+                }
+            }
+        };
+        Ok(Self { at, part })
+    }
+}
+
+impl<'de> Deserialize<'de> for Spot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Places of which the first that is filled counts; one or a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Spots(pub(super) Vec<Spot>);
+
+impl<'de> Deserialize<'de> for Spots {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        one_or_many(deserializer).map(Self)
+    }
+}
+
+/// Names of something, of which the first that is there counts. Each is one place, or a list of places that make it
+/// together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Names(pub(super) Vec<Vec<Spot>>);
+
+impl Names {
+    /// Every place in it.
+    pub(super) fn spots(&self) -> impl Iterator<Item = &Spot> {
+        self.0.iter().flatten()
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names: Vec<Spots> = one_or_many(deserializer)?;
+        Ok(Self(names.into_iter().map(|spots| spots.0).collect()))
+    }
+}
+
+/// Reads one value, or a list of them. An error is that of the value, which says what may stand there.
+pub(super) fn one_or_many<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let value = toml::Value::deserialize(deserializer)?;
+    let values = match value {
+        toml::Value::Array(values) => values,
+        one => vec![one],
+    };
+    let read = |value: toml::Value| T::deserialize(value).map_err(|error| de::Error::custom(error.message()));
+    values.into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spot(text: &str) -> Spot {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_place_is_in_the_item_the_whole_or_a_header() {
+        let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34"}});
+        let headers = [("x-id".to_owned(), "h1".to_owned())];
+        let delivery = Delivery { whole: &whole, item: &whole["data"], headers: &headers };
+        for (text, found) in [
+            ("id", "7"),
+            ("$.id", "e1"),
+            ("header:X-Id", "h1"),
+            ("url|tail", "b"),
+            ("url|host", "site.example"),
+            ("no|digits", "081234"),
+        ] {
+            assert_eq!(delivery.texts(&spot(text)), [found], "{text}");
+        }
+        assert_eq!(delivery.values(&spot("@")), [&whole["data"]]);
+        assert!(delivery.texts(&spot("none")).is_empty() && delivery.texts(&spot("header:none")).is_empty());
+    }
+
+    #[test]
+    fn a_name_is_whole_or_the_next_one_counts() {
+        let item = json!({"a": "1", "b": "2", "none": "0"});
+        let delivery = Delivery { whole: &item, item: &item, headers: &[] };
+        let name = |toml: &str| {
+            let table: toml::Table = toml.parse().unwrap();
+            delivery.name(&Names::deserialize(table["x"].clone()).unwrap())
+        };
+        assert_eq!(name("x = [['a', 'missing'], ['a', 'b']]").as_deref(), Some("1:2"));
+        assert_eq!(name("x = ['none', 'b']").as_deref(), Some("2"));
+        assert_eq!(name("x = 'a'").as_deref(), Some("1"));
+        assert_eq!(name("x = 'missing'"), None);
+    }
+
+    #[test]
+    fn a_text_that_is_no_place_is_refused() {
+        for bad in ["", "a..b", "a|nose", "$.", "a|"] {
+            assert!(bad.parse::<Spot>().is_err(), "{bad}");
+        }
+    }
+}

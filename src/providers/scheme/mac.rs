@@ -1,0 +1,268 @@
+//! Digests: HMAC over a base string, or a plain hash of one that holds the secret.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use hmac::{Hmac, KeyInit};
+use jiff::Timestamp;
+use serde::Deserialize;
+use sha1::Sha1;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::address::Address;
+use super::base::{Input, Template};
+use super::once;
+use crate::providers::{Refusal, Webhook};
+
+/// Base64 of a digest, padded or not: a proxy may have eaten the `=`. Stray bits at the end are another digest.
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, INDIFFERENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, INDIFFERENT);
+const INDIFFERENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// The hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::IntoStaticStr, strum::VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub(super) enum Algorithm {
+    Sha1,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// How the secret comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default, strum::IntoStaticStr)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub(super) enum Keyed {
+    /// As the key of an HMAC (RFC 2104).
+    #[default]
+    Hmac,
+    /// As a part of what is hashed.
+    Digest,
+}
+
+/// How the digest is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::IntoStaticStr, strum::VariantArray)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub(super) enum Encoding {
+    Hex,
+    Base64,
+    Base64url,
+}
+
+/// What a number of the time counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unit {
+    /// Seconds.
+    S,
+    /// Milliseconds.
+    Ms,
+}
+
+/// The bytes that sign.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Key(pub(super) Vec<u8>);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+/// Where the signature stands.
+#[derive(Debug, Clone)]
+pub(super) struct Signature {
+    pub(super) header: String,
+    pub(super) prefix: String,
+    /// What separates several signatures or fields; `None` when the header is one signature.
+    pub(super) item_sep: Option<String>,
+    pub(super) kv_sep: String,
+    /// The name before `kv_sep` of the entries that count.
+    pub(super) field: Option<String>,
+}
+
+/// Where the signed time stands, in a header or in a field beside the signature, and how old it may be.
+#[derive(Debug, Clone)]
+pub(super) struct Time {
+    pub(super) header: Option<String>,
+    pub(super) field: Option<String>,
+    pub(super) unit: Unit,
+    pub(super) tolerance_s: u64,
+}
+
+/// A scheme of this kind.
+#[derive(Debug, Clone)]
+pub(super) struct Mac {
+    pub(super) algorithm: Algorithm,
+    pub(super) keyed: Keyed,
+    pub(super) encoding: Encoding,
+    pub(super) base: Template,
+    /// The current one first; never empty.
+    pub(super) keys: Vec<Key>,
+    pub(super) signature: Signature,
+    pub(super) time: Option<Time>,
+    pub(super) address: Option<Address>,
+    /// Pairs that must render to the same bytes.
+    pub(super) equal: Vec<[Template; 2]>,
+}
+
+impl Mac {
+    pub(super) fn verify(&self, webhook: &Webhook, now: Timestamp) -> Result<(), Refusal> {
+        let given = self.given(webhook)?;
+        let time = self.time(webhook)?;
+        if let (Some(settings), Some(text)) = (&self.time, time) {
+            settings.check(text, now)?;
+        }
+        let mut same = Choice::from(0);
+        for url in self.urls(webhook)? {
+            let input = |secret| Input { webhook, time, url: url.as_deref(), secret };
+            self.compare(input(&[]))?;
+            for key in &self.keys {
+                let digest = self.digest(&key.0, &self.base.parts(input(&key.0))?);
+                same = given.iter().fold(same, |same, given| same | given.as_slice().ct_eq(&digest));
+            }
+        }
+        if same.into() { Ok(()) } else { Err(Refusal::WrongProof) }
+    }
+
+    /// The digests in the header, decoded; what is none is left out.
+    pub(super) fn given(&self, webhook: &Webhook) -> Result<Vec<Vec<u8>>, Refusal> {
+        let texts = self.signature.texts(once(webhook, &self.signature.header)?);
+        let length = self.algorithm.length();
+        let decoded = texts.iter().filter_map(|text| self.encoding.decode(text));
+        let digests: Vec<_> = decoded.filter(|digest| digest.len() == length).collect();
+        if digests.is_empty() { Err(Refusal::GarbledProof) } else { Ok(digests) }
+    }
+
+    /// The signed time in the sender's letters.
+    pub(super) fn time<'w>(&self, webhook: &'w Webhook) -> Result<Option<&'w str>, Refusal> {
+        let Some(time) = &self.time else { return Ok(None) };
+        if let Some(header) = &time.header {
+            return once(webhook, header).map(Some);
+        }
+        let header = once(webhook, &self.signature.header)?;
+        let fields = time.field.as_deref().map(|name| self.signature.fields(header, name));
+        let mut fields = fields.unwrap_or_default().into_iter();
+        match (fields.next(), fields.next()) {
+            (Some(only), None) => Ok(Some(only)),
+            (None, _) | (Some(_), Some(_)) => Err(Refusal::GarbledProof),
+        }
+    }
+
+    /// The URLs to try; one `None` where no URL is signed.
+    pub(super) fn urls(&self, webhook: &Webhook) -> Result<Vec<Option<String>>, Refusal> {
+        match &self.address {
+            Some(address) => address.urls(webhook).map(|urls| urls.into_iter().map(Some).collect()),
+            None => Ok(vec![None]),
+        }
+    }
+
+    /// Checks what else must be equal.
+    fn compare(&self, input: Input<'_>) -> Result<(), Refusal> {
+        for [one, other] in &self.equal {
+            if !bool::from(one.bytes(input)?.ct_eq(&other.bytes(input)?)) {
+                return Err(Refusal::WrongProof);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn digest(&self, key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+        match (self.keyed, self.algorithm) {
+            (Keyed::Hmac, Algorithm::Sha1) => signed::<Hmac<Sha1>>(key, parts),
+            (Keyed::Hmac, Algorithm::Sha256) => signed::<Hmac<Sha256>>(key, parts),
+            (Keyed::Hmac, Algorithm::Sha384) => signed::<Hmac<Sha384>>(key, parts),
+            (Keyed::Hmac, Algorithm::Sha512) => signed::<Hmac<Sha512>>(key, parts),
+            (Keyed::Digest, Algorithm::Sha1) => hashed::<Sha1>(parts),
+            (Keyed::Digest, Algorithm::Sha256) => hashed::<Sha256>(parts),
+            (Keyed::Digest, Algorithm::Sha384) => hashed::<Sha384>(parts),
+            (Keyed::Digest, Algorithm::Sha512) => hashed::<Sha512>(parts),
+        }
+    }
+}
+
+fn signed<M: hmac::Mac + KeyInit>(key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hashed<D: Digest>(parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+    let digest = parts.iter().fold(D::new(), |digest, part| digest.chain_update(part));
+    digest.finalize().to_vec()
+}
+
+impl Algorithm {
+    /// Bytes of a digest.
+    pub(super) fn length(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+impl Encoding {
+    /// `text` as bytes; upper and lower case are one in hex.
+    pub(super) fn decode(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Hex => hex::decode(text).ok(),
+            Self::Base64 => STANDARD.decode(text).ok(),
+            Self::Base64url => URL_SAFE.decode(text).ok(),
+        }
+    }
+
+    pub(super) fn encode(self, digest: &[u8]) -> String {
+        match self {
+            Self::Hex => hex::encode(digest),
+            Self::Base64 => STANDARD.encode(digest),
+            Self::Base64url => URL_SAFE.encode(digest),
+        }
+    }
+}
+
+impl Signature {
+    /// The signatures in a header, prefix taken off.
+    pub(super) fn texts<'h>(&self, header: &'h str) -> Vec<&'h str> {
+        let items: Vec<_> = match (&self.field, &self.item_sep) {
+            (Some(field), _) => self.fields(header, field),
+            (None, Some(separator)) => header.split(separator.as_str()).map(str::trim).collect(),
+            (None, None) => vec![header],
+        };
+        items.into_iter().filter_map(|item| item.strip_prefix(self.prefix.as_str())).collect()
+    }
+
+    /// The values of the entries called `name`.
+    fn fields<'h>(&self, header: &'h str, name: &str) -> Vec<&'h str> {
+        let separator = self.item_sep.as_deref().unwrap_or(",");
+        let entries = header.split(separator).filter_map(|item| item.trim().split_once(self.kv_sep.as_str()));
+        entries.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim()).collect()
+    }
+}
+
+impl Time {
+    fn check(&self, text: &str, now: Timestamp) -> Result<(), Refusal> {
+        let signed = digits(text).ok_or(Refusal::GarbledProof)?;
+        let (now, tolerance) = match self.unit {
+            Unit::S => (now.as_second(), self.tolerance_s),
+            Unit::Ms => (now.as_millisecond(), self.tolerance_s * 1000),
+        };
+        if now.abs_diff(signed) <= tolerance { Ok(()) } else { Err(Refusal::Stale) }
+    }
+}
+
+/// A time as senders write it: 1 to 16 ASCII digits, no sign, no fraction.
+pub(super) fn digits(text: &str) -> Option<i64> {
+    let digits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}

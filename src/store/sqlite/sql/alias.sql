@@ -1,0 +1,1 @@
+SELECT lane, past FROM alias WHERE name = ?1

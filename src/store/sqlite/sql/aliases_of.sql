@@ -1,0 +1,1 @@
+SELECT name FROM alias WHERE lane = ?1 AND NOT past ORDER BY name

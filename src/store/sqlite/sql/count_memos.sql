@@ -1,0 +1,1 @@
+SELECT count(*) FROM memo WHERE topic = ?1 AND name != ?2

@@ -1,0 +1,1 @@
+SELECT name, value FROM memo WHERE topic = ?1 ORDER BY name
