@@ -15,8 +15,8 @@ use super::fictional::Person;
 use super::json::Object;
 use super::timed;
 use super::{
-    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Secrets, SettingsError, Unreadable,
-    Verified, Webhook, settings,
+    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError,
+    Unreadable, Verified, Webhook, settings,
 };
 use crate::domain::event::{Item, Lesson};
 use crate::domain::external_ref::{ExternalRef, MAX_LEN};
@@ -62,6 +62,18 @@ impl Provider for Konektor {
         }
         timed::verify(webhook.header(SIGNATURE), &self.secrets, &webhook.body, now)?;
         Ok(Verified::new(webhook, &[EVENT], webhook.body.clone()))
+    }
+
+    fn scheme(&self) -> Option<Scheme> {
+        const TEXT: &str = "
+            kind = 'hmac'
+            algorithm = 'sha256'
+            encoding = 'hex'
+            base = '{timestamp}.{body}'
+            signature = { header = 'X-Konektor-Signature', field = 'v1' }
+            timestamp = { sig_field = 't', unit = 's' }
+        ";
+        Some(Scheme::known(TEXT, self.secrets.iter()))
     }
 
     fn accepted(&self, _webhook: &Webhook) -> Reply {
