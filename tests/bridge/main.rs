@@ -19,6 +19,7 @@ mod quota;
 mod readme;
 mod receive;
 mod reconciliation;
+mod redis_servers;
 mod reload;
 mod sandbox;
 mod schemes;
