@@ -81,14 +81,16 @@ impl Admin {
     }
 
     /// Moves everything that `which` names, however many requests it takes, and counts.
-    pub(super) async fn move_all(&self, path: &[&str], which: &Which) -> anyhow::Result<usize> {
+    pub(super) async fn move_all(&self, path: &[&str], mut which: Which) -> anyhow::Result<usize> {
         let mut count = 0;
         loop {
-            let moved: Moved = self.post(path, which).await?;
+            let moved: Moved = self.post(path, &which).await?;
             count += moved.count;
-            if !moved.more || moved.count == 0 {
+            let goes_on = moved.next.is_some() || moved.count > 0;
+            if !moved.more || !goes_on {
                 return Ok(count);
             }
+            which.cursor = moved.next;
         }
     }
 

@@ -117,7 +117,7 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Check(args) => check::run(args, context).await,
-        Command::Sources(args) => sources::run(args, context),
+        Command::Sources(args) => sources::run(args, context).await,
         Command::Send(args) => send::run(args, context).await,
         Command::Explain(args) => explain::run(args, context),
         Command::Verify(args) => verify::run(args, context),

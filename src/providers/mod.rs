@@ -10,6 +10,7 @@ mod form;
 mod google_leads;
 mod handshake;
 mod json;
+mod konektor;
 mod mapped;
 mod meta;
 mod meta_leads;
@@ -30,7 +31,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::domain::event::{Item, Kept, SourceName};
+use crate::domain::event::{Item, Kept, Lesson, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
@@ -104,6 +105,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// [`Unreadable`] when the webhook has not the shape that this dialect knows; it is then kept whole.
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable>;
 
+    /// What a verified webhook says of leads beside its items: other names of a person, what Konektor has. Nothing of it
+    /// is ever forwarded.
+    fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
+        let _ = webhook;
+        Vec::new()
+    }
+
     /// What has to be fetched from the sender before [`Provider::read`]; `None` when the item says everything.
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
         let _ = item;
@@ -148,7 +156,7 @@ pub struct Webhook {
     pub path_token: Option<String>,
     /// The query string, undecoded, without the question mark.
     pub query: String,
-    /// Headers in order, names in lower case, values that are not text left out.
+    /// Headers in order, names in lower case; what is not text in a value is U+FFFD.
     pub headers: Vec<(String, String)>,
     /// The body, raw, capped.
     pub body: Bytes,
@@ -435,8 +443,9 @@ pub struct LookupAnswer<'a> {
     pub headers: &'a [(String, String)],
     /// The body, capped.
     pub body: &'a [u8],
-    /// How many times this item has been looked up before.
-    pub attempt: u32,
+    /// How long its lead cannot be had already, for whatever reason; zero for the first answer. Not how often it was asked
+    /// for: a network that was down for a minute has been tried often, and says nothing of the sender.
+    pub failing_for: std::time::Duration,
 }
 
 /// What a [`LookupAnswer`] means.
@@ -531,6 +540,7 @@ pub enum SettingsError {
 pub const DIALECTS: &[(&str, Build)] = &[
     ("form", |settings, _| form::build(settings)),
     ("google_leads", |settings, _| google_leads::build(settings)),
+    ("konektor", |settings, _| konektor::build(settings)),
     ("mapped", mapped::build),
     ("meta_leads", |settings, _| meta_leads::build(settings)),
     ("standard_webhooks", |settings, _| standard::build(settings)),

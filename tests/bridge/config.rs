@@ -217,6 +217,7 @@ fn the_built_in_sources_read_the_variables_of_the_contract() {
             "WHATSAPP_APP_SECRET",
             "WHATSAPP_VERIFY_TOKEN",
             "GOOGLE_LEADS_KEY",
+            "KONEKTOR_WEBHOOK_SECRET",
             "STANDARD_WEBHOOKS_SECRET",
         ]
     );

@@ -36,6 +36,7 @@ pub(crate) const EVERY_SOURCE: &[(&str, &str)] = &[
     ("WHATSAPP_APP_SECRET", "fake-whatsapp-app-secret-012345"),
     ("WHATSAPP_VERIFY_TOKEN", "fake-verify-token"),
     ("GOOGLE_LEADS_KEY", "fake-google-key-0123"),
+    ("KONEKTOR_WEBHOOK_SECRET", "fake-konektor-secret-0123456789"),
     ("STANDARD_WEBHOOKS_SECRET", "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
 ];
 

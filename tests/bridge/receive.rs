@@ -13,6 +13,7 @@ use konektor_bridge::providers::{
     Unreadable, Verified, Webhook,
 };
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::json;
 
 use crate::edge::{EVERY_SOURCE, Edge, Setup, answered, header};
@@ -91,6 +92,16 @@ async fn a_proof_that_is_missing_doubled_or_garbled_is_refused() {
             assert_eq!(answered(edge.post(source, &sample)).await.0, 401, "{source} {wrong:?}");
         }
     }
+    assert!(edge.store.kept().is_empty());
+}
+
+#[tokio::test]
+async fn a_proof_that_is_no_text_beside_a_good_one_is_refused() {
+    let edge = Edge::start().await;
+    let sample = edge.sample("meta", SampleKind::Lead);
+    let garbled = HeaderValue::from_bytes(b"sha256=\xff").unwrap();
+    let request = edge.post("meta", &sample).header("x-hub-signature-256", garbled);
+    assert_eq!(answered(request).await, (401, json!({ "error": "signature" })));
     assert!(edge.store.kept().is_empty());
 }
 

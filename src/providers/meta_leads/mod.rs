@@ -100,7 +100,7 @@ impl Provider for MetaLeads {
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let changes = meta::changes(webhook.body(), "page")?;
-        Ok(changes.into_iter().filter_map(|change| item(webhook.source(), change.get())).collect())
+        meta::of_one_webhook(changes.into_iter().filter_map(|change| item(webhook.source(), change.get())).collect())
     }
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {

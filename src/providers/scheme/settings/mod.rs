@@ -277,9 +277,7 @@ fn key(secret: &str, raw: &RawKey) -> Result<Key, SettingsError> {
         KeyEncoding::Base64 => (settings::base64(bare), "base64"),
     };
     let bytes = bytes.filter(|bytes| !bytes.is_empty());
-    bytes
-        .map(super::mac::Key)
-        .ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
+    bytes.map(Key).ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
 }
 
 fn template(key: &str, text: &str) -> Result<Template, SettingsError> {
