@@ -105,12 +105,12 @@ impl Provider for Konektor {
             Ok(event) if event.get("changes").is_some() => "lead.updated",
             _ => "lead.created",
         };
-        let headers = vec![
+        let headers = [
             ("content-type", "application/json".to_owned()),
             (EVENT, event.to_owned()),
             (SIGNATURE, timed::sign(self.secrets.first(), &body, now)),
         ];
-        Sample { query: String::new(), headers, body }
+        Sample::new(headers, body)
     }
 }
 
