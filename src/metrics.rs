@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use strum::VariantArray as _;
 
 use crate::domain::event::{DeadReason, HoldCount, SourceName};
 
@@ -38,6 +39,18 @@ struct Refused {
 struct Spelled {
     source: Word,
     variant: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Drifted {
+    source: Word,
+    kind: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Judged {
+    source: Word,
+    verdict: Word,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -82,6 +95,7 @@ pub struct Metrics {
     accepted: Family<OfSource, Counter>,
     refused: Family<Refused, Counter>,
     sig_alt_match: Family<Spelled, Counter>,
+    captchas: Family<Judged, Counter>,
     sorted: Family<OfSource, Counter>,
     duplicates: Counter,
     unreadable: Counter,
@@ -90,6 +104,7 @@ pub struct Metrics {
     withheld: Family<Because, Counter>,
     calls: Timed,
     doubled: Counter,
+    form_drift: Family<Drifted, Counter>,
     created: Histogram,
     reloads: Family<Reload, Counter>,
     store: StoreGauges,
@@ -193,6 +208,7 @@ impl Metrics {
             accepted: Family::default(),
             refused: Family::default(),
             sig_alt_match: Family::default(),
+            captchas: Family::default(),
             sorted: Family::default(),
             duplicates: Counter::default(),
             unreadable: Counter::default(),
@@ -201,6 +217,7 @@ impl Metrics {
             withheld: Family::default(),
             calls: Timed::new_with_constructor(of_calls),
             doubled: Counter::default(),
+            form_drift: Family::default(),
             // 10 ms to 22 h, by fours: an idle bridge takes milliseconds, an outage of Konektor hours.
             created: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
             reloads: Family::default(),
@@ -209,6 +226,10 @@ impl Metrics {
         metrics.register_counts();
         metrics.register_upstream();
         metrics.register_store();
+        // From the beginning: an alert on an increase does not see a counter that is born as 1.
+        for reason in DeadReason::VARIANTS {
+            drop(metrics.dead.get_or_create(&Because { reason: <&str>::from(reason).into() }));
+        }
         metrics
     }
 
@@ -220,6 +241,8 @@ impl Metrics {
         registry.register("refused", "Webhooks not kept, by source and reason", self.refused.clone());
         let alternative = self.sig_alt_match.clone();
         registry.register("sig_alt_match", "Webhooks whose proof was over another spelling of the body", alternative);
+        let captchas = self.captchas.clone();
+        registry.register("captchas", "Captchas of forms, by what came of asking their service", captchas);
         registry.register("sorted", "Webhooks cut into their events", self.sorted.clone());
         registry.register("duplicates", "Events that were known already", self.duplicates.clone());
         registry.register("unreadable", "Webhooks dead on sorting, whole", self.unreadable.clone());
@@ -239,6 +262,7 @@ impl Metrics {
             calls,
         );
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
+        registry.register("form_drift", "Changes of the fields of a form", self.form_drift.clone());
         let created = self.created.clone();
         registry.register_with_unit("receive_to_created", "From a webhook to its new lead", Unit::Seconds, created);
     }
@@ -286,6 +310,12 @@ impl Metrics {
         self.sig_alt_match.get_or_create(&labels).inc();
     }
 
+    /// A captcha service was asked about a form, or known to have passed it (`person`, `unverified`, `later`, `refused`).
+    pub fn captcha(&self, source: &SourceName, verdict: &'static str) {
+        let labels = Judged { source: Cow::Owned(source.to_string()), verdict: verdict.into() };
+        self.captchas.get_or_create(&labels).inc();
+    }
+
     /// A batch of webhooks from these `sources` was sorted: some of its events were known, some are withheld, some of
     /// its webhooks are dead letters, whole, and so are events whose lane is `crowded`.
     pub fn sorted(
@@ -311,6 +341,12 @@ impl Metrics {
                 self.dead.get_or_create(&Because { reason: reason.into() }).inc_by(count as u64);
             }
         }
+    }
+
+    /// The fields of one of the forms of `source` have changed (`new`, `vanished`, `renamed`).
+    pub fn form_drift(&self, source: &SourceName, kind: &'static str) {
+        let drifted = Drifted { source: source.as_str().to_owned().into(), kind: kind.into() };
+        self.form_drift.get_or_create(&drifted).inc();
     }
 
     /// An event of `source` has reached Konektor; `created` is how long after its webhook, when it made a new lead.
@@ -421,6 +457,7 @@ mod tests {
         metrics.refused(Some(&meta), "wrong_proof");
         metrics.refused(None, "unknown_source");
         metrics.sig_alt_match(&meta, "escaped");
+        metrics.captcha(&form, "person");
         let mut withheld = HoldCount::one(Hold::TestLead);
         withheld += HoldCount::one(Hold::TestLead);
         withheld += HoldCount::one(Hold::NoContact);
@@ -431,6 +468,7 @@ mod tests {
         metrics.withheld("no_contact");
         metrics.upstream_call("create", "done", Duration::from_millis(7));
         metrics.doubled();
+        metrics.form_drift(&SourceName::parse("form").unwrap(), "renamed");
         metrics.reloaded("applied");
         let text = metrics.render(None);
         for line in [
@@ -439,6 +477,7 @@ mod tests {
             r#"konektor_bridge_refused_total{source="meta",reason="wrong_proof"} 1"#,
             r#"konektor_bridge_refused_total{source="",reason="unknown_source"} 1"#,
             r#"konektor_bridge_sig_alt_match_total{source="meta",variant="escaped"} 1"#,
+            r#"konektor_bridge_captchas_total{source="form",verdict="person"} 1"#,
             r#"konektor_bridge_sorted_total{source="form"} 2"#,
             "konektor_bridge_duplicates_total 3",
             "konektor_bridge_unreadable_total 1",
@@ -450,10 +489,20 @@ mod tests {
             r#"konektor_bridge_withheld_total{reason="test_lead"} 2"#,
             r#"konektor_bridge_upstream_call_seconds_bucket{le="0.01",call="create",outcome="done"} 1"#,
             "konektor_bridge_doubled_total 1",
+            r#"konektor_bridge_form_drift_total{source="form",kind="renamed"} 1"#,
             "konektor_bridge_receive_to_created_seconds_count 1",
             r#"konektor_bridge_config_reloads_total{outcome="applied"} 1"#,
             "# EOF",
         ] {
+            assert!(text.lines().any(|rendered| rendered == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_wants_a_person_is_counted_from_zero_on() {
+        let text = Metrics::new().render(None);
+        for reason in DeadReason::VARIANTS {
+            let line = format!("konektor_bridge_dead_total{{reason=\"{reason}\"}} 0");
             assert!(text.lines().any(|rendered| rendered == line), "{line} is not in\n{text}");
         }
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::captcha::CaptchaServices;
 use super::reload::{Live, Reloader};
 use super::store::waits;
 use crate::clock::Clock;
@@ -164,6 +165,7 @@ impl Shared<'_> {
             store: Arc::clone(self.store),
             clock: Arc::clone(self.clock),
             metrics: Arc::clone(self.metrics),
+            captchas: Arc::new(CaptchaServices::new().context("the HTTP client cannot be set up")?),
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
         let limits = receive::Limits::new(self.settings.body_limit, self.settings.shutdown_grace);

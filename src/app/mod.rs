@@ -1,6 +1,7 @@
 //! Puts the bridge together from its parts.
 
 pub mod bridge;
+pub mod captcha;
 pub mod permits;
 pub mod reload;
 pub mod sources;

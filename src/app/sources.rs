@@ -45,7 +45,10 @@ fn build_source(config: &SourceConfig, public_url: Option<&Url>) -> Result<(Sour
     let place = Place::new(name.clone(), public_url.map(Url::as_str));
     match build(config.settings.clone(), &place) {
         Ok(provider) => Ok((name.clone(), configured(SourceState::On(Source { name, provider, rules })))),
-        Err(SettingsError::Incomplete(why)) => Ok((name, off(why, &config.unset))),
+        Err(SettingsError::Incomplete(why)) => {
+            let missing = wanted(&why, &config.unset);
+            Ok((name, off(why, &missing)))
+        }
         Err(SettingsError::Invalid(problem)) => Err(with_suggestion(&problem)),
     }
 }
@@ -58,6 +61,14 @@ fn no_such_provider(provider: &str) -> String {
     let meant = config::nearest(provider, known.iter().copied());
     let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
     format!("there is no provider `{provider}`{meant}; known are: {}", known.join(", "))
+}
+
+/// Of the variables that a source could use those that the reason names: the others would not switch it on. All where it
+/// names none.
+fn wanted(why: &str, unset: &[String]) -> Vec<String> {
+    let named: Vec<_> =
+        unset.iter().filter(|name| why.split(' ').any(|word| word.trim_matches(',') == **name)).cloned().collect();
+    if named.is_empty() { unset.to_vec() } else { named }
 }
 
 fn not_set(missing: &[String]) -> String {
@@ -77,5 +88,20 @@ fn rules(config: &SourceConfig) -> Result<Rules, String> {
             Err("in its rules: estimated_value is below zero".into())
         }
         _ => Ok(rules),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_would_switch_a_source_on_is_missing() {
+        let unset = ["FORM_SECRET".to_owned(), "FORM_CAPTCHA_SECRET".to_owned()];
+        assert_eq!(
+            wanted("set FORM_ORIGINS (https://a.example), or FORM_SECRET, for back-ends", &unset),
+            ["FORM_SECRET"]
+        );
+        assert_eq!(wanted("set `key`", &unset), unset);
     }
 }

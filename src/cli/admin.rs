@@ -12,7 +12,7 @@ use url::Url;
 use super::failure::BadUsage;
 use super::local::{self, below};
 use crate::config::Settings;
-use crate::ops::wire::{Audit, AuditQuery, Event, EventPage, Failure, ListQuery, Moved, Stats, Which};
+use crate::ops::wire::{Audit, AuditQuery, Event, EventPage, Failure, ListQuery, Moved, Which};
 
 /// Longest time for one request: moving a thousand events takes a fraction of it.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -80,18 +80,17 @@ impl Admin {
         self.read(self.http.get(self.url(&["audit"])).query(&AuditQuery { cursor }).timeout(AUDIT_TIMEOUT)).await
     }
 
-    /// Moves everything that `which` names, however many requests it takes, and counts. A dead letter that dies of the
-    /// same again is there again to be moved, so no more are moved than there were to begin with.
-    pub(super) async fn move_all(&self, path: &[&str], which: &Which) -> anyhow::Result<usize> {
-        let events = self.get::<Stats>(&["stats"]).await?.events;
-        let there: u64 = ["dead", "withheld"].iter().filter_map(|state| events.get(*state)).sum();
+    /// Moves everything that `which` names, however many requests it takes, and counts.
+    pub(super) async fn move_all(&self, path: &[&str], mut which: Which) -> anyhow::Result<usize> {
         let mut count = 0;
         loop {
-            let moved: Moved = self.post(path, which).await?;
+            let moved: Moved = self.post(path, &which).await?;
             count += moved.count;
-            if !moved.more || moved.count == 0 || count as u64 >= there {
+            let goes_on = moved.next.is_some() || moved.count > 0;
+            if !moved.more || !goes_on {
                 return Ok(count);
             }
+            which.cursor = moved.next;
         }
     }
 

@@ -25,6 +25,7 @@ mod serve;
 mod sources;
 mod stats;
 mod stopping;
+mod verify;
 mod withheld;
 
 use std::ffi::OsString;
@@ -60,6 +61,7 @@ enum Command {
     Sources(sources::Args),
     Send(send::Args),
     Explain(explain::Args),
+    Verify(verify::Args),
     #[command(subcommand)]
     Events(events::Command),
     #[command(subcommand)]
@@ -115,9 +117,10 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(args, context).await,
         Command::Sandbox(args) => sandbox::run(args, context).await,
         Command::Check(args) => check::run(args, context).await,
-        Command::Sources(args) => sources::run(args, context),
+        Command::Sources(args) => sources::run(args, context).await,
         Command::Send(args) => send::run(args, context).await,
         Command::Explain(args) => explain::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
         Command::Events(command) => events::run(command, context).await,
         Command::DeadLetters(command) => dead_letters::run(command, context).await,
         Command::Withheld(command) => withheld::run(command, context).await,

@@ -41,7 +41,7 @@ pub(super) async fn run(path: &[&str], moved: &str, args: WhichArgs, mut context
     let which = args.which(&context)?;
     let named = which.ids.len();
     let admin = Admin::of(&config::load(&context.environment)?.settings)?;
-    let count = admin.move_all(path, &which).await?;
+    let count = admin.move_all(path, which).await?;
     writeln!(context.out, "{count} {moved}")?;
     if count < named {
         writeln!(anstream::stderr(), "{} of the ids name nothing that could be {moved}", named - count)?;

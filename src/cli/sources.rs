@@ -1,19 +1,28 @@
 //! `sources`: where each sender posts to, which sources are on, and what the others lack.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
 
 use serde::Serialize;
 use url::Url;
 
 use super::Context;
+use super::admin::Admin;
 use super::failure::Exit;
 use super::local;
 use super::output::{Text, Tone};
+use crate::config::Settings;
 use crate::domain::event::SourceName;
+use crate::domain::form::{Change, Drift};
+use crate::ops::wire::{Form, Sources};
 use crate::providers::{Configured, SourceState};
 
 /// Stands for the host as long as `BRIDGE_PUBLIC_URL` does not say.
 const PLACEHOLDER: &str = "https://your-bridge.example.com";
+
+/// How long a running bridge is waited for, which may be none.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Show the sources: the URL to paste at the sender, on or off and why, what is missing
 #[derive(Debug, clap::Args)]
@@ -35,34 +44,66 @@ struct Line {
     why: Option<String>,
     /// The variables and files that would switch it on.
     missing: Vec<String>,
+    /// Forms whose fields have changed lately, where a bridge is running to say so.
+    forms: Vec<Form>,
 }
 
 impl Line {
-    fn of(base: &Url, name: &SourceName, configured: &Configured) -> Self {
+    fn of(base: &Url, name: &SourceName, configured: &Configured, forms: Vec<Form>) -> Self {
         let (on, why, missing) = match &configured.state {
             SourceState::On(_) => (true, None, Vec::new()),
             SourceState::Off { why, missing } => (false, Some(why.clone()), missing.clone()),
         };
-        let url = local::hook(base, name).into();
-        Self { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing }
+        let hook = String::from(local::hook(base, name));
+        // The token itself is a secret, and this list is not.
+        let url = if configured.ends_in_token() { format!("{hook}/<token>") } else { hook };
+        Self { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing, forms }
     }
 
-    fn row(self) -> [Text; 4] {
+    fn row(&self) -> [Text; 4] {
         let state = if self.on { Text("on".into(), Tone::Good) } else { Text("off".into(), Tone::Faint) };
-        [Text(self.name, Tone::Strong), state, Text::from(self.url), Text::from(self.why.unwrap_or_default())]
+        let (url, why) = (self.url.clone(), self.why.clone().unwrap_or_default());
+        [Text(self.name.clone(), Tone::Strong), state, Text::from(url), Text::from(why)]
+    }
+
+    /// What has changed in its forms, one sentence each.
+    fn drift(&self) -> Vec<String> {
+        let of = |Form { form, changes }: &Form| {
+            let of = if form.is_empty() { self.name.clone() } else { format!("{}, form {form}", self.name) };
+            changes.iter().map(|change| format!("{of}: {}", sentence(change))).collect::<Vec<_>>()
+        };
+        self.forms.iter().flat_map(of).collect()
     }
 }
 
-pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
+fn sentence(Change { kind, field, was, at }: &Change) -> String {
+    let what = match kind {
+        Drift::New => format!("`{field}` is new"),
+        Drift::Vanished => format!("`{field}` does not come any more"),
+        Drift::Renamed => format!("`{}` is `{field}` now", was.as_deref().unwrap_or_default()),
+    };
+    format!("{what} (seen {})", at.strftime("%Y-%m-%d"))
+}
+
+pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     let (config, registry) = context.configured()?;
+    let mut forms = changed_forms(&config.settings).await;
     let public = config.settings.public_url;
     let base = public.clone().unwrap_or_else(|| PLACEHOLDER.parse().expect("the placeholder is a URL"));
-    let lines = registry.iter().map(|(name, configured)| Line::of(&base, name, configured));
+    let line = |(name, configured): (&SourceName, &Configured)| {
+        Line::of(&base, name, configured, forms.remove(name.as_str()).unwrap_or_default())
+    };
+    let lines: Vec<Line> = registry.iter().map(line).collect();
     if args.json {
-        context.out.json(&lines.collect::<Vec<_>>())?;
+        context.out.json(&lines)?;
         return Ok(Exit::Done);
     }
-    context.out.table(["source", "state", "paste at the sender", "why"], &[0, 2], lines.map(Line::row))?;
+    context.out.table(["source", "state", "paste at the sender", "why"], &[0, 2], lines.iter().map(Line::row))?;
+    let drift: Vec<String> = lines.iter().flat_map(Line::drift).collect();
+    if !drift.is_empty() {
+        writeln!(context.out, "\nForms have changed; do their mappings still fit?")?;
+        drift.iter().try_for_each(|line| writeln!(context.out, "{line}"))?;
+    }
     if public.is_none() {
         writeln!(context.out, "\nSet BRIDGE_PUBLIC_URL to see the URLs as your senders must have them.")?;
     }
@@ -70,4 +111,12 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
         writeln!(context.out, "\n{warning}")?;
     }
     Ok(Exit::Done)
+}
+
+/// The forms that have changed, by source. Only a running bridge knows; without one there is nothing to say.
+async fn changed_forms(settings: &Settings) -> BTreeMap<String, Vec<Form>> {
+    let Ok(admin) = Admin::of(settings) else { return BTreeMap::new() };
+    let asked = tokio::time::timeout(PATIENCE, admin.get::<Sources>(&["sources"])).await;
+    let sources = asked.ok().and_then(Result::ok).map(|answer| answer.sources).unwrap_or_default();
+    sources.into_iter().map(|source| (source.name, source.forms)).collect()
 }

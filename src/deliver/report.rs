@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::engine::{LookupEnd, Report};
 use super::{Delivery, End};
+use crate::domain::form::Change;
 use crate::domain::lead::LeadId;
 use crate::store::{Claimed, DayState, Outcome, PauseReason};
 
@@ -22,6 +23,11 @@ impl Delivery {
                 }
             }
             Report::Idle(_) | Report::Expired(0) => {}
+            Report::Drift { source, form, change: Change { kind, field, was, .. } } => {
+                metrics.form_drift(&source, kind.into());
+                let was = was.unwrap_or_default();
+                tracing::warn!(%source, form, %kind, field, was, "the fields of a form have changed; does its mapping still fit?");
+            }
             Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),
             Report::Called { call, verdict, status, took } => {
                 metrics.upstream_call(call, verdict.word(), took);

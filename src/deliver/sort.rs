@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use crate::domain::event::{DeadReason, Hold, Item};
+use crate::domain::event::{DeadReason, Hold, Item, Lesson};
 use crate::providers::{Source, Unreadable, Verified};
 use crate::store::{InboxRecord, Sorted, Undelivered};
 
@@ -18,15 +18,19 @@ pub(super) fn split(record: InboxRecord, source: Option<&Source>) -> Sorted {
             detail: format!("the source `{name}` is not configured any more; configure it again, then replay"),
         }),
     };
-    Sorted { place, source: name, received, request_id, split, lessons: Vec::new() }
+    let (split, lessons) = split.map_or_else(|why| (Err(why), Vec::new()), |(items, lessons)| (Ok(items), lessons));
+    Sorted { place, source: name, received, request_id, split, lessons }
 }
 
-fn split_with(source: &Source, webhook: &Verified) -> Result<Vec<Item>, Undelivered> {
+fn split_with(source: &Source, webhook: &Verified) -> Result<(Vec<Item>, Vec<Lesson>), Undelivered> {
+    let provider = &source.provider;
+    let cut = || Ok((provider.split(webhook)?, provider.lessons(webhook)));
     // A provider that panics has a bug, and a webhook that shows it: kept, not tried for ever.
-    let split = std::panic::catch_unwind(AssertUnwindSafe(|| source.provider.split(webhook))).unwrap_or_else(|_| {
+    let split = std::panic::catch_unwind(AssertUnwindSafe(cut)).unwrap_or_else(|_| {
         Err(Unreadable("its provider stopped in the middle; this is a bug, please report it".into()))
     });
-    let mut items = split.map_err(|error| Undelivered { reason: DeadReason::Unreadable, detail: error.to_string() })?;
+    let (mut items, lessons) =
+        split.map_err(|error| Undelivered { reason: DeadReason::Unreadable, detail: error.to_string() })?;
     for item in &mut items {
         item.hold = match item.hold {
             Hold::TestLead if source.rules.forward_test_leads => Hold::No,
@@ -34,5 +38,5 @@ fn split_with(source: &Source, webhook: &Verified) -> Result<Vec<Item>, Undelive
             hold => hold,
         };
     }
-    Ok(items)
+    Ok((items, lessons))
 }

@@ -11,6 +11,7 @@ pub mod compose;
 pub mod email;
 pub mod event;
 pub mod external_ref;
+pub mod form;
 pub mod labels;
 pub mod lead;
 pub mod money;

@@ -1,8 +1,12 @@
 //! The admin API: one function per path.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Query;
+use bytes::Bytes;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
@@ -12,9 +16,10 @@ use super::fault::Fault;
 use super::wire::{self, AuditQuery, ListQuery, PauseState, Which};
 use crate::domain::event::{DeadReason, EventId, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::form::Form;
 use crate::http;
 use crate::providers::{Configured, SourceState};
-use crate::store::{self, EventFilter, EventQuery, EventState, PauseReason, Selector};
+use crate::store::{self, EventFilter, EventQuery, EventState, PauseReason, Selector, Topic};
 
 /// The state of dead letters.
 pub(super) const DEAD: EventState = EventState::Dead;
@@ -27,6 +32,10 @@ const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1000;
 /// Events that one request moves at most, so that none holds up what is being kept.
 const MOVE_AT_ONCE: usize = 1000;
+/// How long a change of a form is shown.
+const FORMS_FOR: Duration = Duration::from_hours(30 * 24);
+/// Events that a page of dead letters brings back at most: a dead lane comes back whole, and none may be passed over.
+const REVIVED_AT_ONCE: usize = 1_000_000;
 /// Lanes that one request looks through.
 const AUDIT_AT_ONCE: usize = 1000;
 
@@ -34,19 +43,38 @@ pub(super) async fn stats(parts: &Parts) -> Result<HttpResponse, Fault> {
     Ok(ok(&wire::Stats::from(parts.store.stats(parts.clock.now()).await?)))
 }
 
-pub(super) fn sources(parts: &Parts) -> HttpResponse {
+pub(super) async fn sources(parts: &Parts) -> HttpResponse {
     let registry = parts.registry.borrow().clone();
-    ok(&wire::Sources { sources: registry.iter().map(|(name, configured)| source(parts, name, configured)).collect() })
+    // Which sources there are can be said without the store.
+    let memos = parts.store.memos(Topic::Form).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the store could not say which forms have changed");
+        Vec::new()
+    });
+    let since = parts.clock.now() - FORMS_FOR;
+    let shown = |(name, configured)| source(parts, name, configured, forms(name, &memos, since));
+    ok(&wire::Sources { sources: registry.iter().map(shown).collect() })
 }
 
-fn source(parts: &Parts, name: &SourceName, configured: &Configured) -> wire::Source {
+/// The forms of a source of which a change has been noticed since then.
+fn forms(source: &SourceName, memos: &[(String, Bytes)], since: Timestamp) -> Vec<wire::Form> {
+    let of_source = memos.iter().filter_map(|(key, memo)| {
+        let (_, form) = key.split_once('/').filter(|(name, _)| *name == source.as_str())?;
+        let Form { mut changes, .. } = serde_json::from_slice(memo).ok()?;
+        changes.retain(|change| change.at >= since);
+        (!changes.is_empty()).then(|| wire::Form { form: form.to_owned(), changes })
+    });
+    of_source.collect()
+}
+
+fn source(parts: &Parts, name: &SourceName, configured: &Configured, forms: Vec<wire::Form>) -> wire::Source {
     let base = parts.public_url.as_ref().map_or("", |url| url.as_str().trim_end_matches('/'));
     let (on, why, missing) = match &configured.state {
         SourceState::On(_) => (true, None, Vec::new()),
         SourceState::Off { why, missing } => (false, Some(why.clone()), missing.clone()),
     };
-    let url = format!("{base}/hooks/{name}");
-    wire::Source { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing }
+    let token = if configured.ends_in_token() { "/<token>" } else { "" };
+    let url = format!("{base}/hooks/{name}{token}");
+    wire::Source { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing, forms }
 }
 
 /// One step of looking through the store.
@@ -106,23 +134,38 @@ pub(super) async fn dismiss(parts: &Parts, body: &[u8]) -> Result<HttpResponse, 
     };
     let count = parts.store.dismiss(lead.as_ref()).await?;
     tracing::info!(count, "incidents dismissed");
-    Ok(ok(&wire::Moved { count, more: false }))
+    Ok(ok(&wire::Moved { count, more: false, next: None }))
 }
 
+/// Replays what is named, or a page of what matches, the newest first.
+///
+/// What dies again at once (a webhook that is still unreadable, a lead that is still refused) matches again, so asking for
+/// the rest of what matches could meet it again and again. The list's cursor meets nothing twice.
 pub(super) async fn replay(parts: &Parts, body: &[u8]) -> Result<HttpResponse, Fault> {
-    let moved = parts.store.replay(&selector(body)?, MOVE_AT_ONCE, parts.clock.now()).await?;
+    let which = which(body)?;
+    let before = place(which.cursor.clone())?;
+    let (ids, next) = match selector(which)? {
+        Selector::Ids(ids) => (ids, None),
+        Selector::Matching(filter) => {
+            let query = EventQuery { state: Some(DEAD), filter, limit: MOVE_AT_ONCE, before };
+            let page = parts.store.events(query).await?;
+            (page.events.into_iter().map(|event| event.id).collect(), page.next)
+        }
+    };
+    let moved = parts.store.replay(&Selector::Ids(ids), REVIVED_AT_ONCE, parts.clock.now()).await?;
     tracing::info!(count = moved.count, "dead letters replayed");
-    Ok(ok(&wire::Moved::from(moved)))
+    let next = next.map(|place| place.to_string());
+    Ok(ok(&wire::Moved { count: moved.count, more: next.is_some(), next }))
 }
 
 pub(super) async fn release(parts: &Parts, body: &[u8]) -> Result<HttpResponse, Fault> {
-    let moved = parts.store.release(&selector(body)?, MOVE_AT_ONCE, parts.clock.now()).await?;
+    let moved = parts.store.release(&moved(body)?, MOVE_AT_ONCE, parts.clock.now()).await?;
     tracing::info!(count = moved.count, "withheld events released");
     Ok(ok(&wire::Moved::from(moved)))
 }
 
 pub(super) async fn discard(parts: &Parts, state: EventState, body: &[u8]) -> Result<HttpResponse, Fault> {
-    let moved = parts.store.discard(state, &selector(body)?, MOVE_AT_ONCE, parts.clock.now()).await?;
+    let moved = parts.store.discard(state, &moved(body)?, MOVE_AT_ONCE, parts.clock.now()).await?;
     tracing::info!(count = moved.count, %state, "events discarded");
     Ok(ok(&wire::Moved::from(moved)))
 }
@@ -172,11 +215,24 @@ fn place(cursor: Option<String>) -> Result<Option<u64>, Fault> {
     cursor.map(|cursor| cursor.parse().map_err(|_| Fault::request("cursor: not one of ours"))).transpose()
 }
 
-/// What a body says is to be moved. Nothing said is a mistake, not everything.
-fn selector(body: &[u8]) -> Result<Selector, Fault> {
-    let which: Which =
-        serde_json::from_slice(body).map_err(|error| Fault::request(format!("the body is wrong: {error}")))?;
-    let conditions = Which { ids: Vec::new(), all: false, ..which.clone() };
+fn which(body: &[u8]) -> Result<Which, Fault> {
+    serde_json::from_slice(body).map_err(|error| Fault::request(format!("the body is wrong: {error}")))
+}
+
+/// What a body says is to be released or discarded. Neither comes back, so the rest is what still matches.
+fn moved(body: &[u8]) -> Result<Selector, Fault> {
+    let which = which(body)?;
+    if which.cursor.is_some() {
+        return Err(Fault::request(
+            "cursor: only a replay has one; ask again with the same body while there is `more`",
+        ));
+    }
+    selector(which)
+}
+
+/// What is to be moved. Nothing said is a mistake, not everything.
+fn selector(which: Which) -> Result<Selector, Fault> {
+    let conditions = Which { ids: Vec::new(), all: false, cursor: None, ..which.clone() };
     let narrowed = conditions != Which::default();
     match (which.ids.is_empty(), narrowed, which.all) {
         (false, false, false) => Ok(Selector::Ids(which.ids.iter().map(|id| event_id(id)).collect::<Result<_, _>>()?)),
@@ -186,7 +242,7 @@ fn selector(body: &[u8]) -> Result<Selector, Fault> {
 }
 
 fn filter(which: Which) -> Result<EventFilter, Fault> {
-    let Which { ids: _, source, reason, since, until, lead, all: _ } = which;
+    let Which { ids: _, source, reason, since, until, lead, all: _, cursor: _ } = which;
     let (source, reason) = (source_name(source)?, reason_word(reason)?);
     Ok(EventFilter { source, reason, since, until, lead: lead.map(ExternalRef::from_stored) })
 }

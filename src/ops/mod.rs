@@ -99,7 +99,7 @@ async fn act(parts: &Parts, request: &HttpRequest, payload: Payload) -> Result<H
         Act::Metrics => Ok(numbers::metrics(parts).await),
         Act::Description => Ok(HttpResponse::Ok().content_type("application/json").body(routes::DESCRIPTION)),
         Act::Stats => admin::stats(parts).await,
-        Act::Sources => Ok(admin::sources(parts)),
+        Act::Sources => Ok(admin::sources(parts).await),
         Act::Audit => admin::audit(parts, query).await,
         Act::Events => admin::events(parts, query, None).await,
         Act::DeadLetters => admin::events(parts, query, Some(admin::DEAD)).await,

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::form::Change;
 use crate::domain::status::Status;
 use crate::store;
 
@@ -103,15 +104,21 @@ pub struct Which {
     /// Every one there is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
+    /// Of a replay: from the answer before this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
-/// What a bulk move did. Ask again while there is `more`.
+/// What a bulk move did. Ask again while there is `more`; with `next` as the `cursor`, where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     /// How many events were moved.
     pub count: usize,
     /// Whether more of them match.
     pub more: bool,
+    /// Of a replay: where to go on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next: Option<String>,
 }
 
 /// Why a request had no success.
@@ -161,6 +168,18 @@ pub struct Source {
     /// The variables and files that would switch it on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// Its forms whose fields have changed in the last 30 days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forms: Vec<Form>,
+}
+
+/// A form whose fields have changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Form {
+    /// The sender's id of it; empty where its forms have none.
+    pub form: String,
+    /// What has changed, oldest first.
+    pub changes: Vec<Change>,
 }
 
 /// Whether calls to Konektor are stopped.
@@ -395,7 +414,7 @@ pub struct Lane {
 
 impl From<store::Moved> for Moved {
     fn from(moved: store::Moved) -> Self {
-        Self { count: moved.count, more: moved.more }
+        Self { count: moved.count, more: moved.more, next: None }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::signature::{any_signed, escaped_unicode, hex_digest, hmac_sha256};
-use super::{Alternative, Header, Method, Refusal, Sample, Secrets, Unreadable, Verified, Webhook};
+use super::{Alternative, Header, Method, Refusal, Sample, Scheme, Secrets, Unreadable, Verified, Webhook};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
@@ -45,6 +45,18 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -
         Signed::AsSentOrEscaped if escaped() => Ok(Verified { alternative: Some(Alternative::Escaped), ..verified() }),
         Signed::AsSent | Signed::AsSentOrEscaped => Err(Refusal::WrongProof),
     }
+}
+
+/// What [`verify`] checks, said as data.
+pub(super) fn scheme(app_secrets: &Secrets) -> Scheme {
+    const TEXT: &str = "
+        kind = 'hmac'
+        algorithm = 'sha256'
+        encoding = 'hex'
+        base = '{body}'
+        signature = { header = 'X-Hub-Signature-256', prefix = 'sha256=' }
+    ";
+    Scheme::known(TEXT, app_secrets.iter())
 }
 
 /// `body` as Meta would send it, for samples.
@@ -87,6 +99,18 @@ pub(super) fn changes<'a>(body: &'a [u8], object: &str) -> Result<Vec<&'a RawVal
         }
     }
     Ok(changes)
+}
+
+/// The most leads that one webhook may hold, ten times what Meta says it puts into one: they are sorted in one step, which
+/// must not keep other webhooks waiting.
+const MAX_ITEMS: usize = 10_000;
+
+/// `items`, unless there are more than one webhook may hold.
+///
+/// # Errors
+/// [`Unreadable`] when there are.
+pub(super) fn of_one_webhook(items: Vec<Item>) -> Result<Vec<Item>, Unreadable> {
+    if items.len() > MAX_ITEMS { Err(Unreadable(format!("it holds more than {MAX_ITEMS} leads"))) } else { Ok(items) }
 }
 
 /// An element that cannot be read, as an item of its own, named by the hash of its bytes.
@@ -135,6 +159,14 @@ mod tests {
         assert_eq!(of(r#"{"a":"ä"}"#, Signed::AsSentOrEscaped), Ok(None));
         assert_eq!(of(escaped, Signed::AsSentOrEscaped), Ok(Some(Alternative::Escaped)));
         assert_eq!(of(escaped, Signed::AsSent), Err(Refusal::WrongProof));
+    }
+
+    #[test]
+    fn a_webhook_of_more_leads_than_meta_ever_sends_is_kept_whole() {
+        let source = SourceName::parse("meta").unwrap();
+        let items = |count| vec![unread(&source, "meta:", "x"); count];
+        assert_eq!(of_one_webhook(items(MAX_ITEMS)).unwrap().len(), MAX_ITEMS);
+        assert!(of_one_webhook(items(MAX_ITEMS + 1)).is_err());
     }
 
     #[test]

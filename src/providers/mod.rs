@@ -4,11 +4,13 @@
 //! and with its owner's rules. To add one: a file here, its `mod` line, its line in [`DIALECTS`], and a folder in
 //! `tests/fixtures/`.
 
+mod captcha;
 mod fictional;
 mod form;
 mod google_leads;
 mod handshake;
 mod json;
+mod konektor;
 mod mapped;
 mod meta;
 mod meta_leads;
@@ -29,11 +31,12 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::domain::event::{Item, Kept, SourceName};
+use crate::domain::event::{Item, Kept, Lesson, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
+pub use captcha::{Challenge, Verdict};
 pub use registry::{Configured, Found, Registry, SourceState};
 pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
@@ -60,12 +63,33 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// [`Refusal`] says what the sender is answered and why, without the expected value.
     fn verify(&self, webhook: &Webhook, now: Timestamp) -> Result<Verified, Refusal>;
 
+    /// What has to be asked of somebody else before a webhook that is verified is kept: whether a person sent it.
+    ///
+    /// # Errors
+    /// [`Refusal`]: what would have to be asked about is not there.
+    fn challenge(&self, webhook: &Webhook) -> Result<Option<Challenge>, Refusal> {
+        let _ = webhook;
+        Ok(None)
+    }
+
+    /// What the sender is answered instead of an error, where it is a browser that shows a page.
+    fn refused(&self, webhook: &Webhook, refusal: Refusal) -> Option<Reply> {
+        let _ = (webhook, refusal);
+        None
+    }
+
     /// What the sender is answered once the webhook is kept; the same for new and known ones.
     fn accepted(&self, webhook: &Webhook) -> Reply;
 
     /// True when its URL ends in a secret: `/hooks/{source}/{token}`. Without it there is nothing at such a URL.
     fn has_path_token(&self) -> bool {
         false
+    }
+
+    /// How it checks proofs, said as data: for `verify`, which explains what a proof is compared with. `None` where there
+    /// is nothing to explain. What lets a webhook in is [`Provider::verify`] alone.
+    fn scheme(&self) -> Option<Scheme> {
+        None
     }
 
     /// Headers with which the scripts of a page at `origin` may read an answer that refuses: without them a browser
@@ -80,6 +104,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`Unreadable`] when the webhook has not the shape that this dialect knows; it is then kept whole.
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable>;
+
+    /// What a verified webhook says of leads beside its items: other names of a person, what Konektor has. Nothing of it
+    /// is ever forwarded.
+    fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
+        let _ = webhook;
+        Vec::new()
+    }
 
     /// What has to be fetched from the sender before [`Provider::read`]; `None` when the item says everything.
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
@@ -125,7 +156,7 @@ pub struct Webhook {
     pub path_token: Option<String>,
     /// The query string, undecoded, without the question mark.
     pub query: String,
-    /// Headers in order, names in lower case, values that are not text left out.
+    /// Headers in order, names in lower case; what is not text in a value is U+FFFD.
     pub headers: Vec<(String, String)>,
     /// The body, raw, capped.
     pub body: Bytes,
@@ -205,6 +236,10 @@ pub struct Verified {
     alternative: Option<Alternative>,
 }
 
+/// The header of ours under which a kept webhook says that its captcha could not be checked. It is in no provider's list of
+/// headers to keep, so no sender can write it.
+const UNVERIFIED: &str = "bridge-captcha";
+
 /// Another spelling of the body than the one that came, over which its proof held. Each is counted
 /// (`sig_alt_match`): nobody has yet seen a sender or a proxy that needs one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
@@ -230,6 +265,11 @@ impl Verified {
             },
             alternative: None,
         }
+    }
+
+    /// Marks that nobody could say whether a person sent it.
+    pub fn mark_unverified(&mut self) {
+        self.kept.headers.push((UNVERIFIED.to_owned(), "unverified".to_owned()));
     }
 
     /// Takes back from the inbox what was verified before it was kept.
@@ -297,6 +337,9 @@ pub enum Refusal {
     /// The body is of a type that this sender never sends.
     #[error("the content type is not one that this sender uses")]
     ContentType,
+    /// The captcha is missing, used up, solved elsewhere or not solved.
+    #[error("the captcha is missing or was not solved on this site")]
+    Captcha,
     /// The method is not one that this hook knows.
     #[error("the method is not one that this hook knows")]
     Method,
@@ -497,6 +540,7 @@ pub enum SettingsError {
 pub const DIALECTS: &[(&str, Build)] = &[
     ("form", |settings, _| form::build(settings)),
     ("google_leads", |settings, _| google_leads::build(settings)),
+    ("konektor", |settings, _| konektor::build(settings)),
     ("mapped", mapped::build),
     ("meta_leads", |settings, _| meta_leads::build(settings)),
     ("standard_webhooks", |settings, _| standard::build(settings)),

@@ -21,6 +21,17 @@ pub struct Configured {
     pub state: SourceState,
 }
 
+impl Configured {
+    /// True when it is on and its URL ends in a secret.
+    #[must_use]
+    pub fn ends_in_token(&self) -> bool {
+        match &self.state {
+            SourceState::On(source) => source.provider.has_path_token(),
+            SourceState::Off { .. } => false,
+        }
+    }
+}
+
 /// Whether a source takes webhooks.
 #[derive(Debug, Clone)]
 pub enum SourceState {

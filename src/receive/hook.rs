@@ -6,11 +6,12 @@ use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, http::Method as HttpMethod};
 
 use super::body::{self, Taken};
+use super::captcha::Person;
 use super::refused::Refused;
-use super::{Front, client};
+use super::{Front, captcha, client};
 use crate::domain::event::SourceName;
 use crate::http;
-use crate::providers::{Found, Method, Reply, Verified, Webhook};
+use crate::providers::{Found, Method, Provider, Reply, Verified, Webhook};
 
 /// What a client may call its request, at most, to find it in our log.
 const LONGEST_ID: usize = 128;
@@ -72,14 +73,28 @@ async fn stages(
     if let Some(reply) = source.provider.handshake(&webhook) {
         return Ok(reply);
     }
-    let verified = source.provider.verify(&webhook, webhook.received)?;
+    let mut verified = source.provider.verify(&webhook, webhook.received)?;
     if let Some(alternative) = verified.alternative() {
         front.parts.metrics.sig_alt_match(&webhook.source, alternative.into());
+    }
+    match captcha::check(front, source.provider.as_ref(), &webhook).await {
+        Ok(Person::Known) => {}
+        Ok(Person::Unknown) => verified.mark_unverified(),
+        Err(refused) => return shown(front, source.provider.as_ref(), &webhook, refused),
     }
     keep(front, verified).await?;
     front.parts.metrics.accepted(&webhook.source);
     tracing::debug!(source = %webhook.source, request_id, bytes = webhook.body.len(), "webhook kept");
     Ok(source.provider.accepted(&webhook))
+}
+
+/// A refusal as a page, where the provider has one for it.
+fn shown(front: &Front, provider: &dyn Provider, webhook: &Webhook, refused: Refused) -> Result<Reply, Refused> {
+    let Refused::Proof(refusal) = refused else { return Err(refused) };
+    let page = provider.refused(webhook, refusal).ok_or(refused)?;
+    // Counted and logged as any other; only its answer is another.
+    drop(front.refuse(Some(&webhook.source), &webhook.request_id, &Refused::Proof(refusal)));
+    Ok(page)
 }
 
 /// Reads the request whole.
@@ -135,12 +150,10 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The headers as text; those that are none are left out.
+/// The headers as text. What is none becomes U+FFFD and stays: a garbled proof beside a good one must not go unseen.
 fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), str::from_utf8(value.as_bytes()).ok()?.to_owned())))
-        .collect()
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// The answer to a source that has been on: success, so that its sender does not switch the hook off for ever.

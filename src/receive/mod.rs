@@ -1,4 +1,5 @@
-//! The left half: takes webhooks, proves them, keeps them, answers. Ends in milliseconds and never calls out.
+//! The left half: takes webhooks, proves them, keeps them, answers. Ends in milliseconds and never calls out, but for forms
+//! with a captcha: their service is asked, for five seconds at most, through what the composition root passes in.
 //!
 //! The public listener knows two things: `/hooks/{source}` (with a token behind it for senders that prove themselves by
 //! their URL) and `/healthz`. It routes by hand: two prefixes need no
@@ -6,6 +7,7 @@
 //! accepted one gets its line when its lead is delivered, and here only at `debug`.
 
 mod body;
+mod captcha;
 mod client;
 mod hook;
 mod refused;
@@ -29,6 +31,8 @@ use crate::metrics::Metrics;
 use crate::providers::Registry;
 use crate::store::Store;
 use body::Room;
+use captcha::Passed;
+pub use captcha::{AskCaptcha, CaptchaAnswer};
 use refused::Refused;
 
 /// What receiving works with.
@@ -42,6 +46,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who asks captcha services.
+    pub captchas: Arc<dyn AskCaptcha>,
     /// Proxies that are believed about their clients.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -81,6 +87,8 @@ struct Front {
     parts: Parts,
     limits: Limits,
     room: Room,
+    /// Forms whose captcha was solved a moment ago.
+    passed: Passed,
     /// The store has refused the last webhook: said once, not a thousand times a second.
     failing: AtomicBool,
 }
@@ -91,7 +99,8 @@ struct Front {
 /// The listener cannot be used.
 pub fn serve(listener: TcpListener, parts: Parts, limits: Limits) -> io::Result<Running> {
     let room = Room::of(limits.bodies);
-    let front = Arc::new(Front { parts, limits, room, failing: AtomicBool::new(false) });
+    let (passed, failing) = (Passed::default(), AtomicBool::new(false));
+    let front = Arc::new(Front { parts, limits, room, passed, failing });
     http::serve(listener, limits.serving, move |app: &mut ServiceConfig| {
         let front = front.clone();
         app.default_service(to(move |request: HttpRequest, payload: Payload| answer(front.clone(), request, payload)));

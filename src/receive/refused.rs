@@ -52,6 +52,9 @@ pub(super) enum Refused {
     /// Keeping it took too long. It may be kept nevertheless: then it is known when it comes again.
     #[error("the store took too long")]
     Late,
+    /// The captcha service does not answer, and its owner takes no form unchecked.
+    #[error("the captcha service does not answer")]
+    Captcha,
     /// A defect of ours.
     #[error("a handler panicked")]
     Panicked,
@@ -64,12 +67,13 @@ impl Refused {
             Self::Method | Self::Proof(Refusal::Method) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Encoding | Self::Proof(Refusal::ContentType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Proof(Refusal::Captcha) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Cut => StatusCode::BAD_REQUEST,
             Self::Proof(
                 Refusal::NoProof | Refusal::GarbledProof | Refusal::WrongProof | Refusal::Stale | Refusal::Origin,
             ) => StatusCode::UNAUTHORIZED,
-            Self::Crowded | Self::Store(_) | Self::Late => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => StatusCode::SERVICE_UNAVAILABLE,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -81,13 +85,14 @@ impl Refused {
             Self::Method | Self::Proof(Refusal::Method) => "method",
             Self::Encoding => "content_encoding",
             Self::Proof(Refusal::ContentType) => "content_type",
+            Self::Proof(Refusal::Captcha) => "captcha",
             Self::TooLarge => "too_large",
             Self::Slow => "timeout",
             Self::Cut => "incomplete",
             Self::Proof(
                 Refusal::NoProof | Refusal::GarbledProof | Refusal::WrongProof | Refusal::Stale | Refusal::Origin,
             ) => "signature",
-            Self::Crowded | Self::Store(_) | Self::Late => "unavailable",
+            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => "unavailable",
             Self::Panicked => "internal",
         }
     }
@@ -104,6 +109,7 @@ impl Refused {
             Self::Store(StoreError::Busy) => "store_busy",
             Self::Store(StoreError::Backend(..)) => "store_failed",
             Self::Late => "store_late",
+            Self::Captcha => "captcha_down",
             Self::Panicked => "panicked",
             Self::Method | Self::Encoding | Self::TooLarge | Self::Slow | Self::Cut => self.word(),
         }
@@ -119,7 +125,7 @@ impl Refused {
             Self::Encoding => {
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
-            Self::Crowded | Self::Store(_) | Self::Late => {
+            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
                 headers.insert(RETRY_AFTER, rand::random_range(AGAIN_AFTER).into());
             }
             _ => {}

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::domain::form::{Change, Drift};
 use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::domain::status::Status;
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
     Attempt, Audit, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Flaw, Incident, Intent,
-    LaneDetail, LimiterStats, PauseReason, Queue, Rule, Selector, Stats,
+    LaneDetail, LimiterStats, PauseReason, Queue, Rule, Selector, Standing, Stats,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -50,9 +52,9 @@ fn dead_letter() -> EventDetail {
             external_ref,
             state: "dead",
             due: Some(at(3)),
-            aliases: Vec::new(),
+            aliases: vec![ExternalRef::new("form:", "another")],
             lead_id: Some(LeadId("lead-1".into())),
-            standing: None,
+            standing: Some(Standing { status: Status::Hot, at: at(2) }),
             intent: Some(Intent { fence: 1, at: at(1), upto: 5 }),
             pending: 1,
             attempts: 2,
@@ -172,7 +174,7 @@ async fn sources_show_their_url_and_what_is_missing() {
     let (status, body) = got(&edge, "sources").await;
     let sources: wire::Sources = serde_json::from_value(body).unwrap();
     let source = |name: &str| sources.sources.iter().find(|source| source.name == name).unwrap();
-    assert_eq!((status, sources.sources.len()), (200, 5));
+    assert_eq!((status, sources.sources.len()), (200, 6));
     assert_eq!(source("form").url, "https://leads.example.com/hooks/form");
     assert!(source("form").on && source("form").why.is_none());
     let google = source("google");
@@ -293,7 +295,6 @@ async fn dead_letters_and_withheld_events_are_moved_as_asked() {
     let conditions = json!({ "source": "meta", "reason": "rejected", "lead": "meta:leadgen:1",
         "since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z" });
     for (path, what) in [
-        ("dead-letters/replay", "replay"),
         ("dead-letters/discard", "discard dead"),
         ("withheld/release", "release"),
         ("withheld/discard", "discard withheld"),
@@ -307,6 +308,41 @@ async fn dead_letters_and_withheld_events_are_moved_as_asked() {
             let moved = edge.store.moves.lock().unwrap().pop().unwrap();
             assert_eq!((moved.what.as_str(), moved.which), (what, which));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_replay_walks_through_the_list_so_that_what_dies_again_is_not_met_again() {
+    let edge = with_dead_letter().await;
+    let id = EventId::from_bytes(std::array::from_fn(|n| u8::try_from(n).unwrap()));
+    let path = "dead-letters/replay";
+    assert_eq!(posted(&edge, path, json!({ "ids": [ID] })).await, (200, json!({ "count": 3, "more": false })));
+    assert!(edge.store.queries.lock().unwrap().is_empty(), "what is named needs no list");
+    let on = json!({ "count": 3, "more": true, "next": "17" });
+    for (body, wanted, before) in [
+        (json!({ "all": true }), EventFilter::default(), None),
+        (json!({ "all": true, "cursor": "17" }), EventFilter::default(), Some(17)),
+        (
+            json!({ "source": "meta", "reason": "rejected", "lead": "meta:leadgen:1", "since": "2026-11-20T00:00:00Z",
+            "until": "2026-11-21T00:00:00Z", "cursor": "17" }),
+            filter(),
+            Some(17),
+        ),
+    ] {
+        assert_eq!(posted(&edge, path, body).await, (200, on.clone()));
+        let query = edge.store.queries.lock().unwrap().pop().unwrap();
+        assert_eq!((query.state, query.filter, query.before), (Some(EventState::Dead), wanted, before));
+        let moved = edge.store.moves.lock().unwrap().pop().unwrap();
+        let listed = edge.store.events.lock().unwrap().iter().map(|event| event.row.id).collect();
+        assert_eq!((moved.what.as_str(), moved.which), ("replay", Selector::Ids(listed)));
+    }
+    assert_eq!(edge.store.moves.lock().unwrap().pop().unwrap().which, Selector::Ids(vec![id]));
+    for (path, body) in [
+        (path, json!({ "cursor": "17" })),
+        (path, json!({ "all": true, "cursor": "x" })),
+        ("dead-letters/discard", json!({ "all": true, "cursor": "17" })),
+    ] {
+        assert_eq!(posted(&edge, path, body.clone()).await.0, 400, "{path} {body}");
     }
 }
 
@@ -369,6 +405,8 @@ async fn the_description_knows_every_field() {
     let stats = wire::Stats::from(Stats { paused: Some((PauseReason::Operator, at(0))), ..stats() });
     let detail = wire::EventDetail::from(dead_letter());
     let page = wire::EventPage { events: vec![detail.event.clone()], next: Some("1".into()) };
+    let change = Change { kind: Drift::Renamed, field: "telepon".into(), was: Some("hp".into()), at: at(0) };
+    let form = wire::Form { form: "kontak".into(), changes: vec![change.clone()] };
     let source = wire::Source {
         name: "form".into(),
         provider: "form".into(),
@@ -376,9 +414,10 @@ async fn the_description_knows_every_field() {
         on: false,
         why: Some("off".into()),
         missing: vec!["FORM_SECRET".into()],
+        forms: vec![form.clone()],
     };
     let which: wire::Which = serde_json::from_value(json!({ "ids": [ID], "source": "form", "reason": "spam",
-        "since": at(0), "until": at(1), "lead": "x", "all": true }))
+        "since": at(0), "until": at(1), "lead": "x", "all": true, "cursor": "1" }))
     .unwrap();
     let ready = wire::Ready { ready: true, stopping: false, store: "ok".into(), paused: Some("operator".into()) };
     let audit = wire::Audit::from(audit());
@@ -389,6 +428,14 @@ async fn the_description_knows_every_field() {
     check(schemas, "Stats", &stats);
     check(schemas, "Paused", &paused);
     check(schemas, "PauseState", &wire::PauseState { paused: Some(paused) });
+    let incident = Incident {
+        external_ref: ExternalRef::new("form:", "1"),
+        lead_id: Some(LeadId("lead_1".into())),
+        doubles: vec![LeadId("lead_2".into())],
+        twins: vec![ExternalRef::new("form:", "2")],
+        seen: at(1),
+    };
+    check(schemas, "Incident", &wire::Incident::from(incident));
     check(schemas, "Lane", detail.lane.as_ref().unwrap());
     check(schemas, "Attempt", &detail.lane.as_ref().unwrap().log[0]);
     check(schemas, "Event", &detail.event);
@@ -396,8 +443,10 @@ async fn the_description_knows_every_field() {
     check(schemas, "EventPage", &page);
     check(schemas, "Sources", &wire::Sources { sources: vec![source.clone()] });
     check(schemas, "Source", &source);
+    check(schemas, "Form", &form);
+    check(schemas, "FormChange", &change);
     check(schemas, "Which", &which);
-    check(schemas, "Moved", &wire::Moved { count: 1, more: true });
+    check(schemas, "Moved", &wire::Moved { count: 1, more: true, next: Some("17".into()) });
     check(schemas, "Failure", &wire::Failure { error: "a".into(), message: "b".into() });
     check(schemas, "Ready", &ready);
 }
@@ -417,6 +466,7 @@ async fn the_description_knows_every_word() {
     assert_eq!(words("Event", "reason"), dead.chain(held).collect());
     assert_eq!(words("Event", "state"), EventState::VARIANTS.iter().map(ToString::to_string).collect());
     assert_eq!(words("Flaw", "rule"), Rule::VARIANTS.iter().map(ToString::to_string).collect());
+    assert_eq!(words("FormChange", "kind"), Drift::VARIANTS.iter().map(ToString::to_string).collect());
     assert_eq!(words("Queue", "class"), Class::VARIANTS.iter().map(ToString::to_string).collect());
 }
 

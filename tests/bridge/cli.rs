@@ -10,8 +10,6 @@ use konektor_bridge::sandbox::{self, DEFAULT_KEY, Running};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::api::fake::{Fake, answer};
-
 /// The binary in a directory of its own, with these variables and no others.
 pub(crate) fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_konektor-bridge"));
@@ -171,6 +169,38 @@ fn an_explanation_checks_the_senders_own_proof_as_of_its_time() {
     assert_eq!(explained("2026-10-26T07:33:16Z", "body"), "holds");
     assert!(explained("2026-10-26T07:33:16Z", "another body").starts_with("refused: "));
     assert!(explained("2026-10-27T08:33:16Z", "body").contains("tolerance"));
+}
+
+#[test]
+fn a_proof_is_taken_apart_and_what_would_have_matched_is_said() {
+    // printf '1792999996.body' | openssl dgst -sha256 -hmac konektor-secret-TEST
+    let digest = "4b029b927abec3c6f89b1a20db4051f5699f96f795b41241d83cdcbea91aab46";
+    let request = format!("POST /hooks/form HTTP/1.1\r\nX-Bridge-Signature: t=1792999996,v1={digest}\r\n\r\nbody");
+    let variables = [("FORM_SECRET", "konektor-secret-TEST")];
+    let at = "2026-10-26T07:33:16Z";
+    let verified = |input: &str, more: &[&str]| {
+        let arguments: Vec<_> = ["verify", "form", "-"].into_iter().chain(more.iter().copied()).collect();
+        run_with(&variables, &arguments, input)
+    };
+    let typed = request.replace("\r\n\r\n", "\r\nContent-Type: application/json\r\n\r\n");
+    let told = verified(&typed, &["--at", at, "--json"]).json();
+    assert_eq!((&told["accepted"], &told["tried"][0]["holds"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(told["tried"][0]["base"][0], "1792999996.body");
+    assert_eq!(told["tried"][0]["computed"][0], digest);
+
+    let rewritten = verified(&format!("{typed}\n"), &["--at", at]);
+    assert_eq!(rewritten.code, 1);
+    for says in ["refused: the proof does not match", "hmac sha256 in hex", digest, "without the line end behind it"] {
+        assert!(rewritten.out.contains(says), "{says}: {}", rewritten.out);
+    }
+    let late = verified(&typed, &[]);
+    assert!(late.code == 1 && late.out.contains("only the time is wrong"), "{}", late.out);
+    let bare = verified("body", &[]);
+    assert!(bare.out.contains("the header `x-bridge-signature` is not there"), "{}", bare.out);
+    for ran in [rewritten, late, bare] {
+        assert!(!ran.out.contains("konektor-secret"), "{}", ran.out);
+    }
+    assert!(verified("POST /hooks/form HTTP/1.1\nA: b\n", &[]).failed(64).contains("no empty line"));
 }
 
 #[test]
@@ -452,17 +482,6 @@ fn the_search_is_measured_only_for_who_wants_leads_made_and_says_which_to_delete
     }
     let json = run(&variables, &["check", "--measure-search", "--create-leads", "--rounds", "1", "--json"]).json();
     assert_eq!((json["millis"].as_array().unwrap().len(), &json["suggested_s"]), (1, &Value::from(15)), "{json}");
-}
-
-#[test]
-fn a_replay_ends_though_what_it_puts_back_dies_again_at_once() {
-    let stats = r#"{"inbox":0,"events":{"dead":2500,"delivered":9000,"withheld":3},"queues":[],"leased":0,"deadLanes":0,
-        "bytes":0,"limiter":{"inUse":0},"day":{"state":"open","parked":0},"incidents":0}"#;
-    let moved = || answer(200, &[], r#"{"count":1000,"more":true}"#);
-    let fake = Fake::start([answer(200, &[], stats), moved(), moved(), moved()]);
-    let variables = [("BRIDGE_ADMIN_URL", fake.url.as_str())];
-    assert_eq!(run(&variables, &["dead-letters", "replay", "--all"]).done(), "3000 put back\n");
-    assert_eq!(fake.asked().len(), 4, "there were 2500");
 }
 
 #[test]

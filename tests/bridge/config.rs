@@ -188,7 +188,7 @@ fn a_built_in_source_is_complete_when_its_variables_are_set() {
     assert_eq!((meta.provider.as_str(), meta.missing.len()), ("meta_leads", 0));
     assert_eq!(meta.settings["graph_url"].as_str(), Some("https://graph.facebook.com"));
     let form = source(&config, "form");
-    assert_eq!(form.unset, ["FORM_ALLOWED_ORIGINS", "FORM_SECRET"]);
+    assert_eq!(form.unset, ["FORM_ALLOWED_ORIGINS", "FORM_SECRET", "FORM_CAPTCHA_SECRET"]);
     let whatsapp = source(&config, "whatsapp");
     assert_eq!(whatsapp.missing, ["WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN"]);
 }
@@ -208,6 +208,8 @@ fn the_built_in_sources_read_the_variables_of_the_contract() {
         [
             "FORM_ALLOWED_ORIGINS",
             "FORM_SECRET",
+            "FORM_CAPTCHA",
+            "FORM_CAPTCHA_SECRET",
             "META_APP_SECRET",
             "META_VERIFY_TOKEN",
             "META_ACCESS_TOKEN",
@@ -215,6 +217,7 @@ fn the_built_in_sources_read_the_variables_of_the_contract() {
             "WHATSAPP_APP_SECRET",
             "WHATSAPP_VERIFY_TOKEN",
             "GOOGLE_LEADS_KEY",
+            "KONEKTOR_WEBHOOK_SECRET",
             "STANDARD_WEBHOOKS_SECRET",
         ]
     );

@@ -13,6 +13,11 @@ use serde_json::Value;
 
 use crate::fixtures::{Folder, folders};
 
+/// The dialects whose webhooks make leads.
+fn senders() -> impl Iterator<Item = Folder> {
+    folders().into_iter().filter(|folder| !folder.only_teaches())
+}
+
 fn now() -> Timestamp {
     "2026-11-23T16:06:45Z".parse().unwrap()
 }
@@ -48,7 +53,7 @@ fn refs(items: &[Item]) -> Vec<&ExternalRef> {
 
 #[test]
 fn the_same_seed_is_the_same_lead_and_another_seed_another() {
-    for folder in folders() {
+    for folder in senders() {
         let later = now() + jiff::SignedDuration::from_hours(3);
         let (first, again) = (items(&folder, SampleKind::Lead, 7, now()), items(&folder, SampleKind::Lead, 7, later));
         assert_eq!(first.len(), 1, "{}: an ordinary lead is one item", folder.dialect);
@@ -63,7 +68,7 @@ fn the_same_seed_is_the_same_lead_and_another_seed_another() {
 
 #[test]
 fn the_leads_of_a_batch_are_different_leads() {
-    for folder in folders() {
+    for folder in senders() {
         let batch = items(&folder, SampleKind::Batch, 7, now());
         let mut refs = refs(&batch);
         refs.sort();
@@ -73,8 +78,20 @@ fn the_leads_of_a_batch_are_different_leads() {
 }
 
 #[test]
+fn a_sample_that_makes_no_lead_says_something_of_one() {
+    for folder in folders().into_iter().filter(Folder::only_teaches) {
+        let provider = folder.provider();
+        for kind in [SampleKind::Lead, SampleKind::Update, SampleKind::Batch] {
+            let verified = provider.verify(&webhook(&folder, provider.sample(kind, 7, now())), now()).unwrap();
+            assert_eq!(provider.split(&verified).map(|items| items.len()), Ok(0), "{}: {kind}", folder.dialect);
+            assert_eq!(provider.lessons(&verified).len(), 1, "{}: {kind}", folder.dialect);
+        }
+    }
+}
+
+#[test]
 fn an_ordinary_sample_can_be_read_or_says_where_the_rest_is() {
-    for folder in folders() {
+    for folder in senders() {
         let provider = folder.provider();
         for kind in [SampleKind::Lead, SampleKind::Update, SampleKind::Batch, SampleKind::Test] {
             for item in items(&folder, kind, 3, now()) {
@@ -100,7 +117,7 @@ fn a_changed_sample_is_refused_and_a_stale_one_where_the_time_is_signed() {
 
 #[test]
 fn a_body_of_ones_own_is_proved_as_its_sender_would_and_any_body_can_be() {
-    for folder in folders() {
+    for folder in senders() {
         let provider = folder.provider();
         // The forged body: what was changed in it is now what the sender says.
         let body = provider.sample(SampleKind::Tampered, 3, now()).body;
@@ -137,7 +154,9 @@ fn ask_everything(folder: &Folder, provider: &dyn Provider, webhook: &Webhook, a
         headers: webhook.headers.clone(),
         body: webhook.body.clone(),
     };
-    for item in provider.split(&Verified::from_inbox(kept)).unwrap_or_default() {
+    let verified = Verified::from_inbox(kept);
+    drop(provider.lessons(&verified));
+    for item in provider.split(&verified).unwrap_or_default() {
         ask_about(provider, &item_body(folder, &item), answer);
     }
     let alone = ExternalRef::new("test:", "1");

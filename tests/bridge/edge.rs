@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use konektor_bridge::app::captcha::CaptchaServices;
 use konektor_bridge::app::reload::{Live, Reloader};
 use konektor_bridge::clock::ManualClock;
 use konektor_bridge::config::{self, Environment};
@@ -35,6 +36,7 @@ pub(crate) const EVERY_SOURCE: &[(&str, &str)] = &[
     ("WHATSAPP_APP_SECRET", "fake-whatsapp-app-secret-012345"),
     ("WHATSAPP_VERIFY_TOKEN", "fake-verify-token"),
     ("GOOGLE_LEADS_KEY", "fake-google-key-0123"),
+    ("KONEKTOR_WEBHOOK_SECRET", "fake-konektor-secret-0123456789"),
     ("STANDARD_WEBHOOKS_SECRET", "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="),
 ];
 
@@ -97,6 +99,7 @@ impl Edge {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
             metrics: metrics.clone(),
+            captchas: Arc::new(CaptchaServices::new().unwrap()),
             trusted_proxies: config.settings.trusted_proxies.clone(),
         };
         let public = receive::serve(port(), parts, setup.limits).unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use jiff::Timestamp;
 use konektor_bridge::config::{PRESET_DIALECT, PRESETS, with_preset};
-use konektor_bridge::domain::event::{EventId, Hold, Item, SourceName};
+use konektor_bridge::domain::event::{EventId, Hold, Item, Lesson, SourceName};
 use konektor_bridge::domain::rules::Rules;
 use konektor_bridge::domain::submission::{Answer, Fact, Profile, Submission};
 use konektor_bridge::providers::{
@@ -42,7 +42,13 @@ struct SourceFile {
     /// Texts that no kept webhook may hold (a secret that travels in the body).
     #[serde(default)]
     never_kept: Vec<String>,
+    /// Its webhooks make no leads, they only say something of them.
+    #[serde(default)]
+    only_teaches: bool,
 }
+
+/// Where the bridge of the fixtures is reached.
+const PUBLIC_URL: &str = "https://hooks.example.com";
 
 /// One webhook, and what must come of it.
 #[derive(Deserialize, Clone)]
@@ -75,6 +81,9 @@ pub(crate) struct Row {
     settings: Map<String, Value>,
     /// What the sender is answered once it is kept, where the row is about that.
     accepted: Option<ExpectedReply>,
+    /// What it says of leads beside its items.
+    #[serde(default)]
+    lessons: Vec<Value>,
     expect: Expected,
 }
 
@@ -125,6 +134,9 @@ struct ExpectedReply {
 #[serde(deny_unknown_fields)]
 struct ExpectedItem {
     external_ref: String,
+    /// Other names of the same person.
+    #[serde(default)]
+    aliases: Vec<String>,
     /// A word for the event id: the same word in one file is the same id, another word another id.
     event: Option<String>,
     /// `no`, `test_lead`, `spam` …
@@ -206,6 +218,11 @@ impl Folder {
             }
         }
         build(&self.dialect, settings, &Place::new(self.name.clone(), Some(PUBLIC_URL)))
+    }
+
+    /// True when its webhooks only say something of leads.
+    pub(crate) fn only_teaches(&self) -> bool {
+        self.source.only_teaches
     }
 
     /// Panics when something that must not be kept stands in `bytes`.
@@ -302,6 +319,7 @@ fn check_row(folder: &Folder, row: &Row, events: &mut Events) {
     if let Some(expected) = &row.accepted {
         check_reply(&provider.accepted(&webhook), expected);
     }
+    assert_eq!(provider.lessons(&verified).iter().map(shown_lesson).collect::<Vec<_>>(), row.lessons, "its lessons");
     match (provider.split(&verified), &row.expect) {
         (Err(error), Expected::Unreadable(part)) => assert_says(&error.to_string(), part),
         (Ok(items), Expected::Items(expected)) => {
@@ -331,6 +349,7 @@ fn check_reply(reply: &Reply, expected: &ExpectedReply) {
 
 fn check_item(provider: &dyn Provider, verified: &Verified, item: &Item, expected: &ExpectedItem, events: &mut Events) {
     assert_eq!(item.hold, expected.hold, "hold");
+    assert_eq!(item.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(), expected.aliases, "other names");
     assert_eq!(item.same_within, expected.same_within_s.map(Duration::from_secs), "same within");
     if let Some(word) = &expected.event {
         events.check(word, item.id);
@@ -355,6 +374,16 @@ fn check_item(provider: &dyn Provider, verified: &Verified, item: &Item, expecte
         | (Ok(Reading::Spam(submission)), [None, None, Some(wanted)], None) => check_submission(&submission, wanted),
         (Err(error), [None, None, None], Some(part)) => assert_says(&error.to_string(), part),
         (reading, ..) => panic!("reading gave {}", shown_reading(&reading.map_err(|error| error.to_string()))),
+    }
+}
+
+/// A lesson as the fixtures write it.
+fn shown_lesson(lesson: &Lesson) -> Value {
+    match lesson {
+        Lesson::Lead { external_ref, lead_id, status, at } => {
+            json!({ "lead": external_ref, "id": lead_id, "status": status, "at": at })
+        }
+        Lesson::Renamed { old, new } => json!({ "old": old, "new": new }),
     }
 }
 
@@ -434,13 +463,15 @@ fn every_dialect_has_a_folder_of_fixtures_and_every_folder_a_dialect() {
     for folder in &folders {
         let known = words().contains(&folder.dialect.as_str());
         assert!(known, "tests/fixtures/{} has no dialect or preset of that name", folder.dialect);
-        let gives = |wanted: fn(&Expected) -> bool| folder.rows.iter().any(|row| wanted(&row.expect));
+        let gives = |wanted: &dyn Fn(&Expected) -> bool| folder.rows.iter().any(|row| wanted(&row.expect));
+        let teaches = folder.rows.iter().any(|row| !row.lessons.is_empty());
         assert!(
-            gives(|expect| matches!(expect, Expected::Items(items) if !items.is_empty())),
+            gives(&|expect| matches!(expect, Expected::Items(items) if items.is_empty() == folder.only_teaches())),
             "{}: no fixture gives an item",
             folder.dialect
         );
-        assert!(gives(|expect| matches!(expect, Expected::Refusal(_))), "{}: no fixture is refused", folder.dialect);
+        assert!(teaches || !folder.only_teaches(), "{}: no fixture teaches anything", folder.dialect);
+        assert!(gives(&|expect| matches!(expect, Expected::Refusal(_))), "{}: no fixture is refused", folder.dialect);
     }
 }
 
@@ -459,7 +490,9 @@ fn every_setting_of_a_dialect_and_every_rule_stands_in_the_default_file() {
     };
     let unknown = toml::Table::from_iter([("no_such_setting".to_owned(), true.into())]);
     let rules = unknown.clone().try_into::<Rules>().unwrap_err().to_string();
-    let dialects = DIALECTS.iter().map(|(name, build)| (*name, build(unknown.clone()).unwrap_err().to_string()));
+    let place = Place::new(SourceName::parse("some").unwrap(), None);
+    let said = |build: &providers::Build| build(unknown.clone(), &place).unwrap_err().to_string();
+    let dialects = DIALECTS.iter().map(|(name, build)| (*name, said(build)));
     for (of, error) in dialects.chain([("rules", rules)]) {
         let missing: Vec<_> = known_settings(&error).into_iter().filter(|name| !stands(name)).collect();
         assert!(missing.is_empty(), "config/default.toml does not say a word of {missing:?} ({of})");

@@ -26,8 +26,12 @@ const VARIABLES: &[(&str, &str)] = &[
     ("WHATSAPP_APP_SECRET", "whatsapp-app-secret-of-the-tests-012345"),
     ("WHATSAPP_VERIFY_TOKEN", "whatsapp-verify-token-of-the-tests"),
     ("GOOGLE_LEADS_KEY", "google-leads-key-of-the-tests"),
+    ("KONEKTOR_WEBHOOK_SECRET", KONEKTOR_WEBHOOK_SECRET),
     ("STANDARD_WEBHOOKS_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
 ];
+
+/// What Konektor signs its own webhooks with.
+pub(crate) const KONEKTOR_WEBHOOK_SECRET: &str = "konektor-secret-of-the-tests-0123456789";
 
 /// The day on which all of it happens.
 pub(crate) fn today() -> Timestamp {
@@ -108,6 +112,12 @@ impl TestBridge {
     pub(crate) fn sample(&self, source: &str, kind: SampleKind, seed: u64) -> Sample {
         let source = self.sources.iter().find(|one| one.name.as_str() == source).expect("a source that is on");
         source.provider.sample(kind, seed, self.clock.now())
+    }
+
+    /// `body` as the sender behind `source` would send it.
+    pub(crate) fn signed(&self, source: &str, body: String) -> Sample {
+        let source = self.sources.iter().find(|one| one.name.as_str() == source).expect("a source that is on");
+        source.provider.sign(body.into_bytes(), self.clock.now())
     }
 
     /// Posts a webhook; gives the status.

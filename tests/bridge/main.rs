@@ -4,12 +4,15 @@
 
 mod admin;
 mod api;
+mod captcha;
 mod cli;
 mod coalescing;
 mod config;
 mod delivery;
 mod deploy;
 mod dialects;
+mod drift;
+mod echo;
 mod edge;
 mod fixtures;
 mod harness;
@@ -20,7 +23,9 @@ mod receive;
 mod reconciliation;
 mod reload;
 mod sandbox;
+mod schemes;
 mod scripted_store;
 mod simulation;
 mod store;
+mod tokens;
 mod vectors;

@@ -13,10 +13,12 @@ use konektor_bridge::providers::{
     Unreadable, Verified, Webhook,
 };
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::json;
 
 use crate::edge::{EVERY_SOURCE, Edge, Setup, answered, header};
 use crate::scripted_store::Mood;
+use crate::tokens::{TOKEN, gateway};
 
 const SOURCES: [&str; 5] = ["form", "meta", "whatsapp", "google", "standard"];
 
@@ -90,6 +92,16 @@ async fn a_proof_that_is_missing_doubled_or_garbled_is_refused() {
             assert_eq!(answered(edge.post(source, &sample)).await.0, 401, "{source} {wrong:?}");
         }
     }
+    assert!(edge.store.kept().is_empty());
+}
+
+#[tokio::test]
+async fn a_proof_that_is_no_text_beside_a_good_one_is_refused() {
+    let edge = Edge::start().await;
+    let sample = edge.sample("meta", SampleKind::Lead);
+    let garbled = HeaderValue::from_bytes(b"sha256=\xff").unwrap();
+    let request = edge.post("meta", &sample).header("x-hub-signature-256", garbled);
+    assert_eq!(answered(request).await, (401, json!({ "error": "signature" })));
     assert!(edge.store.kept().is_empty());
 }
 
@@ -404,12 +416,17 @@ async fn what_people_send_is_in_no_log_line_and_the_request_id_is() {
             ids.push(header(&edge.post("form", &sample).send().await.unwrap(), "x-request-id").unwrap());
         }
     }
+    let gateway = Edge::with(Setup { registry: Some(gateway()), ..Setup::default() }).await;
+    for (path, status) in [("gateway", 200), ("form", 404), ("gateway/more", 404)] {
+        let request = gateway.public(Method::POST, &format!("/hooks/{path}/{TOKEN}")).body("{}");
+        assert_eq!(request.send().await.unwrap().status(), status);
+    }
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(ids.iter().all(|id| text.contains(id)) && text.contains("theirs-7"), "{text}");
     let body = String::from_utf8(edge.sample("form", SampleKind::Lead).body).unwrap();
     let said: Vec<_> = form_urlencoded::parse(body.as_bytes()).map(|(_, value)| value.into_owned()).collect();
     let personal = said.iter().map(String::as_str).filter(|value| value.len() > 4 && *value != "google");
-    for secret in personal.chain(["in-a-header", "in-the-query", "fake-form-secret", "v1="]) {
+    for secret in personal.chain(["in-a-header", "in-the-query", TOKEN, "fake-form-secret", "v1="]) {
         assert!(!text.contains(secret), "{secret} is in\n{text}");
     }
 }

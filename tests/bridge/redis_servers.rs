@@ -6,9 +6,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -29,7 +30,8 @@ pub(crate) struct Server {
 }
 
 /// Durable as the profile `fsync` wants it, and quick to start and end.
-const DURABLE: &[&str] = &["appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "save \"\""];
+const DURABLE: &[&str] =
+    &["appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "save \"\"", "repl-diskless-sync-delay 0"];
 
 impl Server {
     /// A primary that has on disk what it has answered, with more lines of configuration.
@@ -37,6 +39,29 @@ impl Server {
         Self::of("redis-server", "Ready to accept connections", |_| {
             DURABLE.iter().chain(more).map(ToString::to_string).collect()
         })
+    }
+
+    /// A server with these lines of configuration and no others.
+    pub(crate) fn of_settings(lines: &[&str]) -> Self {
+        Self::of("redis-server", "Ready to accept connections", |_| lines.iter().map(ToString::to_string).collect())
+    }
+
+    /// A primary that also listens for TLS, on the port that is given with it. `certificate` is a directory that has
+    /// `cert.pem` and `key.pem`.
+    pub(crate) fn with_tls(certificate: &Path) -> (Self, u16) {
+        let file = |name: &str| certificate.join(name).display().to_string();
+        let server = Self::of("redis-server", "Ready to accept connections", |port| {
+            let own = [
+                format!("tls-port {port}"),
+                format!("tls-cert-file {}", file("cert.pem")),
+                format!("tls-key-file {}", file("key.pem")),
+                "tls-auth-clients no".to_owned(),
+            ];
+            DURABLE.iter().map(ToString::to_string).chain(own).collect()
+        });
+        let port = server.settings.iter().find_map(|line| line.strip_prefix("tls-port ")?.parse().ok());
+        let port = port.expect("it has one");
+        (server, port)
     }
 
     /// A replica of `primary`, in step with it.
@@ -48,13 +73,18 @@ impl Server {
         replica
     }
 
-    /// A sentinel that watches `primary` under the name `mymaster`, alone, and is quick to judge.
-    pub(crate) fn sentinel_of(primary: &Self, more: &[&str]) -> Self {
+    /// A sentinel that watches `primary` under the name `mymaster`, alone, is quick to judge, and knows its replica well
+    /// enough to promote it.
+    pub(crate) fn sentinel_of(primary: &Self) -> Self {
         let watched = format!("sentinel monitor mymaster 127.0.0.1 {} 1", primary.port);
         let quick = ["sentinel down-after-milliseconds mymaster 500", "sentinel failover-timeout mymaster 5000"];
-        Self::of("redis-sentinel", "+monitor master", |_| {
-            std::iter::once(watched.as_str()).chain(quick).chain(more.iter().copied()).map(str::to_owned).collect()
-        })
+        let sentinel = Self::of("redis-sentinel", "+monitor master", |_| {
+            std::iter::once(watched.as_str()).chain(quick).map(str::to_owned).collect()
+        });
+        let hurry = ["SENTINEL", "DEBUG", "info-period", "200", "ping-period", "200", "default-down-after", "500"];
+        assert_eq!(sentinel.says(&hurry), "+OK");
+        sentinel.comes_to_say(&["SENTINEL", "REPLICAS", "mymaster"], "master-link-status\r\n$2\r\nok");
+        sentinel
     }
 
     /// A node of a cluster to be: see [`cluster`].
@@ -98,6 +128,16 @@ impl Server {
     #[track_caller]
     pub(crate) fn says(&self, words: &[&str]) -> String {
         ask(self.port, words).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// Asks until the answer holds `text`.
+    #[track_caller]
+    pub(crate) fn comes_to_say(&self, words: &[&str], text: &str) {
+        let limit = Instant::now() + WITHIN;
+        // Whoever loses its rank closes its connections meanwhile.
+        while !ask(self.port, words).is_ok_and(|answer| answer.contains(text)) {
+            assert!(Instant::now() < limit, "{words:?} never gives {text:?}");
+        }
     }
 
     /// Waits for a line of its log.
@@ -170,7 +210,7 @@ pub(crate) fn cluster() -> [Server; 3] {
     nodes
 }
 
-fn spawn(program: &str, directory: &std::path::Path, port: u16, settings: &[String]) -> (Child, Receiver<String>) {
+fn spawn(program: &str, directory: &Path, port: u16, settings: &[String]) -> (Child, Receiver<String>) {
     let own = [
         format!("port {port}"),
         "bind 127.0.0.1".into(),
@@ -205,14 +245,31 @@ fn free_ports() -> [u16; 2] {
     listeners.map(|listener| listener.local_addr().expect("it is bound").port())
 }
 
-/// One command and its answer, without the last line end.
+/// One command and its answer.
 fn ask(port: u16, words: &[&str]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(WITHIN))?;
-    let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-    let count = words.matches("\r\n$").count() + 1;
-    write!(stream, "*{count}\r\n{words}*1\r\n$4\r\nQUIT\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.strip_suffix("+OK\r\n").unwrap_or(&answer).trim_end().to_owned())
+    let command: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    write!(stream, "*{}\r\n{command}", words.len())?;
+    answer(&mut BufReader::new(stream))
+}
+
+/// An answer as it is on the wire, without its last line end.
+fn answer(stream: &mut impl BufRead) -> std::io::Result<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    let line = line.trim_end();
+    let (kind, count) = (line.chars().next(), line.get(1..).and_then(|count| count.parse::<usize>().ok()));
+    match (kind, count) {
+        (Some('$'), Some(count)) => {
+            let mut text = vec![0; count + 2];
+            stream.read_exact(&mut text)?;
+            Ok(format!("{line}\r\n{}", String::from_utf8_lossy(&text[..count])))
+        }
+        (Some('*'), Some(count)) => {
+            let parts = (0..count).map(|_| answer(stream)).collect::<std::io::Result<Vec<_>>>()?;
+            Ok(std::iter::once(line.to_owned()).chain(parts).collect::<Vec<_>>().join("\r\n"))
+        }
+        _ => Ok(line.to_owned()),
+    }
 }

@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use konektor_bridge::config::{PRESET_DIALECT, PRESETS};
 use konektor_bridge::domain::event::{Hold, Item, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
-use konektor_bridge::providers::{self, DIALECTS, ItemBody, Method, Place, Provider, SettingsError, Webhook};
+use konektor_bridge::providers::{DIALECTS, ItemBody, Method, Place, Provider, SettingsError, Webhook};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+use crate::fixtures::{build, words};
 
 /// What `requires` may name and we have: such a row must come out as it is marked, any other one must be refused.
 const OPTIONS: [&str; 2] = ["escape_fallback", "pad_secret"];
@@ -209,8 +211,9 @@ fn every_shared_vector_of_our_dialects_comes_out_as_marked() {
     }
     println!("valid and invalid rows by dialect: {counts:?}");
     assert!(wrong.is_empty(), "{} rows are wrong (the reasons stand above):\n{}", wrong.len(), wrong.join("\n"));
+    // Konektor's own webhooks are proved as our forms are: `providers::timed`.
     // What `mapped` speaks is in its settings; those of its presets have rows.
-    for (dialect, _) in DIALECTS.iter().filter(|(dialect, _)| *dialect != PRESET_DIALECT) {
+    for (dialect, _) in DIALECTS.iter().filter(|(dialect, _)| *dialect != PRESET_DIALECT && *dialect != "konektor") {
         let (valid, invalid) = counts.get(dialect).copied().unwrap_or_default();
         assert!(valid > 0 && invalid > 0, "no rows ran for {dialect}: {counts:?}");
     }

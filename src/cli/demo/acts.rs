@@ -140,7 +140,7 @@ async fn refused_and_repaired(stage: &Stage, story: &mut Story<'_>) -> anyhow::R
     )?;
     let Some(dead) = dead.filter(|_| is_dead) else { return Ok(()) };
     let which = Which { ids: vec![dead.id.clone()], ..Which::default() };
-    let count = stage.admin.move_all(&["dead-letters", "replay"], &which).await?;
+    let count = stage.admin.move_all(&["dead-letters", "replay"], which).await?;
     story.tell("a person", &format!("dead-letters replay {} → {count} put back", dead.id))?;
     let event = ended(stage, story, &sent.heard).await?;
     story.tell("google", &reached(stage, event.as_ref()).await?)?;

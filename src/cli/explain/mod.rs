@@ -46,7 +46,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
+/// A header as people type it.
+pub(super) fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }

@@ -319,6 +319,9 @@ impl Attempt {
         match fenced {
             // Under this very fence: an earlier settlement whose answer was lost.
             Fenced::Done | Fenced::AlreadyDone => {
+                if let Outcome::Done { upto, .. } = end.outcome {
+                    desk.seen(&self.claimed, upto);
+                }
                 let claimed = Box::new(self.claimed.clone());
                 desk.reports.push(Report::Settled { claimed, end, at: desk.moment.now });
             }

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use super::super::plan::End;
 use super::super::retry::Die;
 use crate::domain::event::SourceName;
+use crate::domain::form::Change as FormChange;
 use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, Request, Verdict};
 use crate::providers::Lookup;
 use crate::store::{
     Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, Lease, Observation, PauseReason, PermitGrant, PermitId,
-    Seq, Settlement, SortCount, Sorted, Store, StoreError, Verification, Verified, WorkerId,
+    Seq, Settlement, SortCount, Sorted, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 
 /// What is true when something is said.
@@ -128,6 +129,10 @@ pub enum Ask {
     Pause(PauseReason),
     /// [`Store::resume`].
     Resume(u64),
+    /// [`Store::memo`].
+    Memo(Topic, String),
+    /// [`Store::set_memo`].
+    SetMemo(Topic, String, Bytes, Option<Bytes>),
 }
 
 /// What the store says.
@@ -149,6 +154,10 @@ pub enum Told {
     Lost(Vec<Lease>),
     /// To [`Ask::NoteDay`].
     Day(DayState),
+    /// To [`Ask::Memo`].
+    Memo(Option<Bytes>),
+    /// To [`Ask::SetMemo`]: whether it was the first.
+    Noted(bool),
     /// To [`Ask::Observe`], [`Ask::Verified`], [`Ask::Pause`] and [`Ask::Resume`].
     Done,
 }
@@ -170,6 +179,8 @@ impl Ask {
             Self::Settle(lease, settlement) => Told::Fenced(store.settle(&lease, settlement, now).await?),
             Self::Heartbeat(held) => Told::Lost(store.heartbeat(worker, &held, now).await?),
             Self::NoteDay(note) => Told::Day(store.note_day(note, now).await?),
+            Self::Memo(topic, key) => Told::Memo(store.memo(topic, &key).await?),
+            Self::SetMemo(topic, key, value, was) => Told::Noted(store.set_memo(topic, &key, value, was).await?),
             Self::Verified(lead, verified) => {
                 store.verified(&lead, verified, now).await?;
                 Told::Done
@@ -253,6 +264,15 @@ pub enum Report {
     Paused(PauseReason),
     /// Calls to this workspace may go on.
     Resumed(PauseReason),
+    /// A form's fields are not what they were.
+    Drift {
+        /// Whose form.
+        source: SourceName,
+        /// Its id at the sender; empty where forms have none.
+        form: String,
+        /// What is different.
+        change: FormChange,
+    },
     /// Receipts past their retention were forgotten.
     Expired(usize),
     /// The store did not do its part: what was to be done, and why it was not.

@@ -15,6 +15,7 @@
 mod attempt;
 mod chores;
 mod exchange;
+mod forms;
 mod look_up;
 mod loops;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHead
 use attempt::Attempt;
 use chores::Doing;
 pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Ticket, Told};
+use forms::{Forms, Noting, Sighting};
 use loops::{Beat, Claiming, Expiring, Sorting};
 
 /// Pause after an error of the store.
@@ -73,6 +75,8 @@ pub struct Engine {
     day: DayState,
     /// The key may not ask for the day: that was said.
     may_not_ask: bool,
+    /// The forms that were seen.
+    forms: Forms,
 }
 
 /// Whether the engine goes on by itself.
@@ -94,6 +98,7 @@ enum Party {
     Attempt(Box<Attempt>),
     Probe(Probe, Moment),
     Chore(Box<Doing>),
+    Form(Box<Noting>),
     Heart(Beat),
     Expirer(Expiring),
     Errand(Ask, u32),
@@ -108,6 +113,7 @@ struct Desk<'a> {
     moment: Moment,
     errands: Vec<Ask>,
     reports: Vec<Report>,
+    sightings: Vec<Sighting>,
 }
 
 impl Engine {
@@ -122,6 +128,7 @@ impl Engine {
             mode: Mode::ByHand,
             day: DayState::Unknown,
             may_not_ask: false,
+            forms: Forms::default(),
         }
     }
 
@@ -181,6 +188,7 @@ impl Engine {
             Party::Attempt(attempt) => self.attempt_on(attempt, said, moment, out),
             Party::Probe(probe, asked) => self.probed(probe, asked, said, moment, out),
             Party::Chore(doing) => self.chore_on(*doing, said, moment, out),
+            Party::Form(noting) => self.note_on(*noting, said, moment, out),
             Party::Heart(beat) => self.beat_on(beat, said, moment, out),
             Party::Expirer(expiring) => self.expire_on(expiring, said, out),
             Party::Errand(ask, tries) => self.errand_on(ask, tries, said, out),
@@ -257,12 +265,16 @@ impl Engine {
     /// Lets somebody `work` at a desk, and sees to what lies on it then.
     fn at_desk<T>(&mut self, moment: Moment, out: &mut Vec<Effect>, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
         let Self { setup, breaker, day, may_not_ask, .. } = self;
-        let mut desk = Desk { setup, breaker, day, may_not_ask, moment, errands: Vec::new(), reports: Vec::new() };
+        let (errands, reports, sightings) = (Vec::new(), Vec::new(), Vec::new());
+        let mut desk = Desk { setup, breaker, day, may_not_ask, moment, errands, reports, sightings };
         let done = work(&mut desk);
-        let Desk { errands, reports, .. } = desk;
+        let Desk { errands, reports, sightings, .. } = desk;
         out.extend(reports.into_iter().map(Effect::Report));
         for ask in errands {
             self.run_errand(ask, out);
+        }
+        for sighting in sightings {
+            self.sight(sighting, 1, moment, out);
         }
         done
     }
@@ -309,7 +321,9 @@ impl Party {
             Self::Sorter(sorting) => *sorting == Sorting::Resting,
             Self::Dispatcher(claiming) => *claiming == Claiming::Resting,
             Self::Expirer(expiring) => *expiring == Expiring::Resting,
-            Self::Attempt(_) | Self::Probe(..) | Self::Chore(_) | Self::Heart(_) | Self::Errand(..) => false,
+            Self::Attempt(_) | Self::Probe(..) | Self::Chore(_) | Self::Form(_) | Self::Heart(_) | Self::Errand(..) => {
+                false
+            }
         }
     }
 

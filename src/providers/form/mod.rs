@@ -26,8 +26,8 @@ use self::body::{Content, Encoding, Field};
 use self::settings::Settings;
 use super::unnamed::{self, PRESSED_TWICE};
 use super::{
-    Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, SettingsError, Unreadable,
-    Verified, Webhook, timed,
+    Challenge, Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError,
+    UNVERIFIED, Unreadable, Verified, Webhook, timed,
 };
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
@@ -61,6 +61,9 @@ struct Filled {
     page: Option<String>,
     /// The fields in the order of the form.
     fields: Vec<Field>,
+    /// Nobody could say whether a person sent it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unverified: bool,
 }
 
 impl Provider for Form {
@@ -78,6 +81,41 @@ impl Provider for Form {
         self.admit(webhook, now)?;
         self.encoding(&webhook.media_type()).filter(|_| webhook.is_plain()).ok_or(Refusal::ContentType)?;
         Ok(Verified::new(webhook, &["content-type", "origin", "referer"], webhook.body.clone()))
+    }
+
+    fn challenge(&self, webhook: &Webhook) -> Result<Option<Challenge>, Refusal> {
+        let Some(captcha) = self.settings.captcha.as_ref().filter(|_| !self.is_signed(webhook)) else {
+            return Ok(None);
+        };
+        let Header::Once(content_type) = webhook.header("content-type") else { return Err(Refusal::Captcha) };
+        let encoding = self.encoding(&webhook.media_type()).ok_or(Refusal::Captcha)?;
+        let fields = body::fields(encoding, content_type, &webhook.body).map_err(|_| Refusal::Captcha)?;
+        // What fell into the trap is withheld in any case.
+        if self.is_spam(&fields) {
+            return Ok(None);
+        }
+        let token = fields.iter().filter(|Field(name, _)| *name == captcha.field).find_map(Field::filled);
+        captcha.challenge(token, &webhook.body).map(Some)
+    }
+
+    fn refused(&self, webhook: &Webhook, refusal: Refusal) -> Option<Reply> {
+        let plain = matches!(self.encoding(&webhook.media_type()), Some(Encoding::Urlencoded | Encoding::Multipart));
+        let page = self.settings.redirect_error.as_ref();
+        let page = page.filter(|_| refusal == Refusal::Captcha && plain && !asks_for_json(webhook))?;
+        Some(Reply::empty(303).header("location", page.as_str()))
+    }
+
+    /// Only of what back-ends sign: of browsers it is the site that counts.
+    fn scheme(&self) -> Option<Scheme> {
+        const TEXT: &str = "
+            kind = 'hmac'
+            algorithm = 'sha256'
+            encoding = 'hex'
+            base = '{timestamp}.{body}'
+            signature = { header = 'X-Bridge-Signature', field = 'v1' }
+            timestamp = { sig_field = 't', unit = 's' }
+        ";
+        self.settings.secret.as_ref().map(|secret| Scheme::known(TEXT, secret.iter()))
     }
 
     fn accepted(&self, webhook: &Webhook) -> Reply {
@@ -109,7 +147,8 @@ impl Provider for Form {
         }
         let page = webhook.header("referer").or_else(|| webhook.header("origin")).map(str::trim);
         let page = page.filter(|page| *page != "null").map(str::to_owned);
-        Ok(vec![self.item(webhook, Filled { page, fields })])
+        let unverified = webhook.header(UNVERIFIED).is_some();
+        Ok(vec![self.item(webhook, Filled { page, fields, unverified })])
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
@@ -118,7 +157,7 @@ impl Provider for Form {
         let submission = Submission {
             answers: answers::answers(self.said(&filled.fields)),
             attribution: filled.page.iter().map(|page| Fact::new("page_url", page)).collect(),
-            facts: self.form_id(&filled.fields).map(|id| Fact::new("Form", id)).into_iter().collect(),
+            facts: self.facts(&filled),
             source: Some(LeadSource::Website),
             sender_id: self.submission_id(&filled.fields).unwrap_or_else(|| tail(item.external_ref)).to_owned(),
             ..Submission::default()
@@ -204,12 +243,19 @@ impl Form {
         unnamed::event_id(webhook.source(), &[if spam { "spam" } else { "form" }, submission, form], said)
     }
 
+    fn facts(&self, filled: &Filled) -> Vec<Fact> {
+        let form = self.form_id(&filled.fields).map(|id| Fact::new("Form", id));
+        let captcha = filled.unverified.then(|| Fact::new("Captcha", "not checked, its service did not answer"));
+        form.into_iter().chain(captcha).collect()
+    }
+
     /// The fields that people filled in.
     fn said<'f>(&self, fields: &'f [Field]) -> impl Iterator<Item = &'f Field> {
         fields.iter().filter(|Field(name, _)| {
             let ours = self.settings.is_honeypot(name)
                 || self.settings.is_submission_id(name)
-                || self.settings.is_form_id(name);
+                || self.settings.is_form_id(name)
+                || self.settings.captcha.as_ref().is_some_and(|captcha| captcha.field == *name);
             !ours && !answers::is_control(name)
         })
     }

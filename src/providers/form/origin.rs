@@ -29,6 +29,12 @@ impl Origins {
         self.0.first().map(String::as_str)
     }
 
+    /// The hosts of the sites, for what names hosts only.
+    pub(super) fn hosts(&self) -> Vec<String> {
+        let urls = self.0.iter().filter_map(|origin| Url::parse(origin).ok());
+        urls.filter_map(|url| url.host_str().map(str::to_owned)).collect()
+    }
+
     /// The origin that the browser names, if it is in the list. Compared letter by letter: browsers write it in one way.
     pub(super) fn allowed<'w>(&self, webhook: &'w Webhook) -> Option<&'w str> {
         match webhook.header("origin") {

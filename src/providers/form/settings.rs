@@ -4,6 +4,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::origin::Origins;
+use crate::providers::captcha::{self, Captcha};
 use crate::providers::{Secrets, SettingsError, settings};
 
 /// What the settings file may say.
@@ -17,6 +18,17 @@ struct Raw {
     honeypot_fields: Vec<String>,
     submission_id_fields: Vec<String>,
     form_id_fields: Vec<String>,
+    redirect_error: String,
+    captcha: String,
+    captcha_secret: Option<Secrets>,
+    captcha_field: Option<String>,
+    captcha_hostnames: Option<Vec<String>>,
+    captcha_action: Option<String>,
+    captcha_min_score: Option<f64>,
+    captcha_sitekey: Option<String>,
+    captcha_fail_open: bool,
+    captcha_test: bool,
+    captcha_url: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +49,17 @@ impl Default for Raw {
             honeypot_fields: names(&["_gotcha", "bot-field", "website_url_confirm"]),
             submission_id_fields: names(&["submission_id"]),
             form_id_fields: names(&["form_id", "form_name"]),
+            redirect_error: String::new(),
+            captcha: "turnstile".to_owned(),
+            captcha_secret: None,
+            captcha_field: None,
+            captcha_hostnames: None,
+            captcha_action: None,
+            captcha_min_score: None,
+            captcha_sitekey: None,
+            captcha_fail_open: true,
+            captcha_test: false,
+            captcha_url: None,
         }
     }
 }
@@ -52,6 +75,10 @@ pub(super) struct Settings {
     pub redirect_ok: Option<Url>,
     /// Whether JSON may come as `text/plain`. Browsers send that to any site without asking, so it is off by default.
     pub allow_text_json: bool,
+    /// What has to be solved before a browser's form is taken. Back-ends that sign solve none.
+    pub captcha: Option<Captcha>,
+    /// Where a browser is sent when the captcha was not solved.
+    pub redirect_error: Option<Url>,
     /// Fields that people do not see and therefore leave empty.
     honeypots: Vec<String>,
     /// Fields that hold the page's own id of this submission. It must be new for each visitor: of two submissions with
@@ -77,6 +104,8 @@ impl Settings {
             ));
         }
         Ok(Self {
+            captcha: captcha(&raw, &origins)?,
+            redirect_error: page("redirect_error", &raw.redirect_error)?,
             origins,
             secret: raw.secret,
             redirect_ok: page("redirect_ok", &raw.redirect_ok)?,
@@ -98,6 +127,23 @@ impl Settings {
     pub(super) fn is_form_id(&self, name: &str) -> bool {
         self.form_ids.contains(&plain(name))
     }
+}
+
+/// The captcha, solved on one of the sites that may send where nothing else is said.
+fn captcha(raw: &Raw, origins: &Origins) -> Result<Option<Captcha>, SettingsError> {
+    let raw = captcha::Raw {
+        service: raw.captcha.clone(),
+        secret: raw.captcha_secret.clone(),
+        field: raw.captcha_field.clone(),
+        hostnames: raw.captcha_hostnames.clone(),
+        action: raw.captcha_action.clone(),
+        min_score: raw.captcha_min_score,
+        sitekey: raw.captcha_sitekey.clone(),
+        fail_open: raw.captcha_fail_open,
+        test: raw.captcha_test,
+        url: raw.captcha_url.clone(),
+    };
+    Captcha::read(raw, origins.hosts())
 }
 
 /// A field's name without what pages differ in: `submission_id`, `_submission-id` and `submissionId` are one. Only the

@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use super::json::{self, Id, Object};
 use super::signature::any_equal;
 use super::{
-    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Secrets, SettingsError, Unreadable,
-    Verified, Webhook, settings,
+    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError,
+    Unreadable, Verified, Webhook, settings,
 };
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
@@ -77,6 +77,10 @@ impl Provider for GoogleLeads {
             }
             Some(_) => Err(Refusal::WrongProof),
         }
+    }
+
+    fn scheme(&self) -> Option<Scheme> {
+        Some(Scheme::known("kind = 'token'\nlocation = 'json'\nname = 'google_key'", self.keys.iter()))
     }
 
     fn accepted(&self, _webhook: &Webhook) -> Reply {

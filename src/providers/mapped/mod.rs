@@ -116,6 +116,10 @@ impl Provider for Mapped {
         self.scheme.has_path_token()
     }
 
+    fn scheme(&self) -> Option<Scheme> {
+        Some(self.scheme.clone())
+    }
+
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let content_type = webhook.header("content-type").unwrap_or_default();
         let text = decode::text(self.settings.decode, content_type, webhook.body())?;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::json::Id;
 use super::{
-    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply, Sample, SampleKind, Secrets,
+    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets,
     SettingsError, Unreadable, Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::{EventId, Hold, Item, SourceName};
@@ -90,13 +90,17 @@ impl Provider for MetaLeads {
         meta::verify(webhook, &self.app_secrets, meta::Signed::AsSentOrEscaped)
     }
 
+    fn scheme(&self) -> Option<Scheme> {
+        Some(meta::scheme(&self.app_secrets))
+    }
+
     fn accepted(&self, _webhook: &Webhook) -> Reply {
         Reply::json(r#"{"ok":true}"#)
     }
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let changes = meta::changes(webhook.body(), "page")?;
-        Ok(changes.into_iter().filter_map(|change| item(webhook.source(), change.get())).collect())
+        meta::of_one_webhook(changes.into_iter().filter_map(|change| item(webhook.source(), change.get())).collect())
     }
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {

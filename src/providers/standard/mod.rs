@@ -23,7 +23,7 @@ use self::settings::Settings;
 use super::mapped::{self, FieldMap, Leaf, Path, Target};
 use super::signature::{self, Digest};
 use super::{
-    Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, SettingsError, Unreadable,
+    Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError, Unreadable,
     Verified, Webhook, timed,
 };
 use crate::domain::event::{EventId, Hold, Item};
@@ -77,6 +77,11 @@ impl Provider for Standard {
             return Err(Refusal::ContentType);
         }
         Ok(Verified::new(webhook, &["webhook-id", "svix-id"], webhook.body.clone()))
+    }
+
+    fn scheme(&self) -> Option<Scheme> {
+        let secrets: Vec<_> = self.settings.keys.iter().map(|key| STANDARD.encode(key)).collect();
+        Some(Scheme::known(&self.settings.scheme(), secrets.iter().map(String::as_str)))
     }
 
     fn accepted(&self, _: &Webhook) -> Reply {

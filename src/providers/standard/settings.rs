@@ -92,6 +92,22 @@ impl Settings {
             types: raw.types,
         })
     }
+
+    /// The scheme of the standard, with the tolerance of these settings, under the standard's own header names.
+    pub(super) fn scheme(&self) -> String {
+        let tolerance = self.tolerance.as_secs().max(1);
+        format!(
+            "
+            kind = 'hmac'
+            algorithm = 'sha256'
+            encoding = 'base64'
+            base = '{{header:webhook-id}}.{{timestamp}}.{{body}}'
+            key = {{ encoding = 'base64' }}
+            signature = {{ header = 'webhook-signature', item_sep = ' ', kv_sep = ',', field = 'v1' }}
+            timestamp = {{ header = 'webhook-timestamp', unit = 's', tolerance_s = {tolerance} }}
+            "
+        )
+    }
 }
 
 /// The key in a secret. Its text itself is never the key: that is the commonest mistake with this standard.

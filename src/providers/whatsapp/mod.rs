@@ -1,12 +1,14 @@
 //! WhatsApp Cloud API: messages that people write to a business number.
 //!
-//! A lead is a person on one business number, not a message: every message of the same person joins the same lead. What is
-//! not a person writing (delivery statuses, echoes of the business's own messages, imported history, clicks, reactions,
-//! system notes, groups) gives no item. Source: "Webhooks" and "Messages" of the WhatsApp Business Platform's documents;
-//! nothing of Meta's is closed, so everything is optional and what is new is let through.
+//! A lead is a person on one business number, not a message: every message of the same person joins the same lead, by
+//! whichever of the person's ids it comes (`split`); a new number or user id is noted (`renamed`). What is not a person
+//! writing (delivery statuses, echoes of the business's own messages, imported history, clicks, reactions, system notes,
+//! groups) gives no item. Source: "Webhooks" and "Messages" of the WhatsApp Business Platform's documents; nothing of
+//! Meta's is closed, so everything is optional and what is new is let through.
 
 mod content;
 mod read;
+mod renamed;
 mod sample;
 mod split;
 
@@ -16,10 +18,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    ItemBody, Provider, Reading, Refusal, Reply, Sample, SampleKind, Secrets, SettingsError, Unreadable, Verified,
-    Webhook, handshake, meta, settings,
+    ItemBody, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError, Unreadable,
+    Verified, Webhook, handshake, meta, settings,
 };
-use crate::domain::event::Item;
+use crate::domain::event::{Item, Lesson};
 
 /// The settings as they are written.
 #[derive(Deserialize)]
@@ -58,13 +60,22 @@ impl Provider for WhatsApp {
         meta::verify(webhook, &self.app_secrets, meta::Signed::AsSent)
     }
 
+    fn scheme(&self) -> Option<Scheme> {
+        Some(meta::scheme(&self.app_secrets))
+    }
+
     fn accepted(&self, _webhook: &Webhook) -> Reply {
         Reply::json(r#"{"ok":true}"#)
     }
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let changes = meta::changes(webhook.body(), "whatsapp_business_account")?;
-        Ok(changes.into_iter().flat_map(|change| split::items(webhook, change.get())).collect())
+        meta::of_one_webhook(changes.into_iter().flat_map(|change| split::items(webhook, change.get())).collect())
+    }
+
+    fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
+        let changes = meta::changes(webhook.body(), "whatsapp_business_account").unwrap_or_default();
+        changes.into_iter().flat_map(|change| renamed::lessons(change.get())).collect()
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {

@@ -33,18 +33,18 @@ struct Value<'a> {
 
 /// The business number that was written to.
 #[derive(Deserialize, Default)]
-struct Metadata<'a> {
+pub(super) struct Metadata<'a> {
     #[serde(borrow)]
-    phone_number_id: Option<Id<'a>>,
+    pub(super) phone_number_id: Option<Id<'a>>,
 }
 
 /// Who wrote, as the list beside the messages says it.
 #[derive(Deserialize, Default)]
-struct Contact<'a> {
+pub(super) struct Contact<'a> {
     #[serde(borrow)]
-    wa_id: Option<Id<'a>>,
+    pub(super) wa_id: Option<Id<'a>>,
     #[serde(borrow)]
-    user_id: Option<Id<'a>>,
+    pub(super) user_id: Option<Id<'a>>,
 }
 
 /// The parts of a message that say what to do with it.
@@ -107,19 +107,28 @@ pub(super) fn items(webhook: &Verified, change: &str) -> Vec<Item> {
     let around = Around {
         metadata: value.metadata,
         contacts: &contacts,
-        only: match (messages.as_slice(), contacts.as_slice()) {
-            ([_], [only]) => Some(only),
+        only: match contacts.as_slice() {
+            [only] if have_one_writer(&messages) => Some(only),
             _ => None,
         },
     };
     messages.into_iter().filter_map(|message| item(webhook, &around, message)).collect()
 }
 
+/// True when all messages name the same writer.
+fn have_one_writer(messages: &[&RawValue]) -> bool {
+    let mut readable = messages.iter().map(|raw| serde_json::from_str::<Message<'_>>(raw.get()));
+    let Some(Ok(first)) = readable.next() else { return false };
+    let same =
+        |other: Message<'_>| (other.from, other.from_user_id) == (first.from.clone(), first.from_user_id.clone());
+    readable.all(|other| other.is_ok_and(same))
+}
+
 /// What stands around a message in its change.
 struct Around<'c, 'a> {
     metadata: Option<&'a RawValue>,
     contacts: &'c [Listed<'a>],
-    /// The only contact, where there is only one message too.
+    /// The only contact, where there is only one writer too.
     only: Option<&'c Listed<'a>>,
 }
 
@@ -127,7 +136,7 @@ struct Around<'c, 'a> {
 type Listed<'a> = (&'a RawValue, Contact<'a>);
 
 /// A part that can be done without, as its default where it is of another shape.
-fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
+pub(super) fn part<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
@@ -159,8 +168,9 @@ fn item(webhook: &Verified, around: &Around<'_, '_>, raw: &RawValue) -> Option<I
         Some(Id(id)) => (EventId::of(source, &[b"message", id.as_bytes()]), Hold::No),
         None => (EventId::of(source, &[b"message without id", raw.get().as_bytes()]), Hold::No),
     };
-    let external_ref = writer.external_ref();
-    Some(Item { id: event, same_within: None, external_ref, aliases: Vec::new(), hold, body: body.into_bytes() })
+    let mut names = writer.names().into_iter();
+    let external_ref = names.next().expect("a writer has at least one id");
+    Some(Item { id: event, same_within: None, external_ref, aliases: names.collect(), hold, body: body.into_bytes() })
 }
 
 /// The three parts in the sender's own bytes, in one object.
@@ -203,15 +213,27 @@ impl<'a> Writer<'a> {
         (user_id.is_some() || phone.is_some()).then_some(Self { number, user_id, phone, wa_id })
     }
 
-    /// The person on this business number: the user id where there is one, else the WhatsApp number.
+    /// The names of the person on this business number: the user id where there is one, then the WhatsApp numbers. The
+    /// first names a lead that is new; that the others are the same person's is remembered.
     ///
-    /// Both come side by side for most people. The user id wins, as it is the one that stays: whoever takes a user name
-    /// stops sending the number, and would become a second lead if the number had named the first.
-    fn external_ref(&self) -> ExternalRef {
-        let person = [&self.user_id, &self.wa_id, &self.phone].into_iter().flatten().next();
-        let person = person.expect("a writer has at least one id");
-        person::external_ref(&self.number.0, &person.0)
+    /// Both come side by side for most people. The user id goes first, as it is the one that stays: whoever takes a user
+    /// name stops sending the number.
+    fn names(&self) -> Vec<ExternalRef> {
+        let ids = [&self.user_id, &self.wa_id, &self.phone];
+        names(&self.number, ids.into_iter().flatten())
     }
+}
+
+/// Ids of one person as names on a business number, each once, in order.
+pub(super) fn names<'i, 'a: 'i>(number: &Id<'_>, ids: impl Iterator<Item = &'i Id<'a>>) -> Vec<ExternalRef> {
+    let mut names: Vec<ExternalRef> = Vec::new();
+    for id in ids {
+        let name = person::external_ref(&number.0, &id.0);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 #[cfg(test)]
@@ -232,6 +254,11 @@ mod tests {
             body: Bytes::new(),
         };
         items(&Verified::from_inbox(kept), &format!(r#"{{"field":"messages","value":{value}}}"#))
+    }
+
+    /// The other names of each item.
+    fn aliases(value: &str) -> Vec<Vec<String>> {
+        split(value).into_iter().map(|item| item.aliases.iter().map(ToString::to_string).collect()).collect()
     }
 
     fn refs(value: &str) -> Vec<String> {
@@ -264,12 +291,30 @@ mod tests {
     }
 
     #[test]
+    fn all_names_of_a_person_come_with_the_message() {
+        let value = r#"{"metadata":{"phone_number_id":1},"contacts":[{"wa_id":"5511988887777","user_id":"ID.A"}],
+            "messages":[{"from":"551188887777","from_user_id":"ID.A","id":"m1"}]}"#;
+        assert_eq!(
+            (refs(value), aliases(value)),
+            (vec!["wa:1:ID.A".into()], vec![vec!["wa:1:5511988887777".into(), "wa:1:551188887777".into()]])
+        );
+        let number = r#"{"metadata":{"phone_number_id":1},"messages":[{"from":"621","id":"m1"}]}"#;
+        assert_eq!((refs(number), aliases(number)), (vec!["wa:1:621".into()], vec![Vec::new()]));
+    }
+
+    #[test]
     fn the_only_contact_is_the_writers_even_where_the_numbers_differ() {
         let value = r#"{"metadata":{"phone_number_id":"1"},"contacts":[{"wa_id":"5511988887777"}],
             "messages":[{"from":"551188887777","id":"m1"}]}"#;
         assert_eq!(refs(value), ["wa:1:5511988887777"]);
         let two = value.replace(r#""id":"m1"}"#, r#""id":"m1"},{"from":"629","id":"m2"}"#);
         assert_eq!(refs(&two), ["wa:1:551188887777", "wa:1:629"], "with two writers it is not known whose it is");
+        let twice = value.replace(r#""id":"m1"}"#, r#""id":"m1"},{"from":"551188887777","id":"m2"}"#);
+        assert_eq!(
+            refs(&twice),
+            ["wa:1:5511988887777"; 2],
+            "and of one writer all messages are, as if each had come alone"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod leads;
 mod limits;
 mod lists;
 mod manage;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,16 +21,16 @@ const SECRET: &str = "konektor-secret-TEST";
 
 /// A webhook as it came.
 #[derive(Debug)]
-struct Came {
-    event: String,
-    signature: String,
+pub(crate) struct Came {
+    pub(crate) event: String,
+    pub(crate) signature: String,
     agent: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 /// A subscriber that answers as told, 200 when nothing is left to tell.
-struct Receiver {
-    url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     came: UnboundedReceiver<Came>,
     server: ServerHandle,
 }
@@ -42,7 +42,7 @@ struct Desk {
 
 impl Receiver {
     /// The first answers, last one first.
-    fn start(answers: Vec<u16>) -> Self {
+    pub(crate) fn start(answers: Vec<u16>) -> Self {
         let (sender, came) = unbounded_channel();
         let desk = web::Data::new(Desk { answers: Mutex::new(answers), came: sender });
         let server = HttpServer::new(move || App::new().app_data(desk.clone()).default_service(web::to(take)))
@@ -57,7 +57,7 @@ impl Receiver {
         Self { url, came, server }
     }
 
-    async fn next(&mut self) -> Came {
+    pub(crate) async fn next(&mut self) -> Came {
         timeout(Duration::from_secs(10), self.came.recv()).await.expect("a webhook comes").unwrap()
     }
 }

@@ -295,7 +295,10 @@ fn of_rule(rule: Rule) -> Vec<Case> {
             case(people::a_list_shows_each_event_once_while_others_come_in),
             case(inbox::the_inbox_is_read_from_the_oldest_on_while_webhooks_come_in),
         ],
-        Rule::PagingOfMoves => vec![case(people::a_bulk_replay_reaches_its_end_while_others_die)],
+        Rule::PagingOfMoves => vec![
+            case(people::a_bulk_replay_reaches_its_end_while_others_die),
+            case(people::a_walk_over_dead_letters_ends_although_each_dies_again),
+        ],
         Rule::ClockOvertaken => vec![case(clocks::a_caller_that_was_overtaken_does_not_bring_a_lease_back)],
         Rule::ClockSetBack => vec![
             case(clocks::a_clock_that_is_set_back_holds_nothing_up),

@@ -3,7 +3,7 @@
 use konektor_bridge::domain::event::{Kept, SourceName};
 use konektor_bridge::store::{EventFilter, EventQuery, EventState, Fenced, Moved, Outcome, Selector};
 
-use super::{Bed, bodies, dead, event_id, everything, held, ids, item, lead, on_every_backend};
+use super::{Bed, bodies, dead, event_id, everything, held, ids, item, lead, on_every_backend, unreadable};
 
 #[test]
 pub(super) fn a_list_pages_from_the_newest_to_the_oldest_without_gaps() {
@@ -70,6 +70,32 @@ pub(super) fn a_bulk_replay_reaches_its_end_while_others_die() {
             bed.spoil("{broken").await;
         }
         assert_eq!((moved, rounds, bed.count(EventState::Dead).await), (4, 4, 4));
+    });
+}
+
+#[test]
+pub(super) fn a_walk_over_dead_letters_ends_although_each_dies_again() {
+    on_every_backend(async |bed: Bed| {
+        for _ in 0..4 {
+            bed.spoil("{broken").await;
+        }
+        bed.kill("ann", "1").await;
+        let (mut moved, mut before, mut rounds) = (0, None, 0);
+        loop {
+            let dead = Some(EventState::Dead);
+            let page = bed.store.events(EventQuery { state: dead, limit: 2, before, ..EventQuery::default() }).await;
+            let page = page.unwrap();
+            let ids = page.events.iter().map(|row| row.id).collect();
+            moved += bed.store.replay(&Selector::Ids(ids), 100, bed.now()).await.unwrap().count;
+            rounds += 1;
+            let again = bed.store.unsorted(100).await.unwrap();
+            bed.store.sort(again.iter().map(|record| unreadable(record.place)).collect(), bed.now()).await.unwrap();
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!((moved, rounds, bed.count(EventState::Dead).await), (5, 3, 4));
     });
 }
 

@@ -1,16 +1,18 @@
 //! What the configuration may say of a scheme, and what is refused at the start.
 
-use std::collections::BTreeMap;
+mod raw;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use self::raw::{
+    KeyEncoding, RawJwt, RawKey, RawList, RawLocation, RawMac, RawPublic, RawSignature, RawTime, RawToken, RawUrl,
+};
 use super::Kind;
 use super::address::{Address, Variant};
 use super::base::{Piece, Template};
 use super::jwt::{self, Jwt};
-use super::mac::{Algorithm, Encoding, Keyed, Mac, Signature, Time, Unit};
+use super::mac::{Key, Keyed, Mac, Signature, Time};
 use super::token::{Location, Token};
 use crate::providers::{Place, Secrets, SettingsError, settings};
 
@@ -22,137 +24,6 @@ const SHORTEST_TOKEN: usize = 24;
 
 /// The longest `tolerance_s`.
 const MAX_TOLERANCE_S: u64 = 3600;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMac {
-    algorithm: Algorithm,
-    #[serde(default)]
-    keyed: Keyed,
-    encoding: Encoding,
-    base: String,
-    #[serde(alias = "secret")]
-    secrets: Option<Secrets>,
-    min_length: Option<usize>,
-    #[serde(default)]
-    key: RawKey,
-    signature: RawSignature,
-    timestamp: Option<RawTime>,
-    url: Option<RawUrl>,
-    #[serde(default)]
-    require_equal: Vec<[String; 2]>,
-    #[serde(default)]
-    signs_only_named_fields: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct RawKey {
-    encoding: KeyEncoding,
-    strip_prefix: String,
-}
-
-#[derive(Deserialize, Default, Clone, Copy)]
-#[serde(rename_all = "snake_case")]
-enum KeyEncoding {
-    #[default]
-    Utf8,
-    Hex,
-    Base64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSignature {
-    header: String,
-    #[serde(default)]
-    prefix: String,
-    item_sep: Option<String>,
-    kv_sep: Option<String>,
-    field: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTime {
-    header: Option<String>,
-    sig_field: Option<String>,
-    unit: Option<Unit>,
-    tolerance_s: Option<u64>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawUrl {
-    base: Option<String>,
-    variants: Option<Vec<Variant>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawJwt {
-    location: jwt::Location,
-    header: Option<String>,
-    #[serde(default)]
-    bearer: bool,
-    algs: Vec<jwt::Alg>,
-    #[serde(alias = "secret")]
-    secrets: Option<Secrets>,
-    min_length: Option<usize>,
-    iss: Option<String>,
-    #[serde(default)]
-    leeway_s: u64,
-    iat_max_age_s: Option<u64>,
-    #[serde(default)]
-    require_claims: Vec<String>,
-    #[serde(default)]
-    claims_equal: BTreeMap<String, RawClaim>,
-    event_claim: Option<String>,
-    url: Option<RawUrl>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawClaim {
-    equals: String,
-    #[serde(default)]
-    absent_when_body_empty: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawToken {
-    location: RawLocation,
-    name: Option<String>,
-    #[serde(alias = "secret")]
-    secrets: Option<Secrets>,
-    min_length: Option<usize>,
-}
-
-#[derive(Deserialize, Clone, Copy, strum::IntoStaticStr)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-enum RawLocation {
-    Header,
-    Bearer,
-    Basic,
-    Query,
-    Path,
-    Json,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawList {
-    of: Vec<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPublic {
-    #[serde(default)]
-    i_know_this_is_public: bool,
-}
 
 /// Reads one scheme, or a list that must all hold.
 pub(super) fn read(value: Value, place: &Place) -> Result<Kind, SettingsError> {
@@ -166,12 +37,12 @@ pub(super) fn read(value: Value, place: &Place) -> Result<Kind, SettingsError> {
 fn one(mut table: Table, place: &Place) -> Result<Kind, SettingsError> {
     let kind = table.remove("kind");
     match kind.as_ref().and_then(Value::as_str) {
-        Some("hmac") => mac(raw(table)?, place).map(|mac| Kind::Mac(Box::new(mac))),
-        Some("jwt") => jwt(raw(table)?, place).map(|jwt| Kind::Jwt(Box::new(jwt))),
-        Some("token") => token(raw(table)?).map(Kind::Token),
-        Some("all") => list(raw::<RawList>(table)?.of, place).map(Kind::All),
-        Some("any") => alternatives(raw::<RawList>(table)?.of, place),
-        Some("none") if raw::<RawPublic>(table)?.i_know_this_is_public => Ok(Kind::Public),
+        Some("hmac") => mac(keys_of(table)?, place).map(|mac| Kind::Mac(Box::new(mac))),
+        Some("jwt") => jwt(keys_of(table)?, place).map(|jwt| Kind::Jwt(Box::new(jwt))),
+        Some("token") => token(keys_of(table)?).map(Kind::Token),
+        Some("all") => list(keys_of::<RawList>(table)?.of, place).map(Kind::All),
+        Some("any") => alternatives(keys_of::<RawList>(table)?.of, place),
+        Some("none") if keys_of::<RawPublic>(table)?.i_know_this_is_public => Ok(Kind::Public),
         Some("none") => Err(wrong(
             ".kind",
             "`none` lets anybody send leads; if that is meant, write `i_know_this_is_public = true` beside it",
@@ -397,25 +268,23 @@ fn secrets(secrets: Option<Secrets>, shortest: usize) -> Result<Secrets, Setting
 }
 
 /// The key that a secret stands for.
-fn key(secret: &str, raw: &RawKey) -> Result<super::mac::Key, SettingsError> {
+fn key(secret: &str, raw: &RawKey) -> Result<Key, SettingsError> {
     let text = secret.trim();
     let bare = text.strip_prefix(raw.strip_prefix.as_str()).unwrap_or(text);
     let (bytes, what) = match raw.encoding {
-        KeyEncoding::Utf8 => return Ok(super::mac::Key(bare.as_bytes().to_vec())),
+        KeyEncoding::Utf8 => return Ok(Key(bare.as_bytes().to_vec())),
         KeyEncoding::Hex => (hex::decode(bare).ok(), "hexadecimal"),
         KeyEncoding::Base64 => (settings::base64(bare), "base64"),
     };
     let bytes = bytes.filter(|bytes| !bytes.is_empty());
-    bytes
-        .map(super::mac::Key)
-        .ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
+    bytes.map(Key).ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
 }
 
 fn template(key: &str, text: &str) -> Result<Template, SettingsError> {
     text.parse().map_err(|error: String| wrong(&format!(".{key}"), &error))
 }
 
-fn raw<T: DeserializeOwned>(table: Table) -> Result<T, SettingsError> {
+fn keys_of<T: DeserializeOwned>(table: Table) -> Result<T, SettingsError> {
     settings::read(table).map_err(|error| wrong("", &error.to_string()))
 }
 

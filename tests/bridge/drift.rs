@@ -1,0 +1,77 @@
+//! A form whose fields change is told once, wherever a person may look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use konektor_bridge::sandbox;
+use konektor_bridge::store::{MemoryStore, Options, Store};
+use serde_json::{Value, json};
+
+use crate::harness::{TestBridge, spawn_on};
+
+impl TestBridge {
+    /// The person number `number` fills in the form `kontak`, which has `more` fields than usual.
+    async fn fill_in(&self, number: u32, more: Value) {
+        let mut form = json!({ "form_id": "kontak", "nama": "Siti", "no_hp": format!("0812-0000-{number:04}") });
+        for (name, value) in more.as_object().unwrap() {
+            match value {
+                Value::Null => drop(form.as_object_mut().unwrap().remove(name)),
+                value => drop(form.as_object_mut().unwrap().insert(name.clone(), value.clone())),
+            }
+        }
+        assert_eq!(self.post("form", self.signed("form", form.to_string())).await, 200);
+        self.clock.advance(Duration::from_secs(60));
+        self.deliver_all().await;
+    }
+
+    /// What is told of the forms of the source `form`.
+    async fn changes(&self) -> Vec<String> {
+        let sources = self.admin("GET", "sources", None).await;
+        let source = sources["sources"].as_array().unwrap().iter().find(|source| source["name"] == "form").unwrap();
+        let forms = source["forms"].as_array().cloned().unwrap_or_default();
+        let told = forms.iter().flat_map(|form| {
+            assert_eq!(form["form"], "kontak");
+            form["changes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|change| format!("{} {} {}", change["kind"], change["field"], change["was"]).replace('"', ""))
+        });
+        told.collect()
+    }
+
+    async fn drifts(&self) -> Vec<String> {
+        let metrics = self.metrics().await;
+        let lines = metrics.lines().filter(|line| line.starts_with("konektor_bridge_form_drift_total"));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_new_and_a_renamed_field_are_told_once_by_one_bridge_of_all() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Options::default()));
+    let bridge = spawn_on(Arc::clone(&store), sandbox::Settings::default(), &[]).await;
+    bridge.fill_in(1, json!({})).await;
+    bridge.fill_in(2, json!({})).await;
+    assert_eq!((bridge.changes().await, bridge.drifts().await), (vec![], vec![]), "that is what the form is");
+    for number in 3..6 {
+        bridge.fill_in(number, json!({ "kota": "Bogor" })).await;
+    }
+    bridge.fill_in(6, json!({ "kota": "Bogor", "no_hp": null, "telepon": "0812-0000-0006" })).await;
+    assert_eq!(bridge.changes().await, ["new kota null", "renamed telepon no_hp"]);
+    let told =
+        ["new", "renamed"].map(|kind| format!("konektor_bridge_form_drift_total{{source=\"form\",kind=\"{kind}\"}} 1"));
+    let mut drifts = bridge.drifts().await;
+    drifts.sort();
+    assert_eq!(drifts, told);
+    bridge.stop().await;
+
+    let another = spawn_on(store, sandbox::Settings::default(), &[]).await;
+    another.clock.advance(Duration::from_secs(3600));
+    another.fill_in(7, json!({ "kota": "Bogor", "no_hp": null, "telepon": "0812-0000-0007" })).await;
+    assert_eq!(another.drifts().await, Vec::<String>::new(), "the store knows");
+    assert_eq!(another.changes().await.len(), 2);
+    another.clock.advance(Duration::from_hours(31 * 24));
+    assert_eq!(another.changes().await, Vec::<String>::new(), "a month later it is the form that it is");
+    another.stop().await;
+}
