@@ -34,6 +34,7 @@
 //! | `facts.<label>` | lines for the notes |
 //! | `answers` | `{ kind, at }`: where questions and answers stand. `names` (`{"Nama": "Siti"}`, at any depth; this is meant for the whole item where `answers` is absent), `pairs` (`key`, `label`, `value`, `type` of each element), and the decoders in `labels/` |
 //! | `types.<type>` | what the sender's own kinds of fields mean |
+//! | `payment` | `when` the sender says that money has come in, the `amount`, which counts where `amount_when` holds (the currency), and its `reference` |
 //! | `separator` | what it puts between choices |
 //! | `source`, `ad_platform` | `website` and none where absent; `whatsapp` with a `person` |
 //! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}` |
