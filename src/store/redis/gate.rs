@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::step::Step;
-use super::values::{Reply, Strange, nanos, next, parse, time};
+use super::values::{Pair, Reply, Strange, nanos, next, parse, time};
 use crate::store::Options;
 use crate::store::gate::{Gate, GateRecord};
 
@@ -39,7 +39,7 @@ impl Kept {
     /// Reads its record and the limiter's log.
     pub(super) fn of(
         record: Option<Vec<u8>>,
-        calls: Vec<(Vec<u8>, Vec<u8>)>,
+        calls: Vec<Pair>,
         options: &Options,
     ) -> Result<Self, Strange> {
         let unreadable = |_| Strange("the gate");
