@@ -13,9 +13,7 @@ use super::step::{Ask, Step};
 use super::values::{Reply, Strange, next};
 use crate::store::gate::{LINES, Line, Pass};
 use crate::store::lane::State;
-use crate::store::{
-    Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt,
-};
+use crate::store::{Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt};
 
 /// Leases taken back, and lanes made ready, in one claim at most.
 const REAP: i64 = 100;

@@ -284,7 +284,9 @@ impl Core {
                 kept.gate.suspect(AFTER_A_RESTORE, now);
             }
             Some(noted) if *noted != base.run => {
-                tracing::warn!("Redis was started anew, or another one has taken over; new leads are searched for first");
+                tracing::warn!(
+                    "Redis was started anew, or another one has taken over; new leads are searched for first"
+                );
                 kept.gate.suspect(AFTER_A_LOSS, now);
                 kept.gate.limiter.cool_down();
             }

@@ -340,9 +340,7 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         let now = self.now;
-        self.incident(name, |before, known| {
-            Incident::of_doubles(before, &known.external_ref, lead_id, doubles, now)
-        })
+        self.incident(name, |before, known| Incident::of_doubles(before, &known.external_ref, lead_id, doubles, now))
     }
 
     /// A person is told something of a lane.

@@ -38,8 +38,8 @@ use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::servers::Durability;
 use konektor_bridge::store::{
     Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, Flaw, LaneDetail, MemoryStore,
-    Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement, SortCount, Sorted, SqliteStore, Stats,
-    Store, Undelivered, WorkerId,
+    Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement, SortCount, Sorted,
+    SqliteStore, Stats, Store, Undelivered, WorkerId,
 };
 
 use tempfile::TempDir;
