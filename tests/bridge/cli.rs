@@ -256,7 +256,9 @@ fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
         (Some("unreadable"), Some(0))
     );
     assert!(run_with(&[], &["explain", "meta", "-"], "{").done().contains("unreadable"));
-    assert!(run_with(&[], &["explain", "nosuch", "-"], "{").failed(64).contains("there are form, google"));
+    assert!(
+        run_with(&[], &["explain", "nosuch", "-"], "{").failed(64).contains("there is no source `nosuch`; there are ")
+    );
     assert!(run(&[], &["explain", "meta", "nosuch.json"]).failed(1).contains("nosuch.json"));
 }
 

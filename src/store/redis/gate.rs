@@ -37,11 +37,7 @@ impl Kept {
     }
 
     /// Reads its record and the limiter's log.
-    pub(super) fn of(
-        record: Option<Vec<u8>>,
-        calls: Vec<Pair>,
-        options: &Options,
-    ) -> Result<Self, Strange> {
+    pub(super) fn of(record: Option<Vec<u8>>, calls: Vec<Pair>, options: &Options) -> Result<Self, Strange> {
         let unreadable = |_| Strange("the gate");
         let record: Map<String, Value> = match record {
             Some(record) => serde_json::from_slice(&record).map_err(unreadable)?,
