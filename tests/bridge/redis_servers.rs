@@ -4,7 +4,7 @@
 //! Nothing here sleeps: a server says in its log when it is ready, and that is waited for, with a bound.
 #![expect(dead_code, reason = "each of the two that share it uses a part")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
