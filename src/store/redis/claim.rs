@@ -125,7 +125,7 @@ impl Core {
             let mut desk = Desk::new(&self.options, seen.base.back, now, Step::default());
             desk.per_minute(kept.gate.limiter.limit());
             let view = View::read(seen.answer()?, desk, now)?;
-            if !progress.taken_back && !(view.ended.is_empty() && view.due.is_empty()) {
+            if !(progress.taken_back || view.ended.is_empty() && view.due.is_empty()) {
                 progress.taken_back = self.take_back(&seen, &mut kept, view).await?;
                 continue;
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use konektor_bridge::store::{
-    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Selector, Store, StoreError, WorkerId,
+    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Selector, StoreError, WorkerId,
 };
 
 use super::{Bed, bodies, done, event_id, everything, flaws, item, lead, on_redis, run, start, upto};
