@@ -38,8 +38,8 @@ impl Core {
 
     /// All that is not a matter of a single lane.
     async fn whole(&self, now: Timestamp, audit: &mut Audit) -> Result<(), Trouble> {
-        // What has to be noted before anything else is, and time goes on.
-        let now = self.look(&Ask::nothing(), now).await?.now;
+        // Not before what the store knows the time to be, which stands meanwhile.
+        let now = self.look(&Ask::nothing(), None).await?.now.max(now);
         let mut parts = self.ask_audit(&["whole".into()]).await?.list()?;
         let aliases = next(&mut parts)?.number()?;
         let numbers = Numbers::read(next(&mut parts)?)?;
