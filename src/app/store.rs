@@ -1,5 +1,6 @@
 //! The store that the settings name.
 
+use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 
