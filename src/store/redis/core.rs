@@ -176,6 +176,14 @@ impl Core {
         Err(Trouble::Crowded)
     }
 
+    /// Refuses what a newer version has written; there may be nothing yet.
+    pub(super) fn check_schema(&self, answer: Reply) -> Result<(), Trouble> {
+        match answer.number::<u64>()? {
+            newer if newer > SCHEMA => Err(Trouble::Newer(newer)),
+            _ => Ok(()),
+        }
+    }
+
     async fn ask(&self, ask: &Ask) -> Result<(Base, std::vec::IntoIter<Reply>), Trouble> {
         let answers: Value = self.link.run(&self.scripts.look, &ask.0).await?;
         let mut answers = Reply(answers).list()?;
