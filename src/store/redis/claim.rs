@@ -121,7 +121,8 @@ impl Core {
     pub(super) async fn claim(&self, worker: &WorkerId, told: Timestamp) -> Result<Claim, Trouble> {
         let mut progress = Progress::default();
         for round in 0..ROUNDS {
-            let mut seen = self.look(&Ask::nothing().gate().claim(told, REAP, PROMOTE, VERIFY), told).await?;
+            let ask = Ask::nothing().gate().claim(self.at_least(told), REAP, PROMOTE, VERIFY);
+            let mut seen = self.look(&ask, told).await?;
             let now = seen.now;
             let mut kept = Kept::read(seen.answer()?, &self.options)?;
             let mut desk = Desk::new(&self.options, seen.base.back, now, Step::default());

@@ -176,6 +176,14 @@ impl Core {
         Err(Trouble::Crowded)
     }
 
+    /// Refuses what a newer version has written; there may be nothing yet.
+    pub(super) fn check_schema(&self, answer: Reply) -> Result<(), Trouble> {
+        match answer.number::<u64>()? {
+            newer if newer > SCHEMA => Err(Trouble::Newer(newer)),
+            _ => Ok(()),
+        }
+    }
+
     async fn ask(&self, ask: &Ask) -> Result<(Base, std::vec::IntoIter<Reply>), Trouble> {
         let answers: Value = self.link.run(&self.scripts.look, &ask.0).await?;
         let mut answers = Reply(answers).list()?;
@@ -239,6 +247,12 @@ impl Core {
         let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = clock.time.filter(|_| clock.back == base.back).map(Time::latest);
         [ours, base.clock].into_iter().flatten().max()
+    }
+
+    /// `now`, or the time that this process was told last where that is a little later. A server can look at least for that.
+    pub(super) fn at_least(&self, now: Timestamp) -> Timestamp {
+        let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.time.map_or(now, |mut time| time.tick(now).now)
     }
 
     /// The time. What another replica was told counts, too.

@@ -81,9 +81,9 @@ fn with_options(options: &Options, case: impl AsyncFn(Bed)) {
     for backend in UNDER_TEST.with_borrow(Clone::clone) {
         eprintln!("on {backend:?}");
         let home = Home::of(backend);
-        let bed = bed(backend, &home, options.clone());
-        let store = Arc::clone(&bed.store);
         run(async {
+            let bed = bed(backend, &home, options.clone());
+            let store = Arc::clone(&bed.store);
             case(bed).await;
             // A case may have closed its store.
             if store.known_sources().await.is_ok() {
@@ -105,7 +105,16 @@ struct Home {
 
 impl Home {
     fn of(backend: Backend) -> Self {
-        let redis = matches!(backend, Backend::Redis).then(|| Server::start(&[]));
+        Self::with(backend, &[])
+    }
+
+    /// For cases of very many steps, none of which has to outlive anything.
+    fn in_passing(backend: Backend) -> Self {
+        Self::with(backend, &["appendonly no"])
+    }
+
+    fn with(backend: Backend, settings: &[&str]) -> Self {
+        let redis = matches!(backend, Backend::Redis).then(|| Server::start(settings));
         Self { dir: tempfile::tempdir().unwrap(), redis }
     }
 }
@@ -167,7 +176,11 @@ fn on_every_doubtful_store(case: impl AsyncFn(Bed)) {
     run(async { assert_eq!(on_redis(&server, Options::default()).known_sources().await.unwrap(), []) });
     server.dies();
     server.comes_back();
-    run(case(Bed { store: Arc::new(on_redis(&server, Options::default())), now: Cell::new(start()) }));
+    run(async {
+        let store = on_redis(&server, Options::default());
+        store.stats(start()).await.unwrap();
+        case(Bed { store: Arc::new(store), now: Cell::new(start()) }).await;
+    });
 }
 
 fn start() -> Timestamp {
