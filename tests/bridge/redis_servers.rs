@@ -107,7 +107,7 @@ impl Server {
     fn of(program: &'static str, ready: &str, settings: impl Fn(u16) -> Vec<String>) -> Self {
         for _ in 0..TRIES {
             let [port, second] = free_ports();
-            let directory = TempDir::new_in(MEMORY).or_else(|_| TempDir::new()).expect("there is room for a directory");
+            let directory = directory();
             let settings = settings(second);
             let (child, lines) = spawn(program, directory.path(), port, &settings);
             let server = Self { program, child, lines, directory, settings, port };
@@ -198,6 +198,12 @@ impl Drop for Server {
         let _killed = self.child.kill();
         let _ended = self.child.wait();
     }
+}
+
+/// In memory where that can be: what a server has written outlives its death there, too, and nobody waits for a disk that
+/// others keep busy.
+fn directory() -> TempDir {
+    TempDir::new_in(MEMORY).or_else(|_| TempDir::new()).expect("there is room for a directory")
 }
 
 /// Three primaries that share the slots.

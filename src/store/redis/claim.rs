@@ -117,12 +117,12 @@ struct Progress {
 
 impl Core {
     pub(super) async fn claim(&self, worker: &WorkerId, told: Timestamp) -> Result<Claim, Trouble> {
-        let (mut progress, mut until) = (Progress::default(), told);
+        let (mut progress, mut until) = (Progress::default(), self.at_least(told));
         for round in 0..ROUNDS {
             let mut seen = self.look(&Ask::nothing().gate().claim(until, REAP, PROMOTE, VERIFY), told).await?;
             let now = seen.now;
             if now > until {
-                // This caller was overtaken: what is due by then was not looked at.
+                // Another replica was told a later time: what is due by then was not looked at.
                 until = now;
                 continue;
             }

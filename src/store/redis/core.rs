@@ -249,6 +249,12 @@ impl Core {
         [ours, base.clock].into_iter().flatten().max()
     }
 
+    /// `now`, or the time that this process was told last where that is a little later. A server can look at least for that.
+    pub(super) fn at_least(&self, now: Timestamp) -> Timestamp {
+        let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.time.map_or(now, |mut time| time.tick(now).now)
+    }
+
     /// The time. What another replica was told counts, too.
     fn tick(&self, base: &Base, now: Timestamp) -> Tick {
         let mut time = Time::from(self.latest(base).unwrap_or(now));
