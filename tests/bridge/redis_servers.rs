@@ -74,6 +74,10 @@ impl Server {
         let more: Vec<_> = more.iter().copied().chain([of.as_str()]).collect();
         let replica = Self::start(&more);
         replica.has_logged("Finished with success");
+        // The first write comes when the replica has spoken after that, once a second; till then it counts for nothing.
+        primary.says(&["SET", "in step", "yes"]);
+        replica.comes_to_say(&["GET", "in step"], "yes");
+        primary.says(&["DEL", "in step"]);
         replica
     }
 

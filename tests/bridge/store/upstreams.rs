@@ -15,8 +15,10 @@ use konektor_bridge::store::{
     Sorted, Store, WorkerId,
 };
 
-use super::{BACKENDS, Backend, Home, item, open, run, source, start};
+use super::{Backend, Home, item, open, run, source, start};
 
+/// Where it is measured. On Redis these calls would take minutes: two round trips for each of a hundred thousand.
+const MEASURED: &[Backend] = &[Backend::Memory, Backend::Sqlite];
 /// Calls that one worker has under way at most.
 const SLOTS: usize = 8;
 /// How often a worker says what it holds.
@@ -365,7 +367,7 @@ fn on_each(
     plan: impl Fn(&mut World),
     judge: impl Fn(&Seen),
 ) {
-    for backend in BACKENDS {
+    for backend in MEASURED {
         eprintln!("on {backend:?}: {model}, {limit} a minute, {workers} workers");
         run(async {
             let mut world = World::new(*backend, model, limit, workers).await;
