@@ -48,6 +48,7 @@ impl Sabotage {
     }
 
     /// What the store is asked instead, or what is said in its place.
+    #[expect(clippy::result_large_err, reason = "what is told instead is told at once, and not passed on")]
     pub(super) fn before(&self, ask: Ask) -> Result<Ask, Told> {
         match (self.takes, ask) {
             (Guard::Fence, Ask::Settle(mut lease, settlement)) => {
