@@ -81,7 +81,8 @@ async fn sorts(directory: &Path) -> Result<f64> {
             body: body.to_vec(),
         };
         let Kept { source, received, request_id, .. } = record.webhook;
-        let sorted = Sorted { place: record.place, source, received, request_id, split: Ok(vec![item]), lessons: Vec::new() };
+        let sorted =
+            Sorted { place: record.place, source, received, request_id, split: Ok(vec![item]), lessons: Vec::new() };
         let began = Instant::now();
         store.sort(vec![sorted], received).await?;
         took.push(began.elapsed().as_secs_f64() * 1000.0);

@@ -60,7 +60,8 @@ impl Bed {
             body: name.into(),
         };
         let (place, received, request_id) = (record.place, now(), "r".to_owned());
-        let sorted = Sorted { place, source: source(), received, request_id, split: Ok(vec![item]), lessons: Vec::new() };
+        let sorted =
+            Sorted { place, source: source(), received, request_id, split: Ok(vec![item]), lessons: Vec::new() };
         self.store.sort(vec![sorted], now()).await.unwrap();
     }
 
