@@ -195,6 +195,8 @@ pub enum Hold {
     SourceOnHold,
     /// Nothing in it says who the person is or how to reach them.
     NoContact,
+    /// The person's data was deleted at the sender: it is to be erased, and never forwarded.
+    DeletedAtSender,
 }
 
 /// How many events are withheld, by why.

@@ -11,6 +11,7 @@ mod google_leads;
 mod handshake;
 mod json;
 mod konektor;
+mod linkedin;
 mod mapped;
 mod meta;
 mod meta_leads;
@@ -21,6 +22,7 @@ mod secret;
 mod settings;
 mod signature;
 mod standard;
+mod tiktok;
 mod timed;
 mod unnamed;
 mod whatsapp;
@@ -89,6 +91,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// How it checks proofs, said as data: for `verify`, which explains what a proof is compared with. `None` where there
     /// is nothing to explain. What lets a webhook in is [`Provider::verify`] alone.
     fn scheme(&self) -> Option<Scheme> {
+        None
+    }
+
+    /// When its access to the sender's own API ends, where its owner has said so: a person is warned in good time.
+    fn expires(&self) -> Option<Timestamp> {
         None
     }
 
@@ -540,9 +547,11 @@ pub const DIALECTS: &[(&str, Build)] = &[
     ("form", |settings, _| form::build(settings)),
     ("google_leads", |settings, _| google_leads::build(settings)),
     ("konektor", |settings, _| konektor::build(settings)),
+    ("linkedin", |settings, _| linkedin::build(settings)),
     ("mapped", mapped::build),
     ("meta_leads", |settings, _| meta_leads::build(settings)),
     ("standard_webhooks", |settings, _| standard::build(settings)),
+    ("tiktok", |settings, _| tiktok::build(settings)),
     ("whatsapp", |settings, _| whatsapp::build(settings)),
 ];
 

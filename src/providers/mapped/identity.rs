@@ -30,7 +30,13 @@ pub(super) fn item(
             Some(Writer::Crowd) => return Ok(None),
             None => return Err(Unreadable(NOBODY.to_owned())),
         },
-        None => delivery.name(&settings.external_ref.id).map(|id| ExternalRef::new(&prefix(settings, webhook), &id)),
+        None => match settings.external_ref.shared(delivery) {
+            Some((shared, id)) => Some(ExternalRef::new(&shared.prefix.of(webhook.source().as_str()), &id)),
+            None => {
+                let own = delivery.name(&settings.external_ref.id);
+                own.map(|id| ExternalRef::new(&prefix(settings, webhook), &id))
+            }
+        },
     };
     let event = delivery.name(&settings.event_id);
     if let (Some(external_ref), Some(event)) = (&named, &event) {

@@ -37,14 +37,16 @@ pub(super) fn reading(
     reader.rest()?;
     let mut submission = reader.submission;
     submission.sender_id = external_ref.as_str().rsplit(':').next().unwrap_or_default().to_owned();
-    submission.ad_platform = submission.ad_platform.or(settings.ad_platform);
+    let shared = settings.external_ref.shared(delivery).and_then(|(shared, _)| shared.ad_platform);
+    submission.ad_platform = submission.ad_platform.or(shared).or(settings.ad_platform);
+    submission.ad_platform_else = settings.ad_platform_else;
     let usual = if settings.person.is_some() { LeadSource::Whatsapp } else { LeadSource::Website };
     submission.source = submission.source.or(settings.source).or(Some(usual));
     let submission = Box::new(submission);
     Ok(match identity::hold(settings, delivery) {
         Hold::TestLead => Reading::Test(submission),
         Hold::Spam => Reading::Spam(submission),
-        Hold::No | Hold::SourceOnHold | Hold::NoContact => Reading::Lead(submission),
+        Hold::No | Hold::SourceOnHold | Hold::NoContact | Hold::DeletedAtSender => Reading::Lead(submission),
     })
 }
 
@@ -215,10 +217,15 @@ impl<'v> Reader<'_, 'v> {
     }
 
     fn separated(&self, text: String) -> String {
-        match &self.settings.separator {
+        let text = match &self.settings.separator {
             Some(separator) => text.replace(separator.as_str(), ", "),
             None => text,
-        }
+        };
+        let mut prefixes = self.settings.strip.0.iter();
+        let stripped = prefixes.find_map(|prefix| {
+            text.trim_start().strip_prefix(prefix.as_str()).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '+'))
+        });
+        stripped.map(str::to_owned).unwrap_or(text)
     }
 }
 
