@@ -4,5 +4,6 @@ pub mod bridge;
 pub mod captcha;
 pub mod permits;
 pub mod reload;
+mod rules;
 pub mod sources;
 pub mod store;

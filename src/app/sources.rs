@@ -1,8 +1,8 @@
 //! Makes the sources that take webhooks from what the configuration says of them.
 
-use serde::Deserialize;
 use url::Url;
 
+use super::rules::rules;
 use crate::config::{self, Finding, SourceConfig, with_suggestion};
 use crate::domain::event::SourceName;
 use crate::domain::rules::Rules;
@@ -18,7 +18,15 @@ pub fn build_sources(
 ) -> Result<Vec<(SourceName, Configured)>, Vec<Finding>> {
     let (mut sources, mut findings) = (Vec::new(), Vec::new());
     for config in configs {
-        match build_source(config, public_url) {
+        // A source that is switched off has none.
+        let rules = match rules(config) {
+            Ok(rules) => rules,
+            Err(wrong) => {
+                findings.extend(wrong);
+                continue;
+            }
+        };
+        match build_source(config, rules, public_url) {
             Ok(source) => sources.push(source),
             Err(problem) => {
                 findings.push(Finding::new(&config.origin, format!("source `{}`: {problem}", config.name)));
@@ -29,14 +37,17 @@ pub fn build_sources(
 }
 
 /// Makes one source, or says what is wrong.
-fn build_source(config: &SourceConfig, public_url: Option<&Url>) -> Result<(SourceName, Configured), String> {
+fn build_source(
+    config: &SourceConfig,
+    rules: Rules,
+    public_url: Option<&Url>,
+) -> Result<(SourceName, Configured), String> {
     let name = SourceName::parse(&config.name).map_err(|error| error.to_string())?;
     let configured = |state| Configured { dialect: config.provider.clone(), state };
     let off = |why: String, missing: &[String]| configured(SourceState::Off { why, missing: missing.to_vec() });
     if !config.enabled {
         return Ok((name, off(format!("switched off in {}", config.origin), &[])));
     }
-    let rules = rules(config)?;
     // A provider that does not exist is wrong even before its secrets are there.
     let build = providers::dialect(&config.dialect).map_err(|_| no_such_provider(&config.provider))?;
     if !config.missing.is_empty() {
@@ -74,21 +85,6 @@ fn wanted(why: &str, unset: &[String]) -> Vec<String> {
 fn not_set(missing: &[String]) -> String {
     let verb = if missing.len() == 1 { "is" } else { "are" };
     format!("{} {verb} not set", missing.join(", "))
-}
-
-/// Reads a source's rules, as far as they can be wrong by themselves.
-fn rules(config: &SourceConfig) -> Result<Rules, String> {
-    let rules = Rules::deserialize(config.rules.clone())
-        .map_err(|error| format!("in its rules: {}", with_suggestion(error.message())))?;
-    if let Some(member) = &rules.assigned_to {
-        uuid::Uuid::parse_str(member).map_err(|_| "in its rules: assigned_to is not a UUID".to_owned())?;
-    }
-    match rules.estimated_value {
-        Some(value) if !(value.is_finite() && value >= 0.0) => {
-            Err("in its rules: estimated_value is below zero".into())
-        }
-        _ => Ok(rules),
-    }
 }
 
 #[cfg(test)]

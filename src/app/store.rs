@@ -9,7 +9,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use crate::clock::{Clock, FollowingClock};
 use crate::config::{Backend, Redis, SearchFirst, Settings};
 use crate::deliver::Waits;
-use crate::store::{Options, RedisTies, SqliteStore, Store, Weight, examine};
+use crate::store::{Options, RedisStore, RedisTies, SqliteStore, Store, Weight, examine};
 
 /// What is known of what is in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +61,8 @@ async fn on_redis(redis: &Redis, options: Options) -> anyhow::Result<Opened> {
     let clock = Arc::new(FollowingClock::default());
     let ties = ties(redis, &clock);
     fits(&ties).await?;
-    let _ = options;
-    bail!("the store in Redis is not there yet")
+    let store = Arc::new(RedisStore::new(ties, options));
+    Ok(Opened { store, clock, failed: pending().boxed() })
 }
 
 /// Looks whether the server can keep what is promised. What may pass by itself, or is only not good, is said in the log.

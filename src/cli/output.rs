@@ -5,9 +5,14 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width};
 use jiff::Timestamp;
 use serde::Serialize;
+
+/// Space between two columns.
+const GAP: u16 = 2;
+/// A column of a list that is cut shorter than this tells nothing.
+const LEAST: u16 = 12;
 
 /// Standard output. What is not a terminal (or has `NO_COLOR`) gets no colours.
 pub(super) struct Out {
@@ -20,6 +25,11 @@ impl Out {
         let stream = anstream::stdout();
         let colours = stream.current_choice() != anstream::ColorChoice::Never;
         Self { stream, colours }
+    }
+
+    /// How many characters fit in a line, if this is a terminal.
+    pub(super) fn width() -> Option<u16> {
+        Table::new().width()
     }
 
     /// Writes `value` as JSON, indented, with a line end.
@@ -39,7 +49,8 @@ impl Out {
         self.write_table(header, whole, usize::MAX, rows)
     }
 
-    /// The same with one line for each row: what does not fit is cut.
+    /// The same with one line for each row: what does not fit is cut, and where too little of a column would be left,
+    /// those on the right are left out.
     pub(super) fn list<const N: usize>(
         &mut self,
         header: [&str; N],
@@ -65,10 +76,15 @@ impl Out {
             table.add_row(row);
         }
         for (index, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
-            if whole.contains(&index) {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            }
+            column.set_padding((0, GAP));
+            column.set_constraint(if whole.contains(&index) {
+                ColumnConstraint::ContentWidth
+            } else {
+                ColumnConstraint::LowerBoundary(Width::Fixed(least(header[index], 0) + GAP))
+            });
+        }
+        if lines_each == 1 {
+            leave_out(&mut table, &header, whole);
         }
         for line in table.lines() {
             writeln!(self, "{}", line.trim_end())?;
@@ -93,6 +109,31 @@ impl Write for Out {
 
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
+    }
+}
+
+/// How narrow a column may be: its header is not broken.
+fn least(header: &str, otherwise: u16) -> u16 {
+    u16::try_from(header.chars().count()).unwrap_or(u16::MAX).max(otherwise)
+}
+
+/// Leaves columns out, from the right, until those that are left fit into the line. Those in `whole` stay.
+fn leave_out(table: &mut Table, header: &[&str], whole: &[usize]) {
+    let Some(room) = table.width().map(usize::from) else { return };
+    let least = |(index, content): (usize, u16)| {
+        usize::from(GAP)
+            + usize::from(if whole.contains(&index) { content } else { content.min(least(header[index], LEAST)) })
+    };
+    let needs: Vec<usize> = table.column_max_content_widths().into_iter().enumerate().map(least).collect();
+    let mut needed: usize = needs.iter().sum();
+    for index in (0..needs.len()).rev().filter(|index| !whole.contains(index)) {
+        if needed <= room {
+            return;
+        }
+        needed -= needs[index];
+        if let Some(column) = table.column_mut(index) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
     }
 }
 
@@ -189,6 +230,27 @@ mod tests {
     fn a_time_span_has_two_digits_that_matter() {
         let told = |micros| took(Duration::from_micros(micros));
         assert_eq!([420, 12_300, 1_340_000].map(told), ["0.4 ms", "12 ms", "1.3 s"]);
+    }
+
+    /// A list of one lead, on a terminal that is so wide.
+    fn list(wide: u16) -> String {
+        let header = ["lead", "name", "value"];
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(wide);
+        table.set_header(header).add_row(["lead_abc123", "Siti Aminah Rahmawati", "Rp 500.000.000"]);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, GAP));
+        }
+        leave_out(&mut table, &header, &[0]);
+        table.lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_fewer_columns_and_none_that_tells_nothing() {
+        assert_eq!(
+            [80, 41, 40, 27, 26, 13].map(list),
+            ["lead name value", "lead name value", "lead name", "lead name", "lead", "lead"]
+        );
     }
 
     #[test]

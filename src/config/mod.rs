@@ -5,6 +5,7 @@
 //! in [`Config::files`].
 
 mod environment;
+mod places;
 mod presets;
 mod references;
 mod settings;
@@ -15,6 +16,7 @@ mod variables;
 use std::path::Path;
 
 pub use environment::{Environment, Files};
+pub use places::Places;
 pub use presets::{PRESET_DIALECT, PRESETS, with_preset};
 pub use settings::{Admin, Backend, LogFormat, Redis, SearchFirst, Settings};
 pub use sources::{Origin, SourceConfig, SourceVariable, built_in_variables};
@@ -134,7 +136,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 pub fn with_suggestion(message: &str) -> String {
     let message = message.trim_end();
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let unknown = message.starts_with("unknown ");
     match quoted.next().filter(|_| unknown).and_then(|word| nearest(word, quoted)) {
         Some(meant) => format!("{message}; did you mean `{meant}`?"),
         None => message.to_owned(),

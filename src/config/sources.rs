@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::{Spanned, Table, Value};
 
 use super::environment::Reader;
+use super::places::Places;
 use super::presets::{PRESET_DIALECT, Presets, merged};
 use super::references::{Reference, Unresolved, resolve};
 use super::{Finding, UserFile, values, with_suggestion};
@@ -15,6 +16,9 @@ const DEFAULT: &str = include_str!("../../config/default.toml");
 
 /// What messages call [`DEFAULT`].
 const DEFAULT_NAME: &str = "config/default.toml (built in)";
+
+/// Rules that no form can have for itself: when they are asked for, nothing is known of the form.
+const OF_THE_SOURCE: &[&str] = &["value"];
 
 /// A source as configured: plain values, nothing known of its provider yet.
 #[derive(Clone)]
@@ -31,20 +35,24 @@ pub struct SourceConfig {
     pub settings: Table,
     /// What is done with its leads.
     pub rules: Table,
+    /// Form id → what is done with the leads of that form: the rules with the form's own over them.
+    pub forms: BTreeMap<String, Table>,
     /// Variables and files without which it is off.
     pub missing: Vec<String>,
     /// Variables that it could use and that are not set.
     pub unset: Vec<String>,
     /// Where it is described, the owner's file first.
     pub origin: Origin,
+    /// Where each of its keys stands.
+    pub places: Places,
 }
 
 impl std::fmt::Debug for SourceConfig {
     /// Shows the keys of the settings, not their values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, provider, dialect, enabled, settings, rules, missing, unset, origin } = self;
-        let settings: Vec<_> = settings.keys().collect();
-        write!(f, "SourceConfig({name} {provider} {dialect} enabled={enabled} {settings:?} {rules} ")?;
+        let Self { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places: _ } = self;
+        let (settings, forms): (Vec<_>, Vec<_>) = (settings.keys().collect(), forms.keys().collect());
+        write!(f, "SourceConfig({name} {provider} {dialect} enabled={enabled} {settings:?} {rules} {forms:?} ")?;
         write!(f, "missing={missing:?} unset={unset:?} {origin})")
     }
 }
@@ -100,12 +108,15 @@ struct Entry {
     settings: Table,
     #[serde(default)]
     rules: Table,
+    #[serde(default)]
+    forms: BTreeMap<String, Table>,
 }
 
 /// A source of both files, laid over each other, unresolved.
 struct Draft {
     entry: Entry,
     origin: Origin,
+    places: Places,
 }
 
 /// Reads the built-in sources with the owner's `file` over them.
@@ -141,15 +152,17 @@ fn parse(name: &str, text: &str) -> Result<Layer, Finding> {
         let place = origin(error.span().map_or(0, |span| span.start));
         Finding::new(place, with_suggestion(error.message()))
     })?;
+    let mut places = Places::read(name, text);
     let draft = |(name, entry): (Spanned<String>, Entry)| {
         let origin = origin(name.span().start);
-        (name.into_inner(), Draft { entry, origin })
+        let places = places.remove(name.get_ref()).unwrap_or_default();
+        (name.into_inner(), Draft { entry, origin, places })
     };
     Ok((file.sources.into_iter().map(draft).collect(), file.presets))
 }
 
 /// The line of `text` that has the byte at `position`, counted from 1.
-fn line_of(text: &str, position: usize) -> usize {
+pub(super) fn line_of(text: &str, position: usize) -> usize {
     text.bytes().take(position).filter(|byte| *byte == b'\n').count() + 1
 }
 
@@ -160,17 +173,31 @@ fn lay_over(drafts: &mut BTreeMap<String, Draft>, name: String, above: Draft) {
         .filter(|below| above.entry.provider.is_none() || above.entry.provider == below.entry.provider);
     let draft = match replaced {
         None => above,
-        Some(below) => Draft {
+        Some(mut below) => Draft {
             entry: Entry {
                 provider: below.entry.provider,
                 enabled: above.entry.enabled.or(below.entry.enabled),
                 settings: merged(below.entry.settings, above.entry.settings),
                 rules: merged(below.entry.rules, above.entry.rules),
+                forms: forms(below.entry.forms, above.entry.forms),
             },
             origin: above.origin,
+            places: {
+                below.places.lay_over(above.places);
+                below.places
+            },
         },
     };
     drafts.insert(name, draft);
+}
+
+/// The rules for each form, with those of the file above over those of the one below.
+fn forms(mut below: BTreeMap<String, Table>, above: BTreeMap<String, Table>) -> BTreeMap<String, Table> {
+    for (form, rules) in above {
+        let under = below.remove(&form).unwrap_or_default();
+        below.insert(form, merged(under, rules));
+    }
+    below
 }
 
 /// Resolves a source that is complete.
@@ -182,17 +209,26 @@ fn settle(
     insecure: bool,
     findings: &mut Vec<Finding>,
 ) -> Option<SourceConfig> {
-    let Draft { entry, origin } = draft;
+    let Draft { entry, origin, places } = draft;
     let Some(provider) = entry.provider else {
         findings.push(Finding::new(origin, format!("source `{name}` has no provider; add `provider = \"…\"`")));
         return None;
     };
     let enabled = entry.enabled.unwrap_or(true);
     let mut unresolved = Unresolved::default();
-    let (mut settings, mut rules) = (Table::new(), Table::new());
+    let (mut settings, mut rules, mut forms) = (Table::new(), Table::new(), BTreeMap::new());
     if enabled {
         settings = resolve(&entry.settings, reader, &mut unresolved);
         rules = resolve(&entry.rules, reader, &mut unresolved);
+        for (form, own) in entry.forms {
+            let own = resolve(&own, reader, &mut unresolved);
+            if let Some(key) = OF_THE_SOURCE.iter().find(|key| own.contains_key(**key)) {
+                let place = places.find(&["forms".to_owned(), form.clone(), (*key).to_owned()]).unwrap_or(&origin);
+                let problem = format!("source `{name}`: `{key}` is a rule for a whole source; put it under `rules`");
+                findings.push(Finding::new(place, problem));
+            }
+            forms.insert(form, merged(rules.clone(), own));
+        }
     }
     let problems = unresolved.broken.into_iter().chain(insecure_urls(&settings, insecure));
     findings.extend(problems.map(|problem| Finding::new(&origin, format!("source `{name}`: {problem}"))));
@@ -206,7 +242,7 @@ fn settle(
             PRESET_DIALECT.to_owned()
         }
     };
-    Some(SourceConfig { name, provider, dialect, enabled, settings, rules, missing, unset, origin })
+    Some(SourceConfig { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places })
 }
 
 /// The settings called `…_url` that would carry tokens in the clear, or are no URL.

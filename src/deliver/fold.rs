@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::domain::compose::compose;
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, Lead};
 use crate::domain::region::Region;
+use crate::domain::rules::{self, Occasion, Rules};
 use crate::domain::submission::Submission;
 use crate::providers::{ItemBody, Lookup, Reading, Source};
 use crate::store::{Seq, StoredEvent, Undelivered};
@@ -47,10 +47,14 @@ pub(super) fn fold(
             Ok(Ok(submission)) => {
                 let own = submission.submitted_at.map(|at| at.min(event.received));
                 let late = event.late || own.is_some_and(|at| told.is_some_and(|told| at < told));
-                times.extend(own.map(|at| (event.seq, at)));
                 let submission = received_at(submission, event.received);
-                let lead = compose(&submission, external_ref, &source.rules, region);
-                said.push((own.unwrap_or(event.received), weigh(lead, late)));
+                match lead_of(submission, &item, event.released, &source.rules, region) {
+                    Ok(lead) => {
+                        times.extend(own.map(|at| (event.seq, at)));
+                        said.push((own.unwrap_or(event.received), weigh(lead, late)));
+                    }
+                    Err(hold) => withheld.push((event.seq, hold)),
+                }
             }
             Ok(Err(hold)) => withheld.push((event.seq, hold)),
             Err(why) => return Folded::Unreadable(event.seq, why),
@@ -66,6 +70,28 @@ pub(super) fn fold(
         Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), times),
         Some(_) | None => Folded::Withhold(withheld),
     }
+}
+
+/// Makes the lead of one submission by the rules of its form, unless they withhold it.
+fn lead_of(
+    mut submission: Submission,
+    item: &ItemBody<'_>,
+    released: bool,
+    rules: &Rules,
+    region: Region,
+) -> Result<Lead, Hold> {
+    let rules = rules.for_form_of(&submission);
+    let occasion = occasion_of(item);
+    let hold = rules::why_held(&submission, occasion, item.external_ref, rules, region);
+    let is_forwarded = hold == Hold::No || released || (hold == Hold::TestRule && rules.forward_test_leads);
+    submission.is_test |= hold == Hold::TestRule;
+    if is_forwarded { Ok(rules::lead_of(&submission, occasion, item.external_ref, rules, region)) } else { Err(hold) }
+}
+
+/// What an event's rules may know of it beside what it says.
+#[must_use]
+pub(super) fn occasion_of<'a>(item: &ItemBody<'a>) -> Occasion<'a> {
+    Occasion { source: item.source.as_str(), received: item.received, body: item.fetched.unwrap_or(item.body) }
 }
 
 /// The event as its provider reads it.
@@ -87,7 +113,7 @@ fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<S
         .map_err(|error| Undelivered { reason: DeadReason::Unreadable, detail: error.to_string() })?;
     Ok(match reading {
         Reading::Lead(submission) => Ok(*submission),
-        Reading::Test(mut submission) if released || source.rules.forward_test_leads => {
+        Reading::Test(mut submission) if released || source.rules.for_form_of(&submission).forward_test_leads => {
             submission.is_test = true;
             Ok(*submission)
         }

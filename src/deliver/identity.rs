@@ -31,6 +31,19 @@ pub(super) enum Hit {
     TooMany,
 }
 
+/// What a search for a code came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Coded {
+    /// This lead carries it.
+    One(LeadId),
+    /// These do.
+    Several(Vec<LeadId>),
+    /// A lead does, whose number is another person's.
+    SomebodyElse,
+    /// None does.
+    Nobody,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Likeness {
     Same,
@@ -53,6 +66,18 @@ pub(super) fn recognise(found: &[LeadView], complete: bool, lead: &Lead, made_af
         () if !unclear.is_empty() => Hit::Undecided(unclear),
         () if complete => Hit::Nobody,
         () => Hit::TooMany,
+    }
+}
+
+/// Looks for the leads among `found` that carry `code`, which `lead` named. People write codes in either case.
+#[must_use]
+pub(super) fn by_code(found: &[LeadView], code: &str, lead: &Lead) -> Coded {
+    let carries = |view: &&LeadView| view.unique_code.as_ref().is_some_and(|shown| shown.eq_ignore_ascii_case(code));
+    match found.iter().filter(carries).collect::<Vec<_>>().as_slice() {
+        [] => Coded::Nobody,
+        [view] if is_somebody_else(view, &Person::said(lead)) => Coded::SomebodyElse,
+        [view] => Coded::One(view.id.clone()),
+        several => Coded::Several(several.iter().map(|view| view.id.clone()).collect()),
     }
 }
 
@@ -81,7 +106,6 @@ fn compare(view: &LeadView, lead: &Lead, made_after: Option<Timestamp>) -> Liken
 
 /// What tells one lead from another where the reference is not shown.
 struct Person<'a> {
-    code: Option<&'a String>,
     phone: Option<&'a String>,
     email: Option<&'a String>,
     name: Option<&'a String>,
@@ -91,7 +115,6 @@ impl<'a> Person<'a> {
     fn said(lead: &'a Lead) -> Self {
         let Lead { stated, guessed, .. } = lead;
         Self {
-            code: stated.unique_code.as_ref().or(guessed.unique_code.as_ref()),
             phone: stated.phone.as_ref().or(guessed.phone.as_ref()),
             email: stated.email.as_ref().or(guessed.email.as_ref()),
             name: stated.first_name.as_ref().or(guessed.first_name.as_ref()),
@@ -100,17 +123,13 @@ impl<'a> Person<'a> {
 
     fn shown(view: &'a LeadView) -> Self {
         let LeadView { phone, email, first_name, .. } = view;
-        // Konektor gives each lead a code of its own, so it tells nothing of two that are the same.
-        Self { code: None, phone: phone.as_ref(), email: email.as_ref(), name: first_name.as_ref() }
+        Self { phone: phone.as_ref(), email: email.as_ref(), name: first_name.as_ref() }
     }
 }
 
-/// The code that was sent decides alone. The same phone or address is the same person; both known and different is
+/// Codes tell nothing: Konektor gives each lead one of its own, and a create sends none. The same phone or address is the same person; both known and different is
 /// another; a lead with neither is recognised by its name.
 fn by_person(view: &LeadView, person: &Person<'_>) -> Likeness {
-    if let Some(same) = both(person.code, view.unique_code.as_ref(), |ours, theirs| ours == theirs) {
-        return if same { Likeness::Same } else { Likeness::Other };
-    }
     let phones = both(person.phone, view.phone.as_ref(), same_number);
     let emails = both(person.email, view.email.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase());
     match (phones, emails) {
@@ -118,6 +137,13 @@ fn by_person(view: &LeadView, person: &Person<'_>) -> Likeness {
         (Some(false), _) | (_, Some(false)) => Likeness::Other,
         (None, None) => by_name(view, person),
     }
+}
+
+/// One has several addresses sooner than several numbers, and a code is shown to nobody else unless it is passed on.
+fn is_somebody_else(view: &LeadView, person: &Person<'_>) -> bool {
+    let same_address =
+        both(person.email, view.email.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase());
+    both(person.phone, view.phone.as_ref(), same_number) == Some(false) && same_address != Some(true)
 }
 
 fn by_name(view: &LeadView, person: &Person<'_>) -> Likeness {
@@ -218,14 +244,30 @@ mod tests {
     }
 
     #[test]
-    fn the_code_that_was_sent_decides_before_the_person_does() {
+    fn a_code_is_compared_whole_and_belongs_to_one_person() {
+        let lead = lead(Some("+6281234567890"), None);
+        let shown = |fields| view(fields);
+        let code = |id: &str, code: &str| shown(serde_json::json!({ "id": id, "uniqueCode": code }));
+        let id = |id: &str| LeadId(id.into());
+        let found =
+            [code("a", "KNK-7F3A"), code("b", "KNK-7F3A1"), shown(serde_json::json!({ "firstName": "KNK-7F3A" }))];
+        assert_eq!(by_code(&found, "knk-7f3a", &lead), Coded::One(id("a")));
+        assert_eq!(by_code(&found, "KNK-7F3", &lead), Coded::Nobody);
+        let twice = [code("a", "KNK-7F3A"), code("c", "knk-7f3a")];
+        assert_eq!(by_code(&twice, "KNK-7F3A", &lead), Coded::Several(vec![id("a"), id("c")]));
+        let of = |phone: &str| [shown(serde_json::json!({ "uniqueCode": "KNK-7F3A", "phone": phone }))];
+        assert_eq!(by_code(&of("081234567890"), "KNK-7F3A", &lead), Coded::One(id("lead_1")));
+        assert_eq!(by_code(&of("081234567899"), "KNK-7F3A", &lead), Coded::SomebodyElse);
+        let address = [shown(serde_json::json!({ "uniqueCode": "KNK-7F3A", "email": "office@example.com" }))];
+        assert_eq!(by_code(&address, "KNK-7F3A", &lead), Coded::One(id("lead_1")));
+    }
+
+    #[test]
+    fn the_code_of_a_lead_says_nothing_of_who_made_it() {
         let mut lead = lead(Some("+6281234567890"), None);
         lead.stated.unique_code = Some("KNK-7F3A".into());
-        let shown = |code: &str| [view(serde_json::json!({ "uniqueCode": code, "phone": "+6281234567890" }))];
-        assert_eq!(recognise(&shown("KNK-7F3A"), true, &lead, None), ours());
-        assert_eq!(recognise(&shown("KNK-0001"), true, &lead, None), Hit::Nobody);
-        lead.stated.unique_code = None;
-        assert_eq!(recognise(&shown("KNK-0001"), true, &lead, None), ours(), "Konektor made it up");
+        let found = [view(serde_json::json!({ "uniqueCode": "API_7F3A1B2C", "phone": "+6281234567890" }))];
+        assert_eq!(recognise(&found, true, &lead, None), ours(), "a create sends no code");
     }
 
     #[test]

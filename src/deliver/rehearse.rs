@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::fold::{Folded, body_of, fold};
+use super::fold::{Folded, body_of, fold, occasion_of};
 use super::plan::{Lane, Plan, Step};
 use super::retry::{Die, Waits};
 use super::sort;
@@ -11,7 +11,7 @@ use crate::domain::event::{DeadReason, Hold, Item};
 use crate::domain::lead::Lead;
 use crate::domain::region::Region;
 use crate::domain::submission::Submission;
-use crate::konektor::Request;
+use crate::konektor::{Answer, RateLimit, Request, Verdict};
 use crate::providers::{Lookup, Reading, Source, Verified};
 use crate::store::{InboxRecord, StoredEvent, Undelivered};
 
@@ -41,6 +41,11 @@ pub enum Rehearsal {
         submission: Box<Submission>,
         /// What that comes to.
         lead: Box<Lead>,
+        /// What it was read from.
+        body: Bytes,
+        /// Konektor would be searched for the lead with this code first, and the one that has it be updated. What follows is
+        /// for when none has.
+        code: Option<String>,
         /// The call.
         request: Box<Request>,
     },
@@ -108,11 +113,23 @@ fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now:
         negatives: 0,
         attempts: 0,
         failing_since: None,
+        since: now,
         standing: None,
         upto: event.seq,
     };
-    match Plan::start(lane, (*lead).clone(), Waits::default(), Die(0.0), now) {
-        (_, Step::Call(request)) => Rehearsal::Call { submission, lead, request: Box::new(request) },
-        (_, Step::Finish(_)) => Rehearsal::Nothing,
+    let body = Bytes::copy_from_slice(occasion_of(&body_of(event, &item.external_ref)).body);
+    let waits = Waits::default();
+    let (mut plan, mut step) = Plan::start(lane, (*lead).clone(), waits, Die(0.0), now);
+    let mut code = None;
+    if let Step::Call(Request::Search { text, .. }) = &step {
+        code = Some(text.clone());
+        let verdict = Verdict::Found { leads: Vec::new(), total: Some(0), next: None };
+        let nobody = Answer { verdict, status: None, request_id: None, rate: RateLimit::default() };
+        let late = now + waits.search;
+        step = plan.answered(&Request::search(text.clone()), &nobody, late, late);
+    }
+    match step {
+        Step::Call(request) => Rehearsal::Call { submission, lead, body, code, request: Box::new(request) },
+        Step::Finish(_) => Rehearsal::Nothing,
     }
 }

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use crate::domain::event::{DeadReason, Hold, Item, Lesson};
+use crate::domain::rules::HoldRule;
 use crate::providers::{Source, Unreadable, Verified};
 use crate::store::{InboxRecord, Sorted, Undelivered};
 
@@ -34,7 +35,7 @@ fn split_with(source: &Source, webhook: &Verified) -> Result<(Vec<Item>, Vec<Les
     for item in &mut items {
         item.hold = match item.hold {
             Hold::TestLead if source.rules.forward_test_leads => Hold::No,
-            Hold::No if source.rules.hold => Hold::SourceOnHold,
+            Hold::No if source.rules.hold == HoldRule::Everything => Hold::SourceOnHold,
             hold => hold,
         };
     }

@@ -10,12 +10,9 @@ use super::name::{self, Name};
 use super::notes::{Notes, Section};
 use super::phone::Phone;
 use super::region::Region;
-use super::rules::Rules;
+use super::rules::{self, Rules};
 use super::status::AdPlatform;
 use super::submission::{Answer, Fact, Meaning, Submission};
-
-/// The longest `uniqueCode` that Konektor takes (Agent API 2.2.0, "Create Lead").
-const MAX_CODE: usize = 100;
 
 /// Makes a lead of one submission, by the rules of its source.
 ///
@@ -47,6 +44,11 @@ pub fn compose(submission: &Submission, external_ref: &ExternalRef, rules: &Rule
     Lead { external_ref: external_ref.clone(), stated, guessed, notes }
 }
 
+/// What each answer of `submission` means by these rules, in their order.
+pub(super) fn meanings(submission: &Submission, rules: &Rules) -> Vec<Option<Meaning>> {
+    Form::of(submission, rules).answers.into_iter().map(|(_, meaning)| meaning).collect()
+}
+
 /// The answers of a submission, with what each means and whether a field holds all of it.
 struct Form<'a> {
     answers: Vec<(&'a Answer, Option<Meaning>)>,
@@ -75,7 +77,7 @@ impl<'a> Form<'a> {
             last_name,
             email: self.email(),
             phone: self.phone(region),
-            unique_code: self.take(&[Meaning::UniqueCode], code),
+            unique_code: self.take(&[Meaning::UniqueCode], rules::code),
             estimated_value: self.take(&[Meaning::EstimatedValue], money::parse),
             actual_value: self.take(&[Meaning::ActualValue], money::parse),
             ..Fields::default()
@@ -183,13 +185,6 @@ fn label(answer: &Answer) -> &str {
     if answer.label.trim().is_empty() { &answer.key } else { &answer.label }
 }
 
-/// A code as Konektor issues them: one word of visible ASCII.
-fn code(text: &str) -> Option<String> {
-    let code = text.trim();
-    let is_code = (1..=MAX_CODE).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic());
-    is_code.then(|| code.to_owned())
-}
-
 /// What nobody stated, but for the name: profile, channel, evidence and rule constants.
 fn guessed(submission: &Submission, rules: &Rules, region: Region, paid_by: Option<AdPlatform>) -> Fields {
     let profile = &submission.profile;
@@ -198,7 +193,7 @@ fn guessed(submission: &Submission, rules: &Rules, region: Region, paid_by: Opti
     Fields {
         email: profile.email.as_deref().and_then(|text| Email::parse(text).ok()).map(|email| email.as_str().to_owned()),
         phone: profile.phone.as_deref().and_then(phone).map(|phone| phone.as_str().to_owned()),
-        status: rules.status,
+        status: rules.status.otherwise(),
         priority: rules.priority,
         source: ad_platform.and(rules.source_when_paid).or(rules.source).or(submission.source),
         ad_platform: rules.ad_platform.or(ad_platform).or(submission.ad_platform_else),

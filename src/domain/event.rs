@@ -195,6 +195,16 @@ pub enum Hold {
     SourceOnHold,
     /// Nothing in it says who the person is or how to reach them.
     NoContact,
+    /// The `accept` rule of its source or form does not let it through.
+    NotAccepted,
+    /// An `ignore` rule holds for it.
+    IgnoreRule,
+    /// A `test` rule holds for it.
+    TestRule,
+    /// A `junk` rule holds for it.
+    JunkRule,
+    /// A `hold` rule holds for it.
+    HoldRule,
     /// The person's data was deleted at the sender: it is to be erased, and never forwarded.
     DeletedAtSender,
 }
@@ -264,6 +274,8 @@ pub enum DeadReason {
     Crashed,
     /// Its lead has too many undelivered events already.
     LaneFull,
+    /// Several leads in Konektor carry the code that it names.
+    CodeNotUnique,
 }
 
 #[cfg(test)]

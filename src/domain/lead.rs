@@ -61,9 +61,12 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Lets everything that `later` says win over what is here.
+    /// Lets everything that `later` says win over what is here; a status only if it is a step forward.
     pub fn absorb(&mut self, later: Self) {
         let mut earlier = std::mem::replace(self, later);
+        if earlier.status.is_some_and(|before| self.status.is_some_and(|after| !before.allows(after))) {
+            self.status = earlier.status;
+        }
         // A new first name without a last name is a one-word name, not the old family name under a new given one.
         if self.first_name.is_some() {
             earlier.last_name = None;
@@ -143,6 +146,18 @@ mod tests {
             fields,
             Fields { phone: Some("+6282".to_owned()), source: Some(LeadSource::Ads), ..named("Ayu", "") }
         );
+    }
+
+    #[test]
+    fn a_later_status_wins_only_forwards() {
+        let after = |before, after| {
+            let mut fields = Fields { status: Some(before), ..Fields::default() };
+            fields.absorb(Fields { status: after, ..Fields::default() });
+            fields.status
+        };
+        assert_eq!(after(Status::Qualified, Some(Status::Won)), Some(Status::Won));
+        assert_eq!(after(Status::Won, Some(Status::Qualified)), Some(Status::Won));
+        assert_eq!(after(Status::Won, None), Some(Status::Won));
     }
 
     #[test]

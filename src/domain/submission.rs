@@ -30,6 +30,41 @@ pub struct Submission {
     pub sender_id: String,
     /// The sender marks it as a test; seen only where the source's rules forward tests.
     pub is_test: bool,
+    /// The sender says that it was paid. Only with this can a rule make a lead `won`.
+    pub payment: Option<Payment>,
+}
+
+/// The label of the fact that says which form it is: by the sender's own id, or by its name where [`FORM_ID`] has the id.
+pub const FORM: &str = "Form";
+/// The label of the fact that is the sender's own id of the form, where the sender tells its name, too.
+pub const FORM_ID: &str = "Form id";
+
+impl Submission {
+    /// The sender's own id of the form; rules for a form go by it. Its name, where the sender tells no id.
+    #[must_use]
+    pub fn form_id(&self) -> Option<&str> {
+        self.fact(FORM_ID).or_else(|| self.fact(FORM))
+    }
+
+    /// The name of the form, where the sender tells it beside its id.
+    #[must_use]
+    pub fn form_name(&self) -> Option<&str> {
+        self.fact(FORM_ID).and_then(|_| self.fact(FORM))
+    }
+
+    fn fact(&self, label: &str) -> Option<&str> {
+        self.facts.iter().find(|fact| fact.label == label).map(|fact| fact.value.as_str())
+    }
+}
+
+/// That money has come in, as the sender says: an order that is paid, and not one that is placed, invoiced, promised or
+/// paid in part. A provider states it from the part of the webhook that its proof covers, and from nothing else.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Payment {
+    /// How much, in the workspace's currency; absent where the sender does not say, or in another one.
+    pub amount: Option<f64>,
+    /// The sender's own id of the payment or order.
+    pub reference: Option<String>,
 }
 
 /// One answered question.

@@ -240,8 +240,8 @@ impl Api {
         String::from_utf8(body.to_vec()).map_err(|_| failed(&call, &received, Refused::Unclear("no text")))
     }
 
-    /// Whether the key has the scope to write, found out without writing: by a body that Konektor can make nothing of,
-    /// which it refuses as such only to those who might have written.
+    /// Whether the key has the scope to write, found out without writing: by an update of a lead that is not there, or
+    /// a ticket that Konektor can make nothing of, which it refuses as such only to those who might have written.
     ///
     /// # Errors
     /// [`ApiError`] when the answer shows neither.
@@ -249,10 +249,10 @@ impl Api {
         let call = Call::refusable(what);
         let answer: Result<Reply<()>, _> = self.ask(&call, |_, _| Some(())).await;
         match answer {
-            // Nothing can come of such a body, but who took it takes more.
+            // Nothing can come of such a call, but who took it takes more.
             Ok(_) => Ok(true),
             Err(error) => match error.why {
-                Refused::Invalid(_) | Refused::Quota | Refused::Conflict => Ok(true),
+                Refused::NotFound | Refused::Invalid(_) | Refused::Quota | Refused::Conflict => Ok(true),
                 Refused::Forbidden => Ok(false),
                 _ => Err(error),
             },

@@ -33,6 +33,9 @@ pub enum Scope {
     SupportWrite,
 }
 
+/// The id of no lead: Konektor's are random.
+const NO_LEAD: &str = "lead_that_is_not_there";
+
 /// The verb of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
@@ -119,13 +122,19 @@ impl Call {
         Self { scope: None, ..Self::get(Scope::LeadsRead, &["SKILL.md"], Vec::new()) }
     }
 
-    /// A create or a ticket with an empty list for a body: Konektor can make nothing of it, and says whether the key
-    /// might have.
+    /// A call from which nothing can come, and which says whether the key might have made one. For leads an update, in
+    /// itself all right, of a lead that is not there: whether the body or the scope is looked at first does not matter.
+    /// For tickets, of which there is no update, one with an empty list for a body.
     pub(super) fn refusable(what: Writing) -> Self {
-        let nothing: [(); 0] = [];
         match what {
-            Writing::Leads => Self::write(Verb::Post, what.scope(), &["leads"], &nothing),
-            Writing::Tickets => Self::write(Verb::Post, what.scope(), &["support", "tickets"], &nothing),
+            Writing::Leads => Self::update(
+                &LeadId(NO_LEAD.to_owned()),
+                &LeadBody { notes: Some(String::new()), ..LeadBody::default() },
+            ),
+            Writing::Tickets => {
+                let nothing: [(); 0] = [];
+                Self::write(Verb::Post, what.scope(), &["support", "tickets"], &nothing)
+            }
         }
     }
 

@@ -15,8 +15,8 @@ use super::fictional::Person;
 use super::json::Object;
 use super::timed;
 use super::{
-    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Secrets, SettingsError, Unreadable,
-    Verified, Webhook, settings,
+    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError,
+    Unreadable, Verified, Webhook, settings,
 };
 use crate::domain::event::{Item, Lesson};
 use crate::domain::external_ref::{ExternalRef, MAX_LEN};
@@ -64,6 +64,18 @@ impl Provider for Konektor {
         Ok(Verified::new(webhook, &[EVENT], webhook.body.clone()))
     }
 
+    fn scheme(&self) -> Option<Scheme> {
+        const TEXT: &str = "
+            kind = 'hmac'
+            algorithm = 'sha256'
+            encoding = 'hex'
+            base = '{timestamp}.{body}'
+            signature = { header = 'X-Konektor-Signature', field = 'v1' }
+            timestamp = { sig_field = 't', unit = 's' }
+        ";
+        Some(Scheme::known(TEXT, self.secrets.iter()))
+    }
+
     fn accepted(&self, _webhook: &Webhook) -> Reply {
         Reply::json("{}")
     }
@@ -105,12 +117,12 @@ impl Provider for Konektor {
             Ok(event) if event.get("changes").is_some() => "lead.updated",
             _ => "lead.created",
         };
-        let headers = vec![
+        let headers = [
             ("content-type", "application/json".to_owned()),
             (EVENT, event.to_owned()),
             (SIGNATURE, timed::sign(self.secrets.first(), &body, now)),
         ];
-        Sample { query: String::new(), headers, body }
+        Sample::new(headers, body)
     }
 }
 

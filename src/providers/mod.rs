@@ -450,8 +450,9 @@ pub struct LookupAnswer<'a> {
     pub headers: &'a [(String, String)],
     /// The body, capped.
     pub body: &'a [u8],
-    /// How many times this item has been looked up before.
-    pub attempt: u32,
+    /// How long its lead cannot be had already, for whatever reason; zero for the first answer. Not how often it was asked
+    /// for: a network that was down for a minute has been tried often, and says nothing of the sender.
+    pub failing_for: std::time::Duration,
 }
 
 /// What a [`LookupAnswer`] means.

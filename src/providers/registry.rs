@@ -34,6 +34,7 @@ impl Configured {
 
 /// Whether a source takes webhooks.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each source, and most are on")]
 pub enum SourceState {
     /// It does.
     On(Source),

@@ -1,6 +1,6 @@
 //! Whether a call may go out now, and for whom: the pause, whose turn it is, and the limiter behind them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -128,6 +128,16 @@ impl Gate {
         let GateRecord { tuning, days, suspicion, paused, generation } = record;
         let limiter = Limiter::restore(tuning, calls, call_timeout);
         Self { limiter, days, suspicion, paused, generation, turn: 0 }
+    }
+
+    /// The gate where other processes go through it, too: what the limiter has in memory, and whose turn it is.
+    pub(super) fn go_on(self, warm: bool, flying: BTreeSet<u64>, turn: u64) -> Self {
+        Self { limiter: self.limiter.go_on(warm, flying), turn, ..self }
+    }
+
+    /// Whose turn it is.
+    pub(super) const fn turn(&self) -> u64 {
+        self.turn
     }
 
     /// To be kept.

@@ -82,6 +82,27 @@ impl Limiter {
         Self { calls, flying: BTreeSet::new(), tuning, warm: false, call_timeout }
     }
 
+    /// Goes on where another process is: whether an answer has told the limit, and of which permits nothing has been heard.
+    pub(super) fn go_on(self, warm: bool, flying: BTreeSet<u64>) -> Self {
+        Self { warm, flying, ..self }
+    }
+
+    /// Whether an answer has told the limit since the start.
+    pub(super) const fn is_warm(&self) -> bool {
+        self.warm
+    }
+
+    /// Whether nothing has been heard of a permit yet.
+    pub(super) fn is_flying(&self, permit: u64) -> bool {
+        self.flying.contains(&permit)
+    }
+
+    /// Begins anew: others may have spent the budget meanwhile, and nothing more is heard of what was under way.
+    pub(super) fn cool_down(&mut self) {
+        self.warm = false;
+        self.flying.clear();
+    }
+
     /// What it knows beside its log.
     pub(super) const fn tuning(&self) -> &Tuning {
         &self.tuning

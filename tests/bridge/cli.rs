@@ -10,6 +10,8 @@ use konektor_bridge::sandbox::{self, DEFAULT_KEY, Running};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::api::fake::{Fake, answer};
+
 /// The binary in a directory of its own, with these variables and no others.
 pub(crate) fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_konektor-bridge"));
@@ -151,6 +153,37 @@ fn an_explanation_shows_the_lead_and_what_set_each_field() {
     assert!(item["notes"].as_str().unwrap().contains("kota: Bandung"));
     assert_eq!(item["call"]["body"]["externalRef"], item["externalRef"]);
     assert_eq!(told["proof"], "not checked");
+}
+
+#[test]
+fn an_explanation_shows_the_rules_the_code_and_the_ad_events() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bridge.toml");
+    let rules = "[sources.form.rules]\nunique_code = 'KNK-[0-9]{2,}'\nset.email = \"answers.budget|number\"\n\
+                 [sources.form.forms.pameran]\nstatus = [{ when = 'lead.phone', status = 'hot' }, { status = 'contacted' }]\n";
+    std::fs::write(&file, rules).unwrap();
+    let config = [("BRIDGE_CONFIG", file.to_str().unwrap())];
+    let body = "form_id=pameran&nama=Siti&no_hp=0812-0001-0002&pesan=KNK-17&budget=banyak";
+    let told = run_with(&config, &["explain", "form", "-", "--json"], body).json();
+    let item = &told["items"][0];
+    assert_eq!((&item["rulesOfForm"], &item["adopts"]), (&"pameran".into(), &"KNK-17".into()));
+    assert_eq!(item["setBy"]["status"], serde_json::json!(["rule status[0]", "answer no_hp"]));
+    assert!(item["failedRules"]["set.email"].as_str().is_some_and(|why| why.contains("invalid operation")), "{item:#}");
+    assert_eq!((&item["call"]["body"]["status"], &item["call"]["body"]["uniqueCode"]), (&"hot".into(), &Value::Null));
+    let fired = |place: usize| &item["fires"][place];
+    assert_eq!((&fired(0)["when"], &fired(0)["status"]), (&"created".into(), &"hot".into()));
+    assert_eq!((&fired(1)["meta"], &fired(1)["linkedin"]), (&"SubmitApplication".into(), &"QUALIFIED_LEAD".into()));
+    let plain = run_with(&[], &["explain", "form", "-", "--json"], "nama=Siti").json();
+    let fires = serde_json::json!([
+        { "when": "created", "status": "new", "meta": "AddToCart", "ga4": "generate_lead", "tiktok": "ViewContent",
+          "linkedin": "PAGE_VIEW" },
+        { "when": "there already", "status": null },
+    ]);
+    assert_eq!(plain["items"][0]["fires"], fires);
+    let text = run_with(&config, &["explain", "form", "-"], body).done();
+    for shown in ["those of the form pameran", "set.email says nothing", "KNK-17", "AD EVENTS", "SubmitApplication"] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
 }
 
 #[test]
@@ -482,6 +515,17 @@ fn the_search_is_measured_only_for_who_wants_leads_made_and_says_which_to_delete
     }
     let json = run(&variables, &["check", "--measure-search", "--create-leads", "--rounds", "1", "--json"]).json();
     assert_eq!((json["millis"].as_array().unwrap().len(), &json["suggested_s"]), (1, &Value::from(15)), "{json}");
+}
+
+#[test]
+fn a_replay_ends_though_what_it_puts_back_dies_again_at_once() {
+    let stats = r#"{"inbox":0,"events":{"dead":2500,"delivered":9000,"withheld":3},"queues":[],"leased":0,"deadLanes":0,
+        "bytes":0,"limiter":{"inUse":0},"day":{"state":"open","parked":0},"incidents":0}"#;
+    let moved = || answer(200, &[], r#"{"count":1000,"more":true}"#);
+    let fake = Fake::start([answer(200, &[], stats), moved(), moved(), moved()]);
+    let variables = [("BRIDGE_ADMIN_URL", fake.url.as_str())];
+    assert_eq!(run(&variables, &["dead-letters", "replay", "--all"]).done(), "3000 put back\n");
+    assert_eq!(fake.asked().len(), 4, "there were 2500");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What holds for every dialect alike: its samples, and that no bytes from outside bring it down.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{Item, Kept};
 use konektor_bridge::domain::external_ref::ExternalRef;
@@ -168,9 +170,10 @@ fn ask_about(provider: &dyn Provider, item: &ItemBody<'_>, answer: &[u8]) {
     drop(provider.read(&ItemBody { fetched: Some(answer), ..*item }));
     let nothing = Lookup { url: String::new(), query: Vec::new(), bearer: None, headers: Vec::new() };
     let asked = provider.lookup(item).unwrap_or(nothing);
+    let failing_for = Duration::from_hours(3);
     for status in [200, 400, 500] {
         let headers = [("x-business-use-case-usage".to_owned(), String::from_utf8_lossy(answer).into_owned())];
-        drop(provider.looked_up(item, &asked, &LookupAnswer { status, headers: &headers, body: answer, attempt: 3 }));
+        drop(provider.looked_up(item, &asked, &LookupAnswer { status, headers: &headers, body: answer, failing_for }));
     }
 }
 

@@ -25,8 +25,8 @@ impl TestBridge {
     async fn echo(&self, receiver: &mut Receiver) -> Value {
         let came = receiver.next().await;
         let body: Value = serde_json::from_str(&came.body).unwrap();
-        let headers = vec![("x-konektor-event", came.event), ("x-konektor-signature", came.signature)];
-        let webhook = Sample { query: String::new(), headers, body: came.body.into_bytes() };
+        let headers = [("x-konektor-event", came.event), ("x-konektor-signature", came.signature)];
+        let webhook = Sample::new(headers, came.body.into_bytes());
         for webhook in [webhook.clone(), webhook] {
             assert_eq!(self.post("konektor", webhook).await, 200);
         }

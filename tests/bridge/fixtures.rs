@@ -412,8 +412,18 @@ fn check_submission(submission: &Submission, wanted: &Value) {
 
 /// A submission as the fixtures write it: parts that say nothing are left out.
 fn shown(submission: &Submission) -> Value {
-    let Submission { answers, profile, attribution, facts, ad_platform, source, submitted_at, sender_id, is_test } =
-        submission;
+    let Submission {
+        answers,
+        profile,
+        attribution,
+        facts,
+        ad_platform,
+        source,
+        submitted_at,
+        sender_id,
+        is_test,
+        payment,
+    } = submission;
     assert!(!is_test, "whether a test goes on is decided at delivery");
     let mut out = Map::new();
     let mut say = |name: &str, value: Value| {
@@ -429,6 +439,8 @@ fn shown(submission: &Submission) -> Value {
     say("source", json!(source));
     say("submitted_at", json!(submitted_at));
     say("sender_id", json!(sender_id));
+    let paid = payment.as_ref().map(|paid| json!({ "amount": paid.amount, "reference": paid.reference }));
+    say("payment", paid.into());
     Value::Object(out)
 }
 

@@ -95,6 +95,18 @@ fn the_field_map_makes_a_source_that_is_on() {
 }
 
 #[test]
+fn the_example_of_rules_is_rules() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bridge.toml");
+    std::fs::write(&file, only("Rules", "toml")).unwrap();
+    let environment = Environment::from_iter([("BRIDGE_CONFIG", file.to_str().unwrap()), ("FORM_SECRET", FORM_SECRET)]);
+    let sources = build_sources(&config::load(&environment).unwrap().sources, None).unwrap();
+    let (_, form) = sources.iter().find(|(name, _)| name.as_str() == "form").unwrap();
+    let SourceState::On(form) = &form.state else { panic!("{:?}", form.state) };
+    assert!(form.rules.forms.contains_key("pameran-2026"));
+}
+
+#[test]
 fn the_two_commands_of_the_start_are_the_ones_that_are_there() {
     let start = blocks("Run it in a minute", "sh");
     assert_eq!(

@@ -14,8 +14,12 @@ use crate::cli::output::{Out, Text, Tone};
 use crate::konektor::Period;
 use crate::konektor::wire::{FunnelStep, Timeframe, Word};
 
-/// The longest bar, in characters.
+/// The longest bar, in characters …
 const BAR: usize = 32;
+/// … and the shortest longest one, on a narrow terminal.
+const SHORT_BAR: usize = 8;
+/// What stands beside it in a line: the longest status, a count, a share, and the space between.
+const BESIDE_BAR: usize = 34;
 
 /// Show the leads of a period in numbers
 #[derive(Debug, clap::Subcommand)]
@@ -113,19 +117,25 @@ fn bars(steps: &[FunnelStep], out: &mut Out) -> anyhow::Result<()> {
     if steps.is_empty() {
         return Ok(writeln!(out, "there are no leads in this time")?);
     }
+    let room = Out::width().map_or(BAR, |wide| usize::from(wide).saturating_sub(BESIDE_BAR).clamp(SHORT_BAR, BAR));
     let most = steps.iter().filter_map(|step| step.count).max().unwrap_or_default();
     let rows = steps.iter().map(|step| {
         let count = step.count.unwrap_or_default();
         let share = step.percentage.map(|share| format!("{share:.2} %")).unwrap_or_default();
-        [Text::from(&step.status), Text(bar(count, most), Tone::Good), Text::from(count), Text(share, Tone::Faint)]
+        [
+            Text::from(&step.status),
+            Text(bar(count, most, room), Tone::Good),
+            Text::from(count),
+            Text(share, Tone::Faint),
+        ]
     });
     Ok(out.list(["status", "", "leads", "share"], &[0, 2, 3], rows)?)
 }
 
-/// A bar as long as `count` is of `most`, in eighths of a character; nothing only for nothing.
-fn bar(count: u64, most: u64) -> String {
+/// A bar that is as long of `room` as `count` is of `most`, in eighths of a character; nothing only for nothing.
+fn bar(count: u64, most: u64, room: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let length = u128::from(count) * (BAR as u128 * 8) / u128::from(most.max(1));
+    let length = u128::from(count) * (room as u128 * 8) / u128::from(most.max(1));
     let length = usize::try_from(length).expect("it is at most a bar").max(usize::from(count > 0));
     format!("{}{}", "█".repeat(length / 8), EIGHTHS[length % 8])
 }
@@ -160,9 +170,10 @@ mod tests {
 
     #[test]
     fn a_bar_is_as_long_as_its_share_and_nothing_only_for_nothing() {
-        let length = |count, most| bar(count, most).chars().count();
+        let length = |count, most| bar(count, most, BAR).chars().count();
         assert_eq!([length(0, 1000), length(1, 1000), length(500, 1000), length(1000, 1000)], [0, 1, 16, 32]);
-        assert_eq!((bar(0, 0), bar(3, 64)), (String::new(), "█▌".to_owned()));
+        assert_eq!((bar(0, 0, BAR), bar(3, 64, BAR)), (String::new(), "█▌".to_owned()));
         assert_eq!(length(u64::MAX, u64::MAX), 32);
+        assert_eq!(bar(500, 1000, SHORT_BAR).chars().count(), 4, "on a narrow terminal");
     }
 }

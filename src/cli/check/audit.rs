@@ -1,23 +1,31 @@
 //! `check --store`: whether what the store holds agrees with itself. A running bridge is asked; where none runs, the store
 //! is opened here.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use anyhow::Context;
 use jiff::Timestamp;
 
 use super::Finding;
+use crate::app::store::ties;
 use crate::cli::admin::Admin;
-use crate::config::{Backend, Settings};
+use crate::clock::{Clock as _, FollowingClock};
+use crate::config::{Backend, Redis, Settings};
 use crate::ops::wire::{Audit, Flaw};
-use crate::store::{OpenError, Options, SqliteStore, Store};
+use crate::store::{OpenError, Options, RedisStore, SqliteStore, Store, examine};
 
 /// Lanes looked through at a time.
 const AT_ONCE: usize = 1000;
 
 pub(super) async fn check(settings: &Settings, now: Timestamp) -> Vec<Finding> {
-    let data_dir = match &settings.backend {
-        Backend::Embedded { data_dir } => data_dir,
-        Backend::Redis(_) => return vec![Finding::fail("store", "not yet")],
-    };
+    match &settings.backend {
+        Backend::Embedded { data_dir } => embedded(settings, data_dir, now).await,
+        Backend::Redis(redis) => on_redis(redis).await,
+    }
+}
+
+async fn embedded(settings: &Settings, data_dir: &Path, now: Timestamp) -> Vec<Finding> {
     let place = data_dir.display();
     if !data_dir.join("store.db").exists() {
         return vec![Finding::ok("store", format!("{place}: none yet, the first start makes it"))];
@@ -31,16 +39,34 @@ pub(super) async fn check(settings: &Settings, now: Timestamp) -> Vec<Finding> {
         Err(OpenError::InUse(_)) => ("asked of the bridge that uses it", ask(settings).await),
         Err(error) => return vec![Finding::fail("store", format!("{place}: {:#}", anyhow::Error::from(error)))],
     };
+    findings(&format!("{place}, {whose}"), "stop the bridge, keep a copy of the directory, and report this", looked)
+}
+
+/// Everybody may look at what is in Redis, whether a bridge runs or not; by its clock, as they do.
+async fn on_redis(redis: &Redis) -> Vec<Finding> {
+    let place = redis.url.to_string();
+    let clock = Arc::new(FollowingClock::default());
+    let ties = ties(redis, &clock);
+    if let Err(error) = examine(&ties).await {
+        return vec![Finding::fail("store", format!("{place}: {error}"))];
+    }
+    let (store, now) = (RedisStore::new(ties, Options::default()), clock.now());
+    let looked = look(async |cursor| step(&store, cursor, now).await).await;
+    store.close().await;
+    findings(&place, "keep a copy of its append-only file, and report this", looked)
+}
+
+/// What was found at `place`; `then` is what to do when something does not agree.
+fn findings(place: &str, then: &str, looked: anyhow::Result<(Vec<Flaw>, u64, u64)>) -> Vec<Finding> {
     match looked {
         Ok((flaws, lanes, events)) if flaws.is_empty() => {
-            let says = format!("{place}, {whose}: {lanes} leads and {events} events, and all agree");
-            vec![Finding::ok("store", says)]
+            vec![Finding::ok("store", format!("{place}: {lanes} leads and {events} events, and all agree"))]
         }
         Ok((flaws, ..)) => {
-            let says = format!("{place}, {whose}: stop the bridge, keep a copy of the directory, and report this");
-            std::iter::once(Finding::fail("store", says)).chain(flaws.iter().map(finding)).collect()
+            let first = Finding::fail("store", format!("{place}: {then}"));
+            std::iter::once(first).chain(flaws.iter().map(finding)).collect()
         }
-        Err(error) => vec![Finding::fail("store", format!("{place}, {whose}: {error:#}"))],
+        Err(error) => vec![Finding::fail("store", format!("{place}: {error:#}"))],
     }
 }
 
@@ -49,7 +75,7 @@ async fn ask(settings: &Settings) -> anyhow::Result<(Vec<Flaw>, u64, u64)> {
     look(async |cursor| admin.audit(cursor).await).await
 }
 
-async fn step(store: &SqliteStore, cursor: Option<String>, now: Timestamp) -> anyhow::Result<Audit> {
+async fn step(store: &dyn Store, cursor: Option<String>, now: Timestamp) -> anyhow::Result<Audit> {
     let after = cursor.map(|cursor| cursor.parse()).transpose().context("the store's cursor is a number")?;
     Ok(store.audit(after, AT_ONCE, now).await?.into())
 }

@@ -54,7 +54,7 @@ fn new_store(data_dir: &Path) -> Finding {
     }
 }
 
-fn numbers(stats: &Stats) -> String {
+pub(super) fn numbers(stats: &Stats) -> String {
     let of =
         |wanted: EventState| stats.events.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
     format!(

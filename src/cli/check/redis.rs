@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Finding;
+use super::place::numbers;
 use crate::config::Redis;
-use crate::store::{RedisTies, Remark, Weight, examine};
+use crate::store::{Options, RedisStore, RedisTies, Remark, Store, Weight, examine};
 
 /// Clocks that are not further apart than this are nothing to speak of.
 const APART: SignedDuration = SignedDuration::from_secs(5);
@@ -24,8 +25,22 @@ pub(super) async fn server(redis: &Redis, now: Timestamp) -> Vec<Finding> {
         Err(error) => vec![Finding::fail("store", format!("{place}: {error}"))],
     };
     let told = *told.lock().unwrap_or_else(PoisonError::into_inner);
-    findings.extend(told.and_then(|time| clocks(time, now)));
+    if let Some(theirs) = told {
+        findings.extend(clocks(theirs, now));
+        findings.push(held(&place, ties, theirs).await);
+    }
     findings
+}
+
+/// What is in it; `now` is its own time.
+async fn held(place: &str, ties: RedisTies, now: Timestamp) -> Finding {
+    let store = RedisStore::new(ties, Options::default());
+    let stats = store.stats(now).await;
+    store.close().await;
+    match stats {
+        Ok(stats) => Finding::ok("store", format!("{place}: {}", numbers(&stats))),
+        Err(error) => Finding::fail("store", format!("{place}: {error}")),
+    }
 }
 
 fn finding(place: &str, Remark { weight, says }: Remark) -> Finding {

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::domain::compose::compose;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::Lead;
 use crate::domain::region::Region;
-use crate::domain::rules::{NameStyle, Rules};
+use crate::domain::rules::{self, NameStyle, Occasion, Rules};
 use crate::domain::submission::Submission;
 use crate::konektor::wire::LeadBody;
 
@@ -34,11 +33,14 @@ pub(super) fn fields(lead: &Lead) -> Map<String, Value> {
 /// What set each field, in words: `answer nama`, `rule priority`, `this sender`.
 pub(super) fn credit(
     submission: &Submission,
+    occasion: Occasion<'_>,
     external_ref: &ExternalRef,
     rules: &Rules,
     region: Region,
 ) -> BTreeMap<String, Vec<String>> {
-    let read = |submission: &Submission, rules: &Rules| fields(&compose(submission, external_ref, rules, region));
+    let read = |submission: &Submission, rules: &Rules| {
+        fields(&rules::lead_of(submission, occasion, external_ref, rules, region))
+    };
     let whole = read(submission, rules);
     let mut causes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut compare = |cause: &str, without: &Map<String, Value>| {
@@ -63,15 +65,16 @@ pub(super) fn credit(
 
 /// The rules with each one that is set left out, and its name.
 fn without_a_rule(rules: &Rules) -> Vec<(String, Rules)> {
-    let left_out: [(&str, LeaveOut); 9] = [
+    let left_out: [(&str, LeaveOut); 10] = [
         ("region", |rules| rules.region = None),
         ("source", |rules| rules.source = None),
         ("source_when_paid", |rules| rules.source_when_paid = None),
         ("ad_platform", |rules| rules.ad_platform = None),
-        ("status", |rules| rules.status = None),
+        ("status", |rules| rules.status = rules.status.without(None)),
         ("priority", |rules| rules.priority = None),
         ("assigned_to", |rules| rules.assigned_to = None),
         ("estimated_value", |rules| rules.estimated_value = None),
+        ("unique_code", |rules| rules.unique_code = None),
         ("names", |rules| rules.names = NameStyle::default()),
     ];
     let single = left_out.into_iter().map(|(name, leave_out)| {
@@ -84,7 +87,16 @@ fn without_a_rule(rules: &Rules) -> Vec<(String, Rules)> {
         without.fields.remove(key);
         (format!("rule fields.\"{key}\""), without)
     });
-    single.chain(fields).filter(|(_, without)| without != rules).collect()
+    let statuses = (0..rules.status.rules().len()).map(|place| {
+        let without = Rules { status: rules.status.without(Some(place)), ..rules.clone() };
+        (format!("rule status[{place}]"), without)
+    });
+    let set = rules.set.keys().map(|field| {
+        let mut without = rules.clone();
+        without.set.remove(field);
+        (format!("rule set.{field}"), without)
+    });
+    single.chain(statuses).chain(set).chain(fields).filter(|(_, without)| without != rules).collect()
 }
 
 /// A part of a submission that may set a field.
@@ -115,13 +127,14 @@ fn parts(submission: &Submission) -> Vec<Part> {
 
 /// The parts that there is one of.
 fn single_parts(submission: &Submission) -> impl Iterator<Item = Part> {
-    let moves: [(&str, Move); 7] = [
+    let moves: [(&str, Move); 8] = [
         ("profile name", |from, to| to.profile.name = from.profile.name.take()),
         ("user name", |from, to| to.profile.username = from.profile.username.take()),
         ("sender's number", |from, to| to.profile.phone = from.profile.phone.take()),
         ("sender's address", |from, to| to.profile.email = from.profile.email.take()),
         ("this sender", |from, to| to.ad_platform = from.ad_platform.take()),
         ("this sender", |from, to| to.source = from.source.take()),
+        ("the payment", |from, to| to.payment = from.payment.take()),
         ("the sender's id", |from, to| to.sender_id = std::mem::take(&mut from.sender_id)),
     ];
     moves.into_iter().map(|(cause, take_out)| {
@@ -137,6 +150,10 @@ mod tests {
     use crate::domain::status::{AdPlatform, LeadSource, Priority};
     use crate::domain::submission::{Answer, Fact, Meaning};
 
+    fn occasion() -> Occasion<'static> {
+        Occasion { source: "form", received: jiff::Timestamp::UNIX_EPOCH, body: b"" }
+    }
+
     fn credited(answers: &[(&str, &str)], rules: &Rules) -> BTreeMap<String, Vec<String>> {
         let submission = Submission {
             answers: answers.iter().map(|(key, value)| Answer::new(*key, *value)).collect(),
@@ -144,7 +161,7 @@ mod tests {
             sender_id: "abc123456".to_owned(),
             ..Submission::default()
         };
-        credit(&submission, &ExternalRef::new("form:shop:", "1"), rules, Region::INDONESIA)
+        credit(&submission, occasion(), &ExternalRef::new("form:shop:", "1"), rules, Region::INDONESIA)
     }
 
     fn cause(credited: &BTreeMap<String, Vec<String>>, field: &str) -> Vec<String> {
@@ -172,6 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn an_expression_and_a_status_rule_are_named_by_their_place() {
+        let rules: Rules = toml::from_str(
+            "set.priority = \"'high' if answers.kota == 'Bandung' else 'low'\"\n\
+             unique_code = 'KNK-[0-9]+'\n\
+             status = [{ when = \"answers.kota == 'Solo'\", status = 'hot' }, { when = 'lead.phone', status = 'contacted' }]",
+        )
+        .unwrap();
+        let credited = credited(&[("hp", "0812-0001-0002"), ("kota", "Bandung"), ("pesan", "KNK-17")], &rules);
+        assert_eq!(cause(&credited, "priority"), ["rule set.priority", "answer kota"]);
+        assert_eq!(cause(&credited, "status"), ["rule status[1]", "answer hp"]);
+        assert_eq!(cause(&credited, "uniqueCode"), ["rule unique_code", "answer pesan"]);
+    }
+
+    #[test]
     fn two_answers_that_say_the_same_are_both_named() {
         let credited = credited(&[("phone", "0812-0001-0002"), ("mobile", "+6281200010002")], &Rules::default());
         assert_eq!(cause(&credited, "phone"), ["answer phone", "answer mobile"]);
@@ -185,8 +216,13 @@ mod tests {
             ad_platform: Some(AdPlatform::Google),
             ..Submission::default()
         };
-        let credited =
-            credit(&submission, &ExternalRef::new("google:lead:", "1"), &Rules::default(), Region::INDONESIA);
+        let credited = credit(
+            &submission,
+            occasion(),
+            &ExternalRef::new("google:lead:", "1"),
+            &Rules::default(),
+            Region::INDONESIA,
+        );
         assert_eq!(cause(&credited, "adPlatform"), ["gclid", "this sender"]);
     }
 

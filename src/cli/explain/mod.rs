@@ -1,6 +1,7 @@
 //! `explain`: what a webhook becomes and what would be called, without storing or sending anything.
 
 mod credit;
+mod fires;
 mod show;
 mod stand_ins;
 
@@ -81,6 +82,7 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
         size,
         proof,
         stand_ins,
+        now,
     };
     let url = super::local::below(&config.settings.base_url, &["api", "v2", "agent", "leads"]);
     let told = explanation.tell(rehearsed, region, &url);

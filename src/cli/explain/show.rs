@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::Proof;
 use super::credit::{credit, fields};
+use super::fires::{Fire, fires};
 use crate::cli::output::{Out, Text, Tone, printable};
 use crate::config::Config;
 use crate::deliver::{Rehearsal, Rehearsed};
 use crate::domain::event::Hold;
 use crate::domain::lead::Lead;
 use crate::domain::region::Region;
+use crate::domain::rules::Occasion;
 use crate::domain::submission::{Answer, Submission};
 use crate::konektor::Request;
 use crate::providers::{Lookup, Source};
@@ -27,6 +30,7 @@ pub(super) struct Explanation<'a> {
     pub(super) size: usize,
     pub(super) proof: Proof,
     pub(super) stand_ins: Vec<String>,
+    pub(super) now: Timestamp,
 }
 
 /// An explanation, told.
@@ -60,10 +64,21 @@ struct ItemTold {
     lead: Map<String, Value>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     set_by: BTreeMap<String, Vec<String>>,
+    /// The form whose own rules were in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules_of_form: Option<String>,
+    /// Rules that could not be told, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    failed_rules: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     notes: String,
+    /// The code of the lead that would be searched for, and be updated if it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adopts: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<Call>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fires: Vec<Fire>,
 }
 
 /// What the sender's own API would be asked. Some parameters are secret, so only their names are told.
@@ -112,12 +127,12 @@ impl Explanation<'_> {
             },
             stand_ins: self.stand_ins,
             dead,
-            items: items.into_iter().map(|item| tell_item(self.source, item, region, leads)).collect(),
+            items: items.into_iter().map(|item| tell_item(self.source, self.now, item, region, leads)).collect(),
         }
     }
 }
 
-fn tell_item(source: &Source, rehearsed: Rehearsed, region: Region, leads: &Url) -> ItemTold {
+fn tell_item(source: &Source, now: Timestamp, rehearsed: Rehearsed, region: Region, leads: &Url) -> ItemTold {
     let Rehearsed { item, held, end } = rehearsed;
     let told = ItemTold {
         event_id: item.id.to_string(),
@@ -129,27 +144,30 @@ fn tell_item(source: &Source, rehearsed: Rehearsed, region: Region, leads: &Url)
         Rehearsal::Ask(lookup) => ItemTold { asks: Some(asks(*lookup)), ..told },
         Rehearsal::Dead(why) => ItemTold { dead: Some(why), ..told },
         Rehearsal::Nothing => told,
-        Rehearsal::Call { submission, lead, request } => {
-            tell_call(told, source, &submission, &lead, &request, region, leads)
+        Rehearsal::Call { submission, lead, body, code, request } => {
+            let occasion = Occasion { source: source.name.as_str(), received: now, body: &body };
+            let told = tell_rules(told, source, &submission, occasion, &lead, region);
+            let (call, fires) = (call(&request, leads), fires(&lead, code.is_some()));
+            ItemTold { lead: fields(&lead), notes: lead.notes.render(), adopts: code, call, fires, ..told }
         }
     }
 }
 
-fn tell_call(
+fn tell_rules(
     told: ItemTold,
     source: &Source,
     submission: &Submission,
+    occasion: Occasion<'_>,
     lead: &Lead,
-    request: &Request,
     region: Region,
-    leads: &Url,
 ) -> ItemTold {
+    let rules = source.rules.for_form_of(submission);
+    let failed = rules.failures(submission, occasion, &lead.external_ref, region);
     ItemTold {
         answers: submission.answers.iter().map(answer).collect(),
-        set_by: credit(submission, &lead.external_ref, &source.rules, region),
-        lead: fields(lead),
-        notes: lead.notes.render(),
-        call: call(request, leads),
+        set_by: credit(submission, occasion, &lead.external_ref, rules, region),
+        rules_of_form: submission.form_id().filter(|form| source.rules.forms.contains_key(*form)).map(str::to_owned),
+        failed_rules: failed.into_iter().map(|(rule, why)| (rule, why.to_string())).collect(),
         ..told
     }
 }
@@ -232,6 +250,13 @@ fn print_item(item: &ItemTold, out: &mut Out) -> io::Result<()> {
         });
         out.table(["lead field", "value", "set by"], &[0], rows)?;
     }
+    if let Some(form) = &item.rules_of_form {
+        writeln!(out, "\nrules      those of the form {}", printable(form))?;
+    }
+    for (rule, why) in &item.failed_rules {
+        let tone = Tone::Doubtful.style();
+        writeln!(out, "{tone}rule{tone:#}       {rule} says nothing: {why}")?;
+    }
     print_call(item, out)
 }
 
@@ -240,11 +265,39 @@ fn print_call(item: &ItemTold, out: &mut Out) -> io::Result<()> {
     if !item.notes.is_empty() {
         writeln!(out, "\n{faint}NOTES{faint:#}\n{}", printable(&item.notes))?;
     }
+    if let Some(code) = &item.adopts {
+        writeln!(
+            out,
+            "\n{faint}SEARCH{faint:#}\nfor the lead with the code {}: it is filled in where it has",
+            printable(code)
+        )?;
+        writeln!(out, "nothing yet, and nothing is created. What follows is for when there is none.")?;
+    }
     if let Some(call) = &item.call {
         writeln!(out, "\n{faint}CALL{faint:#}\n{} {}", call.method, call.url)?;
         out.json(&call.body)?;
     }
-    Ok(())
+    print_fires(&item.fires, out)
+}
+
+fn print_fires(fires: &[Fire], out: &mut Out) -> io::Result<()> {
+    if fires.is_empty() {
+        return Ok(());
+    }
+    let faint = Tone::Faint.style();
+    writeln!(out, "\n{faint}AD EVENTS, by Konektor's default mapping{faint:#}")?;
+    let rows = fires.iter().map(|fire| {
+        let [meta, ga4, tiktok, linkedin] = fire.names();
+        [
+            Text::from(fire.when.to_owned()),
+            Text(fire.status.map_or_else(|| "unchanged".to_owned(), |status| status.to_string()), Tone::Strong),
+            Text::from(meta),
+            Text::from(ga4),
+            Text::from(tiktok),
+            Text::from(linkedin),
+        ]
+    });
+    out.table(["the lead", "status", "Meta", "GA4", "TikTok", "LinkedIn"], &[], rows)
 }
 
 fn print_dead(why: &Undelivered, out: &mut Out) -> io::Result<()> {

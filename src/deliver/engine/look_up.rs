@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::super::retry;
 use super::attempt::{Attempt, Stage, millis};
 use super::{Ask, Deed, Desk, LookupEnd, Moment, Reply, Report, body_of};
@@ -34,7 +36,7 @@ impl Attempt {
     }
 
     pub(super) fn looked_up(&mut self, question: Question, reply: Option<Reply>, desk: &mut Desk<'_>) -> Deed {
-        let attempt = self.claimed.attempts;
+        let (attempt, failing_since) = (self.claimed.attempts, self.claimed.failing_since);
         let event = self.claimed.events.iter_mut().find(|event| event.seq == question.seq);
         let event = event.expect("the fold names an event it was given");
         let Some(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
@@ -45,7 +47,8 @@ impl Attempt {
                 Fetched::RetryAfter(after, "the sender's API could not be reached".into())
             }
             Some(Reply { status, headers, body }) => {
-                let answer = LookupAnswer { status: *status, headers, body, attempt };
+                let failing_for = failing_for(failing_since, event.received, desk.moment.now);
+                let answer = LookupAnswer { status: *status, headers, body, failing_for };
                 let item = body_of(event, &self.claimed.lease.external_ref);
                 source.provider.looked_up(&item, &question.lookup, &answer)
             }
@@ -103,6 +106,12 @@ impl Attempt {
         let millis = millis(took(question, desk));
         self.note(store::Attempt { at: question.since.now, call: "fetch".into(), status: None, millis, note });
     }
+}
+
+/// How long an item that came in at `received` cannot be had already: no longer than its lane fails.
+fn failing_for(failing_since: Option<Timestamp>, received: Timestamp, now: Timestamp) -> Duration {
+    let since = failing_since.map_or(now, |since| since.max(received));
+    now.duration_since(since).try_into().unwrap_or_default()
 }
 
 fn report(name: &SourceName, end: LookupEnd, question: &Question, desk: &mut Desk<'_>) {

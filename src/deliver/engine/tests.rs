@@ -56,6 +56,7 @@ impl Provider for Dialect {
     fn looked_up(&self, _item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         match answer.status {
             200 => Fetched::Lead(answer.body.to_vec().into()),
+            404 => Fetched::RetryAfter(answer.failing_for, "as long again".into()),
             _ => Fetched::AskInstead(Box::new(asked.clone())),
         }
     }
@@ -335,6 +336,26 @@ fn a_sender_is_asked_three_times_at_most() {
         bench.tell("LookUp", looked_up(400), at(50));
     }
     assert!(matches!(bench.outcome(), Outcome::Dead { .. }));
+}
+
+#[test]
+fn a_sender_s_answer_is_judged_by_how_long_its_item_cannot_be_had() {
+    let next = |failing_since: Option<u64>, received| {
+        let mut bench = Bench::idle();
+        let effects = bench.engine.claim_once(at(90_000));
+        bench.take(effects);
+        let mut claimed = Claimed { failing_since: failing_since.map(|since| at(since).now), ..claimed(b"notice") };
+        claimed.lease.until = at(120_000).now;
+        claimed.events[0].received = at(received).now;
+        bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(claimed))))), at(90_000));
+        bench.tell("LookUp", looked_up(404), at(90_000));
+        let Outcome::Retry { at, counted: true } = bench.outcome() else { panic!("{:?}", bench.outcome()) };
+        at.duration_since(self::at(90_000).now).as_secs()
+    };
+    assert_eq!(next(None, 0), 0, "the first failure");
+    assert_eq!(next(Some(20_000), 0), 70);
+    assert_eq!(next(Some(20_000), 60_000), 30, "another item of a lane that failed before");
+    assert_eq!(next(Some(20_000), 95_000), 0, "from a clock that was ahead");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! "Never POST twice blindly" is a property of this file: a lane with an open intent is only ever searched for, and the
 //! intent is closed by finding the lead or by two clean searches after the quiet period (`queue.md` §2.6).
 
+mod adopt;
 mod fields;
 #[cfg(test)]
 mod tests;
@@ -11,12 +12,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::fields::{patch, set_aside};
+use self::adopt::Adopted;
+use self::fields::set_aside;
 use super::identity::{Hit, recognise};
 use super::retry::{self, Die, Waits};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Lead, LeadId};
+use crate::domain::notes::Section;
 use crate::konektor::wire::{Cursor, LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
 use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
@@ -47,6 +50,8 @@ pub(super) struct Lane {
     pub(super) attempts: u32,
     /// When the first of them was.
     pub(super) failing_since: Option<Timestamp>,
+    /// When the first of its events came in.
+    pub(super) since: Timestamp,
     /// Where Konektor said by itself that the lead stands.
     pub(super) standing: Option<Standing>,
     /// The last event in hand.
@@ -65,6 +70,7 @@ impl Lane {
             negatives: claimed.negatives,
             attempts: claimed.attempts,
             failing_since: claimed.failing_since,
+            since: claimed.events.iter().map(|event| event.received).min().unwrap_or_default(),
             standing: claimed.standing,
             upto: claimed.upto(),
         }
@@ -114,6 +120,8 @@ pub(super) struct Plan {
     asked: Timestamp,
     search: Search,
     salvaged: bool,
+    /// Konektor's own lead that carries the code that the person named.
+    adopted: Option<Adopted>,
 }
 
 /// The search that is under way.
@@ -133,6 +141,8 @@ enum WhySearch {
     OpenIntent,
     /// The lead may have been made and forgotten, or the operator wants to be sure.
     BeforeCreate,
+    /// The person named the code of a lead that Konektor made.
+    Code,
     /// Konektor says that the reference exists.
     Conflict,
     /// The lead that we know is gone.
@@ -144,7 +154,7 @@ impl Plan {
     #[must_use]
     pub(super) fn start(lane: Lane, lead: Lead, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
         let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0, read: 0 };
-        let mut plan = Self { lane, lead, waits, die, asked: now, search, salvaged: false };
+        let mut plan = Self { lane, lead, waits, die, asked: now, search, salvaged: false, adopted: None };
         let step = plan.first();
         (plan, step)
     }
@@ -153,7 +163,7 @@ impl Plan {
         match (&self.lane.intent, &self.lane.lead_id) {
             (Some(_), _) => self.search(WhySearch::OpenIntent),
             (None, None) if self.lane.search_first => self.search(WhySearch::BeforeCreate),
-            (None, None) => self.create(),
+            (None, None) => self.look_for_code(),
             (None, Some(id)) => Step::Call(Request::Get(id.clone())),
         }
     }
@@ -228,7 +238,7 @@ impl Plan {
         match verdict {
             Verdict::Lead(_) => self.done(id.clone()),
             Verdict::Invalid(errors) => self.salvage(errors).unwrap_or_else(|| self.rejected(errors)),
-            Verdict::NotFound => self.search(WhySearch::Gone),
+            Verdict::NotFound => self.gone(),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),
             // It may still land, after a newer one, and put old values back: wait until it cannot.
             Verdict::Unclear(_) => self.try_again_at(retry::UPDATE_FOR, self.asked + self.waits.landing(), now),
@@ -238,11 +248,11 @@ impl Plan {
 
     fn got(&mut self, id: &LeadId, verdict: &Verdict, now: Timestamp) -> Step {
         match verdict {
-            Verdict::Lead(current) => match patch(&self.lead, current, self.lane.standing) {
+            Verdict::Lead(current) => match self.changes(current) {
                 body if body.is_empty() => self.done(id.clone()),
                 body => Step::Call(Request::Update(id.clone(), Box::new(body))),
             },
-            Verdict::NotFound => self.search(WhySearch::Gone),
+            Verdict::NotFound => self.gone(),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),
             _ => self.try_again(retry::UPDATE_FOR, now),
         }
@@ -268,6 +278,9 @@ impl Plan {
     }
 
     fn judged(&mut self, complete: bool, now: Timestamp) -> Step {
+        if let (WhySearch::Code, Some(code)) = (self.search.why, self.code().cloned()) {
+            return self.judged_by_code(&code, complete, now);
+        }
         match recognise(&self.search.found, complete, &self.lead, self.lane.sent()) {
             Hit::Ours(ids) => self.adopt(ids),
             Hit::Nobody => self.nobody(now),
@@ -291,7 +304,7 @@ impl Plan {
         Step::Finish(End { doubles, ..Outcome::Done { lead_id, upto }.into() })
     }
 
-    fn nobody(&self, now: Timestamp) -> Step {
+    fn nobody(&mut self, now: Timestamp) -> Step {
         match (self.search.why, self.lane.intent) {
             (WhySearch::OpenIntent, Some(intent)) if self.asked < intent.at + self.waits.quiet() => {
                 self.look_again(intent.at, now)
@@ -301,7 +314,8 @@ impl Plan {
                 let at = if settled { now } else { now + retry::BETWEEN_SEARCHES };
                 Step::Finish(Outcome::Negative { at, settled }.into())
             }
-            (WhySearch::BeforeCreate, _) => self.create(),
+            (WhySearch::BeforeCreate, _) => self.look_for_code(),
+            (WhySearch::Code, _) => self.create(),
             (WhySearch::Conflict, _) => self.dead(
                 DeadReason::Rejected,
                 "Konektor says that this reference exists, but no lead is found under it; look for a deleted lead"
@@ -339,7 +353,9 @@ impl Plan {
                     .into(),
             ),
             Some(intent) => self.look_again(intent.at, now),
-            None if self.search.why == WhySearch::BeforeCreate => self.try_again(retry::CREATE_FOR, now),
+            None if matches!(self.search.why, WhySearch::BeforeCreate | WhySearch::Code) => {
+                self.try_again(retry::CREATE_FOR, now)
+            }
             None => self.try_again(retry::UPDATE_FOR, now),
         }
     }
@@ -355,12 +371,19 @@ impl Plan {
     }
 
     fn ask(&self, cursor: Option<Cursor>) -> Step {
-        Step::Call(Request::Search { text: self.lane.external_ref.as_str().to_owned(), cursor })
+        let code = self.code().filter(|_| self.search.why == WhySearch::Code);
+        let text = code.map_or(self.lane.external_ref.as_str(), String::as_str).to_owned();
+        Step::Call(Request::Search { text, cursor })
     }
 
     fn create(&self) -> Step {
-        let fields = self.lead.for_create();
-        let notes = Some(self.lead.notes.render()).filter(|notes| !notes.is_empty());
+        let mut fields = self.lead.for_create();
+        let mut notes = self.lead.notes.clone();
+        // Konektor does not know it, or it is another lead's: two leads with one code are told from each other by nobody.
+        if let Some(code) = fields.unique_code.take() {
+            notes.add(Section::Answers, "uniqueCode", &code);
+        }
+        let notes = Some(notes.render()).filter(|notes| !notes.is_empty());
         let external_ref = Some(self.lane.external_ref.to_string());
         Step::Call(Request::Create(Box::new(LeadBody { notes, external_ref, ..LeadBody::of(fields) })))
     }
@@ -406,9 +429,12 @@ impl Plan {
         }
         self.salvaged = true;
         for error in errors {
-            set_aside(&mut self.lead, &error.field)?;
+            match &mut self.adopted {
+                Some(adopted) if error.field == "externalRef" => adopted.gets_reference = false,
+                Some(_) | None => set_aside(&mut self.lead, &error.field)?,
+            }
         }
-        Some(match &self.lane.lead_id {
+        Some(match self.lane.lead_id.as_ref().or(self.adopted.as_ref().map(|adopted| &adopted.id)) {
             Some(id) => Step::Call(Request::Get(id.clone())),
             None => self.create(),
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::lead::Fields;
 use crate::domain::notes::Notes;
+use crate::domain::status::Status;
 use crate::konektor::RateLimit;
 
 const DIE: Die = Die(0.5);
@@ -31,6 +32,7 @@ fn lane() -> Lane {
         negatives: 0,
         attempts: 0,
         failing_since: None,
+        since: at(0),
         standing: None,
         upto: 7,
     }
@@ -87,7 +89,11 @@ fn invalid(field: &str) -> Verdict {
 
 /// Plays `verdicts` against a plan from second 100 on, a second each; gives the requests made and how it ended.
 fn play(lane: Lane, verdicts: Vec<Verdict>) -> (Vec<Request>, Option<End>) {
-    let (mut plan, mut step) = Plan::start(lane, lead(), Waits::default(), DIE, at(100));
+    play_lead(lead(), lane, verdicts)
+}
+
+fn play_lead(lead: Lead, lane: Lane, verdicts: Vec<Verdict>) -> (Vec<Request>, Option<End>) {
+    let (mut plan, mut step) = Plan::start(lane, lead, Waits::default(), DIE, at(100));
     let mut requests = Vec::new();
     let mut verdicts = verdicts.into_iter();
     for second in 100.. {
@@ -378,6 +384,139 @@ fn a_conflict_adopts_the_lead_and_then_writes_it() {
     let (requests, end) = play(lane(), vec![Verdict::Conflict, found(vec![same])]);
     assert_eq!(words(&requests), ["create", "search"]);
     assert_eq!(end.unwrap().outcome, Outcome::Done { lead_id: id("lead_1"), upto: 0 });
+}
+
+/// A lead that names the code of one that Konektor made.
+fn coded() -> Lead {
+    let lead = lead();
+    Lead { stated: Fields { unique_code: Some("KNK-7F3A".into()), ..lead.stated }, ..lead }
+}
+
+fn play_coded(lane: Lane, verdicts: Vec<Verdict>) -> (Vec<Request>, Option<End>) {
+    play_lead(coded(), lane, verdicts)
+}
+
+/// The tracker's lead, as it stands after a click.
+fn visitor(fields: serde_json::Value) -> LeadView {
+    let mut visitor =
+        serde_json::json!({ "firstName": "Visitor [KNK-7F3A]", "uniqueCode": "KNK-7F3A", "status": "new" });
+    visitor.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    view(visitor)
+}
+
+#[test]
+fn the_lead_whose_code_was_named_is_written_into_and_none_is_created() {
+    let visitor = visitor(serde_json::json!({ "phone": "081234567890" }));
+    let verdicts = vec![found(vec![visitor.clone()]), Verdict::Lead(Box::new(visitor)), made()];
+    let (requests, end) = play_coded(lane(), verdicts);
+    assert_eq!(words(&requests), ["search", "get", "update"]);
+    assert!(matches!(&requests[0], Request::Search { text, .. } if text == "KNK-7F3A"));
+    let Request::Update(adopted, body) = &requests[2] else { panic!("an update") };
+    let written = LeadBody {
+        first_name: Some("Siti".into()),
+        email: Some("siti@example.com".into()),
+        external_ref: Some(reference().to_string()),
+        ..LeadBody::default()
+    };
+    assert_eq!((adopted, &**body), (&id("lead_1"), &written), "the number that it has stays, and so does its status");
+    assert_eq!(end.unwrap().outcome, Outcome::Done { lead_id: id("lead_1"), upto: 7 });
+}
+
+#[test]
+fn what_people_have_entered_in_an_adopted_lead_is_not_overwritten() {
+    let known = visitor(serde_json::json!({ "firstName": "Ibu Siti (VIP)", "email": "office@example.com" }));
+    let (requests, _) = play_coded(lane(), vec![found(vec![known.clone()]), Verdict::Lead(Box::new(known))]);
+    let Request::Update(_, body) = &requests[2] else { panic!("an update") };
+    let written = LeadBody { phone: Some("+6281234567890".into()), ..LeadBody::default() };
+    assert_eq!(**body, written, "no name, no address, and no reference: it may have one");
+}
+
+#[test]
+fn a_status_with_a_condition_reaches_an_adopted_lead_and_goes_forwards_only() {
+    let written = |current: &str| {
+        let visitor = visitor(serde_json::json!({ "status": current }));
+        let lead = coded();
+        let lead = Lead { stated: Fields { status: Some(Status::Contacted), ..lead.stated }, ..lead };
+        let (requests, _) =
+            play_lead(lead, lane(), vec![found(vec![visitor.clone()]), Verdict::Lead(Box::new(visitor))]);
+        match &requests[2] {
+            Request::Update(_, body) => body.status,
+            other => panic!("an update, not {other:?}"),
+        }
+    };
+    assert_eq!((written("new"), written("hot")), (Some(Status::Contacted), None));
+}
+
+#[test]
+fn a_code_that_konektor_does_not_know_is_created_as_usual_once_it_would_be_shown() {
+    let search = i64::try_from(Waits::default().search.as_secs()).unwrap();
+    let late = Lane { since: at(100 - search), ..lane() };
+    let (requests, end) = play_coded(late, vec![found(vec![]), made()]);
+    assert_eq!(words(&requests), ["search", "create"]);
+    let Request::Create(body) = &requests[1] else { panic!("a create") };
+    assert_eq!(body.unique_code, None, "it is not ours to give");
+    assert!(body.notes.as_deref().unwrap().contains("uniqueCode: KNK-7F3A"));
+    assert!(matches!(end.unwrap().outcome, Outcome::Done { .. }));
+    let soon = Lane { since: at(99), ..lane() };
+    let outcome = play_coded(soon, vec![found(vec![])]).1.unwrap().outcome;
+    assert_eq!(outcome, Outcome::Retry { at: at(99 + search), counted: false }, "the click was moments ago");
+}
+
+#[test]
+fn a_code_that_several_leads_carry_is_a_dead_letter_that_names_them() {
+    let second = LeadView { id: id("lead_2"), ..visitor(serde_json::json!({})) };
+    let (requests, end) = play_coded(lane(), vec![found(vec![visitor(serde_json::json!({})), second])]);
+    assert_eq!(words(&requests), ["search"]);
+    let Outcome::Dead { why, .. } = end.unwrap().outcome else { panic!("dead") };
+    assert_eq!(why.reason, DeadReason::CodeNotUnique);
+    assert!(why.detail.contains("lead_1, lead_2"), "{}", why.detail);
+    let stranger = LeadView { unique_code: Some("KNK-7F3A9".into()), ..visitor(serde_json::json!({})) };
+    let end = play_coded(lane(), vec![page(vec![stranger], "more"); 9]).1.unwrap();
+    assert_eq!(dead_reason(&end.outcome), Some(DeadReason::CodeNotUnique), "whether there is one cannot be told");
+}
+
+#[test]
+fn a_code_that_somebody_passed_on_does_not_make_two_people_one() {
+    let theirs = visitor(serde_json::json!({ "firstName": "Budi", "phone": "+6281299999999" }));
+    let (requests, _) = play_coded(lane(), vec![found(vec![theirs]), made()]);
+    assert_eq!(words(&requests), ["search", "create"]);
+    let Request::Create(body) = &requests[1] else { panic!("a create") };
+    assert_eq!(body.unique_code, None);
+}
+
+#[test]
+fn a_code_is_not_looked_for_over_an_open_intent_and_a_known_lead_is_known() {
+    let (requests, _) = play_coded(open_lane(99), vec![found(vec![])]);
+    assert!(matches!(&requests[..], [Request::Search { text, .. }] if *text == reference().to_string()));
+    assert_eq!(words(&play_coded(known_lane(), vec![]).0), ["get"]);
+    let forgotten = Lane { search_first: true, since: at(0), ..lane() };
+    assert_eq!(
+        words(&play_coded(forgotten, vec![found(vec![]), found(vec![]), made()]).0),
+        ["search", "search", "create"]
+    );
+}
+
+#[test]
+fn an_adopted_lead_that_takes_no_reference_or_is_gone_makes_no_double() {
+    let get = || Verdict::Lead(Box::new(visitor(serde_json::json!({}))));
+    let found = || found(vec![visitor(serde_json::json!({}))]);
+    let (requests, end) = play_coded(lane(), vec![found(), get(), invalid("externalRef"), get(), made()]);
+    assert_eq!(words(&requests), ["search", "get", "update", "get", "update"]);
+    let Request::Update(_, body) = &requests[4] else { panic!("an update") };
+    assert_eq!((body.external_ref.as_deref(), body.first_name.as_deref()), (None, Some("Siti")));
+    assert!(matches!(end.unwrap().outcome, Outcome::Done { .. }));
+    let (requests, _) = play_coded(lane(), vec![found(), get(), invalid("email"), get(), made()]);
+    assert_eq!(words(&requests), ["search", "get", "update", "get", "update"], "nothing is created");
+    let (requests, _) = play_coded(lane(), vec![found(), Verdict::NotFound, made()]);
+    assert_eq!(words(&requests), ["search", "get", "create"], "somebody deleted it meanwhile");
+}
+
+#[test]
+fn a_search_for_a_code_that_fails_is_tried_again() {
+    for failed in [Verdict::Unclear("x"), Verdict::Unsent("x")] {
+        let outcome = play_coded(lane(), vec![failed]).1.unwrap().outcome;
+        assert!(matches!(outcome, Outcome::Retry { counted: true, .. }), "{outcome:?}");
+    }
 }
 
 #[test]

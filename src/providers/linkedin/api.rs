@@ -19,8 +19,11 @@ const HOUR: Duration = Duration::from_hours(1);
 /// When a lead that is not found is asked for again: it may not be visible yet.
 const NOT_FOUND_WAITS: [Duration; 3] = [MINUTE, Duration::from_mins(5), Duration::from_mins(30)];
 
-/// How often a failing LinkedIn is asked before the lead is given up: about 24 hours of [`growing`] waits.
-const TRANSIENT_ATTEMPTS: u32 = 30;
+/// A wait that is over may look a little shorter: its failure is written down a moment after it was judged.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// How long a failing LinkedIn is asked before the lead is given up.
+const TRANSIENT_FOR: Duration = Duration::from_hours(24);
 
 /// How long to wait before looking whether the access was mended.
 const BLOCKED_WAIT: Duration = Duration::from_mins(15);
@@ -81,23 +84,21 @@ pub(super) fn judge(answer: &LookupAnswer<'_>) -> Fetched {
         ),
         426 => blocked(OLD_VERSION),
         400 if about_version() => blocked(OLD_VERSION),
-        404 | 410 => match NOT_FOUND_WAITS.get(answer.attempt as usize) {
-            Some(wait) => Fetched::RetryAfter(*wait, NOT_SHOWN.to_owned()),
-            None => Fetched::GiveUp(NOT_SHOWN.to_owned()),
-        },
+        404 | 410 => again_by_schedule(answer.failing_for),
         429 => Fetched::RetryAfter(
-            growing(5 * MINUTE, answer.attempt),
+            growing(5 * MINUTE, answer.failing_for),
             "LinkedIn's limit for this app is used up; a daily one begins anew at midnight UTC".to_owned(),
         ),
         status if (400..500).contains(&status) => {
             Fetched::GiveUp(format!("LinkedIn refused the question (HTTP {status}): check `api_version`, then replay"))
         }
-        _ if answer.attempt >= TRANSIENT_ATTEMPTS => {
+        _ if answer.failing_for >= TRANSIENT_FOR => {
             Fetched::GiveUp("LinkedIn's API has failed for a day: replay once it is well".to_owned())
         }
-        status => {
-            Fetched::RetryAfter(growing(MINUTE / 2, answer.attempt), format!("LinkedIn's API fails (HTTP {status})"))
-        }
+        status => Fetched::RetryAfter(
+            growing(MINUTE / 2, answer.failing_for),
+            format!("LinkedIn's API fails (HTTP {status})"),
+        ),
     }
 }
 
@@ -111,17 +112,30 @@ fn blocked(why: &str) -> Fetched {
     Fetched::Blocked(BLOCKED_WAIT, why.to_owned())
 }
 
-/// `first`, doubled with each attempt, at most an hour. Whoever waits adds the jitter.
-fn growing(first: Duration, attempt: u32) -> Duration {
-    first.saturating_mul(1 << attempt.min(20)).min(HOUR)
+/// Waits as long as the schedule says after so long a time, or gives up when that is at its end.
+fn again_by_schedule(failing_for: Duration) -> Fetched {
+    let mut end = Duration::ZERO;
+    let next = NOT_FOUND_WAITS.into_iter().find(|wait| {
+        end += *wait;
+        failing_for + SLACK < end
+    });
+    match next {
+        Some(wait) => Fetched::RetryAfter(wait, NOT_SHOWN.to_owned()),
+        None => Fetched::GiveUp(NOT_SHOWN.to_owned()),
+    }
+}
+
+/// As long again as it has failed already: at least `first`, at most an hour.
+fn growing(first: Duration, failing_for: Duration) -> Duration {
+    failing_for.clamp(first, HOUR)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn judged(status: u16, body: &str, attempt: u32) -> Fetched {
-        judge(&LookupAnswer { status, headers: &[], body: body.as_bytes(), attempt })
+    fn judged(status: u16, body: &str, failing_for: Duration) -> Fetched {
+        judge(&LookupAnswer { status, headers: &[], body: body.as_bytes(), failing_for })
     }
 
     #[test]
@@ -138,29 +152,26 @@ mod tests {
 
     #[test]
     fn each_kind_of_trouble_has_its_end() {
-        assert!(matches!(judged(200, r#"{"formResponse":{}}"#, 0), Fetched::Lead(_)));
+        let now = Duration::ZERO;
+        assert!(matches!(judged(200, r#"{"formResponse":{}}"#, now), Fetched::Lead(_)));
         for status in [401, 403, 426] {
-            assert!(matches!(judged(status, "", 9), Fetched::Blocked(_, _)), "{status}");
+            assert!(matches!(judged(status, "", 99 * HOUR), Fetched::Blocked(_, _)), "{status}");
         }
-        assert!(matches!(judged(400, r#"{"code":"VERSION_MISSING"}"#, 0), Fetched::Blocked(_, _)));
-        assert!(matches!(judged(400, r#"{"code":"ILLEGAL_ARGUMENT"}"#, 0), Fetched::GiveUp(_)));
-        let waits: Vec<_> = (0..4)
-            .map(|attempt| match judged(404, "{}", attempt) {
-                Fetched::RetryAfter(wait, _) => Some(wait.as_secs() / 60),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(waits, [Some(1), Some(5), Some(30), None]);
+        assert!(matches!(judged(400, r#"{"code":"VERSION_MISSING"}"#, now), Fetched::Blocked(_, _)));
+        assert!(matches!(judged(400, r#"{"code":"ILLEGAL_ARGUMENT"}"#, now), Fetched::GiveUp(_)));
         for (status, body) in [(500, ""), (503, "<html>"), (200, "{}"), (200, "x"), (302, ""), (429, "")] {
-            assert!(matches!(judged(status, body, 3), Fetched::RetryAfter(_, _)), "{status} {body}");
+            assert!(matches!(judged(status, body, HOUR), Fetched::RetryAfter(_, _)), "{status} {body}");
         }
-        assert!(matches!(judged(502, "", TRANSIENT_ATTEMPTS), Fetched::GiveUp(_)));
+        assert!(matches!(judged(502, "", TRANSIENT_FOR), Fetched::GiveUp(_)));
     }
 
     #[test]
-    fn waits_grow_to_an_hour() {
-        assert_eq!(growing(MINUTE, 0), MINUTE);
-        assert_eq!(growing(MINUTE, 3), 8 * MINUTE);
-        assert_eq!(growing(MINUTE, 1000), HOUR);
+    fn a_lead_that_is_not_shown_is_asked_for_three_times_more() {
+        let (mut failing_for, mut waits) = (Duration::ZERO, Vec::new());
+        while let Fetched::RetryAfter(wait, _) = judged(404, "{}", failing_for) {
+            waits.push(wait.as_secs() / 60);
+            failing_for += wait - Duration::from_millis(50);
+        }
+        assert_eq!(waits, [1, 5, 30]);
     }
 }

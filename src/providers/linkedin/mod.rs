@@ -11,6 +11,8 @@ mod sample;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -106,8 +108,8 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
 
 /// A day, or a moment.
 fn day(text: &str) -> Result<Timestamp, SettingsError> {
-    let date = || jiff::tz::TimeZone::UTC.to_zoned(text.parse::<jiff::civil::Date>().ok()?.at(0, 0, 0, 0)).ok();
-    let moment = text.parse().ok().or_else(|| date().map(|zoned| zoned.timestamp()));
+    let date = || TimeZone::UTC.to_timestamp(text.parse::<Date>().ok()?.at(0, 0, 0, 0)).ok();
+    let moment = text.parse().ok().or_else(date);
     moment.ok_or_else(|| SettingsError::Invalid("`token_expires` is a day like 2027-01-31".into()))
 }
 

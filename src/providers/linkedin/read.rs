@@ -9,7 +9,7 @@ use super::super::json::{self, Object};
 use super::super::{Reading, Unreadable};
 use super::tail;
 use crate::domain::status::{AdPlatform, LeadSource};
-use crate::domain::submission::{Answer, Fact, Meaning, Submission};
+use crate::domain::submission::{Answer, FORM, FORM_ID, Fact, Meaning, Submission};
 
 /// Reads `fetched`, LinkedIn's answer for the response `id` that `notification` names. `first_option` is the number of the
 /// first choice, where that is known.
@@ -135,6 +135,7 @@ fn meaning(field: &str) -> Meaning {
 fn facts(lead: &Object<'_>, notification: &Object<'_>, form: &Form<'_>) -> Vec<Fact> {
     let urn = lead.text("versionedLeadGenFormUrn").or_else(|| notification.text("leadGenForm"));
     let form_id = form.form.text("id").or_else(|| urn.as_deref().map(form_id));
+    let form_name = form.form.text("name");
     let both = |name: Option<String>, id: Option<String>| match (name, id) {
         (Some(name), Some(id)) => Some(format!("{name} ({id})")),
         (name, id) => name.or(id),
@@ -148,7 +149,8 @@ fn facts(lead: &Object<'_>, notification: &Object<'_>, form: &Form<'_>) -> Vec<F
     let entity = both(inner(&lead.object("associatedEntityInfo"), &["name", "creativeName"]), entity);
     let kind = lead.text("leadType").or_else(|| notification.text("leadType"));
     let lines = [
-        ("Form", both(form.form.text("name"), form_id)),
+        (FORM, form_name.clone().or_else(|| form_id.clone())),
+        (FORM_ID, form_name.and(form_id)),
         ("Account", owner),
         ("Campaign", campaign),
         ("Ad", entity),

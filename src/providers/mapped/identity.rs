@@ -24,38 +24,41 @@ pub(super) fn item(
     body: String,
 ) -> Result<Option<Item>, Unreadable> {
     let hold = hold(settings, delivery);
-    let named = match &settings.person {
+    let mut names = match &settings.person {
         Some(person) => match written_by(person, delivery, webhook.source().as_str()) {
-            Some(Writer::Person(external_ref)) => Some(external_ref),
+            Some(Writer::Person(names)) => names,
             Some(Writer::Crowd) => return Ok(None),
             None => return Err(Unreadable(NOBODY.to_owned())),
         },
-        None => match settings.external_ref.shared(delivery) {
-            Some((shared, id)) => Some(ExternalRef::new(&shared.prefix.of(webhook.source().as_str()), &id)),
-            None => {
-                let own = delivery.name(&settings.external_ref.id);
-                own.map(|id| ExternalRef::new(&prefix(settings, webhook), &id))
-            }
-        },
+        None => named(settings, webhook, delivery).into_iter().collect(),
     };
     let event = delivery.name(&settings.event_id);
-    if let (Some(external_ref), Some(event)) = (&named, &event) {
-        let id =
-            EventId::of(webhook.source(), &[word(hold).as_bytes(), external_ref.as_str().as_bytes(), event.as_bytes()]);
-        return Ok(Some(Item {
-            id,
-            same_within: None,
-            external_ref: external_ref.clone(),
-            aliases: Vec::new(),
-            hold,
-            body: body.into_bytes(),
-        }));
+    let same_within = (names.is_empty() || event.is_none()).then_some(PRESSED_TWICE);
+    let id = match (names.first(), event) {
+        (Some(named), Some(event)) => of_event(webhook, &[word(hold), named.as_str(), &event]),
+        (named, event) => match content(settings, webhook, delivery, hold, named)? {
+            None => return Ok(None),
+            Some(content) => event.map_or(content, |event| of_event(webhook, &[word(hold), &event])),
+        },
+    };
+    if names.is_empty() {
+        names.push(unnamed::external_ref(&prefix(settings, webhook), webhook, id));
     }
-    let Some(content) = content(settings, webhook, delivery, hold, named.as_ref())? else { return Ok(None) };
-    let id = event.map_or(content, |event| EventId::of(webhook.source(), &[word(hold).as_bytes(), event.as_bytes()]));
-    let external_ref = named.unwrap_or_else(|| unnamed::external_ref(&prefix(settings, webhook), webhook, id));
-    let body = body.into_bytes();
-    Ok(Some(Item { id, same_within: Some(PRESSED_TWICE), external_ref, aliases: Vec::new(), hold, body }))
+    let external_ref = names.remove(0);
+    Ok(Some(Item { id, same_within, external_ref, aliases: names, hold, body: body.into_bytes() }))
+}
+
+/// What the lead is called: as its platform calls it, or by the sender's own id.
+fn named(settings: &Settings, webhook: &Verified, delivery: &Delivery<'_>) -> Option<ExternalRef> {
+    if let Some((shared, id)) = settings.external_ref.shared(delivery) {
+        return Some(ExternalRef::new(&shared.prefix.of(webhook.source().as_str()), &id));
+    }
+    let id = delivery.name(&settings.external_ref.id);
+    id.map(|id| ExternalRef::new(&prefix(settings, webhook), &id))
+}
+
+fn of_event(webhook: &Verified, parts: &[&str]) -> EventId {
+    EventId::of(webhook.source(), &parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>())
 }
 
 fn prefix(settings: &Settings, webhook: &Verified) -> String {
@@ -97,7 +100,8 @@ fn content(
 
 /// Who wrote.
 enum Writer {
-    Person(ExternalRef),
+    /// A person, by every name that is given, the first of which is the lead's.
+    Person(Vec<ExternalRef>),
     Crowd,
 }
 
@@ -110,8 +114,16 @@ fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Optio
         Some(Who::Phone(digits)) => digits,
         Some(_) | None => number,
     });
-    let person = who.first()?.id()?;
-    Some(Writer::Person(person::external_ref(number.as_deref().unwrap_or(source), &person)))
+    let number = number.as_deref().unwrap_or(source);
+    who.first()?;
+    let mut names = Vec::new();
+    for person in who.into_iter().chain(writers(&settings.phone, delivery)).filter_map(|who| who.id()) {
+        let name = person::external_ref(number, &person);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Some(Writer::Person(names))
 }
 
 /// Everybody at these places, in their order.

@@ -46,7 +46,15 @@ pub(super) fn reading(
     Ok(match identity::hold(settings, delivery) {
         Hold::TestLead => Reading::Test(submission),
         Hold::Spam => Reading::Spam(submission),
-        Hold::No | Hold::SourceOnHold | Hold::NoContact | Hold::DeletedAtSender => Reading::Lead(submission),
+        Hold::No
+        | Hold::SourceOnHold
+        | Hold::NoContact
+        | Hold::NotAccepted
+        | Hold::IgnoreRule
+        | Hold::TestRule
+        | Hold::JunkRule
+        | Hold::HoldRule
+        | Hold::DeletedAtSender => Reading::Lead(submission),
     })
 }
 

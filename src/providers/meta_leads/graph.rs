@@ -24,8 +24,11 @@ const HOUR: Duration = Duration::from_hours(1);
 const NOT_FOUND_WAITS: [Duration; 5] =
     [MINUTE, Duration::from_mins(10), HOUR, Duration::from_hours(6), Duration::from_hours(24)];
 
-/// How often a failing Graph is asked before the lead is given up: about 24 hours of [`growing`] waits.
-const TRANSIENT_ATTEMPTS: u32 = 30;
+/// A wait that is over may look a little shorter: its failure is written down a moment after it was judged.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// How long a failing Graph is asked before the lead is given up.
+const TRANSIENT_FOR: Duration = Duration::from_hours(24);
 
 /// How long to wait before looking whether the access was mended.
 const BLOCKED_WAIT: Duration = Duration::from_mins(15);
@@ -161,17 +164,17 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
             "Meta has blocked this access for a breach of its policies ({}): look into the app's alerts, then replay",
             named(answer.status, code)
         )),
-        (Trouble::NotFound, _) => again_by_schedule(answer.attempt, NOT_SHOWN),
+        (Trouble::NotFound, _) => again_by_schedule(answer.failing_for, NOT_SHOWN),
         (Trouble::Unknown, _) => {
             let what = format!("Meta answered with an error that is not known ({})", named(answer.status, code));
-            again_by_schedule(answer.attempt, &format!("{what}: look it up in Meta's documents, then replay"))
+            again_by_schedule(answer.failing_for, &format!("{what}: look it up in Meta's documents, then replay"))
         }
         (Trouble::Throttled, _) => throttled(answer),
-        (Trouble::Transient, _) if answer.attempt >= TRANSIENT_ATTEMPTS => {
+        (Trouble::Transient, _) if answer.failing_for >= TRANSIENT_FOR => {
             Fetched::GiveUp("Meta's Graph API has failed for a day: replay once it is well".to_owned())
         }
         (Trouble::Transient, _) => Fetched::RetryAfter(
-            growing(MINUTE / 2, answer.attempt),
+            growing(MINUTE / 2, answer.failing_for),
             format!("Meta's Graph API fails ({})", named(answer.status, code)),
         ),
     }
@@ -183,10 +186,15 @@ const MAY_NOT: &str = "the token may not read leads: give the app `leads_retriev
 const NOT_SHOWN: &str = "Meta does not show this lead (it was deleted, or the access is missing): check the app's \
                          `leads_retrieval` and the Page's Leads Access Manager, then replay";
 
-/// Waits as long as the schedule says, or gives up when it is at its end.
-fn again_by_schedule(attempt: u32, sentence: &str) -> Fetched {
-    match NOT_FOUND_WAITS.get(attempt as usize) {
-        Some(wait) => Fetched::RetryAfter(*wait, sentence.to_owned()),
+/// Waits as long as the schedule says after so long a time, or gives up when that is at its end.
+fn again_by_schedule(failing_for: Duration, sentence: &str) -> Fetched {
+    let mut end = Duration::ZERO;
+    let next = NOT_FOUND_WAITS.into_iter().find(|wait| {
+        end += *wait;
+        failing_for + SLACK < end
+    });
+    match next {
+        Some(wait) => Fetched::RetryAfter(wait, sentence.to_owned()),
         None => Fetched::GiveUp(sentence.to_owned()),
     }
 }
@@ -195,7 +203,7 @@ fn again_by_schedule(attempt: u32, sentence: &str) -> Fetched {
 fn throttled(answer: &LookupAnswer<'_>) -> Fetched {
     let header = answer.headers.iter().find(|(name, _)| name == "x-business-use-case-usage");
     let said = header.and_then(|(_, value)| minutes_to_wait(value));
-    let wait = said.unwrap_or_else(|| growing(5 * MINUTE, answer.attempt));
+    let wait = said.unwrap_or_else(|| growing(5 * MINUTE, answer.failing_for));
     Fetched::RetryAfter(wait, "Meta's rate limit for this Page is used up".to_owned())
 }
 
@@ -210,9 +218,9 @@ fn minutes_to_wait(header: &str) -> Option<Duration> {
     Some(Duration::from_mins(minutes.min(24 * 60)))
 }
 
-/// `first`, doubled with each attempt, at most an hour. Whoever waits adds the jitter.
-fn growing(first: Duration, attempt: u32) -> Duration {
-    first.saturating_mul(1 << attempt.min(20)).min(HOUR)
+/// As long again as it has failed already: at least `first`, at most an hour.
+fn growing(first: Duration, failing_for: Duration) -> Duration {
+    failing_for.clamp(first, HOUR)
 }
 
 /// The numbers of an error, for a sentence.
@@ -259,17 +267,35 @@ mod tests {
         lookup.query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
-    fn answered(status: u16, body: &str, attempt: u32) -> Fetched {
-        answered_to(&graph(false).lookup("1"), status, &[], body, attempt)
+    fn answered(status: u16, body: &str, failing_for: Duration) -> Fetched {
+        answered_to(&graph(false).lookup("1"), status, &[], body, failing_for)
     }
 
     /// The answer to the narrow question, so that there is nothing else to ask.
-    fn answered_at_last(status: u16, body: &str, attempt: u32) -> Fetched {
-        answered_to(&narrower(&graph(false).lookup("1")).unwrap(), status, &[], body, attempt)
+    fn answered_at_last(status: u16, body: &str) -> Fetched {
+        answered_to(&narrower(&graph(false).lookup("1")).unwrap(), status, &[], body, Duration::ZERO)
     }
 
-    fn answered_to(asked: &Lookup, status: u16, headers: &[(String, String)], body: &str, attempt: u32) -> Fetched {
-        judge(asked, &LookupAnswer { status, headers, body: body.as_bytes(), attempt })
+    fn answered_to(
+        asked: &Lookup,
+        status: u16,
+        headers: &[(String, String)],
+        body: &str,
+        failing_for: Duration,
+    ) -> Fetched {
+        judge(asked, &LookupAnswer { status, headers, body: body.as_bytes(), failing_for })
+    }
+
+    /// The waits of a lead that is always answered the same, until it is given up.
+    fn waits(status: u16, body: &str) -> Vec<Duration> {
+        let mut failing_for = Duration::ZERO;
+        let mut waits = Vec::new();
+        while let Fetched::RetryAfter(wait, _) = answered(status, body, failing_for) {
+            waits.push(wait);
+            // The failure was written down a little later than it was judged.
+            failing_for += wait - Duration::from_millis(50);
+        }
+        waits
     }
 
     fn error(code: i64, subcode: i64) -> String {
@@ -311,9 +337,9 @@ mod tests {
     #[test]
     fn a_lead_is_an_object_with_an_id() {
         let body = r#"{"id":"1","field_data":[]}"#;
-        assert!(matches!(answered(200, body, 0), Fetched::Lead(bytes) if bytes == body));
+        assert!(matches!(answered(200, body, Duration::ZERO), Fetched::Lead(bytes) if bytes == body));
         for bad in ["", "<html>", "{}", "[1]", r#"{"id":"1","error":{"code":2}}"#] {
-            assert_eq!(wait(answered(200, bad, 0)), MINUTE / 2, "{bad}");
+            assert_eq!(wait(answered(200, bad, Duration::ZERO)), MINUTE / 2, "{bad}");
         }
     }
 
@@ -322,7 +348,9 @@ mod tests {
         for (code, subcode, says) in
             [(190, 463, "expired"), (190, 460, "password"), (190, 1, "not accepted"), (102, 0, "")]
         {
-            let Fetched::Blocked(_, sentence) = answered(400, &error(code, subcode), 0) else { panic!("{code}") };
+            let Fetched::Blocked(_, sentence) = answered(400, &error(code, subcode), Duration::ZERO) else {
+                panic!("{code}")
+            };
             assert!(sentence.contains(says), "{sentence}");
         }
     }
@@ -330,38 +358,38 @@ mod tests {
     #[test]
     fn a_missing_right_is_asked_around_once_and_then_blocks() {
         for code in [10, 200, 299] {
-            let Fetched::AskInstead(narrow) = answered(403, &error(code, 0), 0) else { panic!("{code}") };
+            let Fetched::AskInstead(narrow) = answered(403, &error(code, 0), Duration::ZERO) else { panic!("{code}") };
             assert_eq!(value(&narrow, "fields"), Some(NARROW_FIELDS));
             assert!(value(&narrow, "appsecret_proof").is_some() && narrow.bearer.is_some());
-            assert!(matches!(answered_at_last(403, &error(code, 0), 0), Fetched::Blocked(..)), "{code}");
+            assert!(matches!(answered_at_last(403, &error(code, 0)), Fetched::Blocked(..)), "{code}");
         }
     }
 
     #[test]
     fn a_refused_question_is_asked_more_simply_once_and_then_given_up() {
-        assert!(matches!(answered(400, &error(100, 0), 0), Fetched::AskInstead(_)));
-        let Fetched::GiveUp(sentence) = answered_at_last(400, &error(100, 0), 0) else { panic!() };
+        assert!(matches!(answered(400, &error(100, 0), Duration::ZERO), Fetched::AskInstead(_)));
+        let Fetched::GiveUp(sentence) = answered_at_last(400, &error(100, 0)) else { panic!() };
         assert!(sentence.contains("code 100"), "{sentence}");
     }
 
     #[test]
     fn a_lead_that_is_not_found_is_asked_for_over_a_day_before_it_is_given_up() {
         for (code, subcode) in [(100, 33), (803, 0)] {
-            let waits: Vec<_> = (0..5).map(|attempt| wait(answered(400, &error(code, subcode), attempt))).collect();
-            assert_eq!(waits.map_to_minutes(), [1, 10, 60, 360, 1440]);
-            let Fetched::GiveUp(sentence) = answered(400, &error(code, subcode), 5) else { panic!("{code}") };
+            assert_eq!(minutes(&waits(400, &error(code, subcode))), [1, 10, 60, 360, 1440]);
+            let Fetched::GiveUp(sentence) = answered(400, &error(code, subcode), 32 * HOUR) else { panic!("{code}") };
             assert!(sentence.contains("leads_retrieval"), "{sentence}");
         }
     }
 
-    trait Minutes {
-        fn map_to_minutes(&self) -> Vec<u64>;
+    #[test]
+    fn a_network_that_was_down_for_minutes_does_not_use_up_the_schedule() {
+        assert_eq!(wait(answered(400, &error(100, 33), 20 * MINUTE / 60)), MINUTE, "after some tries in seconds");
+        assert_eq!(wait(answered(400, &error(100, 33), 20 * MINUTE)), HOUR);
+        assert_eq!(wait(answered(500, "", 20 * MINUTE)), 20 * MINUTE);
     }
 
-    impl Minutes for Vec<Duration> {
-        fn map_to_minutes(&self) -> Vec<u64> {
-            self.iter().map(|wait| wait.as_secs() / 60).collect()
-        }
+    fn minutes(waits: &[Duration]) -> Vec<u64> {
+        waits.iter().map(|wait| wait.as_secs() / 60).collect()
     }
 
     #[test]
@@ -370,12 +398,12 @@ mod tests {
         let headers = [("x-business-use-case-usage".to_owned(), usage.to_owned())];
         let asked = graph(false).lookup("1");
         for code in [4, 17, 32, 341, 613, 80_005] {
-            let told = answered_to(&asked, 400, &headers, &error(code, 0), 0);
+            let told = answered_to(&asked, 400, &headers, &error(code, 0), Duration::ZERO);
             assert_eq!(wait(told), 19 * MINUTE, "{code}");
-            let waits: Vec<_> = (0..6).map(|attempt| wait(answered(400, &error(code, 0), attempt))).collect();
-            assert_eq!(waits.map_to_minutes(), [5, 10, 20, 40, 60, 60], "{code}");
+            let after = [0, 5, 10, 20, 40, 100].map(|since| wait(answered(400, &error(code, 0), since * MINUTE)));
+            assert_eq!(minutes(&after), [5, 5, 10, 20, 40, 60], "{code}");
         }
-        assert_eq!(wait(answered(429, "", 0)), 5 * MINUTE);
+        assert_eq!(wait(answered(429, "", Duration::ZERO)), 5 * MINUTE);
     }
 
     #[test]
@@ -390,21 +418,20 @@ mod tests {
     #[test]
     fn a_bad_moment_is_waited_out_for_a_day() {
         for (status, body) in [(500, error(1, 0)), (400, error(2, 0)), (503, String::new()), (502, "<html>".into())] {
-            assert_eq!(wait(answered(status, &body, 0)), MINUTE / 2, "{status}");
-            assert_eq!(wait(answered(status, &body, 29)), HOUR, "{status}");
-            assert!(matches!(answered(status, &body, 30), Fetched::GiveUp(_)), "{status}");
+            let waits = waits(status, &body);
+            assert_eq!((waits[0], *waits.last().unwrap()), (MINUTE / 2, HOUR), "{status}");
+            assert!(waits.is_sorted() && waits.len() < 40, "{status}: {waits:?}");
+            assert!((24 * HOUR..26 * HOUR).contains(&waits.iter().sum::<Duration>()), "{status}: {waits:?}");
         }
-        let total: Duration = (0..TRANSIENT_ATTEMPTS).map(|attempt| growing(MINUTE / 2, attempt)).sum();
-        assert!((23 * HOUR..25 * HOUR).contains(&total), "{total:?}");
     }
 
     #[test]
     fn what_is_not_known_is_waited_for_and_then_given_up_with_its_number() {
-        assert_eq!(wait(answered(400, &error(2500, 7), 0)), MINUTE);
-        let Fetched::GiveUp(sentence) = answered(400, &error(2500, 7), 5) else { panic!() };
+        assert_eq!(wait(answered(400, &error(2500, 7), Duration::ZERO)), MINUTE);
+        let Fetched::GiveUp(sentence) = answered(400, &error(2500, 7), 32 * HOUR) else { panic!() };
         assert!(sentence.contains("code 2500, subcode 7"), "{sentence}");
-        assert!(matches!(answered(400, &error(368, 0), 0), Fetched::GiveUp(_)));
+        assert!(matches!(answered(400, &error(368, 0), Duration::ZERO), Fetched::GiveUp(_)));
         let transient = r#"{"error":{"code":2500,"is_transient":true}}"#;
-        assert_eq!(wait(answered(400, transient, 0)), MINUTE / 2);
+        assert_eq!(wait(answered(400, transient, Duration::ZERO)), MINUTE / 2);
     }
 }

@@ -109,7 +109,10 @@ impl Mac {
         if !near(ours, days) && near(other, other_days) {
             return Some(format!("timestamp is in {word}; write timestamp.unit = \"{unit}\""));
         }
-        let apart = ours.abs_diff(signed) * 86_400 / days;
+        let apart = match settings.unit {
+            Unit::S => ours.abs_diff(signed),
+            Unit::Ms => ours.abs_diff(signed) / 1000,
+        };
         (apart > settings.tolerance_s).then(|| {
             format!(
                 "it was signed {apart} s from the time it is looked at; say with --at when it came, or mend a clock"

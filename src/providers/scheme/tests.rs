@@ -45,7 +45,8 @@ fn hmac(more: &str) -> Result<Scheme, SettingsError> {
         ("signature", "{ header = 'X-Sig' }"),
     ];
     let mut text = format!("kind = 'hmac'\n{more}\n");
-    for (key, value) in plain.iter().filter(|(key, _)| !more.contains(&format!("{key} ="))) {
+    for (key, value) in plain.iter().filter(|(key, _)| !more.lines().any(|line| line.starts_with(&format!("{key} ="))))
+    {
         text.push_str(&format!("{key} = {value}\n"));
     }
     Scheme::parse(text.parse::<toml::Table>().unwrap().into(), &place())
@@ -277,7 +278,7 @@ fn the_usual_mistakes_are_found_and_said() {
     let url = "base = '{url}{body}'";
     for (theirs, body_there, ours, body_here, says) in [
         ("encoding = 'base64'", body, "", body, "matches as base64; write encoding"),
-        ("algorithm = 'sha512'", body, "", body, ""),
+        ("algorithm = 'sha512'", body, "", body, "matches as sha512; write algorithm"),
         ("signature = { header = 'X-Sig', prefix = 'sha256=' }", body, "", body, "matches with the prefix sha256="),
         ("", body, "signature = { header = 'X-Sig', prefix = 'sha256=' }", body, "matches without the prefix"),
         ("", compact, "", body, "matches after re-serialising: something rewrote"),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::super::json::{self, Object};
 use crate::domain::status::{AdPlatform, LeadSource};
-use crate::domain::submission::{Answer, Fact, Meaning, Submission};
+use crate::domain::submission::{Answer, FORM, FORM_ID, Fact, Meaning, Submission};
 
 /// How what the preview of a form sends begins: `test lead: dummy data for name`.
 const TEST_ANSWER: &str = "test lead:";
@@ -61,7 +61,8 @@ fn facts(entry: &Object<'_>) -> Vec<Fact> {
         (name, id) => name.or(id),
     };
     let lines = [
-        ("Form", with_id("page_name", "page_id")),
+        (FORM, entry.text("page_name").or_else(|| id("page_id"))),
+        (FORM_ID, entry.text("page_name").and_then(|_| id("page_id"))),
         ("Advertiser", with_id("advertiser_name", "advertiser_id")),
         ("Library", id("library_id")),
         ("Campaign", with_id("campaign_name", "campaign_id")),

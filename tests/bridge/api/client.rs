@@ -128,15 +128,21 @@ async fn what_cannot_be_read_proves_nothing() {
 
 #[tokio::test]
 async fn whether_a_key_may_write_is_seen_without_writing() {
-    let invalid = || answer(400, &[], r#"{"success":false,"error":{"code":"VALIDATION_ERROR","message":"x"}}"#);
-    let fake = Fake::start([invalid(), answer(403, &[], ""), answer(500, &[], "")]);
+    let refuses = |status, code| {
+        answer(status, &[], &format!(r#"{{"success":false,"error":{{"code":"{code}","message":"x"}}}}"#))
+    };
+    let answers = [(404, "NOT_FOUND"), (403, "FORBIDDEN"), (400, "VALIDATION_ERROR"), (403, "FORBIDDEN"), (500, "")];
+    let fake = Fake::start(answers.map(|(status, code)| refuses(status, code)));
     let api = client(&fake.url);
     assert_eq!(api.may_write(Writing::Leads).await, Ok(true));
+    assert_eq!(api.may_write(Writing::Leads).await, Ok(false));
+    assert_eq!(api.may_write(Writing::Tickets).await, Ok(true));
     assert_eq!(api.may_write(Writing::Tickets).await, Ok(false));
     assert!(api.may_write(Writing::Leads).await.is_err());
     let asked = fake.asked();
-    assert!(asked.iter().all(|request| request.ends_with("\r\n\r\n[]")), "nothing can be made of it: {asked:?}");
-    assert!(asked[1].starts_with("POST /api/v2/agent/support/tickets "));
+    let update = "PATCH /api/v2/agent/leads/lead_that_is_not_there ";
+    assert!(asked[0].starts_with(update) && asked[0].ends_with(r#"{"notes":""}"#), "{asked:?}");
+    assert!(asked[2].starts_with("POST /api/v2/agent/support/tickets ") && asked[2].ends_with("\r\n\r\n[]"));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 mod client;
 mod commands;
 mod examples;
-mod fake;
+pub(crate) mod fake;
 mod pages;
 
 use std::num::NonZeroU32;

@@ -392,7 +392,8 @@ impl World {
     }
 }
 
-/// No call is refused, nearly all that is allowed is used, and new leads hardly wait (at most `wait`, 99 of 100).
+/// No call is refused, nearly all that is allowed is used, and new leads hardly wait (at most `wait`, 99 of 100; the bounds
+/// are those of `queue.md` §2.8).
 fn saturated(model: RateModel, limit: u32, measured: u64, wait: Duration) {
     for workers in [1, 4, 8] {
         let plan = |world: &mut World| world.new_leads(limit);
@@ -414,11 +415,11 @@ fn small_plan(model: RateModel) {
 }
 
 fn middle_plan(model: RateModel) {
-    saturated(model, 200, 60, Duration::from_millis(1_200));
+    saturated(model, 200, 60, Duration::from_millis(850));
 }
 
 fn large_plan(model: RateModel) {
-    saturated(model, 600, 60, Duration::from_millis(600));
+    saturated(model, 600, 60, Duration::from_millis(400));
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! Where each key of a source stands in its file, so that what is wrong with it is shown there.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::sources::{Origin, line_of};
+
+/// Stands between the parts of a path; no key of a person has it.
+const STEP: char = '\u{1f}';
+
+/// The places of a source's keys, by their path below the source.
+#[derive(Clone, Default)]
+pub struct Places(BTreeMap<String, Origin>);
+
+impl Places {
+    /// The places of all sources in `text`, which is called `file`.
+    pub(super) fn read(file: &str, text: &str) -> BTreeMap<String, Self> {
+        let Ok(document) = DeTable::parse(text) else { return BTreeMap::new() };
+        let document = document.into_inner();
+        let Some((_, sources)) = document.iter().find(|(key, _)| key.get_ref() == "sources") else {
+            return BTreeMap::new();
+        };
+        let DeValue::Table(sources) = sources.get_ref() else { return BTreeMap::new() };
+        let of_source = |source: &Spanned<DeValue<'_>>| {
+            let mut places = Self::default();
+            let origin = |at: usize| Origin { file: file.to_owned(), line: line_of(text, at) };
+            places.walk(String::new(), source.get_ref(), &origin);
+            places
+        };
+        sources.iter().map(|(name, source)| (name.get_ref().to_string(), of_source(source))).collect()
+    }
+
+    fn walk(&mut self, path: String, value: &DeValue<'_>, origin: &dyn Fn(usize) -> Origin) {
+        match value {
+            DeValue::Table(table) => {
+                for (key, value) in table {
+                    let path = format!("{path}{STEP}{}", key.get_ref());
+                    self.0.insert(path.clone(), origin(key.span().start));
+                    self.walk(path, value.get_ref(), origin);
+                }
+            }
+            DeValue::Array(list) => {
+                for (place, value) in list.iter().enumerate() {
+                    let path = format!("{path}{STEP}{place}");
+                    self.0.insert(path.clone(), origin(value.span().start));
+                    self.walk(path, value.get_ref(), origin);
+                }
+            }
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => {}
+        }
+    }
+
+    /// Lets what stands in the file `above` count before what stands here.
+    pub(super) fn lay_over(&mut self, above: Self) {
+        self.0.extend(above.0);
+    }
+
+    /// Where the key at `path` stands; where it does not, the nearest one around it.
+    #[must_use]
+    pub fn find(&self, path: &[String]) -> Option<&Origin> {
+        (1..=path.len()).rev().find_map(|length| {
+            let path: String = path[..length].iter().map(|key| format!("{STEP}{key}")).collect();
+            self.0.get(&path)
+        })
+    }
+}
+
+impl std::fmt::Debug for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Places({})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_where_it_stands_or_in_what_is_around_it() {
+        let text = "[sources.form.rules]\nfields.\"Nama. Usaha\" = 'note'\nstatus = [\n  1,\n  2,\n]\n";
+        let places = &Places::read("f.toml", text)["form"];
+        let line = |path: &[&str]| {
+            places.find(&path.iter().map(ToString::to_string).collect::<Vec<_>>()).map(|origin| origin.line)
+        };
+        assert_eq!(line(&["rules", "fields", "Nama. Usaha"]), Some(2));
+        assert_eq!((line(&["rules", "status", "1"]), line(&["rules", "status"])), (Some(5), Some(3)));
+        assert_eq!((line(&["rules", "set", "email"]), line(&["forms"])), (Some(1), None));
+    }
+}

@@ -1,0 +1,228 @@
+//! Whether what Redis holds agrees with itself.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use redis::Value;
+
+use super::chores::Numbers;
+use super::core::{Core, Trouble};
+use super::event;
+use super::gate::Kept;
+use super::lane::{Known, Name};
+use super::link::Arg;
+use super::step::Ask;
+use super::values::{Reply, Strange, int, next};
+use crate::domain::external_ref::ExternalRef;
+use crate::store::audit::{Audit, Ledger, Receipt, Rule, Totals};
+use crate::store::gate::LINES;
+use crate::store::{EventState, Seq};
+
+impl Core {
+    pub(super) async fn audit(&self, after: Option<u64>, max: usize, now: Timestamp) -> Result<Audit, Trouble> {
+        self.check_open()?;
+        let mut audit = Audit::default();
+        match after {
+            None => {
+                self.whole(now, &mut audit).await?;
+                self.unsplit(&mut audit).await?;
+            }
+            Some(bucket) => self.some_lanes(bucket, max.max(1), &mut audit).await?,
+        }
+        Ok(audit)
+    }
+
+    async fn ask_audit(&self, args: &[Arg]) -> Result<Reply, Trouble> {
+        Ok(Reply(self.link.run::<Value>(&self.scripts.audit, args).await?))
+    }
+
+    /// All that is not a matter of a single lane.
+    async fn whole(&self, now: Timestamp, audit: &mut Audit) -> Result<(), Trouble> {
+        // What has to be noted before anything else is, and time goes on.
+        let now = self.look(&Ask::nothing(), now).await?.now;
+        let mut parts = self.ask_audit(&["whole".into()]).await?.list()?;
+        let aliases = next(&mut parts)?.number()?;
+        let numbers = Numbers::read(next(&mut parts)?)?;
+        let inbox = next(&mut parts)?.number()?;
+        let mut found = Totals {
+            inbox,
+            // What each payload weighs is looked at with its event.
+            bytes: numbers.of("bytes"),
+            events: five(next(&mut parts)?)?,
+            ready: super::desk::counts(next(&mut parts)?)?,
+            waiting: super::desk::counts(next(&mut parts)?)?,
+            aliases,
+            ..Totals::default()
+        };
+        let due: u64 = next(&mut parts)?.number()?;
+        found.leased = next(&mut parts)?.number()?;
+        found.parked = next(&mut parts)?.number()?;
+        found.to_verify = next(&mut parts)?.number()?;
+        found.dead = numbers.of("dead");
+        let counted = Totals {
+            inbox: numbers.of("inbox"),
+            aliases: numbers.of("aliases"),
+            events: EVENTS.map(|state| numbers.events(state)),
+            ..found.clone()
+        };
+        audit.compare(&counted, &found);
+        if due != found.waiting.iter().sum::<u64>() {
+            audit.note(Rule::Balance, format!("{due} lanes are put down to be due, of {:?} that wait", found.waiting));
+        }
+        audit.balance(Ledger {
+            kept: numbers.of("place").saturating_sub(1),
+            inbox,
+            sorted: numbers.of("sorted"),
+            made: numbers.of("seq").saturating_sub(1),
+            held: found.events.iter().sum(),
+            gone: numbers.of("gone"),
+        });
+        let (record, calls) = (next(&mut parts)?.maybe_bytes()?, next(&mut parts)?.pairs()?);
+        match Kept::of(record, calls, &self.options) {
+            Ok(kept) => {
+                if let Some(flaw) = kept.gate.limiter.flaw(now) {
+                    audit.note(Rule::Limiter, flaw);
+                }
+            }
+            Err(strange) => audit.note(Rule::File, strange.to_string()),
+        }
+        audit.next = Some(0);
+        Ok(())
+    }
+
+    /// Webhooks that could not be split: they have no lane, and are dead or discarded.
+    async fn unsplit(&self, audit: &mut Audit) -> Result<(), Trouble> {
+        for state in EVENTS {
+            let mut from = Some(0);
+            while let Some(first) = from {
+                let (events, on) = self.page_of(state, first).await?;
+                from = on;
+                let args: Vec<Arg> = events.iter().map(|seq| int(*seq).into()).collect();
+                if args.is_empty() {
+                    continue;
+                }
+                let answer = self.ask_audit(&[vec!["events".into()], args].concat()).await?;
+                for event in answer.list()? {
+                    if let Some(event) = receipt(event, None, audit)? {
+                        audit.look_at_event(None, &event);
+                        if !matches!(event.state, EventState::Dead | EventState::Discarded) {
+                            audit.note_event(None, event.id, format!("it is {} and has no lane", event.state));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lanes of whole buckets from one on, with their events.
+    async fn some_lanes(&self, bucket: u64, max: usize, audit: &mut Audit) -> Result<(), Trouble> {
+        let mut parts = self.ask_audit(&["lanes".into(), int(bucket).into(), int(max as u64).into()]).await?.list()?;
+        let on = next(&mut parts)?;
+        audit.next = if on.is_nothing() { None } else { Some(on.number()?) };
+        for lane in next(&mut parts)?.list()? {
+            let mut parts = lane.list()?;
+            let name: Name =
+                next(&mut parts)?.bytes()?.try_into().map_err(|_| Strange("the name of a lane"))?;
+            self.one_lane(name, next(&mut parts)?.bytes()?, audit).await?;
+        }
+        for _ in 0..next(&mut parts)?.number::<u32>()? {
+            audit.note(Rule::Lane, "a name is of a lane that is not there");
+        }
+        Ok(())
+    }
+
+    /// A lane with its events, as it is by now.
+    async fn one_lane(&self, name: Name, mut record: Vec<u8>, audit: &mut Audit) -> Result<(), Trouble> {
+        for _ in 0..9 {
+            let mut seen = self.look(&Ask::nothing().lane(name), None).await?;
+            let Some(now) = next(&mut seen.answer()?.list()?)?.maybe_bytes()? else { return Ok(()) };
+            record = now;
+            let known = match Known::read(&record, seen.base.back) {
+                Ok(known) => known,
+                Err(strange) => {
+                    audit.note(Rule::File, format!("a lane cannot be read: {strange}"));
+                    return Ok(());
+                }
+            };
+            let events: BTreeSet<Seq> =
+                known.pending().iter().map(|event| event.seq).chain(known.past().iter().copied()).collect();
+            let mut args: Vec<Arg> = vec!["lane".into(), name.as_slice().into(), record.clone().into()];
+            args.extend(events.iter().map(|seq| Arg::from(int(*seq))));
+            let answer = self.ask_audit(&args).await?;
+            if !answer.is_nothing() {
+                return Ok(look_at(&known, seen.base.back, answer, audit)?);
+            }
+        }
+        drop(record);
+        Ok(())
+    }
+}
+
+const EVENTS: [EventState; 5] = [
+    EventState::Pending,
+    EventState::Delivered,
+    EventState::Withheld,
+    EventState::Dead,
+    EventState::Discarded,
+];
+
+fn look_at(known: &Known, back: i64, answer: Reply, audit: &mut Audit) -> Result<(), Strange> {
+    let lead = &known.external_ref;
+    let mut parts = answer.list()?;
+    let stands: BTreeSet<String> =
+        next(&mut parts)?.pairs()?.into_iter().map(|(set, _)| String::from_utf8_lossy(&set).into_owned()).collect();
+    let should: BTreeSet<String> = known.places(back).into_iter().map(|(set, _)| set).collect();
+    if stands != should {
+        audit.note_lane(lead, format!("it is {}, and stands in {stands:?}", known.lane.state.word()));
+    }
+    if known.forget.is_some() != (known.lane.state == crate::store::lane::State::Idle) {
+        let word = known.lane.state.word();
+        audit.note_lane(lead, format!("it is {word}, and that it may be forgotten says something else"));
+    }
+    let mut events = Vec::new();
+    for event in next(&mut parts)?.list()? {
+        events.extend(receipt(event, Some(lead), audit)?);
+    }
+    audit.look_at_lane(lead, &known.lane, &events);
+    Ok(())
+}
+
+/// An event; `None`, and a flaw, where it cannot be read.
+fn receipt(answer: Reply, lead: Option<&ExternalRef>, audit: &mut Audit) -> Result<Option<Receipt>, Strange> {
+    let mut parts = answer.list()?;
+    let seq: Seq = next(&mut parts)?.number()?;
+    let bytes = next(&mut parts)?.bytes()?;
+    let payload = parts.next().map(Reply::maybe_bytes).transpose()?.flatten();
+    let fetched = parts.next().map_or(Ok(0), Reply::number::<u64>)?;
+    let weights = payload.as_deref().map(event::weights).transpose();
+    match (event::Receipt::read(&bytes), weights) {
+        (Ok(found), Ok(weights)) => {
+            let (size, weight) = weights.unwrap_or((0, 0));
+            Ok(Some(Receipt {
+                seq,
+                id: found.born.id,
+                state: found.state,
+                joined: found.stand.joined,
+                ended: found.stand.ended.is_some(),
+                why: found.stand.why.is_some(),
+                lead: found.stand.lead_id.is_some(),
+                forget: found.forget.is_some(),
+                body: payload.is_some(),
+                size: size + fetched,
+                weight: weight + fetched,
+            }))
+        }
+        (Err(strange), _) | (_, Err(strange)) => {
+            audit.note_of(Rule::File, lead, format!("event {seq} cannot be read: {strange}"));
+            Ok(None)
+        }
+    }
+}
+
+fn five(answer: Reply) -> Result<[u64; 5], Strange> {
+    let counts: Vec<u64> = answer.list()?.map(Reply::number).collect::<Result<_, _>>()?;
+    counts.try_into().map_err(|_| Strange("a count for each state"))
+}
+
+const _: () = assert!(LINES == 4, "the scripts count so many");

@@ -1,0 +1,308 @@
+//! Claims: what has ended is taken back, what is due is made ready, and the next lane is leased with a permit.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::core::{Core, Seen, Sync, Trouble, pause};
+use super::deliver::finish;
+use super::desk::{Desk, counts};
+use super::event::{Receipt, body};
+use super::gate::Kept;
+use super::lane::{Known, Name};
+use super::step::{Ask, Step};
+use super::values::{Reply, Strange, next};
+use crate::store::gate::{LINES, Line, Pass};
+use crate::store::lane::State;
+use crate::store::{
+    Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt,
+};
+
+/// Leases taken back, and lanes made ready, in one claim at most.
+const REAP: i64 = 100;
+const PROMOTE: i64 = 200;
+/// Creates put off in one claim at most, of each line.
+const PUT_OFF: i64 = 200;
+/// Leads to be verified that are looked at.
+const VERIFY: i64 = 32;
+/// Claims decided anew at most.
+const ROUNDS: u32 = 40;
+
+/// What a claim looks at.
+struct View<'a> {
+    desk: Desk<'a>,
+    ended: Vec<Name>,
+    due: Vec<Name>,
+    ready: [u64; LINES],
+    first: [Option<Name>; LINES],
+    /// The next ones that are due.
+    next: Vec<Name>,
+    verify: Vec<Name>,
+}
+
+impl<'a> View<'a> {
+    fn read(answer: Reply, mut desk: Desk<'a>, now: Timestamp) -> Result<Self, Strange> {
+        let mut parts = answer.list()?;
+        let mut ended = desk.take_all(next(&mut parts)?)?;
+        let mut due = desk.take_all(next(&mut parts)?)?;
+        let ready = counts(next(&mut parts)?)?;
+        desk.counted(ready);
+        let mut first = [None; LINES];
+        for (line, answer) in next(&mut parts)?.list()?.enumerate().take(LINES) {
+            first[line] = desk.take_all(answer)?.first().copied();
+        }
+        let mut next_ones = desk.take_all(next(&mut parts)?)?;
+        next_ones.extend(desk.take_all(next(&mut parts)?)?);
+        let mut verify = desk.take_all(next(&mut parts)?)?;
+        verify.extend(desk.take_all(next(&mut parts)?)?);
+        let is = |name: &Name, is: &dyn Fn(&Known) -> bool| desk.known(name).is_some_and(is);
+        ended.retain(|name| is(name, &|known| wakes(known).is_some_and(|at| at <= now)));
+        due.retain(|name| is(name, &|known| wakes(known).is_some_and(|at| at <= now)));
+        Ok(Self { desk, ended, due, ready, first, next: next_ones, verify })
+    }
+
+    fn known(&self, name: &Name) -> &Known {
+        self.desk.known(name).expect("it was taken in with its name")
+    }
+
+    /// The chore that is due.
+    fn chore(&self, kept: &Kept, now: Timestamp) -> Option<Chore> {
+        let to_verify = self.verify.iter().map(|name| self.known(name)).filter_map(|known| {
+            let due = known.verify.filter(|due| *due <= now)?;
+            let lead_id = known.lane.lead_id.clone()?;
+            Some((due, Verification { external_ref: known.external_ref.clone(), lead_id }))
+        });
+        let first = to_verify.min_by(|(due, one), (other_due, other)| {
+            due.cmp(other_due).then_with(|| one.external_ref.cmp(&other.external_ref))
+        });
+        let look = kept.gate.days.looks_due(now).then_some(Chore::LookAtDay);
+        first.map(|(_, verification)| Chore::Verify(verification)).or(look)
+    }
+
+    /// When a claim may give more, if nothing else happens.
+    fn next_due(&self, kept: &Kept, now: Timestamp) -> Option<Timestamp> {
+        let lanes = self.next.iter().filter_map(|name| wakes(self.known(name)));
+        let verify = self.verify.iter().filter_map(|name| self.known(name).verify);
+        let chores = verify.chain(kept.gate.days.next_look()).filter(|due| *due > now);
+        lanes.chain(chores).min()
+    }
+
+    /// The first lane of a line, if it has to wait for tomorrow.
+    fn held_first(&self, line: Line, kept: &mut Kept, now: Timestamp) -> Option<Timestamp> {
+        let first = self.first[line as usize].as_ref().map(|name| self.known(name))?;
+        held(first, line, kept, now)
+    }
+}
+
+/// Until when a lane waits, or is leased.
+fn wakes(known: &Known) -> Option<Timestamp> {
+    match known.lane.state {
+        State::Waiting { due, .. } => Some(due),
+        State::Leased { until, .. } => Some(until),
+        State::Idle | State::Ready | State::Dead => None,
+    }
+}
+
+/// Until when a lane has to wait because the day has no room for it.
+fn held(known: &Known, line: Line, kept: &mut Kept, now: Timestamp) -> Option<Timestamp> {
+    if known.lane.lead_id.is_some() {
+        return None;
+    }
+    kept.gate.days.holds(known.source()?, line == Line::Bulk, now)
+}
+
+/// How far a claim has come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    taken_back: bool,
+    put_off: bool,
+}
+
+impl Core {
+    pub(super) async fn claim(&self, worker: &WorkerId, told: Timestamp) -> Result<Claim, Trouble> {
+        let mut progress = Progress::default();
+        for round in 0..ROUNDS {
+            let mut seen = self.look(&Ask::nothing().gate().claim(told, REAP, PROMOTE, VERIFY), told).await?;
+            let now = seen.now;
+            let mut kept = Kept::read(seen.answer()?, &self.options)?;
+            let mut desk = Desk::new(&self.options, seen.base.back, now, Step::default());
+            desk.per_minute(kept.gate.limiter.limit());
+            let view = View::read(seen.answer()?, desk, now)?;
+            if !progress.taken_back && !(view.ended.is_empty() && view.due.is_empty()) {
+                progress.taken_back = self.take_back(&seen, &mut kept, view).await?;
+                continue;
+            }
+            if !progress.put_off && kept.gate.days.may_hold() {
+                progress.put_off = self.put_off(told).await?;
+                continue;
+            }
+            if let Some(claim) = self.pass(worker, &seen, &mut kept, view).await? {
+                return Ok(claim);
+            }
+            pause(round).await;
+        }
+        Err(Trouble::Crowded)
+    }
+
+    /// Takes back leases that have ended, and makes ready what has become due. False when something has moved.
+    async fn take_back(&self, seen: &Seen, kept: &mut Kept, view: View<'_>) -> Result<bool, Trouble> {
+        let View { mut desk, ended, due, .. } = view;
+        ended.iter().try_for_each(|name| desk.lose(name, true))?;
+        for name in &due {
+            desk.lane(name)?.lane.promote();
+        }
+        let step = finish(desk, kept, seen);
+        Ok(self.commit(Sync::Taken, &seen.base, step, seen.now).await?.is_some())
+    }
+
+    /// Puts off creates that the day has no room for. False when something has moved.
+    async fn put_off(&self, told: Timestamp) -> Result<bool, Trouble> {
+        let lines = [Line::New, Line::Bulk];
+        let ask = lines.iter().fold(Ask::nothing().gate(), |ask, line| ask.heads(*line as i64, PUT_OFF));
+        let mut seen = self.look(&ask, told).await?;
+        let mut kept = Kept::read(seen.answer()?, &self.options)?;
+        let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::default());
+        for line in lines {
+            for name in desk.take_all(seen.answer()?)? {
+                let known = desk.lane(&name)?;
+                let Some(until) = held(known, line, &mut kept, seen.now) else { break };
+                known.lane.park(until, seen.now);
+            }
+        }
+        let mut step = desk.finish();
+        if step.does.is_empty() {
+            return Ok(true);
+        }
+        step.check_gate(seen.base.gate);
+        Ok(self.commit(Sync::Taken, &seen.base, step, seen.now).await?.is_some())
+    }
+
+    /// Goes through the gate; nothing when something has moved.
+    async fn pass(
+        &self,
+        worker: &WorkerId,
+        seen: &Seen,
+        kept: &mut Kept,
+        view: View<'_>,
+    ) -> Result<Option<Claim>, Trouble> {
+        let now = seen.now;
+        let mut ready = view.ready;
+        if kept.gate.days.may_hold() {
+            // What is left to be put off is not there.
+            for line in [Line::New, Line::Bulk] {
+                if view.held_first(line, kept, now).is_some() {
+                    ready[line as usize] = 0;
+                }
+            }
+        }
+        let chore = view.chore(kept, now);
+        match kept.gate.pass(ready, chore.is_some(), now) {
+            Pass::Wait(at) => {
+                let paused = kept.gate.paused().is_some();
+                let due = if paused { None } else { view.next_due(kept, now) };
+                if kept.has_moved() {
+                    self.write_gate(seen, kept, Step::default()).await?;
+                }
+                Ok(Some(Claim::Nothing([at, due].into_iter().flatten().min())))
+            }
+            Pass::Probe(probe) => {
+                let done = self.write_gate(seen, kept, Step::default()).await?;
+                Ok(done.then_some(Claim::Probe(probe)))
+            }
+            Pass::Chore(permit) => {
+                let chore = chore.expect("the gate was told of it");
+                self.hand_out(permit, chore, seen, kept, view).await
+            }
+            Pass::Lane(line, permit) => {
+                let claimed = self.lease(worker, line, permit, seen, kept, view).await?;
+                Ok(claimed.map(|claimed| Claim::Lane(Box::new(claimed))))
+            }
+        }
+    }
+
+    async fn write_gate(&self, seen: &Seen, kept: &Kept, mut step: Step) -> Result<bool, Trouble> {
+        kept.write(seen.base.gate, &mut step);
+        Ok(self.commit(Sync::Taken, &seen.base, step, seen.now).await?.is_some())
+    }
+
+    /// Hands a chore out: it is due again when nothing is heard of it.
+    async fn hand_out(
+        &self,
+        permit: PermitId,
+        chore: Chore,
+        seen: &Seen,
+        kept: &mut Kept,
+        view: View<'_>,
+    ) -> Result<Option<Claim>, Trouble> {
+        let mut desk = view.desk;
+        match &chore {
+            Chore::Verify(Verification { external_ref, .. }) => {
+                desk.lane(&super::lane::name_of(external_ref))?.verify = Some(seen.now + receipt::CHORE_AGAIN);
+            }
+            Chore::LookAtDay => {
+                kept.gate.days.take_look(seen.now);
+            }
+        }
+        let done = self.write_gate(seen, kept, desk.finish()).await?;
+        Ok(done.then_some(Claim::Chore(permit, chore)))
+    }
+
+    /// Leases the first lane of a line; nothing when something has moved.
+    async fn lease(
+        &self,
+        worker: &WorkerId,
+        line: Line,
+        permit: PermitId,
+        seen: &Seen,
+        kept: &mut Kept,
+        view: View<'_>,
+    ) -> Result<Option<Claimed>, Trouble> {
+        let (now, until) = (seen.now, seen.now + self.options.lease);
+        let name = view.first[line as usize].ok_or(Strange("the first lane of a line"))?;
+        let mut desk = view.desk;
+        let doubt = kept.gate.doubt(&self.options, now);
+        let known = desk.lane(&name)?;
+        let search_first = known.lane.search_first(doubt);
+        known.lane.claim(worker, kept.gate.least_fence(), until, now);
+        let known = known.clone();
+        let in_hand: Vec<Seq> = known.pending().iter().take(receipt::CALL_EVENTS).map(|event| event.seq).collect();
+        let mut step = desk.finish();
+        step.in_hand(receipt::CALL_BYTES, &in_hand);
+        kept.write(seen.base.gate, &mut step);
+        let Some(mut answers) = self.commit(Sync::Taken, &seen.base, step, now).await? else { return Ok(None) };
+        let events = next(&mut answers)?.list()?.map(|event| stored_event(event, &known)).collect::<Result<_, _>>()?;
+        let Known { external_ref, lane, .. } = known;
+        Ok(Some(Claimed {
+            lease: Lease { external_ref, fence: lane.fence, until },
+            permit,
+            lead_id: lane.lead_id,
+            intent: lane.intent,
+            search_first,
+            day_nearly_over: kept.gate.days.is_nearly_over(now),
+            negatives: lane.negatives,
+            attempts: lane.attempts,
+            failing_since: lane.failing_since,
+            told: lane.told,
+            standing: lane.standing,
+            events,
+        }))
+    }
+}
+
+fn stored_event(answer: Reply, known: &Known) -> Result<StoredEvent, Strange> {
+    let mut parts = answer.list()?;
+    let seq = next(&mut parts)?.number()?;
+    let Receipt { born, released, .. } = Receipt::read(&next(&mut parts)?.bytes()?)?;
+    let payload = next(&mut parts)?.bytes()?;
+    let fetched = parts.next().map(Reply::maybe_bytes).transpose()?.flatten();
+    Ok(StoredEvent {
+        seq,
+        id: born.id,
+        source: born.source,
+        received: born.received,
+        request_id: born.request_id,
+        late: known.lane.is_late(seq),
+        released,
+        body: body(&payload)?,
+        fetched: fetched.map(Bytes::from),
+    })
+}

@@ -1,0 +1,180 @@
+//! Webhooks are kept together: those that come while a batch is under way are the next one, and one write to the disk serves
+//! them all.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use redis::Value;
+use tokio::sync::{Notify, oneshot};
+
+use super::core::{Core, Trouble};
+use super::event::write_webhook;
+use super::link::Arg;
+use super::step::Ask;
+use super::values::{Reply, int, next};
+use crate::domain::event::Kept;
+use crate::store::{StoreError, receipt};
+
+/// Webhooks in one batch, and their bytes, at most; the first in any case.
+const BATCH: usize = 128;
+const BATCH_BYTES: usize = 1 << 20;
+/// Batches under way at once.
+const UNDER_WAY: usize = 4;
+/// Webhooks that may wait; more are refused as busy.
+const CAPACITY: usize = 4096;
+/// A sender hears within two seconds what became of its webhook.
+const PATIENCE: Duration = Duration::from_millis(1950);
+
+/// Where webhooks wait to be kept.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    inner: Mutex<Inner>,
+    done: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: VecDeque<Waiting>,
+    under_way: usize,
+}
+
+struct Waiting {
+    weight: u64,
+    record: Vec<u8>,
+    received: Timestamp,
+    reply: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl Mailbox {
+    /// Keeps a webhook; durable when it returns.
+    pub(super) async fn keep(self: &Arc<Self>, core: &Arc<Core>, webhook: &Kept) -> Result<(), StoreError> {
+        core.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        let weight = receipt::weight(webhook);
+        let waiting = Waiting { weight, record: write_webhook(webhook), received: webhook.received, reply };
+        if self.put(waiting)? {
+            tokio::spawn(Arc::clone(self).empty(Arc::clone(core)));
+        }
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.unwrap_or(Err(StoreError::Closed)),
+            Err(late) => Err(StoreError::Backend("Redis has not answered in time".to_owned(), Box::new(late))),
+        }
+    }
+
+    /// True when another batch may go out.
+    fn put(&self, waiting: Waiting) -> Result<bool, StoreError> {
+        let mut inner = self.lock();
+        if inner.waiting.len() >= CAPACITY {
+            return Err(StoreError::Busy);
+        }
+        inner.waiting.push_back(waiting);
+        // Another batch is worth it only when it is full: what is under way is answered sooner than it would be.
+        let goes = inner.under_way == 0 || (inner.under_way < UNDER_WAY && inner.waiting.len() >= BATCH);
+        inner.under_way += usize::from(goes);
+        Ok(goes)
+    }
+
+    async fn empty(self: Arc<Self>, core: Arc<Core>) {
+        while let Some(batch) = self.next_batch() {
+            let kept = core.keep(&batch).await;
+            core.inbox.notify_one();
+            answer(batch, kept);
+        }
+        self.done.notify_waiters();
+    }
+
+    /// The next batch; with the last one the way is free.
+    fn next_batch(&self) -> Option<Vec<Waiting>> {
+        let mut inner = self.lock();
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = inner.waiting.front() {
+            bytes += next.record.len();
+            if batch.len() == BATCH || (bytes > BATCH_BYTES && !batch.is_empty()) {
+                break;
+            }
+            batch.extend(inner.waiting.pop_front());
+        }
+        if batch.is_empty() {
+            inner.under_way -= 1;
+            return None;
+        }
+        Some(batch)
+    }
+
+    /// Returns when nothing waits any more.
+    pub(super) async fn emptied(&self) {
+        loop {
+            let done = self.done.notified();
+            if self.lock().under_way == 0 {
+                return;
+            }
+            done.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn answer(batch: Vec<Waiting>, kept: Result<Vec<Option<&'static str>>, Trouble>) {
+    match kept {
+        Ok(full) => {
+            for (waiting, full) in batch.into_iter().zip(full) {
+                // Nobody waits any more: the caller was dropped. What was kept stays kept.
+                let _unheard = waiting.reply.send(full.map_or(Ok(()), |what| Err(StoreError::Full(what))));
+            }
+        }
+        Err(trouble) => {
+            let trouble = Arc::new(trouble);
+            for waiting in batch {
+                let _unheard = waiting.reply.send(Err(shared(&trouble)));
+            }
+        }
+    }
+}
+
+/// The same error for each of a batch.
+fn shared(trouble: &Arc<Trouble>) -> StoreError {
+    match &**trouble {
+        Trouble::Closed => StoreError::Closed,
+        Trouble::Crowded => StoreError::Busy,
+        trouble if trouble.is_full() => StoreError::Full(super::core::MEMORY),
+        Trouble::Link(_) | Trouble::Strange(_) | Trouble::Newer(_) => {
+            StoreError::Backend(trouble.to_string(), Box::new(Arc::clone(trouble)))
+        }
+    }
+}
+
+impl Core {
+    /// Keeps a batch; gives for each what is full, if anything is.
+    async fn keep(&self, batch: &[Waiting]) -> Result<Vec<Option<&'static str>>, Trouble> {
+        let mut args: Vec<Arg> = vec![int(self.options.max_events).into(), int(self.options.max_bytes).into()];
+        for Waiting { weight, record, .. } in batch {
+            args.extend([int(*weight).into(), record.clone().into()]);
+        }
+        let received = batch.iter().map(|waiting| waiting.received).max();
+        for _ in 0..3 {
+            let answer: Value = self.link.run_durable(&self.scripts.keep, &args).await?;
+            let answer = Reply(answer);
+            if answer.is_nothing() {
+                // There is nothing yet, or nothing any more, or it is of another version.
+                self.look(&Ask::nothing(), received).await?;
+                continue;
+            }
+            let mut full = Vec::with_capacity(batch.len());
+            let mut answers = answer.list()?;
+            for _ in batch {
+                full.push(match next(&mut answers)?.bytes()?.as_slice() {
+                    b"" => None,
+                    b"events" => Some("events"),
+                    _ => Some("bytes"),
+                });
+            }
+            return Ok(full);
+        }
+        Err(Trouble::Crowded)
+    }
+}

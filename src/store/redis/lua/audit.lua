@@ -1,0 +1,94 @@
+#!lua flags=no-writes
+-- What the store says of itself, to be compared with itself. `whole`: counters, and what they count. `lanes`, after a bucket,
+-- so many: the lanes of whole buckets, and in which places they stand. `lane`, its record, and events: their receipts, what
+-- they weigh; nothing if the lane is another one by now. `unsplit`: dead letters without a lane, as page.lua looks for them.
+local function sizes(state)
+  local found = 0
+  for _, chunk in ipairs(call('HKEYS', key('ec' .. state))) do
+    found = found + call('BITCOUNT', key('es' .. state .. ':' .. chunk))
+  end
+  return found
+end
+
+local function weighed(seq)
+  local slab = slab_of(tonumber(seq))
+  local payload = call('HGET', key('b:' .. slab), seq)
+  local fetched = call('HGET', key('f:' .. slab), seq)
+  return { seq, receipt_of(tonumber(seq)) or '', payload, fetched and #fetched or 0 }
+end
+
+local looks = {}
+
+function looks.whole()
+  local events, ready, waiting = {}, {}, {}
+  for state = 0, 4 do
+    events[state + 1] = sizes(state)
+  end
+  for line = 0, 3 do
+    ready[line + 1] = call('ZCARD', key('q' .. line))
+    waiting[line + 1] = call('ZCARD', key('w' .. line))
+  end
+  local aliases = 0
+  for bucket = 0, 4095 do
+    aliases = aliases + call('HLEN', key(string.format('n:%03x', bucket)))
+  end
+  return {
+    aliases, call('HGETALL', key('m')), call('HLEN', key('in')), events, ready, waiting, call('ZCARD', key('due')),
+    call('ZCARD', key('lease')), call('ZCARD', key('day')), call('ZCARD', key('v')), call('GET', key('g')),
+    call('HGETALL', key('p')),
+  }
+end
+
+function looks.lanes()
+  local bucket, most = tonumber(ARGV[2]), tonumber(ARGV[3])
+  local lanes, strays = {}, 0
+  while bucket < 4096 and #lanes < most do
+    local name = string.format('l:%03x', bucket)
+    local found = call('HGETALL', key(name))
+    for index = 1, #found, 2 do
+      lanes[#lanes + 1] = { string.char(math.floor(bucket / 16)) .. found[index], found[index + 1] }
+    end
+    for _, alias in ipairs(call('HVALS', key(string.format('n:%03x', bucket)))) do
+      strays = strays + (lane_of(string.sub(alias, 1, 16)) and 0 or 1)
+    end
+    bucket = bucket + 1
+  end
+  return { bucket < 4096 and text(bucket) or false, lanes, strays }
+end
+
+function looks.lane()
+  local lane = ARGV[2]
+  if lane_of(lane) ~= ARGV[3] then
+    return false
+  end
+  local stands = {}
+  for _, place in ipairs({ 'q0', 'q1', 'q2', 'q3', 'w0', 'w1', 'w2', 'w3', 'due', 'lease', 'day' }) do
+    local score = call('ZSCORE', key(place), lane)
+    if score then
+      stands[#stands + 1] = place
+      stands[#stands + 1] = score
+    end
+  end
+  local events = {}
+  for index = 4, #ARGV do
+    events[#events + 1] = weighed(ARGV[index])
+  end
+  local function more(name)
+    for _, seq in ipairs(call('ZRANGE', key(name .. lane), 0, -1)) do
+      events[#events + 1] = weighed(seq)
+    end
+  end
+  more('x:')
+  more('a:')
+  return { stands, events }
+end
+
+function looks.events()
+  local events = {}
+  for index = 2, #ARGV do
+    events[#events + 1] = weighed(ARGV[index])
+  end
+  return events
+end
+
+return looks[ARGV[1]]()

@@ -1,0 +1,400 @@
+//! Several bridges on one Redis, as their owner runs them: processes that are killed, stopped and replaced, over HTTP.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::num::NonZeroU32;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use konektor_bridge::app::sources::build_sources;
+use konektor_bridge::config::{self, Environment};
+use konektor_bridge::providers::{SampleKind, Source, SourceState};
+use konektor_bridge::sandbox::{self, DEFAULT_KEY};
+use reqwest::header::RETRY_AFTER;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::cli::{command, run};
+use crate::redis_servers::{Server, cluster};
+
+/// The longest that anything is waited for: a lease is half a minute.
+const WITHIN: Duration = Duration::from_secs(55);
+
+/// A local Konektor, a Redis, and what a bridge between them is told.
+#[derive(Clone)]
+struct Site {
+    konektor: String,
+    variables: Arc<Vec<(&'static str, String)>>,
+    google: Source,
+    http: reqwest::Client,
+    _sandbox: Arc<sandbox::Running>,
+}
+
+/// One of the bridges.
+struct Replica {
+    child: Child,
+    public: String,
+    admin: String,
+    _directory: TempDir,
+}
+
+impl Site {
+    fn on(redis: &str, durability: &str) -> Self {
+        let mut settings = sandbox::Settings::default();
+        settings.workspaces[0].per_minute = NonZeroU32::new(60_000);
+        let sandbox = sandbox::start(settings).expect("it starts");
+        let konektor = sandbox.url();
+        let variables = [
+            ("KONEKTOR_API_KEY", DEFAULT_KEY),
+            ("KONEKTOR_BASE_URL", &konektor),
+            ("KONEKTOR_COMMIT_WITHIN", "10s"),
+            ("BRIDGE_LISTEN", "127.0.0.1:0"),
+            ("BRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("GOOGLE_LEADS_KEY", "google-leads-key-of-the-tests"),
+            ("REDIS_URL", redis),
+            ("REDIS_DURABILITY", durability),
+        ]
+        .map(|(name, value)| (name, value.to_owned()));
+        let config = config::load(&Environment::from_iter(variables.clone())).expect("the settings are right");
+        let sources = build_sources(&config.sources).expect("the sources are right");
+        let google = sources.into_iter().find_map(|(name, configured)| match configured.state {
+            SourceState::On(source) if name.as_str() == "google" => Some(source),
+            SourceState::On(_) | SourceState::Off { .. } => None,
+        });
+        let google = google.expect("its key is set");
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("there is TLS");
+        Self { konektor, variables: Arc::new(variables.into()), google, http, _sandbox: Arc::new(sandbox) }
+    }
+
+    /// Starts one more bridge.
+    fn replica(&self) -> Replica {
+        let directory = TempDir::new().expect("there is room");
+        let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let mut starting = command(directory.path(), &variables, &["serve"]);
+        let mut child = starting.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can be run");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+        let mut address = |before: &str| {
+            let line = lines.next().unwrap_or_else(|| panic!("it ends before it says {before}"));
+            format!("http://{}", line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")))
+        };
+        let (public, admin) = (address("webhooks on http://"), address("admin API on http://"));
+        Replica { child, public, admin, _directory: directory }
+    }
+
+    /// Sends the webhook of lead `seed`.
+    async fn send(&self, public: &str, seed: u64) -> reqwest::Result<reqwest::Response> {
+        let now: Timestamp = "2026-11-23T09:00:00Z".parse().expect("a time");
+        let sample = self.google.provider.sample(SampleKind::Lead, seed, now);
+        let mut request = self.http.post(format!("{public}/hooks/google?{}", sample.query)).body(sample.body);
+        for (name, value) in sample.headers {
+            request = request.header(name, value);
+        }
+        request.send().await
+    }
+
+    /// Sends it, and it must be taken.
+    async fn sends(&self, public: &str, seed: u64) {
+        let answer = self.send(public, seed).await.expect("it answers");
+        assert_eq!(answer.status(), 200);
+    }
+
+    async fn ask(&self, method: &str, url: String, body: Option<Value>) -> (u16, Value) {
+        let mut request = self.http.request(method.parse().expect("a method"), url);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.expect("it answers");
+        (answer.status().as_u16(), answer.json().await.unwrap_or(Value::Null))
+    }
+
+    async fn konektor(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.ask(method, format!("{}/sandbox/{path}", self.konektor), body).await;
+        assert!(status < 300, "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// The references of all leads that there are, one for each.
+    async fn leads(&self) -> Vec<String> {
+        let leads = self.konektor("GET", "leads", None).await;
+        let leads = leads.as_array().or_else(|| leads["leads"].as_array()).expect("a list").clone();
+        leads.iter().map(|lead| lead["externalRef"].as_str().expect("each has one").to_owned()).collect()
+    }
+
+    /// How many creates Konektor has committed.
+    async fn creates(&self) -> usize {
+        let ledger = self.konektor("GET", "ledger", None).await;
+        let entries = ledger["entries"].as_array().expect("a list");
+        entries.iter().filter(|entry| entry["deed"] == "create").count()
+    }
+
+    /// Waits until there are so many leads, and everything taken has been delivered; none is there twice.
+    async fn has_leads(&self, count: usize, replica: &Replica) {
+        self.until(async || self.leads().await.len() >= count, "all leads are there").await;
+        self.until(async || self.waiting(replica).await == 0, "nothing waits").await;
+        let leads = self.leads().await;
+        let different: BTreeSet<_> = leads.iter().collect();
+        assert_eq!((leads.len(), different.len(), self.creates().await), (count, count, count));
+    }
+
+    /// What is taken and not delivered.
+    async fn waiting(&self, replica: &Replica) -> u64 {
+        let stats = self.stats(replica).await;
+        let count = |of: &Value| of.as_u64().unwrap_or_default();
+        count(&stats["inbox"]) + count(&stats["events"]["pending"]) + count(&stats["leased"])
+    }
+
+    async fn stats(&self, replica: &Replica) -> Value {
+        let (status, stats) = self.ask("GET", format!("{}/admin/v1/stats", replica.admin), None).await;
+        assert_eq!(status, 200, "{stats}");
+        stats
+    }
+
+    async fn ready(&self, replica: &Replica) -> u16 {
+        self.ask("GET", format!("{}/readyz", replica.admin), None).await.0
+    }
+
+    /// Asks until it is so; each question is a round trip.
+    async fn until(&self, mut so: impl AsyncFnMut() -> bool, what: &str) {
+        let limit = Instant::now() + WITHIN;
+        while !so().await {
+            assert!(Instant::now() < limit, "never: {what}");
+        }
+    }
+}
+
+impl Replica {
+    /// `kill -9`.
+    fn dies(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it has ended");
+    }
+
+    /// Stops it as a service manager does.
+    fn stops(mut self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("it can be run");
+        assert!(told.success());
+        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed or is done with it.
+        let _killed = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_webhooks_to_two_replicas_at_once_are_each_one_lead() {
+    let redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    let (one, other) = (site.replica(), site.replica());
+    for seed in 0..20 {
+        tokio::join!(site.sends(&one.public, seed), site.sends(&other.public, seed));
+    }
+    site.has_leads(20, &one).await;
+    let calls = site.konektor("GET", "ledger", None).await;
+    assert_eq!(calls["calls"]["rateLimited"], 0, "{calls}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_at_one_replica_is_one_of_all_until_any_ends_it() {
+    let redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    let (one, other) = (site.replica(), site.replica());
+    let (status, answer) = site.ask("POST", format!("{}/admin/v1/pause", one.admin), None).await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(site.stats(&other).await["paused"].is_object());
+    site.sends(&other.public, 1).await;
+    site.until(async || site.stats(&one).await["events"]["pending"] == 1, "it is sorted").await;
+    assert_eq!(site.creates().await, 0);
+    site.ask("POST", format!("{}/admin/v1/resume", other.admin), None).await;
+    site.has_leads(1, &one).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_webhooks_are_refused_soon_and_readiness_is_red_until_it_is_back() {
+    let mut redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    let replica = site.replica();
+    site.sends(&replica.public, 0).await;
+    redis.dies();
+    for seed in 100..105 {
+        let began = Instant::now();
+        let answer = site.send(&replica.public, seed).await.expect("it answers");
+        assert_eq!(answer.status(), 503);
+        assert!(answer.headers().contains_key(RETRY_AFTER));
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+    assert_eq!(site.ready(&replica).await, 503);
+    redis.comes_back();
+    site.until(async || site.ready(&replica).await == 200, "it is ready again").await;
+    site.sends(&replica.public, 1).await;
+    site.has_leads(2, &replica).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_hangs_is_waited_for_two_seconds_at_most_and_nothing_taken_is_lost() {
+    let redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    let replica = site.replica();
+    site.sends(&replica.public, 0).await;
+    redis.freezes();
+    let sent: Vec<_> = (1..6).map(|seed| site.send(&replica.public, seed)).collect();
+    let began = Instant::now();
+    for answer in futures_util::future::join_all(sent).await {
+        assert_eq!(answer.expect("it answers").status(), 503);
+    }
+    assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
+    redis.goes_on();
+    site.until(async || site.ready(&replica).await == 200, "it is ready again").await;
+    // What was refused may be kept all the same; senders repeat it.
+    for seed in 1..6 {
+        site.sends(&replica.public, seed).await;
+    }
+    site.has_leads(6, &replica).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_are_replaced_one_by_one_while_webhooks_come_in() {
+    let redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    let (one, other) = (site.replica(), site.replica());
+    let behind = Arc::new(Mutex::new(vec![one.public.clone(), other.public.clone()]));
+    let stop = tokio_util::sync::CancellationToken::new();
+    let sender = tokio::spawn(balanced(site.clone(), Arc::clone(&behind), stop.clone()));
+    let replaced = |old: Replica| {
+        let new = site.replica();
+        let mut behind = behind.lock().unwrap();
+        behind.retain(|public| *public != old.public);
+        behind.push(new.public.clone());
+        drop(behind);
+        old.stops();
+        new
+    };
+    let one = replaced(one);
+    let other = replaced(other);
+    stop.cancel();
+    let taken = sender.await.expect("it ends");
+    assert!(taken > 0);
+    site.has_leads(taken, &one).await;
+    other.stops();
+}
+
+/// Sends lead after lead, as a load balancer does: to the next one where one does not answer. Gives how many were taken.
+async fn balanced(site: Site, behind: Arc<Mutex<Vec<String>>>, stop: tokio_util::sync::CancellationToken) -> usize {
+    let (mut seed, limit) = (0, Instant::now() + WITHIN);
+    while !stop.is_cancelled() {
+        let places = behind.lock().unwrap().clone();
+        let public = &places[usize::try_from(seed).unwrap_or_default() % places.len()];
+        match site.send(public, seed).await {
+            Ok(answer) if answer.status() == 200 => seed += 1,
+            // It is being stopped: the sender comes again.
+            Ok(_) | Err(_) => assert!(Instant::now() < limit, "lead {seed} is never taken"),
+        }
+    }
+    usize::try_from(seed).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_replica_was_doing_is_taken_over_when_its_lease_ends() {
+    let redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    let doomed = site.replica();
+    // The create is committed, and nobody is there any more to hear it.
+    site.konektor("PUT", "faults", Some(json!({ "answer_latency": "9s" }))).await;
+    site.sends(&doomed.public, 1).await;
+    site.until(async || site.creates().await == 1, "the create is committed").await;
+    doomed.dies();
+    let killed = Instant::now();
+    site.konektor("PUT", "faults", Some(json!({}))).await;
+    let other = site.replica();
+    assert_eq!(site.stats(&other).await["leased"], 1);
+    site.has_leads(1, &other).await;
+    assert!(killed.elapsed() < Duration::from_secs(45), "{:?}", killed.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failover_webhooks_are_taken_again_within_seconds_and_none_that_was_taken_is_lost() {
+    let mut primary = Server::start(&[]);
+    let _replica = Server::replica_of(&primary, &[]);
+    let sentinel = Server::sentinel_of(&primary);
+    let site = Site::on(&format!("redis+sentinel://127.0.0.1:{}/mymaster", sentinel.port), "replicated:1");
+    let bridge = site.replica();
+    let mut taken = 0;
+    while taken < 10 {
+        site.sends(&bridge.public, taken).await;
+        taken += 1;
+    }
+    primary.dies();
+    let began = Instant::now();
+    // The only replica has become the primary, and there is nobody left to replicate to: nothing more is taken.
+    sentinel.has_logged("+switch-master");
+    site.until(async || site.ready(&bridge).await == 200, "it is ready again").await;
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(site.send(&bridge.public, 99).await.expect("it answers").status(), 503);
+    primary.comes_back();
+    site.until(async || site.send(&bridge.public, taken).await.is_ok_and(|it| it.status() == 200), "it is taken").await;
+    // What was sent while no replica had it is there, too, if it was kept; nothing is there twice.
+    site.sends(&bridge.public, 99).await;
+    site.has_leads(12, &bridge).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_does_as_well() {
+    let nodes = cluster();
+    let site = Site::on(&format!("redis+cluster://127.0.0.1:{}", nodes[2].port), "fsync");
+    let (one, other) = (site.replica(), site.replica());
+    for seed in 0..5 {
+        tokio::join!(site.sends(&one.public, seed), site.sends(&other.public, seed));
+    }
+    site.has_leads(5, &other).await;
+}
+
+#[test]
+fn a_bridge_does_not_start_on_a_redis_that_cannot_keep_what_is_promised() {
+    let redis = Server::start(&["appendfsync everysec"]);
+    let url = redis.url();
+    let variables = [("KONEKTOR_API_KEY", DEFAULT_KEY), ("REDIS_URL", url.as_str())];
+    let ran = run(&variables, &["serve"]);
+    assert!(ran.code == 1 && ran.err.contains("CONFIG SET appendfsync always"), "{ran:?}");
+    let variables = [("KONEKTOR_API_KEY", DEFAULT_KEY), ("REDIS_URL", "redis://:geheim@127.0.0.1:1")];
+    let said = run(&variables, &["serve"]).failed(1);
+    assert!(said.contains("redis://127.0.0.1:1/0 cannot be used") && !said.contains("geheim"), "{said}");
+}
+
+#[test]
+fn a_check_says_how_the_server_is_set_and_speaks_tls_by_the_authority_that_it_is_given() {
+    let directory = TempDir::new().unwrap();
+    let (key, certificate) = (directory.path().join("key.pem"), directory.path().join("cert.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .args(["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"])
+        .stderr(Stdio::null())
+        .status()
+        .expect("openssl can be run");
+    assert!(made.success());
+    let (_redis, port) = Server::with_tls(directory.path());
+    let url = format!("rediss://localhost:{port}");
+    let store = |more: &[(&str, &str)]| {
+        let variables: Vec<_> = [("REDIS_URL", url.as_str())].iter().chain(more).copied().collect();
+        let ran = run(&variables, &["check", "--json"]);
+        let findings: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        let store = findings.as_array().expect("a list").iter().filter(|line| line["of"] == "store");
+        store.cloned().collect::<Vec<_>>()
+    };
+    let trusted = store(&[("SSL_CERT_FILE", certificate.to_str().expect("ASCII"))]);
+    assert!(
+        trusted.iter().any(|line| line["says"].as_str().is_some_and(|says| says.contains("on disk"))),
+        "{trusted:?}"
+    );
+    assert!(trusted.iter().all(|line| line["level"] != "fail"), "{trusted:?}");
+    let strange = store(&[]);
+    assert!(strange.iter().any(|line| line["level"] == "fail"), "{strange:?}");
+}

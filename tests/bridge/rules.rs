@@ -1,0 +1,227 @@
+//! What a source's owner wants done, from the file to Konektor.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use konektor_bridge::app::sources::build_sources;
+use konektor_bridge::config::{self, Environment};
+use konektor_bridge::providers::SourceState;
+use konektor_bridge::sandbox;
+use konektor_bridge::store::EventState;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{TestBridge, spawn_with};
+
+/// A bridge with these sources over the built-in ones.
+async fn ruled(toml: &str) -> (TestBridge, TempDir) {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("bridge.toml");
+    std::fs::write(&file, toml).unwrap();
+    let bridge = spawn_with(sandbox::Settings::default(), &[("BRIDGE_CONFIG", file.to_str().unwrap())]).await;
+    (bridge, directory)
+}
+
+/// Sends a form with these answers, and delivers what can be delivered now.
+async fn send(bridge: &TestBridge, answers: Value) {
+    assert_eq!(bridge.post("form", bridge.signed("form", answers.to_string())).await, 200);
+    bridge.deliver().await;
+}
+
+/// What is said of the sources of this file when they are wrong.
+fn wrong(toml: &str) -> String {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("bridge.toml");
+    std::fs::write(&file, toml).unwrap();
+    let environment =
+        Environment::from_iter([("BRIDGE_CONFIG", file.to_str().unwrap()), ("FORM_SECRET", "f".repeat(32).as_str())]);
+    match config::load(&environment) {
+        Err(error) => error.to_string(),
+        Ok(config) => {
+            let findings = build_sources(&config.sources, None).expect_err("these rules are wrong");
+            findings.iter().map(|finding| format!("{finding}\n")).collect()
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_that_konektor_knows_by_the_code_in_the_message_is_filled_in_and_not_made_again() {
+    let (bridge, _file) = ruled("[sources.form.rules]\nunique_code = 'KNK-[0-9A-Z]{3,12}'").await;
+    let visitor = json!({ "firstName": "Visitor [KNK-7F3A]", "uniqueCode": "KNK-7F3A", "adPlatform": "meta" });
+    bridge.agent("POST", "leads", Some(visitor)).await;
+    send(&bridge, json!({ "nama": "Siti Aminah", "hp": "0812 3456 7890", "pesan": "Halo! Kode: knk-7f3a KNK-7F3A" }))
+        .await;
+    let lead = bridge.only_lead().await;
+    assert_eq!((&lead["firstName"], &lead["phone"]), (&json!("Siti"), &json!("+6281234567890")));
+    assert_eq!((&lead["adPlatform"], &lead["status"]), (&json!("meta"), &json!("new")), "what Konektor knew stays");
+    assert!(lead["externalRef"].as_str().is_some_and(|reference| reference.starts_with("form:form:")), "{lead:#}");
+    assert_eq!((bridge.creates().await, bridge.count(EventState::Delivered).await), (1, 1), "the visitor's own");
+    assert_eq!(bridge.ledger().await.calls.total, 4, "the visitor's create, a search, a get, an update");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_code_that_konektor_has_not_shown_after_its_wait_makes_a_lead() {
+    let (bridge, _file) = ruled("[sources.form.rules]\nunique_code = 'KNK-[0-9A-Z]{3,12}'").await;
+    send(&bridge, json!({ "nama": "Siti", "hp": "0812 3456 7890", "pesan": "Kode: KNK-7F3A" })).await;
+    assert_eq!(bridge.creates().await, 0, "its visitor may be shown in a moment");
+    bridge.after(Duration::from_secs(16)).await;
+    let lead = bridge.only_lead().await;
+    assert_ne!(lead["uniqueCode"], "KNK-7F3A");
+    assert!(lead["notes"].as_str().unwrap().contains("KNK-7F3A"));
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_visitor_that_is_shown_late_is_found_all_the_same() {
+    let (bridge, _file) = ruled("[sources.form.rules]\nunique_code = 'KNK-[0-9A-Z]{3,12}'").await;
+    bridge.faults(json!({ "search_lag": "10s" })).await;
+    bridge.agent("POST", "leads", Some(json!({ "firstName": "Visitor [KNK-7F3A]", "uniqueCode": "KNK-7F3A" }))).await;
+    send(&bridge, json!({ "nama": "Siti", "pesan": "Kode: KNK-7F3A" })).await;
+    assert_eq!(bridge.count(EventState::Pending).await, 1, "nothing is found yet, and nothing is made");
+    bridge.deliver_all().await;
+    assert_eq!(bridge.only_lead().await["firstName"], "Siti");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_code_of_two_leads_waits_for_a_person_who_merges_them() {
+    let (bridge, _file) = ruled("[sources.form.rules]\nunique_code = 'KNK-[0-9A-Z]{3,12}'").await;
+    for _ in 0..2 {
+        bridge
+            .agent("POST", "leads", Some(json!({ "firstName": "Visitor [KNK-7F3A]", "uniqueCode": "KNK-7F3A" })))
+            .await;
+    }
+    send(&bridge, json!({ "nama": "Siti", "pesan": "KNK-7F3A" })).await;
+    let dead = bridge.events(EventState::Dead).await.events;
+    assert_eq!(dead[0].reason.as_deref(), Some("code_not_unique"));
+    assert!(dead[0].detail.as_deref().is_some_and(|detail| detail.contains("lead_")), "{:?}", dead[0].detail);
+    assert!(!bridge.leads().await.iter().any(|lead| lead["firstName"] == "Siti"));
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_rules_withhold_is_shown_with_its_reason_and_can_be_released() {
+    let (bridge, _file) = ruled(
+        "[sources.form.rules]\njunk = \"'http' in text\"\nignore = \"'lowongan' in message|lower\"\ntest = \"lead.first_name == 'Tes'\"\n\
+         accept = \"answers.kota != 'Papua'\"\nhold = \"answers.kota == 'Bali'\"",
+    )
+    .await;
+    for (nama, kota, pesan) in [
+        ("Tes", "Solo", "halo"),
+        ("Siti", "Solo", "lihat http://a.example"),
+        ("Budi", "Solo", "Ada lowongan?"),
+        ("Ayu", "Papua", "halo"),
+        ("Made", "Bali", "halo"),
+        ("Joko", "Solo", "halo"),
+    ] {
+        send(&bridge, json!({ "nama": nama, "kota": kota, "pesan": pesan })).await;
+    }
+    assert_eq!(bridge.only_lead().await["firstName"], "Joko");
+    let withheld = bridge.events(EventState::Withheld).await.events;
+    let mut reasons: Vec<_> = withheld.iter().filter_map(|event| event.reason.as_deref()).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["hold_rule", "ignore_rule", "junk_rule", "not_accepted", "test_rule"]);
+    assert!(withheld.iter().all(|event| event.detail.as_deref().is_some_and(|detail| detail.contains("` rule"))));
+    let metrics = bridge.metrics().await;
+    assert!(metrics.contains("konektor_bridge_withheld_total{reason=\"junk_rule\"} 1"), "{metrics}");
+    bridge.admin("POST", "withheld/release", Some(json!({ "all": true }))).await;
+    bridge.deliver_all().await;
+    let leads = bridge.leads().await;
+    assert_eq!(leads.len(), 6);
+    let test = leads.iter().find(|lead| lead["firstName"] == "Tes").unwrap();
+    assert!(test["notes"].as_str().unwrap().contains("TEST"), "it says so");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_status_goes_forwards_by_the_rules_and_never_back() {
+    let (bridge, _file) = ruled(
+        "[sources.form.rules]\nstatus = [{ when = \"answers.tahap == 'a'\", status = 'hot' }, { when = \"answers.tahap\", status = 'contacted' }]",
+    )
+    .await;
+    for (tahap, status) in [("", "new"), ("b", "contacted"), ("a", "hot"), ("b", "hot")] {
+        bridge.clock.advance(Duration::from_secs(1));
+        send(&bridge, json!({ "submission_id": "s-1", "nama": "Siti", "tahap": tahap })).await;
+        assert_eq!(bridge.only_lead().await["status"], status, "{tahap}");
+    }
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_form_goes_by_its_own_rules_over_those_of_its_source() {
+    let (bridge, _file) = ruled(
+        "[sources.form.rules]\npriority = 'low'\nset.email = \"answers.surat\"\n[sources.form.forms.pameran]\npriority = 'urgent'",
+    )
+    .await;
+    for form in ["pameran", "kontak"] {
+        send(&bridge, json!({ "form_id": form, "nama": form, "surat": format!("{form}@example.com") })).await;
+    }
+    let leads = bridge.leads().await;
+    let lead = |form: &str| leads.iter().find(|lead| lead["email"] == format!("{form}@example.com")).unwrap();
+    assert_eq!((&lead("pameran")["priority"], &lead("kontak")["priority"]), (&json!("urgent"), &json!("low")));
+    bridge.stop().await;
+}
+
+#[test]
+fn what_is_wrong_with_a_rule_is_shown_with_its_line_its_place_and_what_was_meant() {
+    let all = wrong(
+        "[sources.form.rules]\npriority = 'hgih'\nset.emial = \"answers.x\"\nset.phone = \"answers.x|lowr\"\n\
+         statsu = 'new'\nfields.Nama = 'full_nme'\nassigned_to = 'Rina'\nestimated_value = -1.0\n\
+         status = [\n  { when = 'anwsers.x', status = 'hot' },\n  { when = 'true', status = 'won' },\n]\n\
+         junk = [\"'a' in text\", \"'a' on text\"]\nunique_code = '['\n\
+         [sources.form.forms.a]\nsource = 'webiste'\n",
+    );
+    let line = |number: usize| {
+        let place = format!("bridge.toml:{number}: ");
+        all.lines()
+            .find(|line| line.contains(&place))
+            .unwrap_or_else(|| panic!("nothing on line {number}:\n{all}"))
+            .to_owned()
+    };
+    for (number, says) in [
+        (2, "priority: unknown variant `hgih`"),
+        (2, "did you mean `high`?"),
+        (3, "did you mean `email`?"),
+        (4, "set.phone: unknown filter `lowr` at character 11"),
+        (4, "did you mean `lower`?"),
+        (5, "did you mean `status`?"),
+        (6, "did you mean `full_name`?"),
+        (7, "not a UUID"),
+        (8, "below zero"),
+        (10, "status[0]: unknown name `anwsers` at character 1"),
+        (10, "did you mean `answers`?"),
+        (11, "needs the sender to say that it was paid"),
+        (13, "junk[1]: "),
+        (13, " at character 5"),
+        (14, "unique_code: this is no pattern"),
+        (16, "of its form `a`: source: unknown variant `webiste`"),
+    ] {
+        assert!(line(number).contains(says), "{says}\n{}", line(number));
+    }
+    assert_eq!(all.lines().count(), 12, "each is told once:\n{all}");
+    let value = wrong("[sources.form.forms.a]\nvalue = 'low'\n");
+    assert!(value.contains("bridge.toml:2: ") && value.contains("whole source"), "{value}");
+}
+
+/// The sources that are on with this file over the built-in ones.
+fn on(file: &Path) -> Vec<String> {
+    let environment = Environment::from_iter([
+        ("BRIDGE_CONFIG", file.to_str().unwrap()),
+        ("FORM_SECRET", "form-secret-of-the-tests-0123456789"),
+        ("WHATSAPP_APP_SECRET", "whatsapp-app-secret-of-the-tests-012345"),
+        ("WHATSAPP_VERIFY_TOKEN", "whatsapp-verify-token-of-the-tests"),
+    ]);
+    let sources = build_sources(&config::load(&environment).unwrap().sources, None).unwrap();
+    let on = sources.into_iter().filter(|(_, configured)| matches!(configured.state, SourceState::On(_)));
+    on.map(|(name, _)| name.to_string()).collect()
+}
+
+#[test]
+fn the_examples_are_rules_that_can_be_used() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let files: Vec<PathBuf> = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let toml = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    let used = toml.map(|file| assert_eq!(on(file), ["form", "whatsapp"], "{}", file.display())).count();
+    assert!(used > 0);
+}
