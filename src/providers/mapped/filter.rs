@@ -90,6 +90,11 @@ impl Filters {
         self.0.iter().any(|filter| filter.holds(delivery))
     }
 
+    /// True when all hold, wherever they look.
+    pub(super) fn all_of_them(&self, delivery: &Delivery<'_>) -> bool {
+        self.0.iter().all(|filter| filter.holds(delivery))
+    }
+
     /// Each of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Filter> {
         self.0.iter()

@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::document::{self, Leaf, Target, Told};
 use super::identity;
 use super::labels::{self, Entry};
-use super::settings::{Answers, Kind, Settings};
+use super::settings::{Answers, Kind, Paid, Settings};
 use super::spot::{Delivery, Spot, Spots};
 use crate::domain::attribution;
 use crate::domain::event::Hold;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::status::LeadSource;
-use crate::domain::submission::{Answer, Fact, Meaning, Profile, Submission};
+use crate::domain::submission::{Answer, FORM, FORM_ID, Fact, Meaning, Payment, Profile, Submission};
 use crate::providers::person::Who;
 use crate::providers::{Reading, Unreadable};
 
@@ -42,6 +42,7 @@ pub(super) fn reading(
     submission.ad_platform_else = settings.ad_platform_else;
     let usual = if settings.person.is_some() { LeadSource::Whatsapp } else { LeadSource::Website };
     submission.source = submission.source.or(settings.source).or(Some(usual));
+    submission.payment = settings.payment.as_ref().and_then(|paid| payment(paid, delivery));
     let submission = Box::new(submission);
     Ok(match identity::hold(settings, delivery) {
         Hold::TestLead => Reading::Test(submission),
@@ -162,8 +163,8 @@ impl<'v> Reader<'_, 'v> {
     /// Ids and the values of filters, which say nothing to a reader, and the lines that `facts` names.
     fn known(&mut self) {
         let settings = self.settings;
-        self.fact("Form", &settings.form_name);
-        self.fact("Form id", &settings.form_id);
+        self.fact(FORM, &settings.form_name);
+        self.fact(FORM_ID, &settings.form_id);
         for (label, spots) in &settings.facts.0 {
             self.fact(label, spots);
         }
@@ -237,6 +238,17 @@ impl<'v> Reader<'_, 'v> {
     }
 }
 
+/// The payment that the sender tells of. An amount is written as programs do, with a point before the decimals.
+fn payment(paid: &Paid, delivery: &Delivery<'_>) -> Option<Payment> {
+    if !paid.when.all_of_them(delivery) {
+        return None;
+    }
+    let amount = delivery.text(&paid.amount).filter(|_| paid.amount_when.all_of_them(delivery));
+    let amount =
+        amount.and_then(|text| text.trim().parse::<f64>().ok()).filter(|amount| amount.is_finite() && *amount >= 0.0);
+    Some(Payment { amount, reference: delivery.name(&paid.reference) })
+}
+
 /// False for a number or an id where a name should be: gateways put those there for people without a name.
 fn is_name(text: &str) -> bool {
     match Who::parse(text) {
@@ -272,6 +284,24 @@ mod tests {
         for text in ["", "0", "-1", "yesterday", "2026-10-26 01:02:03", "99999999999999999999"] {
             assert_eq!(time(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_payment_is_one_only_when_the_sender_says_so_and_its_amount_only_in_our_currency() {
+        let paid: Paid = toml::from_str(
+            "when = { path = 'status', equals = 'paid' }\namount = 'total'\nreference = 'order'\n\
+             amount_when = { path = 'currency', equals = 'IDR' }",
+        )
+        .unwrap();
+        let of = |item: Value| payment(&paid, &Delivery { whole: &item, item: &item, headers: &[] });
+        let some = |amount| Some(Payment { amount, reference: Some("A-1".to_owned()) });
+        let order = |status: &str, total: Value, currency: &str| {
+            of(serde_json::json!({ "status": status, "total": total, "currency": currency, "order": "A-1" }))
+        };
+        assert_eq!(order("paid", "150000.00".into(), "IDR"), some(Some(150_000.0)));
+        assert_eq!(order("paid", 150_000.into(), "USD"), some(None));
+        assert_eq!(order("paid", "NaN".into(), "IDR"), some(None));
+        assert_eq!(order("pending", 150_000.into(), "IDR"), None);
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) facts: Facts,
     pub(super) person: Option<Person>,
+    pub(super) payment: Option<Paid>,
     pub(super) separator: Option<String>,
     /// What is taken off an answer where a digit or a plus follows.
     #[serde(default)]
@@ -303,11 +304,31 @@ pub(super) struct Person {
     pub(super) username: Spots,
 }
 
+/// When the sender says that money has come in, and how much. Only with this can a rule make a lead `won`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paid {
+    /// All of these hold: paid in full, not placed, invoiced or promised.
+    pub(super) when: Filters,
+    /// How much.
+    #[serde(default)]
+    pub(super) amount: Spots,
+    /// All of these hold where the amount counts: it is in the workspace's currency.
+    #[serde(default)]
+    pub(super) amount_when: Filters,
+    /// The sender's own id of the payment or order.
+    #[serde(default)]
+    pub(super) reference: Names,
+}
+
 impl Settings {
     /// Reads and checks a source's part of the configuration.
     pub(super) fn read(table: toml::Table) -> Result<Self, SettingsError> {
         let read: Self = settings::read(table)?;
         let invalid = |text: &str| Err(SettingsError::Invalid(text.to_owned()));
+        if read.payment.as_ref().is_some_and(|paid| paid.when.iter().next().is_none()) {
+            return invalid("payment.when: say what tells that it was paid");
+        }
         if !read.reply.is_success() {
             return invalid("reply.status: a webhook that is kept is answered with 200 to 299");
         }

@@ -45,7 +45,7 @@ pub(super) fn entries(answers: &Answers, delivery: &Delivery<'_>, told: &mut Tol
             Kind::Jotform => jotform::entries(place, told),
         };
         found.extend(entries);
-        if answers.at.is_some() {
+        if answers.at.is_some() || answers.kind == Kind::Names {
             told.add(place);
         }
     }
