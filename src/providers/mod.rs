@@ -43,6 +43,9 @@ pub use registry::{Configured, Found, Registry, SourceState};
 pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
 
+/// How long before its end an access is spoken of: long enough to be read by somebody who is on holiday.
+pub const EXPIRES_SOON: std::time::Duration = std::time::Duration::from_hours(14 * 24);
+
 /// A provider configured: whose webhooks these are and what is done with them.
 #[derive(Debug, Clone)]
 pub struct Source {
