@@ -175,7 +175,9 @@ impl Provider for Linkedin {
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
         match (item.fetched, notification(std::str::from_utf8(item.body).ok()?)) {
             (None, Notification::Created(id)) => Some(self.api.lookup(&id)),
-            (_, Notification::Created(_) | Notification::Deleted(_) | Notification::Other | Notification::Unread) => None,
+            (_, Notification::Created(_) | Notification::Deleted(_) | Notification::Other | Notification::Unread) => {
+                None
+            }
         }
     }
 
@@ -305,7 +307,9 @@ mod tests {
 
     #[test]
     fn the_end_of_the_token_is_a_day_or_a_moment() {
-        for (text, at) in [("2027-01-31", "2027-01-31T00:00:00Z"), ("2027-01-31T08:00:00+07:00", "2027-01-31T01:00:00Z")] {
+        for (text, at) in
+            [("2027-01-31", "2027-01-31T00:00:00Z"), ("2027-01-31T08:00:00+07:00", "2027-01-31T01:00:00Z")]
+        {
             let mut table = table();
             table.insert("token_expires".into(), text.into());
             assert_eq!(build(table).unwrap().expires(), Some(at.parse().unwrap()));

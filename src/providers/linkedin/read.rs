@@ -223,7 +223,8 @@ mod tests {
     #[test]
     fn an_answer_to_a_question_that_the_form_does_not_have_keeps_its_number() {
         let form = Form { form: Object::default(), first_option: None };
-        let answer = form.answer(r#"{"questionId":3,"answerDetails":{"textQuestionAnswer":{"answer":"Ana"}}}"#).unwrap();
+        let answer =
+            form.answer(r#"{"questionId":3,"answerDetails":{"textQuestionAnswer":{"answer":"Ana"}}}"#).unwrap();
         assert_eq!(answer, Answer::new("Question 3", "Ana"));
         assert_eq!(form.answer("7").unwrap(), Answer::new("answers", "7").meaning(Meaning::Note));
         assert_eq!(form.answer(r#"{"questionId":3,"answerDetails":{"textQuestionAnswer":{"answer":""}}}"#), None);

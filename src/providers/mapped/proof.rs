@@ -108,7 +108,8 @@ mod tests {
         assert_eq!([signed, carried, both].map(|scheme| scheme.has_path_token()), [false, true, true]);
         assert!(made(&format!("{token}verify = {{ kind = 'token', location = 'query', name = 't' }}")).is_ok());
         assert!(matches!(made("secret = 'a-secret-of-nobody'"), Err(SettingsError::Invalid(_))));
-        let elsewhere = made(&format!("{token}token_at = [{{ location = 'bearer' }}, {{ location = 'header', name = 't' }}]"));
+        let elsewhere =
+            made(&format!("{token}token_at = [{{ location = 'bearer' }}, {{ location = 'header', name = 't' }}]"));
         assert!(!elsewhere.unwrap().has_path_token());
         assert!(made("verify = { kind = 'none', i_know_this_is_public = true }").is_ok());
     }

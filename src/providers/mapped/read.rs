@@ -232,7 +232,9 @@ impl<'v> Reader<'_, 'v> {
         };
         let mut prefixes = self.settings.strip.0.iter();
         let stripped = prefixes.find_map(|prefix| {
-            text.trim_start().strip_prefix(prefix.as_str()).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '+'))
+            text.trim_start()
+                .strip_prefix(prefix.as_str())
+                .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '+'))
         });
         stripped.map(str::to_owned).unwrap_or(text)
     }

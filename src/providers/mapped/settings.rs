@@ -343,7 +343,8 @@ impl Settings {
         let filters = [&self.accept, &self.ignore, &self.test, &self.spam];
         let of_filters = filters.into_iter().flat_map(Filters::iter).map(|filter| &filter.path);
         let shared = &self.external_ref.shared.0;
-        let of_filters = of_filters.chain(shared.iter().flat_map(|shared| shared.when.iter()).map(|filter| &filter.path));
+        let of_filters =
+            of_filters.chain(shared.iter().flat_map(|shared| shared.when.iter()).map(|filter| &filter.path));
         let of_names = self.event_id.spots().chain(self.external_ref.id.spots());
         let named = of_filters.chain(of_names).filter_map(Spot::header);
         ["content-type"].into_iter().chain(named).collect()
