@@ -40,7 +40,11 @@ pub(super) fn reading(
     let shared = settings.external_ref.shared(delivery).and_then(|(shared, _)| shared.ad_platform);
     submission.ad_platform = submission.ad_platform.or(shared).or(settings.ad_platform);
     submission.ad_platform_else = settings.ad_platform_else;
-    let usual = if settings.person.is_some() { LeadSource::Whatsapp } else { LeadSource::Website };
+    let usual = match (&settings.person, shared) {
+        (Some(_), _) => LeadSource::Whatsapp,
+        (None, Some(_)) => LeadSource::Ads,
+        (None, None) => LeadSource::Website,
+    };
     submission.source = submission.source.or(settings.source).or(Some(usual));
     submission.payment = settings.payment.as_ref().and_then(|paid| payment(paid, delivery));
     let submission = Box::new(submission);
