@@ -13,9 +13,7 @@ use super::step::{Ask, Step};
 use super::values::{Reply, Strange, next};
 use crate::store::gate::{LINES, Line, Pass};
 use crate::store::lane::State;
-use crate::store::{
-    Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt,
-};
+use crate::store::{Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt};
 
 /// Leases taken back, and lanes made ready, in one claim at most.
 const REAP: i64 = 100;
@@ -127,7 +125,7 @@ impl Core {
             let mut desk = Desk::new(&self.options, seen.base.back, now, Step::default());
             desk.per_minute(kept.gate.limiter.limit());
             let view = View::read(seen.answer()?, desk, now)?;
-            if !progress.taken_back && !(view.ended.is_empty() && view.due.is_empty()) {
+            if !(progress.taken_back || view.ended.is_empty() && view.due.is_empty()) {
                 progress.taken_back = self.take_back(&seen, &mut kept, view).await?;
                 continue;
             }

@@ -630,8 +630,8 @@ struct Follower {
 impl Follower {
     fn of(backend: Backend, world: &World) -> Self {
         let home = Home::of(backend);
-        let store = open(backend, &home, options());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = runtime.block_on(async { open(backend, &home, options()) });
         Self { store, runtime, now: world.now, _home: home }
     }
 

@@ -38,8 +38,8 @@ use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::servers::Durability;
 use konektor_bridge::store::{
     Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, Flaw, LaneDetail, MemoryStore,
-    Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement, SortCount, Sorted, SqliteStore, Stats,
-    Store, Undelivered, WorkerId,
+    Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement, SortCount, Sorted,
+    SqliteStore, Stats, Store, Undelivered, WorkerId,
 };
 
 use tempfile::TempDir;
@@ -81,9 +81,9 @@ fn with_options(options: &Options, case: impl AsyncFn(Bed)) {
     for backend in UNDER_TEST.with_borrow(Clone::clone) {
         eprintln!("on {backend:?}");
         let home = Home::of(backend);
-        let bed = bed(backend, &home, options.clone());
-        let store = Arc::clone(&bed.store);
         run(async {
+            let bed = bed(backend, &home, options.clone());
+            let store = Arc::clone(&bed.store);
             case(bed).await;
             // A case may have closed its store.
             if store.known_sources().await.is_ok() {
@@ -167,7 +167,7 @@ fn on_every_doubtful_store(case: impl AsyncFn(Bed)) {
     run(async { assert_eq!(on_redis(&server, Options::default()).known_sources().await.unwrap(), []) });
     server.dies();
     server.comes_back();
-    run(case(Bed { store: Arc::new(on_redis(&server, Options::default())), now: Cell::new(start()) }));
+    run(async { case(Bed { store: Arc::new(on_redis(&server, Options::default())), now: Cell::new(start()) }).await });
 }
 
 fn start() -> Timestamp {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use konektor_bridge::store::{
-    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Selector, Store, StoreError, WorkerId,
+    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Selector, StoreError, WorkerId,
 };
 
-use super::{Bed, bodies, done, everything, event_id, flaws, item, lead, on_redis, run, start, upto};
+use super::{Bed, bodies, done, event_id, everything, flaws, item, lead, on_redis, run, start, upto};
 use crate::redis_servers::Server;
 
 fn bed(server: &Server) -> Bed {
