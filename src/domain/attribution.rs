@@ -164,7 +164,7 @@ fn parameters(address: &str) -> Vec<Fact> {
 /// What page builders, analytics and WhatsApp call the address of the page.
 const PAGE_KEYS: &str = "\
     pageurl, pagelocation, currenturl, landingpage, landingpageurl, landingurl, sourceurl, referrer, referer, \
-    referrerurl, initialreferrer, entrypage, submissionurl";
+    referrerurl, initialreferrer, entrypage, submissionurl, landingsite, referringsite, wphttpreferer";
 
 /// Attribution that proves nothing: UTM written as one word, cookies, and the parameters of the URL templates that Konektor
 /// recommends for Meta and TikTok.

@@ -26,6 +26,7 @@ pub(super) fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<S
         (Decode::Auto | Decode::Form, "multipart/form-data") => form(Encoding::Multipart, content_type, body),
         (Decode::Form, _) => form(Encoding::Urlencoded, content_type, body),
         (Decode::Auto, _) if begins_json(body) => json_text(body),
+        (Decode::Auto, _) if is_token(body) => claims(body),
         (Decode::Auto, "application/x-www-form-urlencoded" | "") => form(Encoding::Urlencoded, content_type, body),
         (Decode::Auto, _) => Err(Unreadable("it is neither JSON nor a form".to_owned())),
     }
@@ -33,6 +34,13 @@ pub(super) fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<S
 
 fn begins_json(body: &[u8]) -> bool {
     body.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'['))
+}
+
+/// True for a JSON Web Token: three parts in base64url, of which the first is a JSON object (RFC 7519, section 3.1).
+fn is_token(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    body.starts_with(b"eyJ") && body.iter().all(letter) && body.iter().filter(|byte| **byte == b'.').count() == 2
 }
 
 fn json_text(body: &Bytes) -> Result<String, Unreadable> {

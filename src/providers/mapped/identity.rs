@@ -32,11 +32,12 @@ pub(super) fn item(
         },
         None => {
             let id = delivery.name(&settings.external_ref.id);
-            id.map(|id| ExternalRef::new(&prefix(settings, webhook), &id)).into_iter().collect()
+            named(&prefix(settings, webhook), id, delivery.names(&settings.external_ref.also))
         }
     };
     let event = delivery.name(&settings.event_id);
-    let same_within = (names.is_empty() || event.is_none()).then_some(PRESSED_TWICE);
+    let by_content = names.is_empty() && settings.external_ref.by_content;
+    let same_within = (!by_content && (names.is_empty() || event.is_none())).then_some(PRESSED_TWICE);
     let id = match (names.first(), event) {
         (Some(named), Some(event)) => of_event(webhook, &[word(hold), named.as_str(), &event]),
         (named, event) => match content(settings, webhook, delivery, hold, named)? {
@@ -45,10 +46,26 @@ pub(super) fn item(
         },
     };
     if names.is_empty() {
-        names.push(unnamed::external_ref(&prefix(settings, webhook), webhook, id));
+        let prefix = prefix(settings, webhook);
+        names.push(match by_content {
+            true => ExternalRef::hashed(&prefix, &id.to_string()),
+            false => unnamed::external_ref(&prefix, webhook, id),
+        });
     }
     let external_ref = names.remove(0);
     Ok(Some(Item { id, same_within, external_ref, aliases: names, hold, body: body.into_bytes() }))
+}
+
+/// The names of a lead: by its id first, and by each other one that it has besides.
+fn named(prefix: &str, id: Option<String>, also: Vec<String>) -> Vec<ExternalRef> {
+    let mut names = Vec::new();
+    for name in id.into_iter().flat_map(|id| std::iter::once(id).chain(also.clone())) {
+        let name = ExternalRef::new(prefix, &name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn of_event(webhook: &Verified, parts: &[&str]) -> EventId {

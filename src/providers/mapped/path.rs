@@ -9,7 +9,7 @@ use super::document;
 use crate::domain::labels;
 
 /// A place in a JSON document: names joined by dots, positions as `[0]`, anything as `*` or `[*]`, and elements by what
-/// stands in them as `[type=email]` (exactly this) or `[label~phone]` (these words are among its words).
+/// stands in them as `[type=email]` (exactly this), `[label~phone]` (these words are among its words) or `[id]` (something).
 ///
 /// `data.email`, `data.phones[0].number`, `leads[*].id`, `answers[field.ref=nama].text`. A name that itself has a dot or a
 /// bracket stands in quotes: `fields."1.3"`.
@@ -50,6 +50,8 @@ enum Likeness {
     Same,
     /// Its words have these among them, whatever the spelling.
     Words,
+    /// It is there.
+    There,
 }
 
 impl Condition {
@@ -62,6 +64,7 @@ impl Condition {
                 let (found, wanted) = (labels::plain(&found), labels::plain(&self.value));
                 format!(" {found} ").contains(&format!(" {wanted} "))
             }
+            Likeness::There => true,
         }
     }
 }
@@ -226,6 +229,7 @@ impl std::fmt::Display for Path {
             Step::Any => f.write_str("[*]"),
             Step::Where(Condition { path, kind: Likeness::Same, value }) => write!(f, "[{path}={value}]"),
             Step::Where(Condition { path, kind: Likeness::Words, value }) => write!(f, "[{path}~{value}]"),
+            Step::Where(Condition { path, kind: Likeness::There, .. }) => write!(f, "[{path}]"),
         })
     }
 }
@@ -309,7 +313,14 @@ fn position_of(text: &str) -> Option<Step> {
     if text == "*" {
         return Some(Step::Any);
     }
-    let Some(at) = text.find(['=', '~']) else { return text.parse().ok().map(Step::Index) };
+    let Some(at) = text.find(['=', '~']) else {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().ok().map(Step::Index);
+        }
+        let is_name = text.starts_with(|first: char| first.is_alphabetic() || matches!(first, '_' | '"'));
+        let path = Path(is_name.then(|| parse(text)).flatten()?);
+        return Some(Step::Where(Condition { path, kind: Likeness::There, value: String::new() }));
+    };
     let (path, value) = (parse(&text[..at])?, text[at + 1..].to_owned());
     let kind = if text[at..].starts_with('=') { Likeness::Same } else { Likeness::Words };
     Some(Step::Where(Condition { path: Path(path), kind, value }))
@@ -341,7 +352,7 @@ mod tests {
     #[test]
     fn a_text_that_is_no_place_is_refused() {
         for bad in
-            ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[x]", "a[-1]", "a[0]b", "a]", "\"a", "\"\"", "\"a\"b", "a[=x]"]
+            ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[?]", "a[-1]", "a[0]b", "a]", "\"a", "\"\"", "\"a\"b", "a[=x]"]
         {
             assert_eq!(bad.parse::<Path>(), Err(BadPath(bad.to_owned())));
         }
@@ -358,6 +369,8 @@ mod tests {
         assert_eq!(path("answers[field.ref=a].text").find(&document), Some(&json!("x")));
         assert_eq!(path("fields[label~hp].value").all(&document), [&json!("0812")]);
         assert_eq!(path("fields[label~phone].value").find(&document), None, "half a word is no word");
+        assert_eq!(path("answers[email].email").all(&document), [&json!("a@example.com")]);
+        assert_eq!(path("answers[none]").find(&document), None);
         assert_eq!(path("\"1.3\"").find(&document), Some(&json!("Siti")));
         assert_eq!(path("fields[*].value").all(&document), [&json!("0812"), &json!("0813")]);
     }

@@ -174,9 +174,8 @@ impl<'v> Reader<'_, 'v> {
     }
 
     fn fact(&mut self, label: &str, spots: &Spots) {
-        if let Some(text) = self.delivery.text(spots) {
-            self.submission.facts.push(Fact::new(label, text));
-        }
+        let texts = spots.0.iter().map(|spot| self.delivery.texts(spot)).find(|texts| !texts.is_empty());
+        self.submission.facts.extend(texts.map(|texts| Fact::new(label, texts.join(", "))));
         self.tell_all(spots);
     }
 

@@ -103,6 +103,12 @@ pub(super) struct ExternalRefSettings {
     /// The sender's own id of the lead; the content where it has none.
     #[serde(default)]
     pub(super) id: Names,
+    /// Other ids of the same lead, each of which may be its `id` in a later webhook.
+    #[serde(default)]
+    pub(super) also: Names,
+    /// The content is the id, however late it comes again: the sender writes into each submission what no other has.
+    #[serde(default)]
+    pub(super) by_content: bool,
 }
 
 /// What stands before an id in a reference.
@@ -304,7 +310,7 @@ impl Settings {
     pub(super) fn headers(&self) -> Vec<&str> {
         let filters = [&self.accept, &self.ignore, &self.test, &self.spam];
         let of_filters = filters.into_iter().flat_map(Filters::iter).map(|filter| &filter.path);
-        let of_names = self.event_id.spots().chain(self.external_ref.id.spots());
+        let of_names = self.event_id.spots().chain(self.external_ref.id.spots()).chain(self.external_ref.also.spots());
         let named = of_filters.chain(of_names).filter_map(Spot::header);
         ["content-type"].into_iter().chain(named).collect()
     }
