@@ -49,8 +49,8 @@ impl TestBridge {
 
 #[tokio::test]
 async fn a_new_and_a_renamed_field_are_told_once_by_one_bridge_of_all() {
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Options::default()));
-    let bridge = spawn_on(Arc::clone(&store), sandbox::Settings::default(), &[]).await;
+    let store = Arc::new(MemoryStore::new(Options::default()));
+    let bridge = spawn_on(Arc::clone(&store) as Arc<dyn Store>, sandbox::Settings::default(), &[]).await;
     bridge.fill_in(1, json!({})).await;
     bridge.fill_in(2, json!({})).await;
     assert_eq!((bridge.changes().await, bridge.drifts().await), (vec![], vec![]), "that is what the form is");
@@ -64,9 +64,10 @@ async fn a_new_and_a_renamed_field_are_told_once_by_one_bridge_of_all() {
     let mut drifts = bridge.drifts().await;
     drifts.sort();
     assert_eq!(drifts, told);
+    let left = Arc::new((*store).clone());
     bridge.stop().await;
 
-    let another = spawn_on(store, sandbox::Settings::default(), &[]).await;
+    let another = spawn_on(left, sandbox::Settings::default(), &[]).await;
     another.clock.advance(Duration::from_secs(3600));
     another.fill_in(7, json!({ "kota": "Bogor", "no_hp": null, "telepon": "0812-0000-0007" })).await;
     assert_eq!(another.drifts().await, Vec::<String>::new(), "the store knows");

@@ -103,7 +103,8 @@ async fn a_lead_that_people_made_and_moved_on_teaches_where_it_stands_and_makes_
     assert_eq!((&updated["previousStatus"], &updated["newStatus"]), (&json!("new"), &json!("won")));
     bridge.deliver_all().await;
     let lane = bridge.shown(&created["externalRef"]).await;
-    assert_eq!((&lane["status"], &lane["statusAt"]), (&json!("won"), &updated["lead"]["updatedAt"]));
+    let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert_eq!((&lane["status"], time(&lane["statusAt"])), (&json!("won"), time(&updated["lead"]["updatedAt"])));
     assert_eq!(bridge.count(EventState::Delivered).await, 1, "of four leads' webhooks one lead is ours");
     assert_eq!(bridge.count(EventState::Dead).await, 0);
     bridge.stop().await;

@@ -58,7 +58,7 @@ impl Site {
         ]
         .map(|(name, value)| (name, value.to_owned()));
         let config = config::load(&Environment::from_iter(variables.clone())).expect("the settings are right");
-        let sources = build_sources(&config.sources).expect("the sources are right");
+        let sources = build_sources(&config.sources, None).expect("the sources are right");
         let google = sources.into_iter().find_map(|(name, configured)| match configured.state {
             SourceState::On(source) if name.as_str() == "google" => Some(source),
             SourceState::On(_) | SourceState::Off { .. } => None,

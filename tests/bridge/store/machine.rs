@@ -1,4 +1,4 @@
-//! The embedded store against the model, under whatever three workers and a person do in whatever order: answers are lost,
+//! The durable stores against the model, under whatever three workers and a person do in whatever order: answers are lost,
 //! workers die, clocks leap. After every step both have answered the same, look the same, and audit clean.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,10 +19,9 @@ use konektor_bridge::store::{
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Backend, attempt, event_id, item, lead, open, source, start, why};
+use super::{Backend, Home, attempt, event_id, item, lead, open, source, start, why};
 
 /// Requests a minute that the made-up Konektor tells.
 const LIMIT: u32 = 20;
@@ -614,38 +613,75 @@ impl ReferenceStateMachine for Model {
 }
 
 /// The embedded store.
-struct Embedded {
-    // Dropped before its directory.
+struct Embedded;
+
+/// The one on Redis.
+struct Shared;
+
+/// A store that keeps step with the model.
+struct Follower {
+    // Dropped before what it lives in.
     store: Arc<dyn Store>,
     runtime: Runtime,
     now: Timestamp,
-    _dir: TempDir,
+    _home: Home,
 }
 
-impl StateMachineTest for Embedded {
-    type SystemUnderTest = Self;
-    type Reference = Model;
-
-    fn init_test(world: &World) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let store = open(Backend::Sqlite, dir.path(), options());
+impl Follower {
+    fn of(backend: Backend, world: &World) -> Self {
+        let home = Home::of(backend);
+        let store = open(backend, &home, options());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { store, runtime, now: world.now, _dir: dir }
+        Self { store, runtime, now: world.now, _home: home }
     }
 
-    fn apply(mut embedded: Self, world: &World, act: Act) -> Self {
-        let answer = embedded.runtime.block_on(perform(embedded.store.as_ref(), &world.ask, embedded.now));
+    fn apply(mut self, world: &World, act: &Act) -> Self {
+        let answer = self.runtime.block_on(perform(self.store.as_ref(), &world.ask, self.now));
         assert_eq!(answer.words, world.answer.words, "the answer to {act:?}");
-        embedded.now = world.now;
-        embedded
+        self.now = world.now;
+        self
     }
 
-    fn check_invariants(embedded: &Self, world: &World) {
-        embedded.runtime.block_on(async {
-            let (store, now) = (embedded.store.as_ref(), world.now);
+    fn check(&self, world: &World) {
+        self.runtime.block_on(async {
+            let (store, now) = (self.store.as_ref(), world.now);
             assert_eq!(look(store, now).await, at_once(look(&world.model, now)), "what is seen");
             assert_eq!(audit(store, now).await, at_once(audit(&world.model, now)), "what is there");
         });
+    }
+}
+
+impl StateMachineTest for Embedded {
+    type SystemUnderTest = Follower;
+    type Reference = Model;
+
+    fn init_test(world: &World) -> Follower {
+        Follower::of(Backend::Sqlite, world)
+    }
+
+    fn apply(follower: Follower, world: &World, act: Act) -> Follower {
+        follower.apply(world, &act)
+    }
+
+    fn check_invariants(follower: &Follower, world: &World) {
+        follower.check(world);
+    }
+}
+
+impl StateMachineTest for Shared {
+    type SystemUnderTest = Follower;
+    type Reference = Model;
+
+    fn init_test(world: &World) -> Follower {
+        Follower::of(Backend::Redis, world)
+    }
+
+    fn apply(follower: Follower, world: &World, act: Act) -> Follower {
+        follower.apply(world, &act)
+    }
+
+    fn check_invariants(follower: &Follower, world: &World) {
+        follower.check(world);
     }
 }
 
@@ -662,4 +698,7 @@ prop_state_machine! {
 
     #[test]
     fn the_embedded_store_does_what_the_model_does(sequential 20..160 => Embedded);
+
+    #[test]
+    fn the_store_on_redis_does_what_the_model_does(sequential 20..160 => Shared);
 }

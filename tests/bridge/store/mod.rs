@@ -21,6 +21,7 @@ mod memos;
 mod names;
 mod overtaken;
 mod people;
+mod replicas;
 mod restart;
 mod turns;
 mod upstreams;
@@ -34,24 +35,30 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::servers::Durability;
 use konektor_bridge::store::{
     Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, Flaw, LaneDetail, MemoryStore,
-    Moved, Observation, Options, Outcome, RateHeaders, Selector, Settlement, SortCount, Sorted, SqliteStore, Stats,
+    Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement, SortCount, Sorted, SqliteStore, Stats,
     Store, Undelivered, WorkerId,
 };
 
+use tempfile::TempDir;
+
 use self::broken::{Break, BrokenStore};
+use crate::redis_servers::Server;
 
 /// The stores there are.
 #[derive(Debug, Clone, Copy)]
 enum Backend {
     Memory,
     Sqlite,
+    /// On a server of its own.
+    Redis,
     /// The model with a guarantee taken away.
     Broken(Break),
 }
 
-const BACKENDS: &[Backend] = &[Backend::Memory, Backend::Sqlite];
+const BACKENDS: &[Backend] = &[Backend::Memory, Backend::Sqlite, Backend::Redis];
 
 thread_local! {
     /// The stores that the cases of this thread run on.
@@ -73,8 +80,8 @@ fn on_every_backend(case: impl AsyncFn(Bed)) {
 fn with_options(options: &Options, case: impl AsyncFn(Bed)) {
     for backend in UNDER_TEST.with_borrow(Clone::clone) {
         eprintln!("on {backend:?}");
-        let dir = tempfile::tempdir().unwrap();
-        let bed = bed(backend, dir.path(), options.clone());
+        let home = Home::of(backend);
+        let bed = bed(backend, &home, options.clone());
         let store = Arc::clone(&bed.store);
         run(async {
             case(bed).await;
@@ -90,16 +97,41 @@ fn run(case: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(case);
 }
 
-fn bed(backend: Backend, dir: &Path, options: Options) -> Bed {
-    Bed { store: open(backend, dir, options), now: Cell::new(start()) }
+/// What a store needs to live in; it goes with the test.
+struct Home {
+    dir: TempDir,
+    redis: Option<Server>,
 }
 
-fn open(backend: Backend, dir: &Path, options: Options) -> Arc<dyn Store> {
+impl Home {
+    fn of(backend: Backend) -> Self {
+        let redis = matches!(backend, Backend::Redis).then(|| Server::start(&[]));
+        Self { dir: tempfile::tempdir().unwrap(), redis }
+    }
+}
+
+fn bed(backend: Backend, home: &Home, options: Options) -> Bed {
+    Bed { store: open(backend, home, options), now: Cell::new(start()) }
+}
+
+fn open(backend: Backend, home: &Home, options: Options) -> Arc<dyn Store> {
     match backend {
         Backend::Memory => Arc::new(MemoryStore::new(options)),
-        Backend::Sqlite => Arc::new(SqliteStore::open(dir, options, start()).unwrap()),
+        Backend::Sqlite => Arc::new(SqliteStore::open(home.dir.path(), options, start()).unwrap()),
+        Backend::Redis => Arc::new(on_redis(home.redis.as_ref().expect("it was started"), options)),
         Backend::Broken(how) => Arc::new(BrokenStore::new(how, options)),
     }
+}
+
+/// A bridge's store on a server.
+fn on_redis(server: &Server, options: Options) -> RedisStore {
+    let ties = RedisTies {
+        url: server.url().parse().unwrap(),
+        prefix: "suite".to_owned(),
+        durability: Durability::Fsync,
+        on_time: Arc::new(|_, _| ()),
+    };
+    RedisStore::new(ties, options)
 }
 
 /// Everything that an audit finds.
@@ -131,6 +163,11 @@ fn on_every_doubtful_store(case: impl AsyncFn(Bed)) {
     }
     drop(before);
     run(case(Bed { store: Arc::new(open(left.path(), "after")), now: Cell::new(start()) }));
+    let mut server = Server::start(&[]);
+    run(async { assert_eq!(on_redis(&server, Options::default()).known_sources().await.unwrap(), []) });
+    server.dies();
+    server.comes_back();
+    run(case(Bed { store: Arc::new(on_redis(&server, Options::default())), now: Cell::new(start()) }));
 }
 
 fn start() -> Timestamp {

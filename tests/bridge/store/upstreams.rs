@@ -15,7 +15,7 @@ use konektor_bridge::store::{
     Sorted, Store, WorkerId,
 };
 
-use super::{BACKENDS, Backend, item, open, run, source, start};
+use super::{BACKENDS, Backend, Home, item, open, run, source, start};
 
 /// Calls that one worker has under way at most.
 const SLOTS: usize = 8;
@@ -77,7 +77,7 @@ struct World {
     measured_from: Timestamp,
     per_new_lead: Option<Duration>,
     per_foreign: Option<Duration>,
-    dir: tempfile::TempDir,
+    home: Home,
     backend: Backend,
 }
 
@@ -96,9 +96,9 @@ fn id(worker: usize) -> WorkerId {
 
 impl World {
     async fn new(backend: Backend, model: RateModel, limit: u32, workers: usize) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let home = Home::of(backend);
         let mut world = Self {
-            store: open(backend, dir.path(), Options::default()),
+            store: open(backend, &home, Options::default()),
             konektor: Limiter::new(model, NonZeroU32::new(limit).unwrap()),
             model,
             life: 0,
@@ -115,7 +115,7 @@ impl World {
             measured_from: start(),
             per_new_lead: None,
             per_foreign: None,
-            dir,
+            home,
             backend,
         };
         world.begin().await;
@@ -245,9 +245,9 @@ impl World {
                 self.konektor.change(self.model, NonZeroU32::new(limit).unwrap());
             }
             Event::Loss => {
-                let dir = tempfile::tempdir().unwrap();
-                self.store = open(self.backend, dir.path(), Options::default());
-                self.dir = dir;
+                let home = Home::of(self.backend);
+                self.store = open(self.backend, &home, Options::default());
+                self.home = home;
                 self.life += 1;
                 self.busy.fill(0);
                 self.events.retain(|_, event| !matches!(event, Event::Beat(_)));
