@@ -18,7 +18,29 @@ macro_rules! presets {
     };
 }
 
-presets!["calcom", "fonnte", "tally", "typeform", "webflow"];
+presets![
+    "calcom",
+    "calendly",
+    "cf7",
+    "elementor",
+    "fluent",
+    "fonnte",
+    "formspree",
+    "framer",
+    "google_forms",
+    "gravity",
+    "hubspot",
+    "jotform",
+    "netlify",
+    "shopify",
+    "squarespace",
+    "tally",
+    "typeform",
+    "unbounce",
+    "webflow",
+    "wix",
+    "wpforms",
+];
 
 /// The built-in presets with the owner's laid over them.
 #[derive(Debug, Default)]

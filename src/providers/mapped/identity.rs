@@ -76,12 +76,14 @@ fn prefix(settings: &Settings, webhook: &Verified) -> String {
     settings.external_ref.prefix.of(webhook.source().as_str())
 }
 
-/// Why it is not forwarded: the sender marks it as a test, or a trap was filled in.
+/// Why it is not forwarded: the sender marks it as a test, a trap was filled in, or it does not say who it is about.
 pub(super) fn hold(settings: &Settings, delivery: &Delivery<'_>) -> Hold {
     if settings.test.any_at_all(delivery) {
         Hold::TestLead
     } else if settings.spam.any_at_all(delivery) {
         Hold::Spam
+    } else if !settings.who.0.is_empty() && delivery.text(&settings.who).is_none() {
+        Hold::NoContact
     } else {
         Hold::No
     }

@@ -26,6 +26,7 @@
 //! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several, `@` is the whole. A webhook without any of them is a dead letter |
 //! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
 //! | `test`, `spam` | one of them holds: the lead is withheld |
+//! | `who` | places of which one says who it is: where all are blank, as in notices that only name an id, it is withheld |
 //! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. `also` are other ids that the lead has, by which a later webhook may call it. Without an id, the content within ten minutes is one lead, but for what `volatile` names; with `by_content`, for ever |
 //! | `person` | instead, for messengers: `id`, business `number`, `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Groups are none; a hidden id is never a number |
 //! | `event_id` | what a repetition has in common; the content where absent |

@@ -135,12 +135,13 @@ impl Path {
         &self.0
     }
 
-    /// The last name on the way.
+    /// The last name on the way that says something: in `properties.email.value` it is `email`.
     pub(super) fn last_name(&self) -> Option<&str> {
-        self.0.iter().rev().find_map(|step| match step {
+        let names = || self.0.iter().rev().filter_map(|step| match step {
             Step::Name(name) => Some(name.as_str()),
             Step::Index(_) | Step::Any | Step::Where(_) => None,
-        })
+        });
+        names().find(|name| *name != "value").or_else(|| names().next())
     }
 
     /// Every value at this place, in the document's order.

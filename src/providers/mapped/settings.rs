@@ -50,6 +50,8 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) spam: Filters,
     #[serde(default)]
+    pub(super) who: Spots,
+    #[serde(default)]
     pub(super) event_id: Names,
     pub(super) external_ref: ExternalRefSettings,
     #[serde(default)]
@@ -201,6 +203,8 @@ pub(super) enum Kind {
     Tally,
     /// As Jotform does.
     Jotform,
+    /// As Wix does.
+    Wix,
 }
 
 /// What an answer means, in the words of the `fields` rules and of Konektor.
