@@ -230,6 +230,9 @@ mod tests {
         assert_eq!(read("text/plain", " {\"a\":1}").unwrap(), " {\"a\":1}");
         assert_eq!(read("application/json", "[1]").unwrap(), "[1]");
         assert_eq!(read("", "a=1").unwrap(), r#"{"a":"1"}"#);
+        assert_eq!(read("text/plain", "eyJhIjoxfQ.eyJhIjoxfQ.c2ln\n").unwrap(), r#"{"a":1}"#);
+        assert!(read("text/plain", "eyJhIjoxfQ.eyJhIjoxfQ").is_err(), "two parts are no token");
+        assert_eq!(read("", "eyJ=1.2.3").unwrap(), r#"{"eyJ":"1.2.3"}"#);
         assert!(read("text/plain", "a=1").is_err());
         assert!(read("application/json", "halo").is_err());
     }
