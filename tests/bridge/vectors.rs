@@ -92,7 +92,6 @@ fn dialect(row: &Value) -> Option<(&'static str, toml::Table)> {
             let name = PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?;
             (name, with_verify(row, secret("secret")))
         }
-        _ => return None,
     })
 }
 
