@@ -1,10 +1,11 @@
 //! The store that the settings name.
 
+use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use futures_util::future::{BoxFuture, FutureExt, pending};
+use futures_util::future::{BoxFuture, FutureExt as _};
 
 use crate::clock::{Clock, FollowingClock};
 use crate::config::{Backend, Redis, SearchFirst, Settings};

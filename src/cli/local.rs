@@ -10,7 +10,7 @@ use url::Url;
 use super::Context;
 use super::failure::BadUsage;
 use crate::app::sources::build_sources;
-use crate::config::{self, Config, ConfigError, Environment};
+use crate::config::{self, Config, ConfigError, Environment, nearest};
 use crate::domain::event::SourceName;
 use crate::loopback::is_this_machine;
 use crate::providers::{Registry, Source, SourceState};
@@ -51,7 +51,9 @@ pub(super) fn source<'a>(registry: &'a Registry, name: &str) -> Result<&'a Sourc
 
 fn no_such_source(registry: &Registry, name: &str) -> String {
     let names: Vec<_> = registry.iter().map(|(name, _)| name.as_str()).collect();
-    format!("there is no source `{name}`; there are {}", names.join(", "))
+    let meant =
+        nearest(name, names.iter().copied()).map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+    format!("there is no source `{name}`{meant}; there are {}", names.join(", "))
 }
 
 /// How `address` is reached from this machine; `None` for a port that is not known beforehand.
@@ -119,7 +121,7 @@ mod tests {
         let (_, registry) = configured(&Environment::default()).unwrap();
         let said = |name: &str| source(&registry, name).unwrap_err().to_string();
         assert!(said("google").contains("GOOGLE_LEADS_KEY is not set"), "{}", said("google"));
-        assert!(said("gogle").contains("there are form, google"), "{}", said("gogle"));
+        assert!(said("gogle").contains("did you mean `google`?; there are "), "{}", said("gogle"));
         assert!(said("Not a name").contains("there is no source"));
     }
 }

@@ -10,8 +10,6 @@ use konektor_bridge::sandbox::{self, DEFAULT_KEY, Running};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::api::fake::{Fake, answer};
-
 /// The binary in a directory of its own, with these variables and no others.
 pub(crate) fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_konektor-bridge"));
@@ -258,7 +256,9 @@ fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
         (Some("unreadable"), Some(0))
     );
     assert!(run_with(&[], &["explain", "meta", "-"], "{").done().contains("unreadable"));
-    assert!(run_with(&[], &["explain", "nosuch", "-"], "{").failed(64).contains("there are form, google"));
+    assert!(
+        run_with(&[], &["explain", "nosuch", "-"], "{").failed(64).contains("there is no source `nosuch`; there are ")
+    );
     assert!(run(&[], &["explain", "meta", "nosuch.json"]).failed(1).contains("nosuch.json"));
 }
 
@@ -515,17 +515,6 @@ fn the_search_is_measured_only_for_who_wants_leads_made_and_says_which_to_delete
     }
     let json = run(&variables, &["check", "--measure-search", "--create-leads", "--rounds", "1", "--json"]).json();
     assert_eq!((json["millis"].as_array().unwrap().len(), &json["suggested_s"]), (1, &Value::from(15)), "{json}");
-}
-
-#[test]
-fn a_replay_ends_though_what_it_puts_back_dies_again_at_once() {
-    let stats = r#"{"inbox":0,"events":{"dead":2500,"delivered":9000,"withheld":3},"queues":[],"leased":0,"deadLanes":0,
-        "bytes":0,"limiter":{"inUse":0},"day":{"state":"open","parked":0},"incidents":0}"#;
-    let moved = || answer(200, &[], r#"{"count":1000,"more":true}"#);
-    let fake = Fake::start([answer(200, &[], stats), moved(), moved(), moved()]);
-    let variables = [("BRIDGE_ADMIN_URL", fake.url.as_str())];
-    assert_eq!(run(&variables, &["dead-letters", "replay", "--all"]).done(), "3000 put back\n");
-    assert_eq!(fake.asked().len(), 4, "there were 2500");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! Nothing here sleeps: a server says in its log when it is ready, and that is waited for, with a bound.
 #![expect(dead_code, reason = "each of the two that share it uses a part")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -15,6 +15,10 @@ use tempfile::TempDir;
 
 /// The longest that anything may take here; the machine may be busy.
 const WITHIN: Duration = Duration::from_secs(30);
+
+/// A file system in memory. A server that is killed loses nothing of it, and a disk that others keep busy may take seconds
+/// for each write.
+const MEMORY: &str = "/dev/shm";
 
 /// How often a port that somebody else was faster to take is replaced.
 const TRIES: u32 = 20;
@@ -103,7 +107,7 @@ impl Server {
     fn of(program: &'static str, ready: &str, settings: impl Fn(u16) -> Vec<String>) -> Self {
         for _ in 0..TRIES {
             let [port, second] = free_ports();
-            let directory = TempDir::new().expect("there is room for a directory");
+            let directory = directory();
             let settings = settings(second);
             let (child, lines) = spawn(program, directory.path(), port, &settings);
             let server = Self { program, child, lines, directory, settings, port };
@@ -194,6 +198,12 @@ impl Drop for Server {
         let _killed = self.child.kill();
         let _ended = self.child.wait();
     }
+}
+
+/// In memory where that can be: what a server has written outlives its death there, too, and nobody waits for a disk that
+/// others keep busy.
+fn directory() -> TempDir {
+    TempDir::new_in(MEMORY).or_else(|_| TempDir::new()).expect("there is room for a directory")
 }
 
 /// Three primaries that share the slots.

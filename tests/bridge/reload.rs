@@ -32,7 +32,7 @@ fn why_off(edge: &Edge, name: &str) -> String {
 #[tokio::test]
 async fn sources_are_on_when_their_variables_are_set_and_otherwise_say_what_to_do() {
     let edge = Edge::with(Setup { file: "[sources.google]\nenabled = false\n", ..Setup::default() }).await;
-    assert_eq!(on(&edge.live.registry.borrow()), ["form", "meta", "standard", "whatsapp"]);
+    assert_eq!(on(&edge.live.registry.borrow()), ["form", "konektor", "meta", "standard", "whatsapp"]);
     assert!(why_off(&edge, "google").starts_with("switched off in ") && why_off(&edge, "google").ends_with(":1"));
 
     let edge = Edge::with(Setup { variables: &[("META_APP_SECRET", "x")], ..Setup::default() }).await;

@@ -19,8 +19,9 @@ use tempfile::TempDir;
 use crate::cli::{command, run};
 use crate::redis_servers::{Server, cluster};
 
-/// The longest that anything is waited for: a lease is half a minute.
-const WITHIN: Duration = Duration::from_secs(55);
+/// The longest that anything is waited for: a lease is half a minute, and so is the time in which finding nothing proves
+/// nothing after a failover.
+const WITHIN: Duration = Duration::from_secs(90);
 
 /// A local Konektor, a Redis, and what a bridge between them is told.
 #[derive(Clone)]
@@ -73,10 +74,12 @@ impl Site {
         let directory = TempDir::new().expect("there is room");
         let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut starting = command(directory.path(), &variables, &["serve"]);
-        let mut child = starting.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can be run");
+        let log = directory.path().join("log");
+        let stderr = std::fs::File::create(&log).expect("there is room");
+        let mut child = starting.stdout(Stdio::piped()).stderr(stderr).spawn().expect("it can be run");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
         let mut address = |before: &str| {
-            let line = lines.next().unwrap_or_else(|| panic!("it ends before it says {before}"));
+            let line = lines.next().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(&log).unwrap_or_default()));
             format!("http://{}", line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")))
         };
         let (public, admin) = (address("webhooks on http://"), address("admin API on http://"));
@@ -324,23 +327,26 @@ async fn after_a_failover_webhooks_are_taken_again_within_seconds_and_none_that_
     let sentinel = Server::sentinel_of(&primary);
     let site = Site::on(&format!("redis+sentinel://127.0.0.1:{}/mymaster", sentinel.port), "replicated:1");
     let bridge = site.replica();
-    let mut taken = 0;
-    while taken < 10 {
-        site.sends(&bridge.public, taken).await;
-        taken += 1;
+    for seed in 0..5 {
+        site.sends(&bridge.public, seed).await;
+    }
+    site.has_leads(5, &bridge).await;
+    // What is taken now is nowhere but in Redis.
+    site.ask("POST", format!("{}/admin/v1/pause", bridge.admin), None).await;
+    for seed in 5..8 {
+        site.sends(&bridge.public, seed).await;
     }
     primary.dies();
     let began = Instant::now();
-    // The only replica has become the primary, and there is nobody left to replicate to: nothing more is taken.
     sentinel.has_logged("+switch-master");
     site.until(async || site.ready(&bridge).await == 200, "it is ready again").await;
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
-    assert_eq!(site.send(&bridge.public, 99).await.expect("it answers").status(), 503);
+    // The only replica has become the primary, and there is nobody left to replicate to: nothing more is taken.
+    assert_eq!(site.send(&bridge.public, 8).await.expect("it answers").status(), 503);
     primary.comes_back();
-    site.until(async || site.send(&bridge.public, taken).await.is_ok_and(|it| it.status() == 200), "it is taken").await;
-    // What was sent while no replica had it is there, too, if it was kept; nothing is there twice.
-    site.sends(&bridge.public, 99).await;
-    site.has_leads(12, &bridge).await;
+    site.until(async || site.send(&bridge.public, 8).await.is_ok_and(|it| it.status() == 200), "it is taken").await;
+    site.ask("POST", format!("{}/admin/v1/resume", bridge.admin), None).await;
+    site.has_leads(9, &bridge).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,9 +13,7 @@ use super::step::{Ask, Step};
 use super::values::{Reply, Strange, next};
 use crate::store::gate::{LINES, Line, Pass};
 use crate::store::lane::State;
-use crate::store::{
-    Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt,
-};
+use crate::store::{Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt};
 
 /// Leases taken back, and lanes made ready, in one claim at most.
 const REAP: i64 = 100;
@@ -119,15 +117,20 @@ struct Progress {
 
 impl Core {
     pub(super) async fn claim(&self, worker: &WorkerId, told: Timestamp) -> Result<Claim, Trouble> {
-        let mut progress = Progress::default();
+        let (mut progress, mut until) = (Progress::default(), self.at_least(told));
         for round in 0..ROUNDS {
-            let mut seen = self.look(&Ask::nothing().gate().claim(told, REAP, PROMOTE, VERIFY), told).await?;
+            let mut seen = self.look(&Ask::nothing().gate().claim(until, REAP, PROMOTE, VERIFY), told).await?;
             let now = seen.now;
+            if now > until {
+                // Another replica was told a later time: what is due by then was not looked at.
+                until = now;
+                continue;
+            }
             let mut kept = Kept::read(seen.answer()?, &self.options)?;
             let mut desk = Desk::new(&self.options, seen.base.back, now, Step::default());
             desk.per_minute(kept.gate.limiter.limit());
             let view = View::read(seen.answer()?, desk, now)?;
-            if !progress.taken_back && !(view.ended.is_empty() && view.due.is_empty()) {
+            if !(progress.taken_back || view.ended.is_empty() && view.due.is_empty()) {
                 progress.taken_back = self.take_back(&seen, &mut kept, view).await?;
                 continue;
             }

@@ -84,6 +84,8 @@ pub(super) struct Base {
     noted: Option<String>,
     run: String,
     clock: Option<Timestamp>,
+    /// What time it is on the server, to the second.
+    server: Timestamp,
     /// By how much the clock was set back in all.
     pub(super) back: i64,
     /// How often the gate was written.
@@ -160,11 +162,11 @@ impl Core {
         for round in 0..ROUNDS {
             self.check_open()?;
             let (base, answers) = self.ask(ask).await?;
-            let now = told.or_else(|| self.latest(&base)).unwrap_or(Timestamp::UNIX_EPOCH);
             if !self.entered.load(Ordering::Acquire) || base.noted.as_ref() != Some(&base.run) {
-                self.enter(&base, now).await?;
+                self.enter(&base, told.unwrap_or(base.server)).await?;
                 continue;
             }
+            let now = told.or_else(|| self.latest(&base)).unwrap_or(base.server);
             let tick = self.tick(&base, now);
             let Some(back) = tick.back else { return Ok(Seen { base, now: tick.now, answers }) };
             if !self.set_back(&base, back, tick.now).await? {
@@ -172,6 +174,14 @@ impl Core {
             }
         }
         Err(Trouble::Crowded)
+    }
+
+    /// Refuses what a newer version has written; there may be nothing yet.
+    pub(super) fn check_schema(&self, answer: Reply) -> Result<(), Trouble> {
+        match answer.number::<u64>()? {
+            newer if newer > SCHEMA => Err(Trouble::Newer(newer)),
+            _ => Ok(()),
+        }
     }
 
     async fn ask(&self, ask: &Ask) -> Result<(Base, std::vec::IntoIter<Reply>), Trouble> {
@@ -239,6 +249,12 @@ impl Core {
         [ours, base.clock].into_iter().flatten().max()
     }
 
+    /// `now`, or the time that this process was told last where that is a little later. A server can look at least for that.
+    pub(super) fn at_least(&self, now: Timestamp) -> Timestamp {
+        let clock = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.time.map_or(now, |mut time| time.tick(now).now)
+    }
+
     /// The time. What another replica was told counts, too.
     fn tick(&self, base: &Base, now: Timestamp) -> Tick {
         let mut time = Time::from(self.latest(base).unwrap_or(now));
@@ -284,7 +300,9 @@ impl Core {
                 kept.gate.suspect(AFTER_A_RESTORE, now);
             }
             Some(noted) if *noted != base.run => {
-                tracing::warn!("Redis was started anew, or another one has taken over; new leads are searched for first");
+                tracing::warn!(
+                    "Redis was started anew, or another one has taken over; new leads are searched for first"
+                );
                 kept.gate.suspect(AFTER_A_LOSS, now);
                 kept.gate.limiter.cool_down();
             }
@@ -341,6 +359,7 @@ impl Base {
             next_seq: next(&mut parts)?.number()?,
             names: next(&mut parts)?.number()?,
             run: next(&mut parts)?.text()?,
+            server: Timestamp::from_second(next(&mut parts)?.number()?).map_err(|_| Strange("the server's time"))?,
         })
     }
 }

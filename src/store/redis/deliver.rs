@@ -148,8 +148,7 @@ impl Core {
             let mut lost = Vec::new();
             for lease in held {
                 let name = name_of(&lease.external_ref);
-                let extended = leased.contains(&name)
-                    && desk.lane(&name)?.lane.extend(worker, lease.fence, until, now);
+                let extended = leased.contains(&name) && desk.lane(&name)?.lane.extend(worker, lease.fence, until, now);
                 if !extended {
                     lost.push(lease.clone());
                 }
@@ -199,7 +198,6 @@ fn is_of(known: &Known, worker: &WorkerId) -> bool {
 /// `asked` is when the worker said what it holds: what it has claimed since is not among that.
 fn is_stray(known: &Known, held: &[Lease], asked: Timestamp) -> bool {
     let State::Leased { from, .. } = known.lane.state else { return false };
-    let is_known =
-        held.iter().any(|lease| lease.external_ref == known.external_ref && lease.fence == known.lane.fence);
+    let is_known = held.iter().any(|lease| lease.external_ref == known.external_ref && lease.fence == known.lane.fence);
     !is_known && from + receipt::STRAY_AGE <= asked
 }

@@ -340,9 +340,7 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         let now = self.now;
-        self.incident(name, |before, known| {
-            Incident::of_doubles(before, &known.external_ref, lead_id, doubles, now)
-        })
+        self.incident(name, |before, known| Incident::of_doubles(before, &known.external_ref, lead_id, doubles, now))
     }
 
     /// A person is told something of a lane.
@@ -361,9 +359,8 @@ impl<'a> Desk<'a> {
     pub(super) fn lose(&mut self, name: &Name, crashed: bool) -> Result<(), Strange> {
         let (late_update, now) = (self.options.late_update, self.now);
         let died = self.change(name, |known| Ok(known.lane.lost(crashed, late_update, now)))?;
-        match died {
-            Some(why) => self.bury(name, Span::ALL, &why)?,
-            None => {}
+        if let Some(why) = died {
+            self.bury(name, Span::ALL, &why)?;
         }
         self.heed_heard(name)
     }

@@ -124,7 +124,11 @@ enum Due {
 fn due(known: &Known, now: Timestamp) -> Due {
     match known.forget {
         Some(forget) if known.lane.state == State::Idle && !known.has_events() => {
-            if forget <= now { Due::Now(forget) } else { Due::At(hour(forget)) }
+            if forget <= now {
+                Due::Now(forget)
+            } else {
+                Due::At(hour(forget))
+            }
         }
         Some(forget) if forget > now => Due::At(hour(forget)),
         Some(_) | None => Due::At(0),
@@ -145,4 +149,3 @@ fn old_lane(answer: Reply) -> Result<(i64, Name, Option<Vec<u8>>), Strange> {
     let record = next(&mut parts)?.bytes()?;
     Ok((hour, name, Some(record).filter(|record| !record.is_empty())))
 }
-

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::step::Step;
-use super::values::{Reply, Strange, nanos, next, parse, time};
+use super::values::{Pair, Reply, Strange, nanos, next, parse, time};
 use crate::store::Options;
 use crate::store::gate::{Gate, GateRecord};
 
@@ -37,11 +37,7 @@ impl Kept {
     }
 
     /// Reads its record and the limiter's log.
-    pub(super) fn of(
-        record: Option<Vec<u8>>,
-        calls: Vec<(Vec<u8>, Vec<u8>)>,
-        options: &Options,
-    ) -> Result<Self, Strange> {
+    pub(super) fn of(record: Option<Vec<u8>>, calls: Vec<Pair>, options: &Options) -> Result<Self, Strange> {
         let unreadable = |_| Strange("the gate");
         let record: Map<String, Value> = match record {
             Some(record) => serde_json::from_slice(&record).map_err(unreadable)?,

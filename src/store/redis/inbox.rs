@@ -37,10 +37,9 @@ pub(super) fn next_step(left: &mut impl Iterator<Item = Sorted>) -> Vec<Sorted> 
 impl Core {
     pub(super) async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, Trouble> {
         self.check_open()?;
-        let answer: Value =
-            self.link.run(&self.scripts.unsorted, &[int(max as u64).into(), int(READ).into()]).await?;
+        let answer: Value = self.link.run(&self.scripts.unsorted, &[int(max as u64).into(), int(READ).into()]).await?;
         let mut parts = Reply(answer).list()?;
-        let _schema = next(&mut parts)?;
+        self.check_schema(next(&mut parts)?)?;
         let mut found = Vec::new();
         for (place, webhook) in next(&mut parts)?.pairs()? {
             found.push(InboxRecord { place: super::values::parse(&place)?, webhook: read_webhook(&webhook)? });

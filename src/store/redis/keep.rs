@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use redis::Value;
 use tokio::sync::{Notify, oneshot};
 
@@ -43,7 +42,6 @@ struct Inner {
 struct Waiting {
     weight: u64,
     record: Vec<u8>,
-    received: Timestamp,
     reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -53,7 +51,7 @@ impl Mailbox {
         core.check_open()?;
         let (reply, answer) = oneshot::channel();
         let weight = receipt::weight(webhook);
-        let waiting = Waiting { weight, record: write_webhook(webhook), received: webhook.received, reply };
+        let waiting = Waiting { weight, record: write_webhook(webhook), reply };
         if self.put(waiting)? {
             tokio::spawn(Arc::clone(self).empty(Arc::clone(core)));
         }
@@ -152,16 +150,15 @@ impl Core {
     /// Keeps a batch; gives for each what is full, if anything is.
     async fn keep(&self, batch: &[Waiting]) -> Result<Vec<Option<&'static str>>, Trouble> {
         let mut args: Vec<Arg> = vec![int(self.options.max_events).into(), int(self.options.max_bytes).into()];
-        for Waiting { weight, record, .. } in batch {
+        for Waiting { weight, record, reply: _ } in batch {
             args.extend([int(*weight).into(), record.clone().into()]);
         }
-        let received = batch.iter().map(|waiting| waiting.received).max();
         for _ in 0..3 {
             let answer: Value = self.link.run_durable(&self.scripts.keep, &args).await?;
             let answer = Reply(answer);
             if answer.is_nothing() {
                 // There is nothing yet, or nothing any more, or it is of another version.
-                self.look(&Ask::nothing(), received).await?;
+                self.look(&Ask::nothing(), None).await?;
                 continue;
             }
             let mut full = Vec::with_capacity(batch.len());

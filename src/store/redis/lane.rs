@@ -294,8 +294,7 @@ impl Known {
 
     /// Its other names, in order.
     pub(super) fn aliases(&self) -> Vec<ExternalRef> {
-        let mut aliases: Vec<_> =
-            self.names.iter().filter(|(_, past)| !past).map(|(name, _)| name.clone()).collect();
+        let mut aliases: Vec<_> = self.names.iter().filter(|(_, past)| !past).map(|(name, _)| name.clone()).collect();
         aliases.sort_unstable();
         aliases
     }

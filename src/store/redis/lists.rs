@@ -49,12 +49,7 @@ impl Core {
     }
 
     /// Events in `state` that a person means, oldest first, at most `max`.
-    pub(super) async fn chosen(
-        &self,
-        state: EventState,
-        which: &Selector,
-        max: usize,
-    ) -> Result<Vec<Found>, Trouble> {
+    pub(super) async fn chosen(&self, state: EventState, which: &Selector, max: usize) -> Result<Vec<Found>, Trouble> {
         match which {
             Selector::Matching(filter) => self.find(Some(state), filter, 0, Order::OldestFirst, max).await,
             Selector::Ids(ids) => {
@@ -155,8 +150,7 @@ impl Core {
             for seq in some {
                 // One that is forgotten by now is nothing.
                 let Some(receipt) = seen.answer()?.maybe_bytes()? else { continue };
-                let event =
-                    Found { seq: *seq, receipt: Receipt::read(&receipt)?, external_ref: Some(lead.clone()) };
+                let event = Found { seq: *seq, receipt: Receipt::read(&receipt)?, external_ref: Some(lead.clone()) };
                 if event.matches(state, filter) {
                     found.push(event);
                 }
@@ -211,9 +205,7 @@ impl Core {
         let record = match (own, alias) {
             (Some(own), _) => Some(own),
             // One that it had once is nobody's now.
-            (None, Some(alias)) if alias.last() == Some(&0) => {
-                next(&mut next(&mut parts)?.list()?)?.maybe_bytes()?
-            }
+            (None, Some(alias)) if alias.last() == Some(&0) => next(&mut next(&mut parts)?.list()?)?.maybe_bytes()?,
             (None, _) => None,
         };
         Ok(record.map(|record| Known::read(&record, seen.base.back)).transpose()?.map(detail))

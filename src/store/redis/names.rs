@@ -70,8 +70,7 @@ impl Names {
     pub(super) fn join(&self, item: &Item, desk: &Desk<'_>) -> Joined {
         let names = std::iter::once(&item.external_ref).chain(&item.aliases);
         let lanes = names.filter_map(|name| self.named(name, desk)).collect();
-        oldest_first(lanes, desk)
-            .unwrap_or_else(|| Joined { lane: name_of(&item.external_ref), twins: Vec::new() })
+        oldest_first(lanes, desk).unwrap_or_else(|| Joined { lane: name_of(&item.external_ref), twins: Vec::new() })
     }
 
     /// Remembers that the item has joined: all its names are that lane's from now on.
@@ -98,7 +97,8 @@ impl Names {
             count.incidents += 1;
             let other = desk.quietly(twin)?;
             let (twin_ref, double) = (other.external_ref.clone(), other.lane.lead_id.clone());
-            let (past, handed): (Vec<_>, Vec<_>) = std::mem::take(&mut other.names).into_iter().partition(|(_, past)| *past);
+            let (past, handed): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut other.names).into_iter().partition(|(_, past)| *past);
             other.names = past;
             for (name, past) in handed {
                 self.0.insert(name_of(&name), Alias { lane: *lane, past });
@@ -153,12 +153,7 @@ impl Names {
         Ok(())
     }
 
-    pub(super) fn heed(
-        &mut self,
-        lesson: &Lesson,
-        count: &mut SortCount,
-        desk: &mut Desk<'_>,
-    ) -> Result<(), Strange> {
+    pub(super) fn heed(&mut self, lesson: &Lesson, count: &mut SortCount, desk: &mut Desk<'_>) -> Result<(), Strange> {
         match lesson {
             Lesson::Lead { external_ref, lead_id, status, at } => {
                 let standing = status.map(|status| Standing { status, at: (*at).min(desk.now()) });

@@ -142,13 +142,7 @@ impl Moving<'_> {
         Ok(())
     }
 
-    fn discard(
-        &mut self,
-        seq: Seq,
-        owner: &Name,
-        receipt: Receipt,
-        not_before: Timestamp,
-    ) -> Result<(), Strange> {
+    fn discard(&mut self, seq: Seq, owner: &Name, receipt: Receipt, not_before: Timestamp) -> Result<(), Strange> {
         let stand = Stand { ended: Some(self.desk.now()), ..receipt.stand };
         self.desk.step.let_go(seq, EventState::Discarded, not_before, stand.write());
         self.moved += 1;

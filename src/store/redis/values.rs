@@ -40,6 +40,9 @@ pub(super) fn unpack<'a, T: DeserializeOwned>(from: &'a [u8], what: &'static str
     postcard::take_from_bytes(from).map_err(|_| Strange(what))
 }
 
+/// A name and a value.
+pub(super) type Pair = (Vec<u8>, Vec<u8>);
+
 /// A part of an answer.
 #[derive(Debug)]
 pub(super) struct Reply(pub(super) Value);
@@ -87,7 +90,7 @@ impl Reply {
     }
 
     /// A hash: names and values in turn.
-    pub(super) fn pairs(self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Strange> {
+    pub(super) fn pairs(self) -> Result<Vec<Pair>, Strange> {
         let mut parts = self.list()?;
         let mut pairs = Vec::new();
         while let Some(name) = parts.next() {

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// It runs until its script is through.
-pub(crate) struct Fake {
-    pub(crate) url: String,
+pub(super) struct Fake {
+    pub(super) url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Fake {
     /// Answers with `script`, one a connection; nothing at all cuts the connection.
-    pub(crate) fn start(script: impl IntoIterator<Item = Vec<u8>>) -> Self {
+    pub(super) fn start(script: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -31,7 +31,7 @@ impl Fake {
     }
 
     /// The requests so far: head and body.
-    pub(crate) fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -57,13 +57,13 @@ fn read(stream: &TcpStream) -> String {
 }
 
 /// The bytes of an answer.
-pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
     format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}").into_bytes()
 }
 
 /// The bytes of an answer that gives `data`.
-pub(crate) fn gives(data: &str) -> Vec<u8> {
+pub(super) fn gives(data: &str) -> Vec<u8> {
     answer(200, &[], &format!(r#"{{"success":true,"data":{data}}}"#))
 }

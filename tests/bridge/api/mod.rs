@@ -4,7 +4,7 @@
 mod client;
 mod commands;
 mod examples;
-pub(crate) mod fake;
+mod fake;
 mod pages;
 
 use std::num::NonZeroU32;

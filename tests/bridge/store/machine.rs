@@ -629,9 +629,9 @@ struct Follower {
 
 impl Follower {
     fn of(backend: Backend, world: &World) -> Self {
-        let home = Home::of(backend);
-        let store = open(backend, &home, options());
+        let home = Home::in_passing(backend);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = runtime.block_on(async { open(backend, &home, options()) });
         Self { store, runtime, now: world.now, _home: home }
     }
 

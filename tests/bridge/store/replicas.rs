@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use konektor_bridge::store::{
-    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Selector, Store, StoreError, WorkerId,
+    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Selector, StoreError, WorkerId,
 };
 
-use super::{Bed, bodies, done, everything, event_id, flaws, item, lead, on_redis, run, start, upto};
+use super::{Bed, bodies, done, event_id, everything, flaws, item, lead, on_redis, run, start, upto};
 use crate::redis_servers::Server;
 
 fn bed(server: &Server) -> Bed {
@@ -224,7 +224,9 @@ fn a_lane_remembers_far_more_events_than_its_record_has_room_for() {
         assert_eq!(bed.store.expire(1000, bed.now()).await.unwrap(), 1);
         assert_eq!(bed.store.lane(&lead("ann")).await.unwrap(), None);
         let left = server.says(&["KEYS", "*"]);
-        for kind in ["s:", "b:", "f:", "es", "ec", "a:", "l:", "lh:", "eh:", "i:"] {
+        // The last events' receipts lie together, and not all of those have come yet.
+        assert_eq!(left.matches(":s:").count(), 1, "{left}");
+        for kind in ["b:", "f:", "es", "ec", "a:", "l:", "lh:", "eh:", "i:"] {
             assert!(!left.contains(&format!("kb:{{suite}}:{kind}")), "{kind} is left: {left}");
         }
     });

@@ -96,7 +96,7 @@ fn id(worker: usize) -> WorkerId {
 
 impl World {
     async fn new(backend: Backend, model: RateModel, limit: u32, workers: usize) -> Self {
-        let home = Home::of(backend);
+        let home = Home::in_passing(backend);
         let mut world = Self {
             store: open(backend, &home, Options::default()),
             konektor: Limiter::new(model, NonZeroU32::new(limit).unwrap()),
@@ -245,7 +245,7 @@ impl World {
                 self.konektor.change(self.model, NonZeroU32::new(limit).unwrap());
             }
             Event::Loss => {
-                let home = Home::of(self.backend);
+                let home = Home::in_passing(self.backend);
                 self.store = open(self.backend, &home, Options::default());
                 self.home = home;
                 self.life += 1;

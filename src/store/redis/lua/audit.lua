@@ -17,6 +17,21 @@ local function weighed(seq)
   return { seq, receipt_of(tonumber(seq)) or '', payload, fetched and #fetched or 0 }
 end
 
+-- The first bucket from one on that there is; nil when there is none any more.
+local function next_bucket(marks, bucket)
+  local bits = call('GET', key(marks)) or ''
+  while math.floor(bucket / 8) < #bits do
+    local byte = string.byte(bits, math.floor(bucket / 8) + 1)
+    if byte == 0 then
+      bucket = (math.floor(bucket / 8) + 1) * 8
+    elseif bit.band(byte, bit.lshift(1, 7 - bucket % 8)) ~= 0 then
+      return bucket
+    else
+      bucket = bucket + 1
+    end
+  end
+end
+
 local looks = {}
 
 function looks.whole()
@@ -28,9 +43,10 @@ function looks.whole()
     ready[line + 1] = call('ZCARD', key('q' .. line))
     waiting[line + 1] = call('ZCARD', key('w' .. line))
   end
-  local aliases = 0
-  for bucket = 0, 4095 do
+  local aliases, bucket = 0, next_bucket('nb', 0)
+  while bucket do
     aliases = aliases + call('HLEN', key(string.format('n:%03x', bucket)))
+    bucket = next_bucket('nb', bucket + 1)
   end
   return {
     aliases, call('HGETALL', key('m')), call('HLEN', key('in')), events, ready, waiting, call('ZCARD', key('due')),
@@ -40,20 +56,28 @@ function looks.whole()
 end
 
 function looks.lanes()
-  local bucket, most = tonumber(ARGV[2]), tonumber(ARGV[3])
-  local lanes, strays = {}, 0
-  while bucket < 4096 and #lanes < most do
-    local name = string.format('l:%03x', bucket)
-    local found = call('HGETALL', key(name))
+  local bucket, most = next_bucket('lb', tonumber(ARGV[2])), tonumber(ARGV[3])
+  local lanes = {}
+  while bucket and #lanes < most do
+    local found = call('HGETALL', key(string.format('l:%03x', bucket)))
     for index = 1, #found, 2 do
       lanes[#lanes + 1] = { string.char(math.floor(bucket / 16)) .. found[index], found[index + 1] }
     end
+    bucket = next_bucket('lb', bucket + 1)
+  end
+  return { bucket and text(bucket) or false, lanes }
+end
+
+-- How many names are of lanes that are not there.
+function looks.names()
+  local strays, bucket = 0, next_bucket('nb', 0)
+  while bucket do
     for _, alias in ipairs(call('HVALS', key(string.format('n:%03x', bucket)))) do
       strays = strays + (lane_of(string.sub(alias, 1, 16)) and 0 or 1)
     end
-    bucket = bucket + 1
+    bucket = next_bucket('nb', bucket + 1)
   end
-  return { bucket < 4096 and text(bucket) or false, lanes, strays }
+  return strays
 end
 
 function looks.lane()

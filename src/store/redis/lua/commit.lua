@@ -192,12 +192,16 @@ end
 
 steps.lane = function(at)
   local place, field = lane_place(ARGV[at])
-  call('HSET', place, field, ARGV[at + 1])
+  if call('HSET', place, field, ARGV[at + 1]) == 1 then
+    call('SETBIT', key('lb'), bucket_of(ARGV[at]), 1)
+  end
   return at + 2
 end
 
 steps.no_lane = function(at)
-  call('HDEL', lane_place(ARGV[at]))
+  local place, field = lane_place(ARGV[at])
+  call('HDEL', place, field)
+  call('SETBIT', key('lb'), bucket_of(ARGV[at]), call('EXISTS', place))
   return at + 1
 end
 
@@ -300,13 +304,18 @@ end
 -- A name is another name of a lane.
 steps.name = function(at)
   local place, field = name_place(ARGV[at])
-  count('aliases', call('HSET', place, field, ARGV[at + 1]))
+  if call('HSET', place, field, ARGV[at + 1]) == 1 then
+    count('aliases', 1)
+    call('SETBIT', key('nb'), bucket_of(ARGV[at]), 1)
+  end
   count('names', 1)
   return at + 2
 end
 
 steps.no_name = function(at)
-  count('aliases', -call('HDEL', name_place(ARGV[at])))
+  local place, field = name_place(ARGV[at])
+  count('aliases', -call('HDEL', place, field))
+  call('SETBIT', key('nb'), bucket_of(ARGV[at]), call('EXISTS', place))
   count('names', 1)
   return at + 1
 end

@@ -212,6 +212,7 @@ end
 
 local base = call('HMGET', key('m'), 'schema', 'run', 'clock', 'back', 'gate', 'seq', 'names')
 base[#base + 1] = server_run()
+base[#base + 1] = call('TIME')[1]
 local answers = { base }
 local at = 1
 while at <= #ARGV do

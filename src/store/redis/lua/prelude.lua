@@ -3,7 +3,8 @@
 --   m           hash    schema, run, clock, back, gate (its revision), counters
 --   g, p        string, hash   the gate's record; the limiter's log: permit -> until
 --   in          hash    place -> webhook that is not sorted yet
---   l:<bucket>  hash    lane -> record; a lane is named by half a hash of its reference
+--   l:<bucket>  hash    lane -> record; a lane is named by half a hash of its reference. lb, nb: a bit for each bucket of
+--                       lanes, of names, that there is
 --   s:<slab>    list    receipts of 128 events in order; empty once forgotten. sn: how many of a slab are
 --   b:<slab>, f:<slab>  hash   event -> payload; event -> what its sender's API said
 --   i:<bucket>  hash    event id -> event
@@ -29,9 +30,13 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
-local function lane_place(lane)
+local function bucket_of(lane)
   local first, second = string.byte(lane, 1, 2)
-  return key(string.format('l:%03x', first * 16 + math.floor(second / 16))), string.sub(lane, 2)
+  return first * 16 + math.floor(second / 16)
+end
+
+local function lane_place(lane)
+  return key(string.format('l:%03x', bucket_of(lane))), string.sub(lane, 2)
 end
 
 local function id_place(id)
@@ -39,8 +44,7 @@ local function id_place(id)
 end
 
 local function name_place(name)
-  local first, second = string.byte(name, 1, 2)
-  return key(string.format('n:%03x', first * 16 + math.floor(second / 16))), string.sub(name, 2)
+  return key(string.format('n:%03x', bucket_of(name))), string.sub(name, 2)
 end
 
 local function trace_place(lane)
