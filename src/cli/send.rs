@@ -164,10 +164,7 @@ impl Sender {
 
     /// Posts `sample` to `hook`, and waits for the answer.
     pub(super) async fn post(&self, hook: &Url, sample: Sample) -> anyhow::Result<Heard> {
-        let mut hook = match &sample.path_token {
-            Some(token) => local::below(hook, &[token]),
-            None => hook.clone(),
-        };
+        let mut hook = with_token(hook, sample.path_token.as_deref());
         hook.set_query(Some(sample.query.as_str()).filter(|query| !query.is_empty()));
         let mut request = self.0.post(hook.clone()).body(sample.body);
         for (name, value) in sample.headers {
@@ -177,9 +174,21 @@ impl Sender {
         let answer = request.send().await.map_err(|error| unanswered(&hook, &error))?;
         let status = answer.status().as_u16();
         let request_id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-        let body = answer.text().await.with_context(|| format!("the answer of {hook} was cut"))?;
+        let body = answer
+            .text()
+            .await
+            .with_context(|| format!("the answer of {} was cut", hook.origin().ascii_serialization()))?;
         Ok(Heard { status, request_id, took: began.elapsed(), body })
     }
+}
+
+/// `hook` with a token behind it, which is written as a path already.
+fn with_token(hook: &Url, token: Option<&str>) -> Url {
+    let mut hook = hook.clone();
+    if let Some(token) = token {
+        hook.set_path(&format!("{}/{token}", hook.path().trim_end_matches('/')));
+    }
+    hook
 }
 
 fn unanswered(hook: &Url, error: &reqwest::Error) -> anyhow::Error {
@@ -192,5 +201,19 @@ fn unanswered(hook: &Url, error: &reqwest::Error) -> anyhow::Error {
         anyhow::anyhow!("{host} did not answer within {} s", TIMEOUT.as_secs())
     } else {
         anyhow::anyhow!("the connection to {host} was cut; send it again")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_goes_into_the_path_as_it_is_written() {
+        let hook: Url = "https://a.example/hooks/fonnte".parse().unwrap();
+        let sent = |token| with_token(&hook, token).to_string();
+        assert_eq!(sent(Some("fonnte%2Dtoken")), "https://a.example/hooks/fonnte/fonnte%2Dtoken");
+        assert_eq!(sent(Some("abc")), "https://a.example/hooks/fonnte/abc");
+        assert_eq!(sent(None), "https://a.example/hooks/fonnte");
     }
 }
