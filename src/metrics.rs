@@ -107,6 +107,7 @@ pub struct Metrics {
     form_drift: Family<Drifted, Counter>,
     created: Histogram,
     reloads: Family<Reload, Counter>,
+    access_expires: Family<OfSource, Gauge>,
     store: StoreGauges,
 }
 
@@ -221,6 +222,7 @@ impl Metrics {
             // 10 ms to 22 h, by fours: an idle bridge takes milliseconds, an outage of Konektor hours.
             created: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
             reloads: Family::default(),
+            access_expires: Family::default(),
             store: StoreGauges::default(),
         };
         metrics.register_counts();
@@ -263,6 +265,9 @@ impl Metrics {
         );
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
         registry.register("form_drift", "Changes of the fields of a form", self.form_drift.clone());
+        let expires = self.access_expires.clone();
+        let help = "When the access to a sender's API ends, in Unix time";
+        registry.register_with_unit("access_expires_timestamp", help, Unit::Seconds, expires);
         let created = self.created.clone();
         registry.register_with_unit("receive_to_created", "From a webhook to its new lead", Unit::Seconds, created);
     }
@@ -347,6 +352,14 @@ impl Metrics {
     pub fn form_drift(&self, source: &SourceName, kind: &'static str) {
         let drifted = Drifted { source: source.as_str().to_owned().into(), kind: kind.into() };
         self.form_drift.get_or_create(&drifted).inc();
+    }
+
+    /// The access of the sources to their senders' APIs ends then.
+    pub fn access_expires<'s>(&self, ends: impl Iterator<Item = (&'s SourceName, jiff::Timestamp)>) {
+        self.access_expires.clear();
+        for (source, at) in ends {
+            self.access_expires.get_or_create(&of(source)).set(at.as_second());
+        }
     }
 
     /// An event of `source` has reached Konektor; `created` is how long after its webhook, when it made a new lead.
@@ -470,6 +483,7 @@ mod tests {
         metrics.doubled();
         metrics.form_drift(&SourceName::parse("form").unwrap(), "renamed");
         metrics.reloaded("applied");
+        metrics.access_expires([(&meta, jiff::Timestamp::from_second(1_800_000_000).unwrap())].into_iter());
         let text = metrics.render(None);
         for line in [
             "konektor_bridge_build_info{version=\"0.1.0\"} 1",
@@ -490,6 +504,7 @@ mod tests {
             r#"konektor_bridge_upstream_call_seconds_bucket{le="0.01",call="create",outcome="done"} 1"#,
             "konektor_bridge_doubled_total 1",
             r#"konektor_bridge_form_drift_total{source="form",kind="renamed"} 1"#,
+            r#"konektor_bridge_access_expires_timestamp_seconds{source="meta"} 1800000000"#,
             "konektor_bridge_receive_to_created_seconds_count 1",
             r#"konektor_bridge_config_reloads_total{outcome="applied"} 1"#,
             "# EOF",

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Environment, Files, Finding};
 use crate::domain::event::SourceName;
 use crate::metrics::Metrics;
-use crate::providers::{Configured, Registry, SourceState};
+use crate::providers::{Configured, EXPIRES_SOON, Registry, SourceState};
 use crate::store::{PauseReason, Store, StoreError};
 
 /// How often the files are looked at. A person who has changed one waits that long at most.
@@ -78,6 +79,7 @@ impl Reloader {
         let registry = Registry::new(sources, store.known_sources().await?);
         remember(store.as_ref(), &registry, clock.as_ref()).await?;
         log_sources(&registry);
+        watch_access(&registry, &metrics, clock.now());
         let (registry, registry_seen) = watch::channel(Arc::new(registry));
         let (api_key, api_key_seen) = watch::channel(config.settings.api_key.clone());
         let (admin_token, files) = (config.settings.admin_token.clone(), config.files.clone());
@@ -145,6 +147,7 @@ impl Reloader {
         self.files = files;
         tracing::info!("configuration reloaded");
         log_sources(&registry);
+        watch_access(&registry, &self.metrics, self.clock.now());
         self.registry.send_replace(Arc::new(registry));
         self.take_key(config.settings.api_key).await;
         if !same(self.admin_token.as_ref(), config.settings.admin_token.as_ref()) {
@@ -202,6 +205,15 @@ fn log_sources(registry: &Registry) {
             SourceState::On(_) => tracing::info!(%source, "source is on"),
             SourceState::Off { why, .. } => tracing::info!(%source, why, "source is off"),
         }
+    }
+}
+
+/// Says when the access to a sender's API will end, or has.
+fn watch_access(registry: &Registry, metrics: &Metrics, now: Timestamp) {
+    let ends = || registry.on().filter_map(|source| Some((&source.name, source.provider.expires()?)));
+    metrics.access_expires(ends());
+    for (source, at) in ends().filter(|(_, at)| *at < now + EXPIRES_SOON) {
+        tracing::warn!(%source, %at, "the token for the sender's API ends soon or has ended; put a new one in its place");
     }
 }
 

@@ -18,7 +18,21 @@ macro_rules! presets {
     };
 }
 
-presets!["calcom", "fonnte", "tally", "typeform", "webflow"];
+presets![
+    "calcom",
+    "fonnte",
+    "generic",
+    "leadsbridge",
+    "make",
+    "n8n",
+    "pabbly",
+    "posthog",
+    "snapchat",
+    "tally",
+    "typeform",
+    "webflow",
+    "zapier",
+];
 
 /// The built-in presets with the owner's laid over them.
 #[derive(Debug, Default)]
@@ -50,8 +64,10 @@ impl Presets {
 impl Preset<'_> {
     /// What the preset says, with a source's own `settings` over it.
     pub(super) fn laid_under(self, settings: Table) -> Table {
-        let built_in = self.built_in.map(opened).unwrap_or_default();
-        let own = self.own.cloned().unwrap_or_default();
+        let mut own = self.own.cloned().unwrap_or_default();
+        let like = own.remove("like");
+        let like = like.as_ref().and_then(Value::as_str).and_then(built_in);
+        let built_in = like.or(self.built_in).map(opened).unwrap_or_default();
         merged(merged(built_in, own), settings)
     }
 }
@@ -66,8 +82,14 @@ fn built_in(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
+/// What a preset says, laid over the one that it is `like`.
 fn opened(text: &str) -> Table {
-    text.parse().expect("a built-in preset is TOML, as a test has seen")
+    let mut table: Table = text.parse().expect("a built-in preset is TOML, as a test has seen");
+    let like = table.remove("like");
+    match like.as_ref().and_then(Value::as_str).and_then(built_in) {
+        Some(below) => merged(opened(below), table),
+        None => table,
+    }
 }
 
 /// `below` with the keys of `above` over it, table by table. A table that says of itself that it is of another `kind` is
@@ -101,7 +123,8 @@ mod tests {
     fn every_built_in_preset_is_there_once_in_order_and_toml() {
         assert!(PRESETS.is_sorted_by(|(one, _), (other, _)| one < other), "keep the list in order");
         for (name, text) in PRESETS {
-            assert!(text.parse::<Table>().is_ok(), "{name}");
+            let table: Table = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(table.get("like").is_none_or(|like| built_in(like.as_str().unwrap()).is_some()), "{name}");
         }
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/presets");
         let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

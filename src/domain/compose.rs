@@ -196,7 +196,7 @@ fn guessed(submission: &Submission, rules: &Rules, region: Region, paid_by: Opti
         status: rules.status.otherwise(),
         priority: rules.priority,
         source: ad_platform.and(rules.source_when_paid).or(rules.source).or(submission.source),
-        ad_platform: rules.ad_platform.or(ad_platform),
+        ad_platform: rules.ad_platform.or(ad_platform).or(submission.ad_platform_else),
         assigned_to: rules.assigned_to.clone(),
         estimated_value: rules.estimated_value,
         ..Fields::default()

@@ -205,6 +205,8 @@ pub enum Hold {
     JunkRule,
     /// A `hold` rule holds for it.
     HoldRule,
+    /// The person's data was deleted at the sender: it is to be erased, and never forwarded.
+    DeletedAtSender,
 }
 
 /// How many events are withheld, by why.

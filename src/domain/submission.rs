@@ -20,6 +20,8 @@ pub struct Submission {
     pub facts: Vec<Fact>,
     /// The network whose own lead form or ad this came from; `None` leaves it to the attribution.
     pub ad_platform: Option<AdPlatform>,
+    /// The network to name where nothing proves another one (a tool that is a network of Konektor's list by itself).
+    pub ad_platform_else: Option<AdPlatform>,
     /// The channel of contact of this kind of sender.
     pub source: Option<LeadSource>,
     /// When the person sent it, by the sender's clock.

@@ -11,6 +11,7 @@ mod google_leads;
 mod handshake;
 mod json;
 mod konektor;
+mod linkedin;
 mod mapped;
 mod meta;
 mod meta_leads;
@@ -21,6 +22,7 @@ mod secret;
 mod settings;
 mod signature;
 mod standard;
+mod tiktok;
 mod timed;
 mod unnamed;
 mod whatsapp;
@@ -40,6 +42,9 @@ pub use captcha::{Challenge, Verdict};
 pub use registry::{Configured, Found, Registry, SourceState};
 pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
+
+/// How long before its end an access is spoken of: long enough to be read by somebody who is on holiday.
+pub const EXPIRES_SOON: std::time::Duration = std::time::Duration::from_hours(14 * 24);
 
 /// A provider configured: whose webhooks these are and what is done with them.
 #[derive(Debug, Clone)]
@@ -89,6 +94,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// How it checks proofs, said as data: for `verify`, which explains what a proof is compared with. `None` where there
     /// is nothing to explain. What lets a webhook in is [`Provider::verify`] alone.
     fn scheme(&self) -> Option<Scheme> {
+        None
+    }
+
+    /// When its access to the sender's own API ends, where its owner has said so: a person is warned in good time.
+    fn expires(&self) -> Option<Timestamp> {
         None
     }
 
@@ -541,9 +551,11 @@ pub const DIALECTS: &[(&str, Build)] = &[
     ("form", |settings, _| form::build(settings)),
     ("google_leads", |settings, _| google_leads::build(settings)),
     ("konektor", |settings, _| konektor::build(settings)),
+    ("linkedin", |settings, _| linkedin::build(settings)),
     ("mapped", mapped::build),
     ("meta_leads", |settings, _| meta_leads::build(settings)),
     ("standard_webhooks", |settings, _| standard::build(settings)),
+    ("tiktok", |settings, _| tiktok::build(settings)),
     ("whatsapp", |settings, _| whatsapp::build(settings)),
 ];
 

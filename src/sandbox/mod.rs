@@ -1,15 +1,16 @@
-//! A local Konektor for demos, development and tests: the whole Agent API, with faults to order, and a stand-in for the
-//! Meta Graph API.
+//! A local Konektor for demos, development and tests: the whole Agent API, with faults to order, and stand-ins for the
+//! Meta Graph API and LinkedIn's.
 //!
 //! It knows the contract and nothing of our client, so that neither can hide the other's mistakes.
 //!
 //! ```text
 //! /api/v2/agent/…           the Agent API
 //! /graph/{version}/{id}     one lead ads lead, made up from its id
+//! /linkedin/rest/…          the same of LinkedIn's Lead Sync: leadFormResponses/{id}
 //! /sandbox/faults           GET, PUT: what goes wrong
 //! /sandbox/ledger           GET: every commit, and counts of calls
 //! /sandbox/leads            GET: every lead in full;  DELETE /sandbox/leads/{id}: soft delete
-//! /sandbox/graph/{id}       PUT, DELETE: what the Graph stand-in answers for an id
+//! /sandbox/graph/{id}       PUT, DELETE: what the stand-ins for Graph and LinkedIn answer for an id
 //! /sandbox/workspaces       GET: all, with their keys;  PUT /sandbox/workspaces/{name}: make or change one
 //! /sandbox/keys/{token}     PUT: make, change or revoke a key
 //! /sandbox/conversions/fail POST: conversions fail
@@ -24,6 +25,7 @@ mod admin;
 mod agent;
 mod faults;
 mod graph;
+mod linkedin;
 mod manage;
 mod notices;
 mod rate;
@@ -107,6 +109,12 @@ impl Running {
     #[must_use]
     pub fn graph_url(&self) -> String {
         format!("http://{}/graph", self.address)
+    }
+
+    /// The base of the LinkedIn stand-in, for `LINKEDIN_API_URL`.
+    #[must_use]
+    pub fn linkedin_url(&self) -> String {
+        format!("http://{}/linkedin", self.address)
     }
 
     /// Stops at once: calls that are under way get no answer.

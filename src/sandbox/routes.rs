@@ -18,6 +18,7 @@ use super::agent::call::{BadBody, Call, Target};
 use super::agent::openapi;
 use super::agent::wire::{Answer, Refusal};
 use super::graph::GraphCall;
+use super::linkedin::LinkedinCall;
 use super::world::{Admission, Outcome, World};
 
 /// The longest body that is read. The largest lead the contract allows stays far below it.
@@ -29,6 +30,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         .route("/api/v2/agent/{path:.*}", web::to(agent))
         .route("/openapi.json", web::get().to(description))
         .route("/graph/{version}/{id}", web::get().to(graph))
+        .route("/linkedin/rest/leadFormResponses/{id}", web::get().to(linkedin))
         .configure(admin::configure);
 }
 
@@ -92,6 +94,21 @@ async fn graph(request: HttpRequest, path: web::Path<(String, String)>, world: w
             call.answer(play, world.started)
         }
         Err(error) => error.into(),
+    };
+    world.state().calls.count_graph(answer.status);
+    filled(HttpResponse::Ok(), answer)
+}
+
+async fn linkedin(request: HttpRequest, path: web::Path<String>, world: web::Data<World>) -> HttpResponse {
+    let id = path.into_inner();
+    let version = request.headers().get("linkedin-version").and_then(|version| version.to_str().ok());
+    let call = LinkedinCall { id: &id, version, authorization: authorization(&request) };
+    let answer = match call.admit() {
+        Ok(()) => {
+            let play = world.state().overrides.take(&id);
+            call.answer(play, world.started)
+        }
+        Err(refused) => refused,
     };
     world.state().calls.count_graph(answer.status);
     filled(HttpResponse::Ok(), answer)

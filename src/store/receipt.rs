@@ -70,6 +70,9 @@ pub(super) const fn why_withheld(hold: Hold) -> &'static str {
         Hold::TestLead => "the sender marks it as a test; release it if it is a lead",
         Hold::Spam => "it looks like spam; release it if it is a lead",
         Hold::SourceOnHold => "the rules of its source hold everything; release it when it may go out",
+        Hold::DeletedAtSender => {
+            "the sender has deleted the person's data: erase it in Konektor by hand, then discard this"
+        }
         Hold::NoContact => "nothing in it says how to reach the person; release it to forward it all the same",
         Hold::NotAccepted => "the `accept` rule of its source does not let it through; release it if it is a lead",
         Hold::IgnoreRule => "an `ignore` rule of its source holds for it; release it if it is a lead",

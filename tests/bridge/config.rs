@@ -217,6 +217,11 @@ fn the_built_in_sources_read_the_variables_of_the_contract() {
             "WHATSAPP_APP_SECRET",
             "WHATSAPP_VERIFY_TOKEN",
             "GOOGLE_LEADS_KEY",
+            "TIKTOK_APP_SECRET",
+            "LINKEDIN_CLIENT_SECRET",
+            "LINKEDIN_ACCESS_TOKEN",
+            "LINKEDIN_TOKEN_EXPIRES",
+            "LINKEDIN_API_URL",
             "KONEKTOR_WEBHOOK_SECRET",
             "STANDARD_WEBHOOKS_SECRET",
         ]

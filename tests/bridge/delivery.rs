@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use konektor_bridge::providers::SampleKind;
+use konektor_bridge::providers::{Sample, SampleKind};
 use konektor_bridge::sandbox;
 use konektor_bridge::store::EventState;
 use serde_json::json;
 
-use crate::harness::{spawn_bridge, spawn_with};
+use crate::harness::{GENERIC_TOKEN, spawn_bridge, spawn_with};
 
-const SENDERS: [&str; 5] = ["form", "meta", "whatsapp", "google", "standard"];
+const SENDERS: [&str; 11] = [
+    "form", "meta", "whatsapp", "google", "standard", "tiktok", "linkedin", "snapchat", "posthog", "generic", "zapier",
+];
 
 #[tokio::test]
 async fn each_sender_s_webhook_becomes_a_lead_with_one_create() {
@@ -44,6 +46,35 @@ async fn the_same_webhook_five_times_is_one_lead() {
         assert_eq!(bridge.count(EventState::Delivered).await, 1, "{sender}: the others were duplicates");
         bridge.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_lead_that_comes_from_its_platform_and_through_a_tool_is_one_lead() {
+    let bridge = spawn_bridge().await;
+    bridge.send("meta", SampleKind::Lead, 5).await;
+    bridge.deliver_all().await;
+    let native = bridge.only_lead().await;
+    let id = native["externalRef"].as_str().unwrap().strip_prefix("meta:leadgen:").unwrap();
+    let body = format!(r#"[{{"Lead ID":"l:{id}","platform":"fb","Kota":"Kudus"}}]"#);
+    let headers =
+        [("content-type", "application/json".to_owned()), ("authorization", format!("Bearer {GENERIC_TOKEN}"))];
+    assert_eq!(bridge.post("generic", Sample::new(headers, body.into_bytes())).await, 200);
+    bridge.deliver_all().await;
+    let lead = bridge.only_lead().await;
+    assert_eq!((&lead["id"], &lead["firstName"]), (&native["id"], &native["firstName"]));
+    assert!(lead["notes"].as_str().unwrap().contains("Kudus"));
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn what_linkedin_has_deleted_is_withheld_and_never_forwarded() {
+    let bridge = spawn_bridge().await;
+    let created = String::from_utf8(bridge.sample("linkedin", SampleKind::Lead, 5).body).unwrap();
+    let deleted = bridge.signed("linkedin", created.replace("CREATED", "DELETED"));
+    assert_eq!(bridge.post("linkedin", deleted).await, 200);
+    bridge.deliver_all().await;
+    assert_eq!((bridge.count(EventState::Withheld).await, bridge.leads().await.len()), (1, 0));
+    bridge.stop().await;
 }
 
 #[tokio::test]

@@ -418,6 +418,7 @@ fn shown(submission: &Submission) -> Value {
         attribution,
         facts,
         ad_platform,
+        ad_platform_else,
         source,
         submitted_at,
         sender_id,
@@ -436,6 +437,7 @@ fn shown(submission: &Submission) -> Value {
     say("attribution", shown_facts(attribution));
     say("facts", shown_facts(facts));
     say("ad_platform", json!(ad_platform));
+    say("ad_platform_else", json!(ad_platform_else));
     say("source", json!(source));
     say("submitted_at", json!(submitted_at));
     say("sender_id", json!(sender_id));

@@ -26,9 +26,19 @@ const VARIABLES: &[(&str, &str)] = &[
     ("WHATSAPP_APP_SECRET", "whatsapp-app-secret-of-the-tests-012345"),
     ("WHATSAPP_VERIFY_TOKEN", "whatsapp-verify-token-of-the-tests"),
     ("GOOGLE_LEADS_KEY", "google-leads-key-of-the-tests"),
+    ("TIKTOK_APP_SECRET", "tiktok-app-secret-of-the-tests-0123456789"),
+    ("LINKEDIN_CLIENT_SECRET", "linkedin-client-secret-of-the-tests"),
+    ("LINKEDIN_ACCESS_TOKEN", "linkedin-access-token-of-the-tests"),
+    ("SNAPCHAT_SECRET", "snapchat-secret-of-the-tests-0123456789"),
+    ("POSTHOG_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
+    ("GENERIC_TOKEN", GENERIC_TOKEN),
+    ("ZAPIER_TOKEN", "zapier-token-of-the-tests-0123456789"),
     ("KONEKTOR_WEBHOOK_SECRET", KONEKTOR_WEBHOOK_SECRET),
     ("STANDARD_WEBHOOKS_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
 ];
+
+/// What a tool that passes leads on shows.
+pub(crate) const GENERIC_TOKEN: &str = "generic-token-of-the-tests-0123456789";
 
 /// What Konektor signs its own webhooks with.
 pub(crate) const KONEKTOR_WEBHOOK_SECRET: &str = "konektor-secret-of-the-tests-0123456789";
@@ -67,7 +77,11 @@ pub(crate) async fn spawn_on(store: Arc<dyn Store>, settings: sandbox::Settings,
     };
     let sandbox =
         sandbox::start(sandbox::Settings { clock: Arc::new(clock.clone()), graph, ..settings }).expect("it starts");
-    let addresses = [("KONEKTOR_BASE_URL", sandbox.url()), ("META_GRAPH_URL", sandbox.graph_url())];
+    let addresses = [
+        ("KONEKTOR_BASE_URL", sandbox.url()),
+        ("META_GRAPH_URL", sandbox.graph_url()),
+        ("LINKEDIN_API_URL", sandbox.linkedin_url()),
+    ];
     let variables = VARIABLES.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned()));
     let environment: Environment = variables.chain(addresses).collect();
     let config = config::load(&environment).expect("the settings are right");

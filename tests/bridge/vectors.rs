@@ -19,11 +19,13 @@ use sha2::{Digest, Sha256};
 use crate::fixtures::{build, words};
 
 /// What `requires` may name and we have: such a row must come out as it is marked, any other one must be refused.
-const OPTIONS: [&str; 2] = ["escape_fallback", "pad_secret"];
+const OPTIONS: [&str; 3] = ["escape_fallback", "pad_secret", "tolerate_header_prefix"];
 
 /// Rows about something that we do not do, each with the reason.
-const NOT_OURS: [(&str, &str); 1] =
-    [("meta-31-appsecret-proof-timed", "the plain proof is sent, which never runs out while a call waits")];
+const NOT_OURS: [(&str, &str); 2] = [
+    ("meta-31-appsecret-proof-timed", "the plain proof is sent, which never runs out while a call waits"),
+    ("linkedin-22-challenge-official-output-unknown-secret", "LinkedIn does not publish the secret of its example"),
+];
 
 /// A row of either file, in one shape.
 struct Row {
@@ -78,6 +80,34 @@ fn dialect(row: &Value) -> Option<(&'static str, toml::Table)> {
         "meta_whatsapp" => ("whatsapp", meta()),
         "google" => ("google_leads", secret("key")),
         "standard-webhooks" | "standard_webhooks" => ("standard_webhooks", secret("secret")),
+        "tiktok" => ("tiktok", secret("app_secret")),
+        // Another product of TikTok's, whose webhooks are no leads: its scheme can be said as data all the same.
+        "tiktok-accounts" => {
+            let mut settings: toml::Table = "
+                external_ref.prefix = 'tiktok-accounts:'
+                [verify]
+                kind = 'hmac'
+                algorithm = 'sha256'
+                encoding = 'hex'
+                base = '{timestamp}.{body}'
+                signature = { header = 'TikTok-Signature', field = 's' }
+                timestamp = { sig_field = 't', unit = 's', tolerance_s = 300 }
+            "
+            .parse()
+            .unwrap();
+            settings.extend(secret("secret"));
+            (PRESET_DIALECT, settings)
+        }
+        "linkedin" => {
+            let secret = row["secret"].as_str().unwrap_or("a-secret-of-nobody");
+            let pairs = [("client_secret", secret), ("access_token", "a-token")];
+            ("linkedin", pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+        }
+        "posthog" if row["scheme"] == "static_header" => ("posthog", secret("token")),
+        preset @ ("posthog" | "snapchat") => {
+            (PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?, secret("secret"))
+        }
+        "generic" => ("generic", secret("token")),
         "google_forms" if row["scheme"] == "konektor" => ("form", secret("secret")),
         preset @ ("typeform" | "tally" | "webflow" | "calcom") => {
             (PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?, secret("secret"))
@@ -93,6 +123,7 @@ fn row(raw: &Value) -> Option<Row> {
     let name = |name: &str| match name.to_ascii_lowercase() {
         // The name that the specification gave our own scheme before it had ours.
         own if own == "x-konektor-signature" => "x-bridge-signature".to_owned(),
+        own if own == "x-konektor-token" => "x-bridge-token".to_owned(),
         other => other,
     };
     Some(Row {
@@ -142,6 +173,9 @@ impl Row {
             Some(reply) => {
                 let status = self.raw["expect_status"].as_u64().unwrap_or(if self.valid { 200 } else { 403 });
                 assert_eq!(u64::from(reply.status), status, "the status");
+                if let Some(expected) = self.raw.get("expect_json").filter(|_| self.valid) {
+                    return assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap(), *expected, "the body");
+                }
                 let expected = self.raw["expect_body"].as_str().or(self.raw["expect"].as_str());
                 assert_eq!(reply.body, if self.valid { expected.unwrap() } else { "" }, "the body");
             }
@@ -158,7 +192,8 @@ impl Row {
     fn check_items(&self, items: &[Item]) {
         let refs: Vec<_> = items.iter().map(|item| item.external_ref.as_str().to_owned()).collect();
         if let Some(ids) = self.raw["expect_ids"].as_array() {
-            let expected: Vec<_> = ids.iter().map(|id| format!("meta:leadgen:{}", id.as_str().unwrap())).collect();
+            let prefix = if self.dialect == "tiktok" { "tiktok:lead:" } else { "meta:leadgen:" };
+            let expected: Vec<_> = ids.iter().map(|id| format!("{prefix}{}", id.as_str().unwrap())).collect();
             assert_eq!(refs, expected);
         }
         if let Some(expected) = self.raw["expect_external_ref"].as_str() {
@@ -169,6 +204,10 @@ impl Row {
             Some("ack_and_ignore" | "ack_test") => {
                 assert!(items.iter().all(|item| item.hold == Hold::TestLead), "a test is withheld");
             }
+            Some("erase_or_flag") => {
+                assert!(items.len() == 1 && items[0].hold == Hold::DeletedAtSender, "an erasure is for a person");
+            }
+            Some("hold") => assert!(items.iter().all(|item| item.hold != Hold::No), "nothing is forwarded"),
             Some(other) => panic!("no check is written for the action `{other}`"),
         }
         match self.raw["expect"].as_str() {

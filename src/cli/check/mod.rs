@@ -94,7 +94,7 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
 
 async fn all(config: &Config, context: &Context) -> Vec<Finding> {
     let mut findings = settings(config);
-    findings.extend(senders::check(config, &context.environment));
+    findings.extend(senders::check(config, &context.environment, context.now()));
     findings.extend(place::store(&config.settings.backend, context.now()).await);
     findings.extend(konektor::check(&config.settings, &context.clock).await);
     findings.push(place::public_url(config.settings.public_url.as_ref()).await);

@@ -1,24 +1,34 @@
 //! The sources: which are on, which are half set up, and whether there is any.
 
+use jiff::Timestamp;
+
 use super::Finding;
 use crate::app::sources::build_sources;
 use crate::config::{self, Config, Environment, SourceConfig};
 use crate::domain::event::SourceName;
-use crate::providers::{Configured, SourceState};
+use crate::providers::{Configured, EXPIRES_SOON, SourceState};
 
-pub(super) fn check(config: &Config, environment: &Environment) -> Vec<Finding> {
+pub(super) fn check(config: &Config, environment: &Environment, now: Timestamp) -> Vec<Finding> {
     match build_sources(&config.sources, config.settings.public_url.as_ref()) {
-        Ok(sources) => judge(config, &sources, environment),
+        Ok(sources) => judge(config, &sources, environment, now),
         Err(wrong) => wrong.iter().map(|finding| Finding::fail("sources", finding.to_string())).collect(),
     }
 }
 
-fn judge(config: &Config, sources: &[(SourceName, Configured)], environment: &Environment) -> Vec<Finding> {
+fn judge(
+    config: &Config,
+    sources: &[(SourceName, Configured)],
+    environment: &Environment,
+    now: Timestamp,
+) -> Vec<Finding> {
     let (mut findings, mut off) = (Vec::new(), Vec::new());
     for (name, configured) in sources {
         let described = config.sources.iter().find(|source| source.name == name.as_str());
         match &configured.state {
-            SourceState::On(_) => findings.push(Finding::ok("source", format!("{name} is on"))),
+            SourceState::On(source) => {
+                findings.push(Finding::ok("source", format!("{name} is on")));
+                findings.extend(source.provider.expires().map(|at| access(name, at, now)));
+            }
             SourceState::Off { why, .. } if described.is_some_and(|source| is_begun(source, environment)) => {
                 findings.push(Finding::warn("source", format!("{name} is off: {why}")));
             }
@@ -32,6 +42,18 @@ fn judge(config: &Config, sources: &[(SourceName, Configured)], environment: &En
         findings.push(Finding::ok("sources", format!("not set up: {}", off.join(", "))));
     }
     findings
+}
+
+/// How long the token for the sender's API still lives.
+fn access(name: &SourceName, at: Timestamp, now: Timestamp) -> Finding {
+    let days = at.duration_since(now).as_hours() / 24;
+    if at <= now {
+        Finding::fail("source", format!("the token of {name} has ended ({at}): set a new one, leads wait for it"))
+    } else if at < now + EXPIRES_SOON {
+        Finding::warn("source", format!("the token of {name} ends in {days} days ({at}): get a new one"))
+    } else {
+        Finding::ok("source", format!("the token of {name} ends in {days} days"))
+    }
 }
 
 /// True when somebody seems to want this source: a variable of it is set, or it is described in a file of theirs.
@@ -50,7 +72,7 @@ mod tests {
 
     fn found(variables: &[(&str, &str)]) -> Vec<Finding> {
         let environment = Environment::from_iter(variables.iter().copied());
-        check(&config::load(&environment).unwrap(), &environment)
+        check(&config::load(&environment).unwrap(), &environment, "2027-01-01T00:00:00Z".parse().unwrap())
     }
 
     #[test]
@@ -58,6 +80,19 @@ mod tests {
         let findings = found(&[]);
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0].level, Level::Fail);
+    }
+
+    #[test]
+    fn a_token_that_ends_soon_is_a_warning_and_one_that_has_ended_a_failure() {
+        for (ends, level) in [("2026-12-31", Level::Fail), ("2027-01-14", Level::Warn), ("2027-02-28", Level::Ok)] {
+            let variables =
+                [("LINKEDIN_CLIENT_SECRET", "x"), ("LINKEDIN_ACCESS_TOKEN", "x"), ("LINKEDIN_TOKEN_EXPIRES", ends)];
+            let findings = found(&variables);
+            let about = findings.iter().find(|finding| finding.says.starts_with("the token of linkedin"));
+            assert_eq!(about.map(|finding| finding.level), Some(level), "{ends}");
+        }
+        let silent = found(&[("LINKEDIN_CLIENT_SECRET", "x"), ("LINKEDIN_ACCESS_TOKEN", "x")]);
+        assert!(!silent.iter().any(|finding| finding.says.starts_with("the token of")));
     }
 
     #[test]

@@ -109,6 +109,7 @@ fn introduce(running: &Running, key: &str, context: &mut Context) -> std::io::Re
     writeln!(context.out, "A local Konektor listens on {strong}{url}{strong:#}. Ctrl-C ends it.\n")?;
     writeln!(context.out, "  a bridge for it   KONEKTOR_BASE_URL={url} KONEKTOR_API_KEY={key} konektor-bridge serve")?;
     writeln!(context.out, "  Meta's Graph API  META_GRAPH_URL={graph}")?;
+    writeln!(context.out, "  LinkedIn's API    LINKEDIN_API_URL={}", running.linkedin_url())?;
     writeln!(context.out, "  its leads         curl {url}/sandbox/leads")?;
     writeln!(context.out, "  the API described {url}/openapi.json, {url}/api/v2/agent/SKILL.md")?;
     writeln!(context.out, "  what it was asked curl {url}/sandbox/ledger")?;

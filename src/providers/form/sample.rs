@@ -38,7 +38,7 @@ pub(in crate::providers) fn content_type(body: &[u8]) -> String {
     let first = text.trim_start().lines().next().unwrap_or_default().trim_end();
     match first.strip_prefix("--") {
         Some(boundary) if !boundary.is_empty() => format!("multipart/form-data; boundary={boundary}"),
-        _ if first.starts_with('{') => "application/json".to_owned(),
+        _ if first.starts_with(['{', '[']) => "application/json".to_owned(),
         _ => "application/x-www-form-urlencoded".to_owned(),
     }
 }

@@ -28,6 +28,10 @@ fn reduced(steps: &[Step], raw: &RawValue) -> Result<Option<Vec<String>>, Unread
     match step {
         Step::Name(name) => inside(rest, raw, Object::parse(raw.get()).and_then(|object| object.get(name))),
         Step::Index(index) => inside(rest, raw, json::list(raw).get(*index).copied()),
+        Step::Like(pattern) => {
+            let object = Object::parse(raw.get()).unwrap_or_default();
+            inside(rest, raw, object.iter().find(|(name, _)| pattern.fits(name)).map(|(_, member)| member))
+        }
         Step::Any | Step::Where(_) => each(step, rest, raw),
     }
 }
@@ -67,7 +71,7 @@ fn each(step: &Step, rest: &[Step], raw: &RawValue) -> Result<Option<Vec<String>
 fn is_chosen(step: &Step, element: &RawValue) -> bool {
     match step {
         Step::Where(condition) => serde_json::from_str(element.get()).is_ok_and(|element| condition.holds(&element)),
-        Step::Any | Step::Name(_) | Step::Index(_) => true,
+        Step::Any | Step::Name(_) | Step::Index(_) | Step::Like(_) => true,
     }
 }
 
@@ -97,6 +101,10 @@ fn found<'t>(steps: &[Step], raw: &'t RawValue, into: &mut Vec<&'t RawValue>) {
         Step::Name(name) => Object::parse(raw.get()).map(|object| object.all(name).collect()).unwrap_or_default(),
         Step::Index(index) => json::list(raw).get(*index).copied().into_iter().collect(),
         Step::Where(_) => json::list(raw).into_iter().filter(|element| is_chosen(step, element)).collect::<Vec<_>>(),
+        Step::Like(pattern) => {
+            let object = Object::parse(raw.get()).unwrap_or_default();
+            object.iter().filter(|(name, _)| pattern.fits(name)).map(|(_, member)| member).collect()
+        }
         Step::Any => match Object::parse(raw.get()) {
             Some(object) => object.iter().map(|(_, member)| member).collect(),
             None => json::list(raw),

@@ -30,10 +30,7 @@ pub(super) fn item(
             Some(Writer::Crowd) => return Ok(None),
             None => return Err(Unreadable(NOBODY.to_owned())),
         },
-        None => {
-            let id = delivery.name(&settings.external_ref.id);
-            id.map(|id| ExternalRef::new(&prefix(settings, webhook), &id)).into_iter().collect()
-        }
+        None => named(settings, webhook, delivery).into_iter().collect(),
     };
     let event = delivery.name(&settings.event_id);
     let same_within = (names.is_empty() || event.is_none()).then_some(PRESSED_TWICE);
@@ -49,6 +46,15 @@ pub(super) fn item(
     }
     let external_ref = names.remove(0);
     Ok(Some(Item { id, same_within, external_ref, aliases: names, hold, body: body.into_bytes() }))
+}
+
+/// What the lead is called: as its platform calls it, or by the sender's own id.
+fn named(settings: &Settings, webhook: &Verified, delivery: &Delivery<'_>) -> Option<ExternalRef> {
+    if let Some((shared, id)) = settings.external_ref.shared(delivery) {
+        return Some(ExternalRef::new(&shared.prefix.of(webhook.source().as_str()), &id));
+    }
+    let id = delivery.name(&settings.external_ref.id);
+    id.map(|id| ExternalRef::new(&prefix(settings, webhook), &id))
 }
 
 fn of_event(webhook: &Verified, parts: &[&str]) -> EventId {

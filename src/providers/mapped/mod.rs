@@ -23,7 +23,8 @@
 //! | `decode` | `auto` (by content type: JSON, urlencoded or multipart form with PHP's brackets), `json`, `form`, `jwt` (the claims of a token that is the body) |
 //! | `embedded` | places of strings that hold JSON: opened (Jotform's `rawRequest`, Unbounce's `"data.json"`) |
 //! | `entities` | `true`: texts come escaped as HTML |
-//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several, `@` is the whole. A webhook without any of them is a dead letter |
+//! | `token_at` | where a `token` stands that is not in the URL: `{ location = "bearer" }`, `{ location = "header", name = "…" }`; several are alternatives |
+//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several, `@` is the whole, `@[*]` each element where the whole is a list. A webhook without any of them is a dead letter |
 //! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
 //! | `test`, `spam` | one of them holds: the lead is withheld |
 //! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. Without an id, the content within ten minutes is one lead, but for what `volatile` names |
@@ -34,9 +35,12 @@
 //! | `facts.<label>` | lines for the notes |
 //! | `answers` | `{ kind, at }`: where questions and answers stand. `names` (`{"Nama": "Siti"}`, at any depth; this is meant for the whole item where `answers` is absent), `pairs` (`key`, `label`, `value`, `type` of each element), and the decoders in `labels/` |
 //! | `types.<type>` | what the sender's own kinds of fields mean |
+//! | `external_ref.shared` | leads of a platform that also come by another road: `when` one of these holds, `prefix` and `id` name the lead as that road does (`meta:leadgen:`), and `ad_platform` is the network |
+//! | `strip` | what is taken off answers where a digit or a plus follows: a spreadsheet's `p:` of `p:+62…` |
 //! | `payment` | `when` the sender says that money has come in, the `amount`, which counts where `amount_when` holds (the currency), and its `reference` |
 //! | `separator` | what it puts between choices |
-//! | `source`, `ad_platform` | `website` and none where absent; `whatsapp` with a `person` |
+//! | `source`, `ad_platform`, `ad_platform_else` | `website` and none where absent; `whatsapp` with a `person`; the last one where nothing proves a network |
+//! | `like` | another preset, whose keys hold where this one says nothing |
 //! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}` |
 //! | `sample` | `body`, and where they differ `update`, `test`, one `item` of the `{{items}}` in it; `headers`, `content_type`. The tokens stand in `sample.rs` |
 //!
@@ -82,7 +86,7 @@ pub(super) use self::path::Path;
 pub(super) fn build(table: toml::Table, place: &Place) -> Result<Arc<dyn Provider>, SettingsError> {
     let mut settings = Settings::read(table)?;
     let (verify, secret, token) = (settings.verify.take(), settings.secret.take(), settings.token.take());
-    let scheme = proof::scheme(verify, secret, token, place)?;
+    let scheme = proof::scheme(verify, secret, proof::Carried { token, at: settings.token_at.0.clone() }, place)?;
     Ok(Arc::new(Mapped { settings, scheme }))
 }
 
@@ -174,7 +178,7 @@ impl Mapped {
         // What lies in opened strings is cut from the opened document.
         let text = if self.settings.embedded.0.is_empty() { text } else { whole.to_string() };
         for items in &self.settings.items.0 {
-            if let Some(documents) = cut::items(&items.0, &text)? {
+            if let Some(documents) = cut::items(&items.path, &text)?.filter(|_| !items.in_list || whole.is_array()) {
                 return Ok(documents);
             }
         }
@@ -186,11 +190,12 @@ impl Mapped {
         if self.settings.items.0.is_empty() {
             return Some(whole);
         }
-        self.settings.items.0.iter().find_map(|items| items.0.find(whole))
+        let places = self.settings.items.0.iter().filter(|items| !items.in_list || whole.is_array());
+        places.filter_map(|items| items.path.find(whole)).next()
     }
 
     fn nowhere(&self) -> String {
-        let places: Vec<_> = self.settings.items.0.iter().map(|items| format!("`{}`", items.0)).collect();
+        let places: Vec<_> = self.settings.items.0.iter().map(|items| format!("`{}`", items.path)).collect();
         format!("there is nothing at {}", places.join(" or "))
     }
 

@@ -12,7 +12,8 @@ use crate::domain::labels;
 /// stands in them as `[type=email]` (exactly this) or `[label~phone]` (these words are among its words).
 ///
 /// `data.email`, `data.phones[0].number`, `leads[*].id`, `answers[field.ref=nama].text`. A name that itself has a dot or a
-/// bracket stands in quotes: `fields."1.3"`.
+/// bracket stands in quotes: `fields."1.3"`. `~leadid` is every name of these letters (`Lead ID`), `$*` every name that
+/// begins with a dollar.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::providers) struct Path(Vec<Step>);
 
@@ -33,6 +34,49 @@ pub(super) enum Step {
     Any,
     /// Every element in which this holds.
     Where(Condition),
+    /// Every member whose name is like this.
+    Like(Pattern),
+}
+
+/// What picks members of an object by their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pattern {
+    /// `~leadid`: these letters and digits, whatever the case and what stands between them (`Lead ID`, `lead__id`).
+    Letters(String),
+    /// `$*`: it begins like this.
+    Begins(String),
+}
+
+impl Pattern {
+    fn parse(name: &str) -> Option<Self> {
+        match (name.strip_prefix('~'), name.strip_suffix('*')) {
+            (Some(letters), _) => Some(Self::Letters(bare(letters))).filter(|_| !bare(letters).is_empty()),
+            (None, Some(beginning)) => Some(Self::Begins(beginning.to_owned())),
+            (None, None) => None,
+        }
+    }
+
+    /// True for the name of a member that is meant.
+    pub(super) fn fits(&self, name: &str) -> bool {
+        match self {
+            Self::Letters(letters) => bare(name) == *letters,
+            Self::Begins(beginning) => name.starts_with(beginning.as_str()),
+        }
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Letters(letters) => write!(f, "~{letters}"),
+            Self::Begins(beginning) => write!(f, "{beginning}*"),
+        }
+    }
+}
+
+/// The letters and digits of a name, in lower case.
+fn bare(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// What picks elements of a list.
@@ -86,7 +130,7 @@ impl Path {
         self.0.iter().try_fold(document, |at, step| match step {
             Step::Name(name) => at.get_mut(name),
             Step::Index(index) => at.get_mut(index),
-            Step::Any | Step::Where(_) => None,
+            Step::Any | Step::Where(_) | Step::Like(_) => None,
         })
     }
 
@@ -95,6 +139,12 @@ impl Path {
         let mut at = document;
         for step in &self.0 {
             at = match step {
+                Step::Like(pattern) => {
+                    if !at.is_object() {
+                        *at = Value::Object(serde_json::Map::new());
+                    }
+                    &mut at[pattern.to_string().trim_matches(['~', '*'])]
+                }
                 Step::Name(name) => {
                     if !at.is_object() {
                         *at = Value::Object(serde_json::Map::new());
@@ -124,7 +174,7 @@ impl Path {
 
     /// How many steps may lead to several values.
     pub(in crate::providers) fn open_steps(&self) -> usize {
-        self.0.iter().filter(|step| matches!(step, Step::Any | Step::Where(_))).count()
+        self.0.iter().filter(|step| matches!(step, Step::Any | Step::Where(_) | Step::Like(_))).count()
     }
 
     /// The steps, from the top down.
@@ -137,6 +187,7 @@ impl Path {
         self.0.iter().rev().find_map(|step| match step {
             Step::Name(name) => Some(name.as_str()),
             Step::Index(_) | Step::Any | Step::Where(_) => None,
+            Step::Like(Pattern::Letters(text) | Pattern::Begins(text)) => Some(text.as_str()),
         })
     }
 
@@ -163,7 +214,10 @@ fn below<'v>(step: &Step, at: &'v Value) -> Vec<&'v Value> {
         (Step::Any, Value::Array(list)) => list.iter().collect(),
         (Step::Any, Value::Object(object)) => object.values().collect(),
         (Step::Where(condition), Value::Array(list)) => list.iter().filter(|below| condition.holds(below)).collect(),
-        (Step::Any | Step::Where(_), _) => Vec::new(),
+        (Step::Like(pattern), Value::Object(object)) => {
+            object.iter().filter(|(name, _)| pattern.fits(name)).map(|(_, below)| below).collect()
+        }
+        (Step::Any | Step::Where(_) | Step::Like(_), _) => Vec::new(),
     }
 }
 
@@ -178,7 +232,11 @@ fn change_at(steps: &[Step], at: &mut Value, change: &mut impl FnMut(&mut Value)
             let chosen = list.iter_mut().filter(|below| condition.holds(below));
             chosen.for_each(|below| change_at(rest, below, change));
         }
-        (Step::Any | Step::Where(_), _) => {}
+        (Step::Like(pattern), Value::Object(object)) => {
+            let chosen = object.iter_mut().filter(|(name, _)| pattern.fits(name));
+            chosen.for_each(|(_, below)| change_at(rest, below, change));
+        }
+        (Step::Any | Step::Where(_) | Step::Like(_), _) => {}
     }
 }
 
@@ -189,7 +247,8 @@ fn fits(steps: &[Step], here: &[Here<'_>]) -> bool {
         (Step::Name(wanted), Here::Name(name)) => wanted == name,
         (Step::Index(wanted), Here::Index(index, _)) => wanted == index,
         (Step::Where(condition), Here::Index(_, element)) => condition.holds(element),
-        (Step::Name(_), Here::Index(..)) | (Step::Index(_) | Step::Where(_), Here::Name(_)) => false,
+        (Step::Like(pattern), Here::Name(name)) => pattern.fits(name),
+        (Step::Name(_) | Step::Like(_), Here::Index(..)) | (Step::Index(_) | Step::Where(_), Here::Name(_)) => false,
     };
     steps.len() == here.len() && steps.iter().zip(here).all(fit)
 }
@@ -211,7 +270,7 @@ impl Path {
     pub(super) fn is_element_of(&self, list: &[Here<'_>]) -> bool {
         match self.0.split_last() {
             Some((Step::Index(_) | Step::Any | Step::Where(_), above)) => fits(above, list),
-            Some((Step::Name(_), _)) | None => false,
+            Some((Step::Name(_) | Step::Like(_), _)) | None => false,
         }
     }
 }
@@ -222,6 +281,8 @@ impl std::fmt::Display for Path {
         self.0.iter().enumerate().try_for_each(|(place, step)| match step {
             Step::Name(name) if place == 0 => write!(f, "{name}"),
             Step::Name(name) => write!(f, ".{name}"),
+            Step::Like(pattern) if place == 0 => write!(f, "{pattern}"),
+            Step::Like(pattern) => write!(f, ".{pattern}"),
             Step::Index(index) => write!(f, "[{index}]"),
             Step::Any => f.write_str("[*]"),
             Step::Where(Condition { path, kind: Likeness::Same, value }) => write!(f, "[{path}={value}]"),
@@ -263,6 +324,7 @@ fn parse(text: &str) -> Option<Vec<Step>> {
             Named::Nothing => return None,
             Named::Any => steps.push(Step::Any),
             Named::Name(name) => steps.push(Step::Name(name.to_owned())),
+            Named::Like(pattern) => steps.push(Step::Like(pattern)),
         }
         rest = positions(after, &mut steps)?;
         match rest.strip_prefix('.') {
@@ -277,6 +339,7 @@ enum Named<'t> {
     Nothing,
     Any,
     Name(&'t str),
+    Like(Pattern),
 }
 
 /// The name at the beginning of `text`, in quotes or without, and what follows it.
@@ -290,7 +353,8 @@ fn named(text: &str) -> Option<(Named<'_>, &str)> {
         "" => Named::Nothing,
         "*" => Named::Any,
         name if name.contains([']', '"']) => return None,
-        name => Named::Name(name),
+        name if name.starts_with('~') => Named::Like(Pattern::parse(name)?),
+        name => Pattern::parse(name).map_or(Named::Name(name), Named::Like),
     };
     Some((name, after))
 }
@@ -336,6 +400,17 @@ mod tests {
             assert_eq!(path(nowhere).find(&document), None, "{nowhere}");
         }
         assert_eq!(path("[0][1]").find(&json!([[1, 2]])), Some(&json!(2)));
+    }
+
+    #[test]
+    fn members_are_picked_by_the_likeness_of_their_names() {
+        let document = json!({"Lead ID": "1", "lead__id": "2", "LeadIds": "3", "$set": {"x": 1}, "$lib": "web"});
+        assert_eq!(path("~lead_id").all(&document), [&json!("1"), &json!("2")]);
+        assert_eq!(path("$*").all(&document), [&json!({"x": 1}), &json!("web")]);
+        assert_eq!(path("$*.x").find(&document), Some(&json!(1)));
+        for bad in ["~", "~-", "a.~"] {
+            assert!(bad.parse::<Path>().is_err(), "{bad}");
+        }
     }
 
     #[test]

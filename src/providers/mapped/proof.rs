@@ -5,17 +5,26 @@ use toml::{Table, Value};
 
 use crate::providers::{Place, Scheme, SettingsError};
 
+/// A secret that travels with the webhook.
+pub(super) struct Carried {
+    /// The secret.
+    pub(super) token: Option<Value>,
+    /// The places where it may stand; the URL where there are none.
+    pub(super) at: Vec<Table>,
+}
+
 /// Puts the scheme together. With a `secret` the webhook is proved as `verify` says; with a `token` it comes in the URL,
-/// unless `verify` says where; with both, both must hold.
+/// unless `verify` or `token_at` says where; with both, both must hold.
 ///
 /// # Errors
 /// As [`Scheme::parse`]; [`SettingsError::Incomplete`] when neither is there.
 pub(super) fn scheme(
     verify: Option<Value>,
     secret: Option<Value>,
-    token: Option<Value>,
+    carried: Carried,
     place: &Place,
 ) -> Result<Scheme, SettingsError> {
+    let Carried { token, at } = carried;
     let takes_token = kind(verify.as_ref()) == Some("token");
     let (signed, carried) = match (verify, secret, token) {
         // A scheme that says all by itself.
@@ -25,7 +34,7 @@ pub(super) fn scheme(
         (Some(verify), secret, token) if takes_token => (Some(with(verify, token.or(secret))), None),
         (verify, secret, token) => {
             let signed = verify.filter(|_| secret.is_some()).map(|verify| with(verify, secret));
-            (signed, token.map(|token| with(in_path(), Some(token))))
+            (signed, token.map(|token| anywhere(at, &token)))
         }
     };
     Scheme::parse(Value::Array([signed, carried].into_iter().flatten().collect()), place)
@@ -48,6 +57,20 @@ fn is_complete(verify: &Value) -> bool {
         || matches!(kind(Some(verify)), Some("all" | "any" | "none"))
 }
 
+/// The token at one of these places.
+fn anywhere(at: Vec<Table>, token: &Value) -> Value {
+    let one = |mut table: Table| {
+        table.insert("kind".to_owned(), "token".into());
+        with(Value::Table(table), Some(token.clone()))
+    };
+    let mut places: Vec<_> = at.into_iter().map(one).collect();
+    match places.len() {
+        0 => with(in_path(), Some(token.clone())),
+        1 => places.remove(0),
+        _ => Value::Table(Table::from_iter([("kind".to_owned(), "any".into()), ("of".to_owned(), places.into())])),
+    }
+}
+
 fn in_path() -> Value {
     Value::Table(Table::from_iter([("kind".to_owned(), "token".into()), ("location".to_owned(), "path".into())]))
 }
@@ -67,7 +90,9 @@ mod tests {
     fn made(settings: &str) -> Result<Scheme, SettingsError> {
         let mut table: Table = settings.parse().unwrap();
         let place = Place::new(SourceName::parse("crm").unwrap(), None);
-        scheme(table.remove("verify"), table.remove("secret"), table.remove("token"), &place)
+        let at = table.remove("token_at").and_then(|at| at.as_array().cloned()).unwrap_or_default();
+        let at = at.into_iter().map(|at| at.as_table().unwrap().clone()).collect();
+        scheme(table.remove("verify"), table.remove("secret"), Carried { token: table.remove("token"), at }, &place)
     }
 
     const HMAC: &str = "verify = { kind = 'hmac', algorithm = 'sha256', encoding = 'hex', base = '{body}', \
@@ -83,6 +108,9 @@ mod tests {
         assert_eq!([signed, carried, both].map(|scheme| scheme.has_path_token()), [false, true, true]);
         assert!(made(&format!("{token}verify = {{ kind = 'token', location = 'query', name = 't' }}")).is_ok());
         assert!(matches!(made("secret = 'a-secret-of-nobody'"), Err(SettingsError::Invalid(_))));
+        let elsewhere =
+            made(&format!("{token}token_at = [{{ location = 'bearer' }}, {{ location = 'header', name = 't' }}]"));
+        assert!(!elsewhere.unwrap().has_path_token());
         assert!(made("verify = { kind = 'none', i_know_this_is_public = true }").is_ok());
     }
 }

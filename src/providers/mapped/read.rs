@@ -37,8 +37,14 @@ pub(super) fn reading(
     reader.rest()?;
     let mut submission = reader.submission;
     submission.sender_id = external_ref.as_str().rsplit(':').next().unwrap_or_default().to_owned();
-    submission.ad_platform = submission.ad_platform.or(settings.ad_platform);
-    let usual = if settings.person.is_some() { LeadSource::Whatsapp } else { LeadSource::Website };
+    let shared = settings.external_ref.shared(delivery).and_then(|(shared, _)| shared.ad_platform);
+    submission.ad_platform = submission.ad_platform.or(shared).or(settings.ad_platform);
+    submission.ad_platform_else = settings.ad_platform_else;
+    let usual = match (&settings.person, shared) {
+        (Some(_), _) => LeadSource::Whatsapp,
+        (None, Some(_)) => LeadSource::Ads,
+        (None, None) => LeadSource::Website,
+    };
     submission.source = submission.source.or(settings.source).or(Some(usual));
     submission.payment = settings.payment.as_ref().and_then(|paid| payment(paid, delivery));
     let submission = Box::new(submission);
@@ -52,7 +58,8 @@ pub(super) fn reading(
         | Hold::IgnoreRule
         | Hold::TestRule
         | Hold::JunkRule
-        | Hold::HoldRule => Reading::Lead(submission),
+        | Hold::HoldRule
+        | Hold::DeletedAtSender => Reading::Lead(submission),
     })
 }
 
@@ -223,10 +230,17 @@ impl<'v> Reader<'_, 'v> {
     }
 
     fn separated(&self, text: String) -> String {
-        match &self.settings.separator {
+        let text = match &self.settings.separator {
             Some(separator) => text.replace(separator.as_str(), ", "),
             None => text,
-        }
+        };
+        let mut prefixes = self.settings.strip.0.iter();
+        let stripped = prefixes.find_map(|prefix| {
+            text.trim_start()
+                .strip_prefix(prefix.as_str())
+                .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '+'))
+        });
+        stripped.map(str::to_owned).unwrap_or(text)
     }
 }
 

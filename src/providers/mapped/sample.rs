@@ -183,6 +183,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_list_of_leads_is_json_like_one_lead() {
+        for (body, kind) in [("[{{items}}]", "application/json"), ("a={{id}}", "application/x-www-form-urlencoded")] {
+            let samples = Samples { body: body.to_owned(), ..Samples::default() };
+            assert_eq!(samples.content_type(body.as_bytes()), kind, "{body}");
+        }
+    }
+
+    #[test]
     fn tokens_are_written_as_the_body_needs_them() {
         let now = Timestamp::from_second(1_793_000_000).unwrap();
         let fill = |template, style| filled(template, SampleKind::Lead, 7, now, style);

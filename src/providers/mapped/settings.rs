@@ -11,7 +11,7 @@ use super::filter::Filters;
 use super::path::Path;
 use super::reply::{Handshake, Reply};
 use super::sample::Samples;
-use super::spot::{Names, Spot, Spots, one_or_many};
+use super::spot::{Delivery, Names, Spot, Spots, one_or_many};
 use crate::domain::status::{AdPlatform, LeadSource};
 use crate::domain::submission::Meaning;
 use crate::providers::{Secrets, SettingsError, settings};
@@ -27,6 +27,9 @@ pub(super) struct Settings {
     pub(super) secret: Option<toml::Value>,
     /// What stands in the URL, or where `verify` says, for senders that cannot sign.
     pub(super) token: Option<toml::Value>,
+    /// Where the token stands; in the URL where absent. Several places are alternatives.
+    #[serde(default)]
+    pub(super) token_at: Many<toml::Table>,
     /// What the sender shows before it sends, for `hub_challenge`.
     pub(super) verify_token: Option<Secrets>,
     /// How it signs.
@@ -69,8 +72,13 @@ pub(super) struct Settings {
     pub(super) person: Option<Person>,
     pub(super) payment: Option<Paid>,
     pub(super) separator: Option<String>,
+    /// What is taken off an answer where a digit or a plus follows.
+    #[serde(default)]
+    pub(super) strip: Many<String>,
     pub(super) source: Option<LeadSource>,
     pub(super) ad_platform: Option<AdPlatform>,
+    /// The network where nothing proves another.
+    pub(super) ad_platform_else: Option<AdPlatform>,
     #[serde(default)]
     pub(super) handshake: Many<Handshake>,
     #[serde(default)]
@@ -95,7 +103,7 @@ pub(super) enum Decode {
 }
 
 /// What the lead is called.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExternalRefSettings {
     /// What stands before the id. `{source}` in it is the source's name, for ids that are only unique at one account.
@@ -103,6 +111,31 @@ pub(super) struct ExternalRefSettings {
     /// The sender's own id of the lead; the content where it has none.
     #[serde(default)]
     pub(super) id: Names,
+    /// Leads of platforms that also reach us by another road, where they must have the same name.
+    #[serde(default)]
+    pub(super) shared: Many<Shared>,
+}
+
+/// A platform's lead that somebody else passes on.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shared {
+    /// One of them holds: it is a lead of that platform.
+    pub(super) when: Filters,
+    /// What stands before the platform's id.
+    pub(super) prefix: Prefix,
+    /// The platform's id of the lead.
+    pub(super) id: Names,
+    /// The platform.
+    pub(super) ad_platform: Option<AdPlatform>,
+}
+
+impl ExternalRefSettings {
+    /// The platform's lead that `delivery` is, and the platform's id of it.
+    pub(super) fn shared(&self, delivery: &Delivery<'_>) -> Option<(&Shared, String)> {
+        let meant = self.shared.0.iter().filter(|shared| shared.when.any_at_all(delivery));
+        meant.filter_map(|shared| Some((shared, delivery.name(&shared.id)?))).next()
+    }
 }
 
 /// What stands before an id in a reference.
@@ -148,15 +181,20 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
     }
 }
 
-/// Where the items stand; `@` is the whole document.
+/// Where the items stand; `@` is the whole document, `@[*]` each element of a document that is a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Items(pub(super) Path);
+pub(super) struct Items {
+    pub(super) path: Path,
+    /// Only a document that is a list has them.
+    pub(super) in_list: bool,
+}
 
 impl<'de> Deserialize<'de> for Items {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
-            "@" => Ok(Self(Path::default())),
-            path => path.parse().map(Self).map_err(de::Error::custom),
+            "@" => Ok(Self { path: Path::default(), in_list: false }),
+            "@[*]" => Ok(Self { path: Path::default().each(), in_list: true }),
+            path => path.parse().map(|path| Self { path, in_list: false }).map_err(de::Error::custom),
         }
     }
 }
@@ -304,6 +342,9 @@ impl Settings {
     pub(super) fn headers(&self) -> Vec<&str> {
         let filters = [&self.accept, &self.ignore, &self.test, &self.spam];
         let of_filters = filters.into_iter().flat_map(Filters::iter).map(|filter| &filter.path);
+        let shared = &self.external_ref.shared.0;
+        let of_filters =
+            of_filters.chain(shared.iter().flat_map(|shared| shared.when.iter()).map(|filter| &filter.path));
         let of_names = self.event_id.spots().chain(self.external_ref.id.spots());
         let named = of_filters.chain(of_names).filter_map(Spot::header);
         ["content-type"].into_iter().chain(named).collect()

@@ -9,7 +9,8 @@ use super::document;
 use super::path::{BadPath, Path};
 
 /// One place: `answers.email` in the item, `$.event_id` in the whole document, `header:x-webhook-id`, `@` for the item
-/// itself. `|tail` behind it takes what follows the last slash, `|host` the host of a URL, `|digits` the digits.
+/// itself. `|tail` behind it takes what follows the last slash, `|host` the host of a URL, `|digits` the digits,
+/// `|number` the digits where it is a number, with what a spreadsheet puts before one (`l:120…`) taken off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spot {
     at: At,
@@ -30,6 +31,7 @@ enum Part {
     Tail,
     Host,
     Digits,
+    Number,
 }
 
 /// One lead's part of a delivery.
@@ -129,9 +131,20 @@ impl Part {
             Self::Tail => text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
             Self::Host => url::Url::parse(text).ok()?.host_str()?.to_owned(),
             Self::Digits => text.chars().filter(char::is_ascii_digit).collect(),
+            Self::Number => number(text)?.to_owned(),
         };
         (!part.is_empty()).then_some(part)
     }
+}
+
+/// `120…` of `l:120…`: digits, with at most one word and a colon before them.
+fn number(text: &str) -> Option<&str> {
+    let digits = match text.split_once(':') {
+        Some((word, digits)) if word.bytes().all(|byte| byte.is_ascii_alphabetic()) => digits,
+        Some(_) => return None,
+        None => text,
+    };
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(digits)
 }
 
 impl std::fmt::Display for Spot {
@@ -151,6 +164,7 @@ impl FromStr for Spot {
             Some((place, "tail")) => (place, Part::Tail),
             Some((place, "host")) => (place, Part::Host),
             Some((place, "digits")) => (place, Part::Digits),
+            Some((place, "number")) => (place, Part::Number),
             Some(_) => return Err(BadPath::of(text)),
             None => (text, Part::All),
         };
@@ -228,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_place_is_in_the_item_the_whole_or_a_header() {
-        let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34"}});
+        let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34", "l": "l:120", "x": "abc-1"}});
         let headers = [("x-id".to_owned(), "h1".to_owned())];
         let delivery = Delivery { whole: &whole, item: &whole["data"], headers: &headers };
         for (text, found) in [
@@ -238,10 +252,13 @@ mod tests {
             ("url|tail", "b"),
             ("url|host", "site.example"),
             ("no|digits", "081234"),
+            ("id|number", "7"),
+            ("l|number", "120"),
         ] {
             assert_eq!(delivery.texts(&spot(text)), [found], "{text}");
         }
         assert_eq!(delivery.values(&spot("@")), [&whole["data"]]);
+        assert!(delivery.texts(&spot("no|number")).is_empty() && delivery.texts(&spot("x|number")).is_empty());
         assert!(delivery.texts(&spot("none")).is_empty() && delivery.texts(&spot("header:none")).is_empty());
     }
 

@@ -92,17 +92,42 @@ fn ad(choices: &Choices) -> [(String, Value); 6] {
     .map(|(field, value)| (field.to_owned(), json!(value)))
 }
 
+/// Somebody who does not exist.
+pub(in crate::sandbox) struct Somebody {
+    pub(in crate::sandbox) first: &'static str,
+    pub(in crate::sandbox) last: &'static str,
+    pub(in crate::sandbox) email: String,
+    pub(in crate::sandbox) phone: String,
+    pub(in crate::sandbox) city: &'static str,
+}
+
+impl Somebody {
+    /// The person behind the lead `id`.
+    pub(in crate::sandbox) fn of(id: &str) -> Self {
+        Self::chosen(&Choices::of(id))
+    }
+
+    fn chosen(choices: &Choices) -> Self {
+        let (first, last) = (choices.one(5, &FIRST_NAMES), choices.one(6, &LAST_NAMES));
+        let number = choices.number(7);
+        Self {
+            first,
+            last,
+            email: format!("{}.{}{}@example.com", first.to_lowercase(), last.to_lowercase(), number % 100),
+            // From the bottom of each range, where nobody is.
+            phone: format!("+62{}00{:06}", choices.one(6, &PREFIXES), number % 1_000_000),
+            city: choices.one(5, &CITIES),
+        }
+    }
+}
+
 fn answers(choices: &Choices) -> Value {
-    let (first, last) = (choices.one(5, &FIRST_NAMES), choices.one(6, &LAST_NAMES));
-    let number = choices.number(7);
-    // From the bottom of each range, where nobody is.
-    let phone = format!("+62{}00{:06}", choices.one(6, &PREFIXES), number % 1_000_000);
-    let email = format!("{}.{}{}@example.com", first.to_lowercase(), last.to_lowercase(), number % 100);
+    let Somebody { first, last, email, phone, city } = Somebody::chosen(choices);
     json!([
         {"name": "full_name", "values": [format!("{first} {last}")]},
         {"name": "email", "values": [email]},
         {"name": "phone_number", "values": [phone]},
-        {"name": "city", "values": [choices.one(5, &CITIES)]},
+        {"name": "city", "values": [city]},
         {"name": "kapan_rencana_membeli?", "values": [choices.one(4, &PLANS)]},
     ])
 }

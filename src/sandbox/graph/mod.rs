@@ -19,6 +19,7 @@ use super::agent::wire::Answer;
 use super::faults::FaultsError;
 use super::registry::bearer;
 use super::settings::GraphSettings;
+pub(super) use lead::Somebody;
 
 /// How long an `appsecret_time` is good, in seconds.
 const PROOF_SECONDS: i64 = 300;
