@@ -31,7 +31,7 @@
 //! | [`konektor`] | what we ask Konektor and what its answers mean; the client | domain |
 //! | [`ops`] | for the person on duty: health, metrics, admin API | store providers domain clock |
 //! | [`sandbox`] | a local Konektor for demos, development and tests | domain clock |
-//! | [`config`], [`telemetry`], [`metrics`], [`clock`], [`loopback`] | settings, logs, numbers, time, this machine | each other at most |
+//! | [`config`], [`telemetry`], [`metrics`], [`clock`], [`loopback`], [`outbound`] | settings, logs, numbers, time, this machine, the way to others | each other at most |
 //! | [`app`] | puts a bridge together | everything |
 //! | [`cli`] | one file a command | app and below |
 //!
@@ -112,6 +112,7 @@ pub mod konektor;
 pub mod loopback;
 pub mod metrics;
 pub mod ops;
+pub mod outbound;
 pub mod providers;
 pub mod receive;
 pub mod sandbox;

@@ -20,6 +20,7 @@ use crate::domain::rules::Value;
 use crate::http::Running;
 use crate::konektor::Client;
 use crate::metrics::Metrics;
+use crate::outbound::Outbound;
 use crate::providers::{Registry, SourceState};
 use crate::store::Store;
 use crate::{ops, receive};
@@ -71,8 +72,14 @@ impl Bridge {
             Reloader::start(&config, environment, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics))
                 .await
                 .context("the sources cannot be set up")?;
-        let shared =
-            Shared { settings: &config.settings, store: &store, clock: &clock, metrics: &metrics, live: &live };
+        let shared = Shared {
+            settings: &config.settings,
+            store: &store,
+            clock: &clock,
+            metrics: &metrics,
+            live: &live,
+            outbound: Outbound::new().context("the HTTP client cannot be set up")?,
+        };
         let delivery = Arc::new(Delivery::new(shared.delivery()?));
         let stopping = CancellationToken::new();
         let public = shared.public()?;
@@ -136,6 +143,7 @@ struct Shared<'a> {
     clock: &'a Arc<dyn Clock>,
     metrics: &'a Arc<Metrics>,
     live: &'a Live,
+    outbound: Outbound,
 }
 
 impl Shared<'_> {
@@ -149,7 +157,7 @@ impl Shared<'_> {
         Ok(deliver::Parts {
             store: Arc::clone(self.store),
             client: Client::new(&self.settings.base_url, key)?,
-            fetcher: Fetcher::new().context("the HTTP client cannot be set up")?,
+            fetcher: Fetcher::new(self.outbound.clone()),
             sources: Arc::new(move |name| registry.borrow().source(name).cloned()),
             values: Arc::new(move || values(&valued.borrow())),
             waits: waits(self.settings),
@@ -165,7 +173,7 @@ impl Shared<'_> {
             store: Arc::clone(self.store),
             clock: Arc::clone(self.clock),
             metrics: Arc::clone(self.metrics),
-            captchas: Arc::new(CaptchaServices::new().context("the HTTP client cannot be set up")?),
+            captchas: Arc::new(CaptchaServices::new(self.outbound.clone())),
             trusted_proxies: self.settings.trusted_proxies.clone(),
         };
         let limits = receive::Limits::new(self.settings.body_limit, self.settings.shutdown_grace);

@@ -2,46 +2,33 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 use url::Url;
 
 use super::engine::Reply;
-use crate::loopback::is_this_machine;
+use crate::outbound::{Outbound, whole};
 use crate::providers::Lookup;
 
 /// Longest time for one question.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Largest answer that is read: a lead form's answers are a few KiB.
 const ANSWER_CAP: usize = 1024 * 1024;
 
 /// Asks the senders.
 #[derive(Debug, Clone)]
-pub struct Fetcher {
-    /// Through the proxy that the environment names, if any.
-    world: reqwest::Client,
-    /// Past it, to what is on this machine.
-    here: reqwest::Client,
-}
+pub struct Fetcher(Outbound);
 
 impl Fetcher {
-    /// A fetcher with its time-outs set.
-    ///
-    /// # Errors
-    /// No TLS on this machine.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self { world: client().build()?, here: client().no_proxy().build()? })
-    }
-
-    fn http(&self, url: &str) -> &reqwest::Client {
-        if Url::parse(url).is_ok_and(|url| is_this_machine(&url)) { &self.here } else { &self.world }
+    /// A fetcher that asks by `outbound`.
+    #[must_use]
+    pub const fn new(outbound: Outbound) -> Self {
+        Self(outbound)
     }
 
     /// Asks once; `None` when there was no whole answer in time.
     pub(super) async fn ask(&self, lookup: &Lookup) -> Option<Reply> {
-        let mut request = self.http(&lookup.url).get(&lookup.url).query(&lookup.query);
+        let url = Url::parse(&lookup.url).ok()?;
+        let mut request = self.0.to(&url).get(url).query(&lookup.query).timeout(TIMEOUT);
         if let Some(token) = &lookup.bearer {
             request = request.bearer_auth(token.expose_secret());
         }
@@ -55,21 +42,7 @@ impl Fetcher {
             .iter()
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
             .collect();
-        let mut body = Vec::new();
-        let mut chunks = response.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.ok().filter(|chunk| body.len() + chunk.len() <= ANSWER_CAP)?;
-            body.extend_from_slice(&chunk);
-        }
+        let body = whole(response, ANSWER_CAP).await?.into();
         Some(Reply { status, headers, body })
     }
-}
-
-fn client() -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(concat!("konektor-bridge/", env!("CARGO_PKG_VERSION")))
-        .timeout(TIMEOUT)
-        .connect_timeout(CONNECT_TIMEOUT)
-        // A token must not follow a redirect.
-        .redirect(reqwest::redirect::Policy::none())
 }

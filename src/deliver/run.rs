@@ -30,6 +30,7 @@ impl Delivery {
             tracing::warn!(%error, "how many leads Konektor takes today will not be watched");
         }
         let mut under_way = FuturesUnordered::new();
+        let mut told = false;
         let mut effects = engine.start(self.moment());
         loop {
             for effect in effects {
@@ -41,10 +42,14 @@ impl Delivery {
             if engine.is_over() {
                 return;
             }
-            let input = if stop.is_cancelled() {
+            // It may be cancelled at any moment, also between two looks at it: the engine is told once, whenever that was.
+            let input = if told {
                 under_way.next().await
             } else {
-                stop.run_until_cancelled(under_way.next()).await.unwrap_or(Some(Input::Stop))
+                stop.run_until_cancelled(under_way.next()).await.unwrap_or_else(|| {
+                    told = true;
+                    Some(Input::Stop)
+                })
             };
             effects = engine.step(input.expect("somebody waits until the engine is over"), self.moment());
         }
@@ -118,5 +123,62 @@ impl Seen {
             report => return Some(report),
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use super::super::{Fetcher, Parts, Waits};
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::region::Region;
+    use crate::konektor::Client;
+    use crate::metrics::Metrics;
+    use crate::outbound::Outbound;
+    use crate::store::{MemoryStore, Options};
+
+    /// Asks the process to stop when the time is asked for the last of so many times.
+    #[derive(Debug)]
+    struct Stopping {
+        looks: AtomicU32,
+        stop: CancellationToken,
+    }
+
+    impl Clock for Stopping {
+        fn now(&self) -> Timestamp {
+            if self.looks.fetch_sub(1, Ordering::SeqCst) == 1 {
+                self.stop.cancel();
+            }
+            "2026-11-23T09:00:00Z".parse().unwrap()
+        }
+    }
+
+    fn delivery(clock: Stopping) -> Delivery {
+        let nowhere = "http://127.0.0.1:9".parse().unwrap();
+        Delivery::new(Parts {
+            store: Arc::new(MemoryStore::new(Options::default())),
+            client: Client::new(&nowhere, Arc::new(secrecy::SecretString::default)).unwrap(),
+            fetcher: Fetcher::new(Outbound::new().unwrap()),
+            sources: Arc::new(|_| None),
+            values: Arc::new(Vec::new),
+            waits: Waits::default(),
+            clock: Arc::new(clock),
+            metrics: Arc::new(Metrics::new()),
+            region: Region::INDONESIA,
+        })
+    }
+
+    #[tokio::test]
+    async fn it_stops_whenever_it_is_asked_to_and_not_only_while_it_waits() {
+        for looks in 1..=4 {
+            let stop = CancellationToken::new();
+            let delivery = Arc::new(delivery(Stopping { looks: AtomicU32::new(looks), stop: stop.clone() }));
+            let over = tokio::time::timeout(Duration::from_secs(10), delivery.run(stop.clone())).await;
+            assert!(stop.is_cancelled(), "the time is asked for {looks} times");
+            assert!(over.is_ok(), "asked to stop at look {looks}, it never did");
+        }
     }
 }

@@ -12,6 +12,7 @@ use konektor_bridge::config::{self, Environment};
 use konektor_bridge::http::Running;
 use konektor_bridge::metrics::Metrics;
 use konektor_bridge::ops::{self, Access};
+use konektor_bridge::outbound::Outbound;
 use konektor_bridge::providers::{Provider, Registry, Sample, SampleKind};
 use konektor_bridge::receive::{self, Limits};
 use reqwest::redirect::Policy;
@@ -99,7 +100,7 @@ impl Edge {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
             metrics: metrics.clone(),
-            captchas: Arc::new(CaptchaServices::new().unwrap()),
+            captchas: Arc::new(CaptchaServices::new(Outbound::new().unwrap())),
             trusted_proxies: config.settings.trusted_proxies.clone(),
         };
         let public = receive::serve(port(), parts, setup.limits).unwrap();

@@ -13,7 +13,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("app", EVERYTHING),
     ("ops", &["http", "providers", "store", "konektor", "metrics", "domain", "clock", "loopback"]),
     ("receive", &["http", "providers", "store", "metrics", "domain", "clock"]),
-    ("deliver", &["konektor", "providers", "store", "metrics", "domain", "clock", "loopback"]),
+    ("deliver", &["konektor", "providers", "store", "metrics", "domain", "clock", "outbound"]),
     // What both listeners share.
     ("http", &[]),
     ("metrics", &["domain"]),
@@ -27,6 +27,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("clock", &[]),
     ("servers", &[]),
+    ("outbound", &["loopback"]),
     ("loopback", &[]),
     ("domain", &[]),
 ];

@@ -38,7 +38,7 @@ struct Replica {
     child: Child,
     public: String,
     admin: String,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Site {
@@ -83,7 +83,7 @@ impl Site {
             format!("http://{}", line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")))
         };
         let (public, admin) = (address("webhooks on http://"), address("admin API on http://"));
-        Replica { child, public, admin, _directory: directory }
+        Replica { child, public, admin, directory }
     }
 
     /// Sends the webhook of lead `seed`.
@@ -178,7 +178,9 @@ impl Replica {
     fn stops(mut self) {
         let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("it can be run");
         assert!(told.success());
-        assert_eq!(self.child.wait().expect("it ends").code(), Some(0));
+        let code = self.child.wait().expect("it ends").code();
+        let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+        assert_eq!(code, Some(0), "{log}");
     }
 }
 

@@ -12,7 +12,7 @@ mod support;
 mod words;
 mod workspace;
 
-pub(super) use self::session::client;
+pub(super) use self::session::{client, not_read, not_written};
 use super::Context;
 use super::failure::Exit;
 

@@ -40,7 +40,7 @@ pub(super) fn public(context: &Context) -> anyhow::Result<Api> {
 }
 
 /// What to say of a call that only reads.
-pub(super) fn not_read(error: ApiError) -> anyhow::Error {
+pub(in crate::cli) fn not_read(error: ApiError) -> anyhow::Error {
     let sentence = with_id(&error);
     match error.why {
         Refused::Invalid(_) => BadUsage(sentence).into(),
@@ -54,7 +54,7 @@ pub(super) fn not_read(error: ApiError) -> anyhow::Error {
 }
 
 /// What to say of a call that writes: nobody may know whether it was done.
-pub(super) fn not_written(error: ApiError) -> anyhow::Error {
+pub(in crate::cli) fn not_written(error: ApiError) -> anyhow::Error {
     match error.why {
         Refused::Unclear(_) => {
             anyhow!("{}; it may have been done all the same: look before you repeat it", with_id(&error))

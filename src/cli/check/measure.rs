@@ -6,17 +6,18 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use tokio::time::Instant;
 
-use super::super::Context;
 use super::super::failure::{BadUsage, Exit};
 use super::super::output::{Out, took};
-use crate::config::{self, Settings};
+use super::super::{Context, api};
+use crate::app::permits::Pace;
+use crate::config;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::konektor::wire::LeadBody;
-use crate::konektor::{Client, Request, Verdict};
+use crate::konektor::{Api, LeadFilter, ListQuery, Refused};
 
 /// How often the search is asked: often enough to tell seconds apart, seldom enough to leave room to others.
 const EVERY: Duration = Duration::from_millis(500);
@@ -53,10 +54,10 @@ pub(super) async fn run(rounds: u32, consent: bool, json: bool, mut context: Con
         ))
         .into());
     }
-    let client = client(&settings)?;
+    let konektor = api::client(&settings, &context.clock, Pace::Prompt)?;
     let (mut millis, mut made) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
-        match once(&client, &context).await {
+        match once(&konektor).await {
             Ok((id, took)) => {
                 millis.push(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
                 made.push(id);
@@ -78,16 +79,8 @@ pub(super) async fn run(rounds: u32, consent: bool, json: bool, mut context: Con
     Ok(Exit::Done)
 }
 
-fn client(settings: &Settings) -> anyhow::Result<Client> {
-    let Some(key) = settings.api_key.clone() else {
-        let says = "set KONEKTOR_API_KEY; make a key in Konektor under Workspace Settings, API Keys";
-        return Err(BadUsage(says.to_owned()).into());
-    };
-    Ok(Client::new(&settings.base_url, std::sync::Arc::new(move || key.clone()))?)
-}
-
 /// One lead: how long from its making until it is found.
-async fn once(client: &Client, context: &Context) -> anyhow::Result<(LeadId, Duration)> {
+async fn once(konektor: &Api) -> anyhow::Result<(LeadId, Duration)> {
     let external_ref = ExternalRef::new("bridge:measure:", &uuid::Uuid::new_v4().simple().to_string());
     let body = LeadBody {
         first_name: Some("DELETE ME".to_owned()),
@@ -96,31 +89,26 @@ async fn once(client: &Client, context: &Context) -> anyhow::Result<(LeadId, Dur
         external_ref: Some(external_ref.to_string()),
         ..LeadBody::default()
     };
-    let answer = client.call(&Request::Create(Box::new(body)), context.now()).await;
-    let id = match answer.verdict {
-        Verdict::Lead(lead) => lead.id,
-        other => bail!("Konektor did not create a lead ({}); `konektor-bridge check` says more", other.word()),
-    };
+    let id = konektor.create(&body).await.map_err(api::not_written)?.data.id;
     let made = Instant::now();
-    let found = find(client, &external_ref, &id, made, context).await;
+    let found = find(konektor, &external_ref, &id, made).await;
     found.map(|took| (id.clone(), took)).with_context(|| format!("the lead {id} was made; delete it by hand"))
 }
 
-async fn find(
-    client: &Client,
-    external_ref: &ExternalRef,
-    id: &LeadId,
-    made: Instant,
-    context: &Context,
-) -> anyhow::Result<Duration> {
+/// Asks until the lead is found. Waiting for the right to ask counts: too long a time does no harm, too short a one would.
+async fn find(konektor: &Api, external_ref: &ExternalRef, id: &LeadId, made: Instant) -> anyhow::Result<Duration> {
+    let filter = LeadFilter { search: Some(external_ref.to_string()), ..LeadFilter::default() };
+    let query = ListQuery { filter, ..ListQuery::default() };
     for question in 0_u32.. {
-        let answer = client.call(&Request::search(external_ref.as_str()), context.now()).await;
-        let wait = match answer.verdict {
-            Verdict::Found { leads, .. } if leads.iter().any(|lead| lead.id == *id) => return Ok(made.elapsed()),
-            Verdict::Found { .. } if question < OFTEN => EVERY,
-            Verdict::Found { .. } | Verdict::Unclear(_) | Verdict::Unsent(_) => LESS_OFTEN,
-            Verdict::Throttled => answer.rate.retry_after.unwrap_or(LESS_OFTEN),
-            other => bail!("Konektor does not search ({}); the key needs agent.leads.read", other.word()),
+        let wait = match konektor.leads(&query).await {
+            Ok(page) if page.data.leads.iter().any(|lead| lead.read.id == *id) => return Ok(made.elapsed()),
+            Ok(_) if question < OFTEN => EVERY,
+            Ok(_) => LESS_OFTEN,
+            Err(error) => match error.why {
+                // The next permit comes when Konektor is ready for another call.
+                Refused::Throttled | Refused::Unclear(_) | Refused::Unsent(_) => LESS_OFTEN,
+                _ => return Err(api::not_read(error)),
+            },
         };
         if made.elapsed() > PATIENCE {
             break;

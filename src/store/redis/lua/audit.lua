@@ -86,7 +86,7 @@ function looks.lane()
     return false
   end
   local stands = {}
-  for _, place in ipairs({ 'q0', 'q1', 'q2', 'q3', 'w0', 'w1', 'w2', 'w3', 'due', 'lease', 'day' }) do
+  for _, place in ipairs({ 'q0', 'q1', 'q2', 'q3', 'w0', 'w1', 'w2', 'w3', 'due', 'lease', 'day', 'v' }) do
     local score = call('ZSCORE', key(place), lane)
     if score then
       stands[#stands + 1] = place
