@@ -37,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
     let submission = Submission { answers, payment, ..Submission::default() };
     let occasion = Occasion { source: "fuzzed", received: Timestamp::UNIX_EPOCH, body: bytes };
     let reference = ExternalRef::new("fuzzed:", "1");
-    rules::why_held(&submission, occasion, &reference, &RULES, Region::default());
+    let _held = rules::why_held(&submission, occasion, &reference, &RULES, Region::default());
     let lead = rules::lead_of(&submission, occasion, &reference, &RULES, Region::default());
     assert!(lead.notes.render().chars().count() <= 5000, "the notes fit Konektor");
     assert!(lead.for_create().phone.is_none_or(|phone| phone.chars().count() <= 20), "the number fits Konektor");
