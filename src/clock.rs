@@ -11,6 +11,11 @@ use jiff::Timestamp;
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The present instant, UTC.
     fn now(&self) -> Timestamp;
+
+    /// The same by the clock that nobody sets, for measuring how much time has passed.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// The clock of the operating system.
@@ -74,31 +79,37 @@ impl Clock for FollowingClock {
 /// A clock that stands still until it is moved. For tests and for the demo's own time.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
-    now: Arc<Mutex<Timestamp>>,
+    /// What it shows, and the instant that it takes it for.
+    now: Arc<Mutex<(Timestamp, Instant)>>,
 }
 
 impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self { now: Arc::new(Mutex::new(now)) }
+        Self { now: Arc::new(Mutex::new((now, Instant::now()))) }
     }
 
-    /// Moves the clock forward by `step`.
+    /// Lets `step` pass.
     pub fn advance(&self, step: Duration) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        *now += step;
+        now.0 += step;
+        now.1 += step;
     }
 
-    /// Sets the clock, forward or back.
+    /// Sets the clock, forward or back: no time passes.
     pub fn set(&self, to: Timestamp) {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).0 = to;
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn instant(&self) -> Instant {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }
 

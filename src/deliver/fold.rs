@@ -72,6 +72,26 @@ pub(super) fn fold(
     }
 }
 
+/// Who `events` speak of, each for itself, and when each was said. Whether they are to be forwarded does not matter here, nor
+/// whether others can be read: some of them were in a create.
+pub(super) fn people(
+    external_ref: &ExternalRef,
+    events: &[StoredEvent],
+    region: Region,
+    source_of: impl Fn(&SourceName) -> Option<Source>,
+) -> (Vec<Lead>, Vec<(Seq, Timestamp)>) {
+    let (mut people, mut times) = (Vec::new(), Vec::new());
+    for event in events {
+        let Some(source) = source_of(&event.source) else { continue };
+        let item = body_of(event, external_ref);
+        let Ok(Ok(submission)) = read(&source, &item, true) else { continue };
+        times.extend(submission.submitted_at.map(|at| (event.seq, at.min(event.received))));
+        let submission = received_at(submission, event.received);
+        people.extend(lead_of(submission, &item, true, &source.rules, region).ok());
+    }
+    (people, times)
+}
+
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.
 fn lead_of(
     mut submission: Submission,

@@ -14,6 +14,9 @@ use crate::konektor::wire::LeadView;
 /// How far Konektor's clock may be from ours when the creation time is compared.
 const CLOCKS: Duration = Duration::from_mins(5);
 
+/// How far it may be where something is wrong: somebody has set one of them to another time zone.
+const WRONG_CLOCKS: Duration = Duration::from_hours(24);
+
 /// Digits from which on a number without its country code is one: Indonesian mobile numbers have nine or more, and
 /// nothing shorter is unlike others enough.
 const NATIONAL: usize = 8;
@@ -51,11 +54,11 @@ enum Likeness {
     Unknown,
 }
 
-/// Looks for `lead` among `found`, of which `complete` says whether it is all; `made_after` is when its create was sent,
-/// where that is known.
+/// Looks among `found`, of which `complete` says whether it is all, for a lead of which each of `said` says who it is;
+/// `made_after` is when its create was sent, where that is known.
 #[must_use]
-pub(super) fn recognise(found: &[LeadView], complete: bool, lead: &Lead, made_after: Option<Timestamp>) -> Hit {
-    let of = |wanted| found.iter().filter(move |view| compare(view, lead, made_after) == wanted);
+pub(super) fn recognise(found: &[LeadView], complete: bool, said: &[Lead], made_after: Option<Timestamp>) -> Hit {
+    let of = |wanted| found.iter().filter(move |view| compare(view, said, made_after) == wanted);
     let mut ours: Vec<&LeadView> = of(Likeness::Same).collect();
     ours.sort_by_key(|view| view.created_at);
     if !ours.is_empty() {
@@ -92,16 +95,28 @@ pub(super) fn doubles(found: &[LeadView], known: &LeadId, external_ref: &Externa
     same.map(|view| view.id.clone()).collect()
 }
 
-fn compare(view: &LeadView, lead: &Lead, made_after: Option<Timestamp>) -> Likeness {
+/// A lead may have been said to have one number and then another, and any of them may be what was sent.
+fn compare(view: &LeadView, said: &[Lead], made_after: Option<Timestamp>) -> Likeness {
     if let Some(shown) = &view.external_ref {
-        return if shown == lead.external_ref.as_str() { Likeness::Same } else { Likeness::Other };
+        let is_ours = said.iter().any(|lead| shown == lead.external_ref.as_str());
+        return if is_ours { Likeness::Same } else { Likeness::Other };
     }
+    let likenesses: Vec<_> = said.iter().map(|lead| by_person(view, &Person::said(lead))).collect();
     if let (Some(created), Some(sent)) = (view.created_at, made_after)
         && created + CLOCKS < sent
     {
-        return Likeness::Other;
+        // Another form of the same person, or ours, and a clock is wrong: nothing tells.
+        let perhaps = created + WRONG_CLOCKS >= sent && likenesses.contains(&Likeness::Same);
+        return if perhaps { Likeness::Unknown } else { Likeness::Other };
     }
-    by_person(view, &Person::said(lead))
+    let is_namesake = || said.iter().any(|lead| is_named(view, &Person::said(lead)));
+    match () {
+        () if likenesses.contains(&Likeness::Same) => Likeness::Same,
+        () if likenesses.contains(&Likeness::Unknown) => Likeness::Unknown,
+        // Made since, of that name, but with another number: somebody there may have corrected it.
+        () if made_after.is_some() && is_namesake() => Likeness::Unknown,
+        () => Likeness::Other,
+    }
 }
 
 /// What tells one lead from another where the reference is not shown.
@@ -148,10 +163,12 @@ fn is_somebody_else(view: &LeadView, person: &Person<'_>) -> bool {
 
 fn by_name(view: &LeadView, person: &Person<'_>) -> Likeness {
     let anonymous = view.phone.is_none() && view.email.is_none();
-    match both(person.name, view.first_name.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase()) {
-        Some(true) if anonymous => Likeness::Same,
-        _ => Likeness::Unknown,
-    }
+    if anonymous && is_named(view, person) { Likeness::Same } else { Likeness::Unknown }
+}
+
+fn is_named(view: &LeadView, person: &Person<'_>) -> bool {
+    both(person.name, view.first_name.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase())
+        == Some(true)
 }
 
 fn both(ours: Option<&String>, theirs: Option<&String>, same: fn(&str, &str) -> bool) -> Option<bool> {
@@ -200,38 +217,62 @@ mod tests {
     fn a_shown_reference_decides_alone_and_to_the_letter() {
         let shown = |text: &str| vec![view(serde_json::json!({ "externalRef": text, "phone": "+6281234567890" }))];
         let lead = lead(Some("+6281234567890"), None);
-        assert_eq!(recognise(&shown(REF), true, &lead, None), ours());
-        assert_eq!(recognise(&shown("meta:leadgen:1111111111111112"), true, &lead, None), Hit::Nobody, "a longer one");
-        assert_eq!(recognise(&shown(&REF.to_uppercase()), true, &lead, None), Hit::Nobody);
+        assert_eq!(recognise(&shown(REF), true, std::slice::from_ref(&lead), None), ours());
+        assert_eq!(
+            recognise(&shown("meta:leadgen:1111111111111112"), true, std::slice::from_ref(&lead), None),
+            Hit::Nobody,
+            "a longer one"
+        );
+        assert_eq!(recognise(&shown(&REF.to_uppercase()), true, std::slice::from_ref(&lead), None), Hit::Nobody);
     }
 
     #[test]
     fn without_it_the_same_phone_in_another_spelling_is_the_same_person() {
         let found = [view(serde_json::json!({ "phone": "62 812-3456-7890" }))];
-        assert_eq!(recognise(&found, true, &lead(Some("+6281234567890"), None), None), ours());
-        assert_eq!(recognise(&found, true, &lead(Some("+6281234567891"), None), None), Hit::Nobody);
+        assert_eq!(recognise(&found, true, &[lead(Some("+6281234567890"), None)], None), ours());
+        assert_eq!(recognise(&found, true, &[lead(Some("+6281234567891"), None)], None), Hit::Nobody);
     }
 
     #[test]
     fn without_phone_and_address_the_name_decides_or_nobody_can() {
         let lead = lead(None, None);
-        assert_eq!(recognise(&[view(serde_json::json!({ "firstName": "siti" }))], true, &lead, None), ours());
+        assert_eq!(
+            recognise(&[view(serde_json::json!({ "firstName": "siti" }))], true, std::slice::from_ref(&lead), None),
+            ours()
+        );
         let budi = [view(serde_json::json!({ "firstName": "Budi" }))];
-        assert_eq!(recognise(&budi, true, &lead, None), Hit::Undecided(vec![LeadId("lead_1".into())]));
+        assert_eq!(
+            recognise(&budi, true, std::slice::from_ref(&lead), None),
+            Hit::Undecided(vec![LeadId("lead_1".into())])
+        );
     }
 
     #[test]
     fn a_lead_from_before_the_create_is_another() {
         let found = [view(serde_json::json!({ "phone": "+6281234567890", "createdAt": "2026-11-23T08:00:00.000Z" }))];
-        let sent = "2026-11-23T08:10:00Z".parse().unwrap();
-        assert_eq!(recognise(&found, true, &lead(Some("+6281234567890"), None), Some(sent)), Hit::Nobody);
+        let hit =
+            |sent: &str| recognise(&found, true, &[lead(Some("+6281234567890"), None)], Some(sent.parse().unwrap()));
+        assert_eq!(hit("2026-11-23T08:04:00Z"), ours());
+        assert_eq!(hit("2026-11-24T09:00:00Z"), Hit::Nobody);
+        assert_eq!(hit("2026-11-23T08:10:00Z"), Hit::Undecided(vec![LeadId("lead_1".into())]), "or a clock is wrong");
+    }
+
+    #[test]
+    fn a_lead_of_which_several_numbers_were_said_is_known_by_any_of_them() {
+        let found = [view(serde_json::json!({ "phone": "+6281234567890", "firstName": "Siti" }))];
+        let said = [lead(Some("+6281234567899"), None), lead(Some("+6281234567890"), None)];
+        assert_eq!(recognise(&found, true, &said, None), ours());
+        let sent = Some("2026-11-23T08:00:00Z".parse().unwrap());
+        let undecided = Hit::Undecided(vec![LeadId("lead_1".into())]);
+        assert_eq!(recognise(&found, true, &said[..1], sent), undecided, "of that name, made since");
+        assert_eq!(recognise(&found, true, &said[..1], None), Hit::Nobody);
     }
 
     #[test]
     fn nobody_can_be_said_only_when_all_was_read() {
         let lead = lead(None, Some("siti@example.com"));
-        assert_eq!(recognise(&[], true, &lead, None), Hit::Nobody);
-        assert_eq!(recognise(&[], false, &lead, None), Hit::TooMany);
+        assert_eq!(recognise(&[], true, std::slice::from_ref(&lead), None), Hit::Nobody);
+        assert_eq!(recognise(&[], false, std::slice::from_ref(&lead), None), Hit::TooMany);
     }
 
     #[test]
@@ -267,7 +308,7 @@ mod tests {
         let mut lead = lead(Some("+6281234567890"), None);
         lead.stated.unique_code = Some("KNK-7F3A".into());
         let found = [view(serde_json::json!({ "uniqueCode": "API_7F3A1B2C", "phone": "+6281234567890" }))];
-        assert_eq!(recognise(&found, true, &lead, None), ours(), "a create sends no code");
+        assert_eq!(recognise(&found, true, std::slice::from_ref(&lead), None), ours(), "a create sends no code");
     }
 
     #[test]
@@ -279,7 +320,7 @@ mod tests {
         };
         let found = [made("second", "2026-11-23T08:02:00Z"), made("first", "2026-11-23T08:01:00Z")];
         let both = Hit::Ours(vec![LeadId("first".into()), LeadId("second".into())]);
-        assert_eq!(recognise(&found, true, &lead(None, None), None), both);
+        assert_eq!(recognise(&found, true, &[lead(None, None)], None), both);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The right half: out of the inbox, into lanes, to Konektor. Never sees a request.
 //!
-//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker`, `senders` and `identity`, and is pure; [`Delivery`] does what
+//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker`, `senders`, `doubts` and `identity`, and is pure; [`Delivery`] does what
 //! it wants done.
 
 mod breaker;
+mod doubts;
 pub mod engine;
 mod fetch;
 mod fold;
@@ -18,10 +19,9 @@ mod senders;
 mod sort;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::domain::event::SourceName;
@@ -90,10 +90,10 @@ impl Delivery {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let worker = WorkerId(uuid::Uuid::new_v4().simple().to_string());
-        let lease = Options::default().lease;
+        let (lease, started) = (Options::default().lease, parts.clock.instant());
         let (sources, values) = (Arc::clone(&parts.sources), Arc::clone(&parts.values));
         let setup = Setup { sources, values, region: parts.region, waits: parts.waits, lease };
-        Self { parts, worker, started: Instant::now(), engine: tokio::sync::Mutex::new(Engine::new(setup)) }
+        Self { parts, worker, started, engine: tokio::sync::Mutex::new(Engine::new(setup)) }
     }
 
     /// Sorts one batch of the inbox; gives how many records that were.

@@ -116,6 +116,8 @@ fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now:
         since: now,
         standing: None,
         upto: event.seq,
+        forbidden: 0,
+        doubted_until: Timestamp::MIN,
     };
     let body = Bytes::copy_from_slice(occasion_of(&body_of(event, &item.external_ref)).body);
     let waits = Waits::default();

@@ -106,7 +106,11 @@ impl Delivery {
     }
 
     fn moment(&self) -> Moment {
-        Moment { now: self.parts.clock.now(), running: self.started.elapsed(), die: Die(rand::random()) }
+        Moment {
+            now: self.parts.clock.now(),
+            running: self.parts.clock.instant().saturating_duration_since(self.started),
+            die: Die(rand::random()),
+        }
     }
 }
 

@@ -210,8 +210,9 @@ fn national(digits: &str, region: Region) -> Result<Phone, NotAPhone> {
 fn e164(number: &PhoneNumber) -> Result<Phone, NotAPhone> {
     let text = number.format_as(PhoneNumberFormat::E164);
     let digits = text.strip_prefix('+').unwrap_or_default();
-    let fits =
-        (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    // In Indonesia no number begins with a 0 behind the country code; in Italy some do.
+    let begins = !digits.starts_with('0') && !digits.starts_with("620");
+    let fits = begins && (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     if fits { Ok(Phone(text.into_owned())) } else { Err(NotAPhone::Impossible) }
 }
 

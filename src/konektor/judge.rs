@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::call::Call;
 use super::refused::{Names, Refused, refused};
 use super::wire::{Framed, LeadView, Page};
-use super::{Request, Verdict};
+use super::{Request, Verdict, Writing};
 
 impl Request {
     /// The call that asks it.
@@ -16,13 +16,14 @@ impl Request {
             Self::Get(id) => Call::lead(id),
             Self::Search { text, cursor } => Call::search(text, cursor.as_ref()),
             Self::Probe => Call::probe(),
+            Self::ProbeWrite => Call::refusable(Writing::Leads),
             Self::Workspace => Call::workspace(),
         }
     }
 
     const fn names(&self) -> Names {
         match self {
-            Self::Update(..) | Self::Get(_) => Names::Lead,
+            Self::Update(..) | Self::Get(_) | Self::ProbeWrite => Names::Lead,
             Self::Create(_) | Self::Search { .. } | Self::Probe | Self::Workspace => Names::Place,
         }
     }
@@ -32,6 +33,8 @@ impl Request {
 #[must_use]
 pub fn judge(request: &Request, status: u16, body: &[u8]) -> Verdict {
     match refused(request.names(), status, body) {
+        // Whoever may not write hears that first, or at least hears it.
+        Some(Refused::NotFound | Refused::Invalid(_)) if *request == Request::ProbeWrite => Verdict::Allowed,
         Some(why) => why.into(),
         None => success(request, body),
     }
@@ -47,7 +50,7 @@ pub(super) fn judge_cut(request: &Request, status: u16) -> Verdict {
 
 fn success(request: &Request, body: &[u8]) -> Verdict {
     let read = match request {
-        Request::Probe => Some(Verdict::Allowed),
+        Request::Probe | Request::ProbeWrite => Some(Verdict::Allowed),
         Request::Search { .. } => serde_json::from_slice(body).ok().map(found),
         Request::Create(_) | Request::Update(..) | Request::Get(_) => {
             framed(body).filter(|lead: &LeadView| !lead.id.0.is_empty()).map(|lead| Verdict::Lead(Box::new(lead)))
@@ -111,6 +114,14 @@ mod tests {
         assert!(matches!(judge(&Request::Workspace, 200, b"<html>"), Verdict::Unclear(_)));
         assert_eq!(judge(&Request::Workspace, 403, b""), Verdict::Forbidden);
         assert_eq!(judge(&Request::Workspace, 404, b""), Verdict::Misconfigured);
+    }
+
+    #[test]
+    fn who_may_update_a_lead_that_is_not_there_may_write() {
+        let probed = |status| judge(&Request::ProbeWrite, status, b"");
+        assert_eq!([404, 400, 200].map(probed), [const { Verdict::Allowed }; 3]);
+        assert_eq!((probed(403), probed(401)), (Verdict::Forbidden, Verdict::Unauthorized));
+        assert!(matches!(probed(500), Verdict::Unclear(_)));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum Request {
     },
     /// The cheapest call that shows whether the key is accepted: `GET /leads?limit=1`.
     Probe,
+    /// The same for a key that was not good enough to write with: an update of a lead that is not there.
+    ProbeWrite,
     /// `GET /workspace`: the plan, and what of its daily number of leads is used. Needs a scope of its own,
     /// `agent.workspace.read`, that a key which delivers leads may lack.
     Workspace,
@@ -77,7 +79,7 @@ impl Request {
             Self::Update(..) => "update",
             Self::Get(_) => "get",
             Self::Search { .. } => "search",
-            Self::Probe => "probe",
+            Self::Probe | Self::ProbeWrite => "probe",
             Self::Workspace => "workspace",
         }
     }

@@ -37,7 +37,7 @@ fn word(id: &str, at: Timestamp, data: Value) -> Sample {
 }
 
 /// Says `data` now.
-async fn say(bridge: &TestBridge, id: &str, data: Value) {
+pub(crate) async fn say(bridge: &TestBridge, id: &str, data: Value) {
     say_as_of(bridge, id, bridge.clock.now(), data).await;
 }
 

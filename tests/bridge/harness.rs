@@ -164,7 +164,8 @@ impl TestBridge {
             if self.count(EventState::Pending).await == 0 {
                 return;
             }
-            self.clock.set(next.expect("what is pending is due some time"));
+            let due = next.expect("what is pending is due some time");
+            self.clock.advance(due.duration_since(self.clock.now()).try_into().unwrap_or_default());
         }
         panic!("something is pending for ever");
     }

@@ -410,7 +410,7 @@ async fn what_people_send_is_in_no_log_line_and_the_request_id_is() {
         edge.store.is(mood);
         for kind in [SampleKind::Lead, SampleKind::Tampered] {
             let mut sample = edge.sample("form", kind);
-            sample.headers.push(("x-request-id".into(), "theirs-7".into()));
+            sample.headers.push(("x-request-id".into(), "c0ffee-7".into()));
             sample.headers.push(("x-secret-header".into(), "in-a-header".into()));
             sample.query = "token=in-the-query".into();
             ids.push(header(&edge.post("form", &sample).send().await.unwrap(), "x-request-id").unwrap());
@@ -422,7 +422,7 @@ async fn what_people_send_is_in_no_log_line_and_the_request_id_is() {
         assert_eq!(request.send().await.unwrap().status(), status);
     }
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(ids.iter().all(|id| text.contains(id)) && text.contains("theirs-7"), "{text}");
+    assert!(ids.iter().all(|id| text.contains(id)) && text.contains("c0ffee-7"), "{text}");
     let body = String::from_utf8(edge.sample("form", SampleKind::Lead).body).unwrap();
     let said: Vec<_> = form_urlencoded::parse(body.as_bytes()).map(|(_, value)| value.into_owned()).collect();
     let personal = said.iter().map(String::as_str).filter(|value| value.len() > 4 && *value != "google");

@@ -9,6 +9,7 @@ use konektor_bridge::sandbox;
 use konektor_bridge::store::{EventState, MemoryStore, Options};
 use serde_json::json;
 
+use crate::coalescing::say;
 use crate::harness::{TestBridge, spawn_bridge, spawn_on, spawn_with};
 
 async fn searches(bridge: &TestBridge) -> u64 {
@@ -188,5 +189,61 @@ async fn a_replay_of_a_lead_that_died_in_doubt_is_searched_for_first() {
     bridge.admin("POST", "dead-letters/replay", Some(json!({ "all": true }))).await;
     bridge.deliver_all().await;
     assert_eq!((bridge.creates().await, bridge.count(EventState::Delivered).await), (1, 1));
+    bridge.stop().await;
+}
+
+/// The person behind `lead-1` says that this is their number.
+async fn gives(bridge: &TestBridge, id: &str, number: &str) {
+    say(bridge, id, json!({ "first_name": "Siti", "phone": number })).await;
+}
+
+#[tokio::test]
+async fn a_number_that_is_corrected_while_the_create_is_in_doubt_makes_no_second_lead() {
+    let bridge = spawn_bridge().await;
+    bridge.faults(json!({ "next": [{ "on": "create", "then": "lost_answer" }] })).await;
+    gives(&bridge, "a", "+6281200000001").await;
+    bridge.deliver().await;
+    gives(&bridge, "b", "+6281200000002").await;
+    bridge.deliver_all().await;
+    let lead = bridge.only_lead().await;
+    assert_eq!(lead["phone"], "+6281200000002", "and the correction is written");
+    assert_eq!(bridge.creates().await, 1);
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_number_that_is_corrected_in_konektor_while_the_create_is_in_doubt_leaves_it_to_a_person() {
+    let bridge = spawn_bridge().await;
+    bridge.faults(json!({ "next": [{ "on": "create", "then": "lost_answer" }] })).await;
+    gives(&bridge, "a", "+6281200000001").await;
+    bridge.deliver().await;
+    let id = bridge.only_lead().await["id"].as_str().unwrap().to_owned();
+    bridge.agent("PATCH", &format!("leads/{id}"), Some(json!({ "phone": "+6281200000009" }))).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 1);
+    let dead = bridge.events(EventState::Dead).await.events;
+    assert_eq!(dead[0].reason.as_deref(), Some("unresolved"));
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_forward_ends_no_doubt() {
+    let bridge = spawn_bridge().await;
+    bridge.faults(json!({ "next": [{ "on": "create", "then": "lost_answer" }], "search_lag": "14s" })).await;
+    gives(&bridge, "a", "+6281200000001").await;
+    bridge.deliver().await;
+    bridge.clock.advance(Duration::from_secs(1));
+    // The search of the sandbox lags by the same clock, so each step is taken back for it by a longer lag.
+    bridge.faults(json!({ "search_lag": "15m" })).await;
+    bridge.clock.set(bridge.clock.now() + Duration::from_mins(10));
+    for _ in 0..12 {
+        bridge.deliver().await;
+        bridge.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(bridge.creates().await, 1, "twelve seconds are no quiet period, whatever the clock on the wall shows");
+    bridge.faults(json!({})).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 1);
+    bridge.only_lead().await;
     bridge.stop().await;
 }

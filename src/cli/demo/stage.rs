@@ -154,10 +154,14 @@ impl Stage {
         self.directory.path().join("data")
     }
 
-    /// Writes the settings as a file for a shell, and gives its name.
+    /// Writes the settings as a file for a shell, with this program on its path, and gives its name.
     pub(super) fn settings_file(&self) -> io::Result<PathBuf> {
         let path = self.directory.path().join("demo.env");
-        let lines: String = self.environment.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        let mut lines: String =
+            self.environment.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        if let Some(folder) = std::env::current_exe()?.parent() {
+            lines.push_str(&format!("export PATH='{}':\"$PATH\"\n", folder.display()));
+        }
         std::fs::write(&path, lines)?;
         Ok(path)
     }

@@ -187,7 +187,12 @@ fn call(request: &Request, leads: &Url) -> Option<Call> {
         Request::Create(body) => {
             Some(Call { method: "POST", url: leads.to_string(), body: serde_json::to_value(body).unwrap_or_default() })
         }
-        Request::Update(..) | Request::Get(_) | Request::Search { .. } | Request::Probe | Request::Workspace => None,
+        Request::Update(..)
+        | Request::Get(_)
+        | Request::Search { .. }
+        | Request::Probe
+        | Request::ProbeWrite
+        | Request::Workspace => None,
     }
 }
 

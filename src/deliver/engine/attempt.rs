@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::super::fold::{Folded, fold};
+use super::super::fold::{Folded, fold, people};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
@@ -185,21 +185,50 @@ impl Attempt {
         }
     }
 
-    /// Folds the events, as far as they say what the lead is.
+    /// Folds the events, as far as they say what the lead is. While it is not known whether the lead is there, that comes
+    /// first, whatever would become of the events.
     fn read(&mut self, desk: &mut Desk<'_>) -> Deed {
+        if self.claimed.intent.is_some() {
+            return self.find_out(desk);
+        }
         let external_ref = &self.claimed.lease.external_ref;
         let Setup { sources, region, waits, .. } = desk.setup;
         match fold(external_ref, &self.claimed.events, self.claimed.told, *region, |name| sources(name)) {
             Folded::Lead(lead, said) => {
                 self.said = said;
-                let lane = plan::Lane::of(&self.claimed);
+                let forbidden = desk.doubts.forbidden(external_ref);
+                let lane = plan::Lane { forbidden, ..plan::Lane::of(&self.claimed) };
                 let (plan, step) = Plan::start(lane, *lead, *waits, desk.moment.die, desk.moment.now);
                 self.follow(plan, step, desk)
             }
             Folded::Ask(seq, lookup) => self.look_up(seq, *lookup, desk),
             Folded::Withhold(holds) => self.settle(Outcome::Withheld(holds).into(), desk),
-            Folded::Unreadable(upto, why) => self.settle(Outcome::Dead { why, upto }.into(), desk),
+            Folded::Unreadable(seq, why) => self.give_up(seq, why, desk),
         }
+    }
+
+    /// Nothing can come of the event `seq`. Those before it are delivered first: they are no part of its trouble.
+    pub(super) fn give_up(&mut self, seq: Seq, why: Undelivered, desk: &mut Desk<'_>) -> Deed {
+        let before = self.claimed.events.iter().take_while(|event| event.seq < seq).count();
+        if before > 0 {
+            self.claimed.events.truncate(before);
+            return self.read(desk);
+        }
+        self.settle(Outcome::Dead { why, upto: seq }.into(), desk)
+    }
+
+    /// Whether an earlier create has made the lead.
+    fn find_out(&mut self, desk: &mut Desk<'_>) -> Deed {
+        let Setup { sources, region, waits, .. } = desk.setup;
+        let (external_ref, intent) = (&self.claimed.lease.external_ref, self.claimed.intent.expect("there is one"));
+        let (people, said) = people(external_ref, &self.claimed.events, *region, |name| sources(name));
+        self.said = said;
+        let Moment { now, running, die } = desk.moment;
+        let quiet = desk.doubts.since(external_ref, intent, running) + waits.quiet();
+        let doubted_until = now + quiet.saturating_sub(running);
+        let lane = plan::Lane { doubted_until, ..plan::Lane::of(&self.claimed) };
+        let (plan, step) = Plan::in_doubt(lane, people, *waits, die, now);
+        self.follow(plan, step, desk)
     }
 
     fn follow(&mut self, plan: Plan, step: Step, desk: &mut Desk<'_>) -> Deed {
@@ -259,6 +288,7 @@ impl Attempt {
             (Fenced::Done | Fenced::AlreadyDone, None) => return Some(self.prepare(planned, desk)),
             (Fenced::Stale, _) => return None,
         };
+        desk.doubts.begun(&self.claimed.lease.external_ref, self.claimed.lease.fence, asked);
         // Writing it may have taken long: others count the quiet period from the intent, and the lease runs out.
         if desk.moment.running > asked + retry::SENT_WITHIN {
             return Some(self.prepare(planned, desk));
@@ -284,6 +314,13 @@ impl Attempt {
     ) -> Deed {
         let Planned { mut plan, request } = planned;
         let took = desk.called(&request, answer, permit, asked);
+        let writes = matches!(request, Request::Create(_) | Request::Update(..));
+        if answer.verdict == Verdict::Forbidden {
+            *desk.may_not_write = writes;
+            desk.doubts.forbid(&self.claimed.lease.external_ref);
+        } else if writes && answer.status.is_some() {
+            desk.doubts.allow(&self.claimed.lease.external_ref);
+        }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);
         self.follow(plan, step, desk)
@@ -319,8 +356,15 @@ impl Attempt {
         match fenced {
             // Under this very fence: an earlier settlement whose answer was lost.
             Fenced::Done | Fenced::AlreadyDone => {
-                if let Outcome::Done { upto, .. } = end.outcome {
-                    desk.seen(&self.claimed, upto);
+                match end.outcome {
+                    Outcome::Done { upto, .. } => {
+                        desk.seen(&self.claimed, upto);
+                        desk.doubts.over(&self.claimed.lease.external_ref);
+                    }
+                    Outcome::Dead { .. } | Outcome::Negative { settled: true, .. } => {
+                        desk.doubts.over(&self.claimed.lease.external_ref);
+                    }
+                    _ => {}
                 }
                 let claimed = Box::new(self.claimed.clone());
                 desk.reports.push(Report::Settled { claimed, end, at: desk.moment.now });

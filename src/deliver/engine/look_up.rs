@@ -91,9 +91,9 @@ impl Attempt {
             }
             Fetched::AskInstead(_) => {
                 let why = "the sender's API refused every question; check the token's permissions, then replay";
-                self.give_up(&name, &question, why.into(), desk)
+                self.not_had(&name, &question, why.into(), desk)
             }
-            Fetched::GiveUp(why) => self.give_up(&name, &question, why, desk),
+            Fetched::GiveUp(why) => self.not_had(&name, &question, why, desk),
             Fetched::RetryAfter(after, why) | Fetched::Throttled(after, why) => {
                 self.later(&name, &question, after, why, desk)
             }
@@ -115,18 +115,17 @@ impl Attempt {
         let patience = self.claimed.failing_since.map(|since| since + retry::CREATE_FOR);
         if patience.is_some_and(|until| until <= desk.moment.now) {
             let hours = retry::CREATE_FOR.as_secs() / 3600;
-            return self.give_up(name, question, format!("{why}, for {hours} hours; replay it when it answers"), desk);
+            return self.not_had(name, question, format!("{why}, for {hours} hours; replay it when it answers"), desk);
         }
         report(name, LookupEnd::Later, question, desk);
         self.note_lookup(question, why, desk);
         self.settle(Outcome::Retry { at: desk.moment.now + after, counted: true }.into(), desk)
     }
 
-    fn give_up(&mut self, name: &SourceName, question: &Question, why: String, desk: &mut Desk<'_>) -> Deed {
+    fn not_had(&mut self, name: &SourceName, question: &Question, why: String, desk: &mut Desk<'_>) -> Deed {
         report(name, LookupEnd::GaveUp, question, desk);
         self.note_lookup(question, why.clone(), desk);
-        let why = Undelivered { reason: DeadReason::FetchFailed, detail: why };
-        self.settle(Outcome::Dead { upto: question.seq, why }.into(), desk)
+        self.give_up(question.seq, Undelivered { reason: DeadReason::FetchFailed, detail: why }, desk)
     }
 
     fn note_lookup(&mut self, question: &Question, note: String, desk: &Desk<'_>) {

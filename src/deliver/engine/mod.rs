@@ -26,6 +26,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use super::breaker::Breaker;
+use super::doubts::Doubts;
 use super::fold::body_of;
 use super::senders::Senders;
 use super::{SourceOf, ValuesOf, Waits};
@@ -70,6 +71,9 @@ pub struct Engine {
     setup: Setup,
     breaker: Breaker,
     senders: Senders,
+    doubts: Doubts,
+    /// The last call that the key was not good enough for was one that writes.
+    may_not_write: bool,
     waiting: BTreeMap<Ticket, Party>,
     tickets: u64,
     mode: Mode,
@@ -113,6 +117,8 @@ struct Desk<'a> {
     setup: &'a Setup,
     breaker: &'a mut Breaker,
     senders: &'a mut Senders,
+    doubts: &'a mut Doubts,
+    may_not_write: &'a mut bool,
     day: &'a mut DayState,
     may_not_ask: &'a mut bool,
     moment: Moment,
@@ -129,6 +135,8 @@ impl Engine {
             setup,
             breaker: Breaker::default(),
             senders: Senders::default(),
+            doubts: Doubts::default(),
+            may_not_write: true,
             waiting: BTreeMap::new(),
             tickets: 0,
             mode: Mode::ByHand,
@@ -249,13 +257,25 @@ impl Engine {
     }
 
     fn probe(&mut self, probe: Probe, moment: Moment, out: &mut Vec<Effect>) {
-        self.wait_for(Deed::Call(Request::Probe), Party::Probe(probe, moment), out);
+        let request = self.probing(&probe);
+        self.wait_for(Deed::Call(request), Party::Probe(probe, moment), out);
+    }
+
+    /// What shows whether calls may go on: the scope that was missing decides.
+    const fn probing(&self, probe: &Probe) -> Request {
+        match probe.why {
+            PauseReason::Forbidden if self.may_not_write => Request::ProbeWrite,
+            PauseReason::Operator | PauseReason::Unauthorized | PauseReason::Forbidden | PauseReason::Misconfigured => {
+                Request::Probe
+            }
+        }
     }
 
     fn probed(&mut self, probe: Probe, asked: Moment, said: Said, moment: Moment, out: &mut Vec<Effect>) {
         let Said::Answered(answer) = said else { return mismatch(&said) };
+        let request = self.probing(&probe);
         self.at_desk(moment, out, |desk| {
-            desk.called(&Request::Probe, &answer, probe.permit, asked);
+            desk.called(&request, &answer, probe.permit, asked);
             let allowed = match answer.verdict {
                 Verdict::Allowed => true,
                 // The key is known again; that it may not read leads is no reason to stop writing them.
@@ -271,9 +291,21 @@ impl Engine {
 
     /// Lets somebody `work` at a desk, and sees to what lies on it then.
     fn at_desk<T>(&mut self, moment: Moment, out: &mut Vec<Effect>, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
-        let Self { setup, breaker, senders, day, may_not_ask, .. } = self;
+        let Self { setup, breaker, senders, doubts, may_not_write, day, may_not_ask, .. } = self;
         let (errands, reports, sightings) = (Vec::new(), Vec::new(), Vec::new());
-        let mut desk = Desk { setup, breaker, senders, day, may_not_ask, moment, errands, reports, sightings };
+        let mut desk = Desk {
+            setup,
+            breaker,
+            senders,
+            doubts,
+            may_not_write,
+            day,
+            may_not_ask,
+            moment,
+            errands,
+            reports,
+            sightings,
+        };
         let done = work(&mut desk);
         let Desk { errands, reports, sightings, .. } = desk;
         let news = reports.into_iter().filter(|report| is_news(report, &mut self.paused));

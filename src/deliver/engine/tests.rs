@@ -17,8 +17,8 @@ use crate::providers::{
 };
 use crate::store::{Claim, Claimed, Fenced, Intent, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent};
 
-/// Reads whatever it is given; stops in the middle of what says `panic`, has to look up what says `notice`, and knows
-/// when it was `said `: a hundred seconds before it came.
+/// Reads whatever it is given but `garbled`; takes `test` for a test, stops in the middle of what says `panic`, has to look
+/// up what says `notice`, and knows when it was `said `: a hundred seconds before it came.
 #[derive(Debug)]
 struct Dialect;
 
@@ -67,7 +67,12 @@ impl Provider for Dialect {
         assert_ne!(item.body, b"panic", "a bug");
         let answers = vec![Word::new("name", "Siti").meaning(Meaning::FirstName)];
         let submitted_at = item.body.strip_prefix(b"said ").map(|_| item.received - Duration::from_secs(100));
-        Ok(Reading::Lead(Box::new(Submission { answers, submitted_at, ..Submission::default() })))
+        let submission = Box::new(Submission { answers, submitted_at, ..Submission::default() });
+        match item.body {
+            b"test" => Ok(Reading::Test(submission)),
+            b"garbled" => Err(Unreadable("no word of it".into())),
+            _ => Ok(Reading::Lead(submission)),
+        }
     }
 
     fn sample(&self, _kind: SampleKind, _seed: u64, _now: Timestamp) -> Sample {
@@ -493,6 +498,79 @@ fn a_lead_that_is_found_was_told_what_its_create_said_and_no_more() {
     bench.tell("search", Said::Answered(found), at(200));
     let told = bench.settlement().learned.told;
     assert_eq!(told, Some(at(0).now - Duration::from_secs(100)), "the second event is not in Konektor yet");
+}
+
+impl Bench {
+    /// One that has been given this lane at 0.
+    fn given(lane: Claimed) -> Self {
+        let mut bench = Self::idle();
+        let effects = bench.engine.claim_once(at(0));
+        bench.take(effects);
+        bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(5));
+        bench
+    }
+}
+
+#[test]
+fn whether_a_lead_is_there_comes_before_what_would_become_of_its_events() {
+    let open = || Some(Intent { fence: 1, at: at(0).now, upto: 1 });
+    for body in [&b"test"[..], b"garbled", b"notice"] {
+        let bench = Bench::given(Claimed { intent: open(), ..claimed(body) });
+        assert_eq!(bench.names(), ["search"], "{body:?}");
+    }
+    assert!(matches!(Bench::given(claimed(b"test")).outcome(), Outcome::Withheld(_)));
+}
+
+#[test]
+fn what_cannot_be_read_takes_nothing_with_it_that_came_before() {
+    let mut lane = claimed(b"lead");
+    let bad = StoredEvent { seq: 2, body: b"garbled".to_vec().into(), ..lane.events[0].clone() };
+    lane.events.push(bad);
+    let mut bench = Bench::given(lane.clone());
+    assert!(bench.names()[0].contains("Begin"), "{:?}", bench.names());
+    bench.tell("Begin", done(), at(10));
+    let made = serde_json::from_value(serde_json::json!({ "id": "lead_1" })).unwrap();
+    let verdict = Verdict::Lead(Box::new(made));
+    let answer = Answer { verdict, status: Some(201), request_id: None, rate: RateLimit::default() };
+    bench.tell("create", Said::Answered(answer), at(100));
+    assert!(matches!(bench.outcome(), Outcome::Done { upto: 1, .. }), "{:?}", bench.outcome());
+    lane.events.remove(0);
+    assert!(matches!(Bench::given(lane).outcome(), Outcome::Dead { upto: 2, .. }));
+}
+
+#[test]
+fn a_search_that_finds_nothing_proves_it_when_the_quiet_period_has_passed_here() {
+    let found = || Verdict::Found { leads: Vec::new(), total: Some(0), next: None };
+    let nobody =
+        || Said::Answered(Answer { verdict: found(), status: Some(200), request_id: None, rate: RateLimit::default() });
+    let intent = Some(Intent { fence: 7, at: at(0).now - Duration::from_mins(10), upto: 1 });
+    // By the wall it was long ago, but this process has only just heard of it.
+    let mut bench = Bench::given(Claimed { intent, ..claimed(b"lead") });
+    bench.tell("search", nobody(), at(100));
+    let Outcome::Ambiguous { at: next } = bench.outcome() else { panic!("{:?}", bench.outcome()) };
+    assert_eq!(*next, at(5).now + Waits::default().quiet());
+    bench.tell("Settle", done(), at(110));
+    let effects = bench.engine.claim_once(at(50_100));
+    bench.take(effects);
+    let mut lane = Claimed { intent, ..claimed(b"lead") };
+    lane.lease.until = at(80_100).now;
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(50_100));
+    bench.tell("search", nobody(), at(50_200));
+    assert!(matches!(bench.outcome(), Outcome::Negative { settled: false, .. }), "{:?}", bench.outcome());
+}
+
+#[test]
+fn a_key_that_may_not_write_is_probed_by_writing() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    bench.tell("Begin", done(), at(10));
+    let forbidden =
+        Answer { verdict: Verdict::Forbidden, status: Some(403), request_id: None, rate: RateLimit::default() };
+    bench.tell("create", Said::Answered(forbidden), at(100));
+    let probe = Probe { permit: PermitId(2), why: PauseReason::Forbidden, generation: 1 };
+    let effects = bench.engine.claim_once(at(30_000));
+    bench.take(effects);
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Probe(probe)))), at(30_000));
+    assert!(bench.wants.iter().any(|(_, deed)| matches!(deed, Deed::Call(Request::ProbeWrite))), "{:?}", bench.names());
 }
 
 #[test]

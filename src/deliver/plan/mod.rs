@@ -18,8 +18,8 @@ use super::identity::{Hit, recognise};
 use super::retry::{self, Die, Waits};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::{Lead, LeadId};
-use crate::domain::notes::Section;
+use crate::domain::lead::{Fields, Lead, LeadId};
+use crate::domain::notes::{Notes, Section};
 use crate::konektor::wire::{Cursor, LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
 use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
@@ -56,6 +56,11 @@ pub(super) struct Lane {
     pub(super) standing: Option<Standing>,
     /// The last event in hand.
     pub(super) upto: Seq,
+    /// How often in a row Konektor has forbidden this lead.
+    pub(super) forbidden: u32,
+    /// Until when nothing that a search does not find is proved, by this process's own clock; never sooner than by that of
+    /// the intent. A wall clock may have been set forward meanwhile, or be another machine's.
+    pub(super) doubted_until: Timestamp,
 }
 
 impl Lane {
@@ -73,6 +78,8 @@ impl Lane {
             since: claimed.events.iter().map(|event| event.received).min().unwrap_or_default(),
             standing: claimed.standing,
             upto: claimed.upto(),
+            forbidden: 0,
+            doubted_until: Timestamp::MIN,
         }
     }
 
@@ -115,6 +122,8 @@ impl From<Outcome> for End {
 pub(super) struct Plan {
     lane: Lane,
     lead: Lead,
+    /// What each event says, where it is only to be found out whether the lead is there.
+    people: Vec<Lead>,
     waits: Waits,
     die: Die,
     asked: Timestamp,
@@ -154,9 +163,24 @@ impl Plan {
     #[must_use]
     pub(super) fn start(lane: Lane, lead: Lead, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
         let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0, read: 0 };
-        let mut plan = Self { lane, lead, waits, die, asked: now, search, salvaged: false, adopted: None };
+        let mut plan =
+            Self { lane, lead, people: Vec::new(), waits, die, asked: now, search, salvaged: false, adopted: None };
         let step = plan.first();
         (plan, step)
+    }
+
+    /// Begins an attempt to find out whether an earlier POST of `lane` has made its lead. It carried some of the events in
+    /// hand, of which each says who `people` are: any of them may be what Konektor shows. Nothing is written meanwhile.
+    #[must_use]
+    pub(super) fn in_doubt(lane: Lane, people: Vec<Lead>, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
+        let nobody = Lead {
+            external_ref: lane.external_ref.clone(),
+            stated: Fields::default(),
+            guessed: Fields::default(),
+            notes: Notes::default(),
+        };
+        let (plan, step) = Self::start(lane, nobody, waits, die, now);
+        (Self { people, ..plan }, step)
     }
 
     fn first(&mut self) -> Step {
@@ -182,7 +206,7 @@ impl Plan {
             Request::Update(id, _) => self.updated(id, &answer.verdict, now),
             Request::Get(id) => self.got(id, &answer.verdict, now),
             Request::Search { .. } => self.searched(&answer.verdict, now),
-            Request::Probe | Request::Workspace => unasked(),
+            Request::Probe | Request::ProbeWrite | Request::Workspace => unasked(),
         }
     }
 
@@ -193,7 +217,7 @@ impl Plan {
             _ if full => None,
             Verdict::Unauthorized => Some(PauseReason::Unauthorized),
             // The third time in a row it is this lead: the workspace was probed between.
-            Verdict::Forbidden if self.lane.attempts < 2 => Some(PauseReason::Forbidden),
+            Verdict::Forbidden if self.lane.forbidden < 2 => Some(PauseReason::Forbidden),
             Verdict::Misconfigured => Some(PauseReason::Misconfigured),
             Verdict::Throttled | Verdict::Quota => None,
             _ => return None,
@@ -281,7 +305,8 @@ impl Plan {
         if let (WhySearch::Code, Some(code)) = (self.search.why, self.code().cloned()) {
             return self.judged_by_code(&code, complete, now);
         }
-        match recognise(&self.search.found, complete, &self.lead, self.lane.sent()) {
+        let people = if self.people.is_empty() { std::slice::from_ref(&self.lead) } else { &self.people };
+        match recognise(&self.search.found, complete, people, self.lane.sent()) {
             Hit::Ours(ids) => self.adopt(ids),
             Hit::Nobody => self.nobody(now),
             Hit::Undecided(ids) => self.undecided(&candidates(&ids), now),
@@ -308,6 +333,9 @@ impl Plan {
         match (self.search.why, self.lane.intent) {
             (WhySearch::OpenIntent, Some(intent)) if self.asked < intent.at + self.waits.quiet() => {
                 self.look_again(intent.at, now)
+            }
+            (WhySearch::OpenIntent, _) if self.asked < self.lane.doubted_until => {
+                Step::Finish(Outcome::Ambiguous { at: self.lane.doubted_until }.into())
             }
             (WhySearch::OpenIntent, _) => {
                 let settled = self.lane.negatives >= 1;

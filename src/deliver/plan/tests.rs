@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::lead::Fields;
-use crate::domain::notes::Notes;
 use crate::domain::status::Status;
 use crate::konektor::RateLimit;
 
@@ -35,6 +33,8 @@ fn lane() -> Lane {
         since: at(0),
         standing: None,
         upto: 7,
+        forbidden: 0,
+        doubted_until: Timestamp::MIN,
     }
 }
 
@@ -339,7 +339,7 @@ fn a_bad_key_pauses_the_workspace_and_costs_the_lead_nothing() {
 fn a_lead_that_alone_is_forbidden_dies_at_the_third_time() {
     let end = play(lane(), vec![Verdict::Forbidden]).1.unwrap();
     assert_eq!(end.pause, Some(PauseReason::Forbidden));
-    let third = play(Lane { attempts: 2, ..lane() }, vec![Verdict::Forbidden]).1.unwrap();
+    let third = play(Lane { forbidden: 2, ..lane() }, vec![Verdict::Forbidden]).1.unwrap();
     assert_eq!((third.pause, dead_reason(&third.outcome)), (None, Some(DeadReason::Forbidden)));
 }
 
@@ -364,17 +364,18 @@ fn a_create_refused_for_the_day_closes_it_and_costs_the_lead_nothing() {
 
 #[test]
 fn a_refusal_without_a_reason_is_for_the_day_only_when_that_is_nearly_used_up() {
-    let near = || Lane { day_nearly_over: true, attempts: 2, ..lane() };
+    let near = || Lane { day_nearly_over: true, forbidden: 2, ..lane() };
     for refusal in [Verdict::Forbidden, Verdict::Invalid(vec![])] {
         let end = play(near(), vec![refusal.clone()]).1.unwrap();
         assert_eq!((end.full, end.pause), (true, None), "{refusal:?}");
         assert!(matches!(end.outcome, Outcome::Retry { counted: false, .. }));
-        let far = play(Lane { attempts: 2, ..lane() }, vec![refusal]).1.unwrap();
+        let far = play(Lane { forbidden: 2, ..lane() }, vec![refusal]).1.unwrap();
         assert!(!far.full && matches!(far.outcome, Outcome::Dead { .. }), "{:?}", far.outcome);
     }
     let named = play(near(), vec![invalid("firstName")]).1.unwrap();
     assert!(!named.full && matches!(named.outcome, Outcome::Dead { .. }), "a reason is a reason");
-    let update = play(Lane { attempts: 0, lead_id: Some(id("lead_1")), ..near() }, vec![Verdict::Forbidden]).1.unwrap();
+    let update =
+        play(Lane { forbidden: 0, lead_id: Some(id("lead_1")), ..near() }, vec![Verdict::Forbidden]).1.unwrap();
     assert!(!update.full && update.pause.is_some(), "updates need no room");
 }
 

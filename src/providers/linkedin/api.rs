@@ -159,9 +159,10 @@ mod tests {
         }
         assert!(matches!(judged(400, r#"{"code":"VERSION_MISSING"}"#, now), Fetched::Blocked(_, _)));
         assert!(matches!(judged(400, r#"{"code":"ILLEGAL_ARGUMENT"}"#, now), Fetched::GiveUp(_)));
-        for (status, body) in [(500, ""), (503, "<html>"), (200, "{}"), (200, "x"), (302, ""), (429, "")] {
+        for (status, body) in [(500, ""), (503, "<html>"), (200, "{}"), (200, "x"), (302, "")] {
             assert!(matches!(judged(status, body, HOUR), Fetched::RetryAfter(_, _)), "{status} {body}");
         }
+        assert!(matches!(judged(429, "", now), Fetched::Throttled(wait, _) if wait == 5 * MINUTE));
         assert!(matches!(judged(502, "", TRANSIENT_FOR), Fetched::GiveUp(_)));
     }
 

@@ -304,7 +304,7 @@ mod tests {
 
     fn wait(fetched: Fetched) -> Duration {
         match fetched {
-            Fetched::RetryAfter(wait, _) => wait,
+            Fetched::RetryAfter(wait, _) | Fetched::Throttled(wait, _) => wait,
             other => panic!("{other:?}"),
         }
     }

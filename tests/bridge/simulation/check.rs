@@ -18,7 +18,7 @@ const SENT_WITHIN: Duration = Duration::from_secs(10);
 
 impl World {
     fn stats(&self) -> Stats {
-        self.store.stats(self.true_time()).now_or_never().expect("memory answers at once").expect("it is open")
+        self.store.stats(self.shown()).now_or_never().expect("memory answers at once").expect("it is open")
     }
 
     /// What is still to be done; `None` when nothing is.
@@ -115,7 +115,7 @@ impl World {
 
     /// I8 holds to the letter: nobody else calls, all clocks agree, and the store forgets nothing.
     fn is_exact(&self) -> bool {
-        self.odds.foreign_ever == 0.0 && self.odds.skew == 0 && self.lost.is_none()
+        self.odds.foreign_ever == 0.0 && self.odds.skew == 0 && self.leapt.is_zero() && self.lost.is_none()
     }
 
     fn rows(&self) -> BTreeMap<EventId, EventRow> {
@@ -136,7 +136,10 @@ impl World {
                 "rejected" => self.acked.iter().any(|other| other.lead == word.lead && other.kind == Kind::Refused),
                 "lead_gone" => self.leads_of(word.lead).any(|held| held.deleted),
                 "forbidden" => self.odds.forbids_all || self.odds.forbids_one && word.lead == 0,
-                "crashed" => self.odds.breaks_workers,
+                // Leases end by the clocks on the wall.
+                "crashed" => self.odds.breaks_workers || !self.leapt.is_zero(),
+                // Konektor's clock shows when a lead was made, and nothing tells it from an older one of the same person.
+                "unresolved" => !self.leapt.is_zero() && !self.odds.shows_ref,
                 _ => false,
             },
             EventState::Pending | EventState::Discarded => false,

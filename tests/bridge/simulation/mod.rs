@@ -123,7 +123,7 @@ fn the_same_seed_is_the_same_story() {
 
 /// What is wrong with the seeds that fail without this guard.
 fn wrong_without(takes: Guard) -> impl Iterator<Item = String> {
-    (0..400).filter_map(move |seed| play(seed, takes, Story::default()).err()).map(|(wrong, _)| wrong)
+    (0..2000).filter_map(move |seed| play(seed, takes, Story::default()).err()).map(|(wrong, _)| wrong)
 }
 
 #[test]

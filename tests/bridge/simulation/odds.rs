@@ -53,6 +53,8 @@ pub(super) struct Odds {
     pub(super) stall_every: Option<Duration>,
     pub(super) revoke_every: Option<Duration>,
     pub(super) delete_every: Option<Duration>,
+    /// Every wall clock is set forward.
+    pub(super) leap_every: Option<Duration>,
     /// The store loses what it has just acknowledged, and notices.
     pub(super) lose_every: Option<Duration>,
     /// Whether others have ever called, and whether workers may be lost.
@@ -97,12 +99,16 @@ impl Odds {
         let [foreign, repeated, killed_calling, stale] = [some(0.3), some(0.5), some(0.2), some(0.5)];
         // Seldom, for each of its steps costs more: more than may be called for in a minute.
         let flood = dice.chance(0.02);
-        let mut every = |from: Duration, to: Duration| dice.chance(0.5).then(|| dice.time(from..to));
-        let kill_every = every(Duration::from_secs(15), HOUR / 4);
-        let stall_every = every(Duration::from_secs(15), HOUR / 4);
-        let revoke_every = every(Duration::from_mins(2), HOUR);
-        let delete_every = every(Duration::from_mins(2), HOUR);
+        let often = Duration::from_secs(15)..HOUR / 4;
+        let seldom = Duration::from_mins(2)..HOUR;
+        // At another day than Konektor's nobody knows what is left of the day's leads.
+        let leaps = dice.chance(0.2);
+        let mut every = |times: &std::ops::Range<Duration>| dice.chance(0.5).then(|| dice.time(times.clone()));
+        let [kill_every, stall_every] = [every(&often), every(&often)];
+        let [revoke_every, delete_every] = [every(&seldom), every(&seldom)];
+        let leap_every = every(&often).filter(|_| leaps);
         let lose_every = dice.chance(0.15).then(|| dice.time(Duration::from_secs(20)..HOUR / 4));
+        let quota = dice.chance(0.05).then(|| u32::try_from(1 + dice.index(4)).expect("few"));
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
@@ -126,17 +132,16 @@ impl Odds {
             unique: dice.chance(0.1),
             limit: dice.weighted(&[(0.5, 60), (0.3, 200), (0.2, 600)]),
             foreign,
-            quota: dice.chance(0.05).then(|| u32::try_from(1 + dice.index(4)).expect("few")),
+            quota,
             kill_every,
             stall_every,
             revoke_every,
             delete_every,
             killed_calling,
             lose_every,
+            leap_every: leap_every.filter(|_| quota.is_none()),
             foreign_ever: foreign,
-            breaks_workers: kill_every.is_some()
-                || stall_every.is_some()
-                || store_before + store_after + store_slow > 0.0,
+            breaks_workers: kill_every.or(stall_every).is_some() || store_before + store_after + store_slow > 0.0,
             forbids_one: dice.chance(0.1),
             forbids_all: false,
         }
@@ -148,6 +153,6 @@ impl Odds {
         (self.store_slow, self.store_before, self.store_after, self.store_twice) = (0.0, 0.0, 0.0, 0.0);
         (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
-        self.lose_every = None;
+        (self.lose_every, self.leap_every) = (None, None);
     }
 }

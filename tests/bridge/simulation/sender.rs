@@ -82,8 +82,16 @@ impl Word {
         self.has_email.then(|| format!("{bad}{}@example.com", self.number))
     }
 
-    pub(super) fn phone(lead: usize) -> String {
-        format!("+6281234567{lead:03}")
+    /// Somebody gives another number now and then, as people do who correct themselves.
+    fn phone(&self) -> String {
+        let corrected = usize::from(self.number % 4 == 3);
+        format!("+628{corrected}234567{:03}", self.lead)
+    }
+
+    /// A name of the lead's own, in letters.
+    fn name(&self) -> String {
+        let letter = |number: usize| char::from(b'a' + u8::try_from(number % 26).expect("it is small"));
+        format!("Siti{}{}", letter(self.lead / 26), letter(self.lead))
     }
 
     /// When it was said, by its sender's clock.
@@ -106,14 +114,14 @@ impl Word {
     }
 
     fn submission(&self, received: Timestamp) -> Submission {
-        let name = if self.kind == Kind::Refused { "Refused" } else { "Siti" };
+        let name = if self.kind == Kind::Refused { "Refused".to_owned() } else { self.name() };
         let mut answers = vec![
             Answer::new("name", name).meaning(Meaning::FirstName),
             Answer::new("value", self.number.to_string()).meaning(Meaning::EstimatedValue),
             Answer::new("message", self.message()).meaning(Meaning::Message),
         ];
         answers.extend(self.email().map(|email| Answer::new("email", email).meaning(Meaning::Email)));
-        let profile = Profile { phone: Some(Self::phone(self.lead)), ..Profile::default() };
+        let profile = Profile { phone: Some(self.phone()), ..Profile::default() };
         Submission { answers, profile, submitted_at: Some(self.said(received)), ..Submission::default() }
     }
 }

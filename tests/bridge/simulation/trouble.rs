@@ -45,6 +45,18 @@ impl World {
         self.carry_out(host, effects);
     }
 
+    /// All clocks are set forward, by less than a quiet period or by far more.
+    pub(super) fn leap(&mut self) {
+        if self.odds.leap_every.is_none() {
+            return;
+        }
+        let most = if self.dice.chance(0.5) { Duration::from_secs(90) } else { Duration::from_hours(1) };
+        let by = self.dice.time(Duration::from_secs(1)..most);
+        self.leapt += by;
+        self.tell(|| format!("all clocks are set forward by {by:?}"));
+        self.next_trouble(self.odds.leap_every, Happening::Leap);
+    }
+
     /// How far a clock is ahead.
     fn skew(&mut self) -> i64 {
         let most = i64::try_from(self.odds.skew).expect("it is small");
@@ -127,7 +139,7 @@ impl World {
         if self.odds.lose_every.is_none() {
             return;
         }
-        let (count, now) = (1 + self.dice.index(LOSES), self.true_time());
+        let (count, now) = (1 + self.dice.index(LOSES), self.shown());
         let lost = match self.before.drain(self.before.len().saturating_sub(count)..).next() {
             Some(before) => {
                 self.store = before;
@@ -166,7 +178,7 @@ impl World {
         self.has_replayed = true;
         self.replayed = self.leads_with_dead_events();
         let all = Selector::Matching(EventFilter::default());
-        let now = self.true_time();
+        let now = self.shown();
         let moved = self.store.replay(&all, 1000, now).now_or_never().expect("memory answers at once");
         self.tell(|| format!("dead letters are replayed: {moved:?}"));
     }

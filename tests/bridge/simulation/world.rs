@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) before: VecDeque<MemoryStore>,
     pub(super) konektor: Konektor,
     pub(super) hosts: Vec<Host>,
+    /// How far all wall clocks have been set forward.
+    pub(super) leapt: Duration,
     pub(super) source: Source,
     /// Every event that its sender has heard 200 for.
     pub(super) acked: Vec<Word>,
@@ -102,6 +104,7 @@ pub(super) enum Happening {
     Restore,
     Delete,
     Lose,
+    Leap,
     Foreign,
     Calm,
     Look,
@@ -126,6 +129,7 @@ impl World {
             before: VecDeque::new(),
             konektor: Konektor::default(),
             hosts,
+            leapt: Duration::ZERO,
             source: sender::source(),
             acked: Vec::new(),
             unacked: 0,
@@ -168,6 +172,7 @@ impl World {
         self.next_trouble(self.odds.revoke_every, Happening::Revoke);
         self.next_trouble(self.odds.delete_every, Happening::Delete);
         self.next_trouble(self.odds.lose_every, Happening::Lose);
+        self.next_trouble(self.odds.leap_every, Happening::Leap);
         if self.odds.foreign > 0.0 {
             self.plan(Duration::ZERO, Happening::Foreign);
         }
@@ -212,6 +217,7 @@ impl World {
             Happening::Restore => self.restore(),
             Happening::Delete => self.delete(),
             Happening::Lose => self.lose(),
+            Happening::Leap => self.leap(),
             Happening::Foreign => self.foreign(),
             Happening::Calm => self.calm_down(),
             Happening::Look => self.look(),
@@ -222,8 +228,13 @@ impl World {
         super::beginning() + self.now
     }
 
+    /// What a clock shows that is off by no more than all are.
+    pub(super) fn shown(&self) -> Timestamp {
+        self.true_time() + self.leapt
+    }
+
     pub(super) fn wall(&self, host: usize) -> Timestamp {
-        self.true_time() + jiff::SignedDuration::from_millis(self.hosts[host].skew)
+        self.shown() + jiff::SignedDuration::from_millis(self.hosts[host].skew)
     }
 
     pub(super) fn moment(&mut self, host: usize) -> Moment {
@@ -237,7 +248,7 @@ impl World {
 
     /// A webhook comes in; its sender tries again until it hears 200.
     fn receive(&mut self, words: Vec<Word>) {
-        let wall = self.true_time();
+        let wall = self.shown();
         let before = self.dice.chance(self.odds.store_before);
         if !before {
             self.remember();

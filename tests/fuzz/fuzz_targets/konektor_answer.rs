@@ -18,6 +18,7 @@ fuzz_target!(|input: (u16, &[u8])| {
         Request::Get(id),
         Request::search("x"),
         Request::Probe,
+        Request::ProbeWrite,
         Request::Workspace,
     ];
     for request in requests {
