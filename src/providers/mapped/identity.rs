@@ -13,7 +13,7 @@ use crate::providers::{Unreadable, Verified};
 /// What is said of a message that nobody can answer.
 pub(super) const NOBODY: &str = "it does not say who wrote it";
 
-/// The item that `delivery` is; `None` when it is no lead: written by a group, or without a word.
+/// The item that `delivery` is; `None` when it is no lead: written by a group or the business itself, or without a word.
 ///
 /// # Errors
 /// [`Unreadable`]: it does not say who wrote it.
@@ -27,7 +27,7 @@ pub(super) fn item(
     let mut names = match &settings.person {
         Some(person) => match written_by(person, delivery, webhook.source().as_str()) {
             Some(Writer::Person(names)) => names,
-            Some(Writer::Crowd) => return Ok(None),
+            Some(Writer::Nobody) => return Ok(None),
             None => return Err(Unreadable(NOBODY.to_owned())),
         },
         None => named(settings, webhook, delivery).into_iter().collect(),
@@ -102,18 +102,18 @@ fn content(
 enum Writer {
     /// A person, by every name that is given, the first of which is the lead's.
     Person(Vec<ExternalRef>),
-    Crowd,
+    /// A group, or the business itself.
+    Nobody,
 }
 
 fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Option<Writer> {
-    let who = writers(&settings.id, delivery);
-    if who.contains(&Who::Crowd) {
-        return Some(Writer::Crowd);
+    let who = people(settings, delivery);
+    let number = delivery.text(&settings.number);
+    let ours = number.as_deref().and_then(Who::parse).filter(|who| matches!(who, Who::Phone(_)));
+    if who.contains(&Who::Crowd) || ours.as_ref().is_some_and(|ours| who.contains(ours)) {
+        return Some(Writer::Nobody);
     }
-    let number = delivery.text(&settings.number).map(|number| match Who::parse(&number) {
-        Some(Who::Phone(digits)) => digits,
-        Some(_) | None => number,
-    });
+    let number = ours.and_then(|who| who.id()).or(number);
     let number = number.as_deref().unwrap_or(source);
     who.first()?;
     let mut names = Vec::new();
@@ -124,6 +124,12 @@ fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Optio
         }
     }
     Some(Writer::Person(names))
+}
+
+/// The person, by every name at the places of the id.
+pub(super) fn people(settings: &Person, delivery: &Delivery<'_>) -> Vec<Who> {
+    let people = writers(&settings.id, delivery);
+    if people.is_empty() { writers(&settings.id_else, delivery) } else { people }
 }
 
 /// Everybody at these places, in their order.

@@ -7,7 +7,8 @@ use serde::de::{self, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
 use super::document::Target;
-use super::filter::Filters;
+use super::filter::{Filter, Filters};
+use super::message::Message;
 use super::path::Path;
 use super::reply::{Handshake, Reply};
 use super::sample::Samples;
@@ -69,7 +70,14 @@ pub(super) struct Settings {
     pub(super) map: Map,
     #[serde(default)]
     pub(super) facts: Facts,
+    /// Lines of attribution, as `facts`.
+    #[serde(default)]
+    pub(super) attribution: Facts,
     pub(super) person: Option<Person>,
+    pub(super) message: Option<Message>,
+    /// One of them holds: the body is the WhatsApp Cloud API's own.
+    #[serde(default)]
+    pub(super) whatsapp_cloud: Filters,
     pub(super) payment: Option<Paid>,
     pub(super) separator: Option<String>,
     /// What is taken off an answer where a digit or a plus follows.
@@ -227,6 +235,8 @@ pub(super) enum Kind {
     Names,
     /// As a list, or as named groups, of `{label, value}`.
     Pairs,
+    /// There are none: what no key names is a technical line.
+    None,
     /// As Typeform does.
     Typeform,
     /// As Tally does.
@@ -269,7 +279,7 @@ impl<'de> Deserialize<'de> for Map {
     }
 }
 
-/// Technical lines for the notes: what each is called, and where it stands.
+/// Lines: what each is called, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Facts(pub(super) Vec<(String, Spots)>);
 
@@ -277,7 +287,7 @@ impl<'de> Deserialize<'de> for Facts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = toml::Table::deserialize(deserializer)?;
         let entry = |(label, places): (String, toml::Value)| {
-            let at = |error: toml::de::Error| de::Error::custom(format!("facts.{label}: {}", error.message()));
+            let at = |error: toml::de::Error| de::Error::custom(format!("{label}: {}", error.message()));
             Ok((label.clone(), Spots::deserialize(places.into_deserializer()).map_err(at)?))
         };
         table.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
@@ -290,6 +300,9 @@ impl<'de> Deserialize<'de> for Facts {
 pub(super) struct Person {
     /// The person: a number, a user id. A group is no lead.
     pub(super) id: Spots,
+    /// Where the person stands when nothing is at `id`.
+    #[serde(default)]
+    pub(super) id_else: Spots,
     /// The business number, or what stands for it; the source's name where absent.
     #[serde(default)]
     pub(super) number: Spots,
@@ -341,10 +354,8 @@ impl Settings {
     /// The headers that are needed once the webhook is kept, names in lower case.
     pub(super) fn headers(&self) -> Vec<&str> {
         let filters = [&self.accept, &self.ignore, &self.test, &self.spam];
-        let of_filters = filters.into_iter().flat_map(Filters::iter).map(|filter| &filter.path);
-        let shared = &self.external_ref.shared.0;
-        let of_filters =
-            of_filters.chain(shared.iter().flat_map(|shared| shared.when.iter()).map(|filter| &filter.path));
+        let shared = self.external_ref.shared.0.iter().flat_map(|shared| shared.when.iter());
+        let of_filters = filters.into_iter().flat_map(Filters::iter).chain(shared).flat_map(Filter::spots);
         let of_names = self.event_id.spots().chain(self.external_ref.id.spots());
         let named = of_filters.chain(of_names).filter_map(Spot::header);
         ["content-type"].into_iter().chain(named).collect()
