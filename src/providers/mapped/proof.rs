@@ -130,6 +130,8 @@ mod tests {
         let elsewhere =
             made(&format!("{token}token_at = [{{ location = 'bearer' }}, {{ location = 'header', name = 't' }}]"));
         assert!(!elsewhere.unwrap().has_path_token());
+        let either = made(&format!("{token}token_at = [{{ location = 'path' }}, {{ location = 'bearer' }}]"));
+        assert!(either.unwrap().has_path_token());
         assert!(made("verify = { kind = 'none', i_know_this_is_public = true }").is_ok());
     }
 
