@@ -293,7 +293,7 @@ fn no_one_wrong_value_in_a_good_webhook_brings_a_dialect_down() {
 /// How many values a folder gets where a dialect of its own gets `most`: presets are one engine, and there are many.
 fn cases(folder: &Folder, most: u32) -> u32 {
     let is_code = DIALECTS.iter().any(|(name, _)| *name == folder.dialect);
-    if is_code { most } else { most / 4 }
+    if is_code { most } else { most / 8 }
 }
 
 /// Runs `test` on `cases` values; proptest shrinks what fails.

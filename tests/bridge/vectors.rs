@@ -108,6 +108,17 @@ fn dialect(row: &Value) -> Option<(&'static str, toml::Table)> {
             (PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?, secret("secret"))
         }
         "generic" => ("generic", secret("token")),
+        "google_forms" if row["scheme"] == "konektor" => ("form", secret("secret")),
+        preset @ ("typeform" | "tally" | "webflow" | "calcom") => {
+            (PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?, secret("secret"))
+        }
+        _ => return gateway(row, secret),
+    })
+}
+
+/// The same for gateways of WhatsApp.
+fn gateway(row: &Value, secret: impl Fn(&str) -> toml::Table) -> Option<(&'static str, toml::Table)> {
+    Some(match row["provider"].as_str().unwrap() {
         // A message comes by POST; `schemes` runs the others.
         "messagebird" if row["method"] == "GET" => return None,
         "twilio_whatsapp" => ("twilio", weak("twilio", secret("secret"))),
@@ -125,10 +136,6 @@ fn dialect(row: &Value) -> Option<(&'static str, toml::Table)> {
         preset @ ("bird" | "messagebird" | "vonage" | "waha" | "gowa" | "infobip" | "qiscus") => {
             let preset = PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?;
             (preset, weak(preset, secret("secret")))
-        }
-        "google_forms" if row["scheme"] == "konektor" => ("form", secret("secret")),
-        preset @ ("typeform" | "tally" | "webflow" | "calcom") => {
-            (PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?, secret("secret"))
         }
         _ => return None,
     })
@@ -157,9 +164,9 @@ fn carried(key: &str, place: &str, mut settings: toml::Table) -> toml::Table {
 /// Scheme and host, path, and query of a row's URL.
 fn parts_of(url: &str) -> (&str, &str, &str) {
     let host = url.find("://").unwrap() + 3;
-    let path = url[host..].find('/').map_or(url.len(), |at| host + at);
-    let (path, query) = url[path..].split_once('?').unwrap_or((&url[path..], ""));
-    (&url[..url.len() - path.len() - if query.is_empty() { 0 } else { query.len() + 1 }], path, query)
+    let (base, rest) = url.split_at(url[host..].find('/').map_or(url.len(), |at| host + at));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    (base, path, query)
 }
 
 fn row(raw: &Value) -> Option<Row> {

@@ -173,9 +173,12 @@ impl<'v> Reader<'_, 'v> {
             let fact = who.id().map(|id| Fact::new(label, id));
             self.submission.facts.extend(fact.filter(|fact| !self.submission.facts.contains(fact)));
         }
-        let number = self.delivery.text(&person.number);
-        let is_number = number.as_deref().and_then(Who::parse).is_some_and(|who| matches!(who, Who::Phone(_)));
-        self.fact(if is_number { "Business number" } else { "Business account" }, &person.number);
+        let ours = self.delivery.text(&person.number).map(|text| match Who::parse(&text) {
+            Some(Who::Phone(digits)) => Fact::new("Business number", digits),
+            Some(_) | None => Fact::new("Business account", text),
+        });
+        self.submission.facts.extend(ours);
+        self.tell_all(&person.number);
         self.submission.profile = profile;
         for spots in [&person.id, &person.id_else, &person.phone, &person.name, &person.username] {
             self.tell_all(spots);

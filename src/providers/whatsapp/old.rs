@@ -12,7 +12,7 @@ const MEMBERS: [&str; 3] = ["messages", "contacts", "statuses"];
 pub(super) fn change(webhook: &Verified) -> Option<String> {
     let body = Object::parse(std::str::from_utf8(webhook.body()).ok()?)?;
     let has = |name: &&str| body.get(name).is_some();
-    if has(&"object") || has(&"entry") || !MEMBERS.iter().any(|name| has(name)) {
+    if has(&"object") || has(&"entry") || !MEMBERS.iter().any(has) {
         return None;
     }
     let member = |name: &str| body.get(name).map(|raw| format!(r#","{name}":{}"#, raw.get())).unwrap_or_default();
