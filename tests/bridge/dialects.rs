@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use konektor_bridge::domain::event::{Item, Kept};
+use konektor_bridge::domain::event::{Hold, Item, Kept};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::providers::{
     ItemBody, Lookup, LookupAnswer, Method, Provider, Refusal, Sample, SampleKind, Verified, Webhook,
@@ -99,6 +99,19 @@ fn an_ordinary_sample_can_be_read_or_says_where_the_rest_is() {
                 let (dialect, lookup) = (&folder.dialect, provider.lookup(&stored));
                 assert!(lookup.is_some() || provider.read(&stored).is_ok(), "{dialect}: the sample `{kind}`");
             }
+        }
+    }
+}
+
+#[test]
+fn the_sample_of_a_test_is_withheld_where_its_sender_marks_tests() {
+    for folder in senders() {
+        let provider = folder.provider();
+        for item in items(&folder, SampleKind::Test, 3, now()) {
+            // Some senders say it where the rest of the lead is.
+            let said_later = provider.lookup(&item_body(&folder, &item)).is_some();
+            let is_test = item.hold == Hold::TestLead || said_later;
+            assert_eq!(is_test, provider.marks_tests(), "{}", folder.dialect);
         }
     }
 }

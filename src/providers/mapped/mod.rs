@@ -149,6 +149,10 @@ impl Provider for Mapped {
         self.settings.sample.sample(&self.scheme, kind, seed, now)
     }
 
+    fn marks_tests(&self) -> bool {
+        self.settings.sample.has_test()
+    }
+
     fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample {
         self.settings.sample.signed(&self.scheme, body, None, now)
     }

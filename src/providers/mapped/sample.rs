@@ -48,6 +48,11 @@ impl Samples {
         sample
     }
 
+    /// True when the sender's tests are known, so that one can be played.
+    pub(super) fn has_test(&self) -> bool {
+        !self.test.is_empty()
+    }
+
     /// `body` as the sender would send it.
     pub(super) fn signed(
         &self,
