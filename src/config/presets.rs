@@ -20,6 +20,8 @@ macro_rules! presets {
 
 presets![
     "calcom",
+    "cf7",
+    "elementor",
     "fonnte",
     "generic",
     "leadsbridge",
@@ -31,6 +33,7 @@ presets![
     "tally",
     "typeform",
     "webflow",
+    "wpforms",
     "zapier",
 ];
 

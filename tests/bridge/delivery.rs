@@ -48,6 +48,32 @@ async fn the_same_webhook_five_times_is_one_lead() {
     }
 }
 
+/// Senders that are data alone, with the variable of each.
+const FORMS: [(&str, &str, &str); 3] = [
+    ("cf7", "CF7_TOKEN", "cf7-token-of-the-tests-0123456789"),
+    ("elementor", "ELEMENTOR_TOKEN", "elementor-token-of-the-tests-0123456789"),
+    ("wpforms", "WPFORMS_SECRET", "wpforms-secret-of-the-tests"),
+];
+
+#[tokio::test]
+async fn a_form_that_is_data_alone_becomes_a_lead_with_a_name_and_a_way_to_reach_the_person() {
+    let public = ("BRIDGE_PUBLIC_URL", "https://hooks.example.com");
+    let variables: Vec<_> = FORMS.iter().map(|(_, name, value)| (*name, *value)).chain([public]).collect();
+    let bridge = spawn_with(sandbox::Settings::default(), &variables).await;
+    for (number, (sender, ..)) in (1..).zip(FORMS) {
+        bridge.send(sender, SampleKind::Lead, number).await;
+        bridge.send(sender, SampleKind::Lead, number).await;
+        bridge.deliver_all().await;
+        let leads = bridge.leads().await;
+        assert_eq!(u64::try_from(leads.len()).unwrap(), number, "{sender}: one lead more: {leads:#?}");
+        let lead = leads.last().unwrap();
+        assert!(lead["firstName"].as_str().is_some_and(|name| !name.starts_with("Lead")), "{sender}: {lead:#}");
+        assert!(lead["phone"].is_string() || lead["email"].is_string(), "{sender}: {lead:#}");
+    }
+    assert_eq!(bridge.creates().await, FORMS.len(), "one create each");
+    bridge.stop().await;
+}
+
 #[tokio::test]
 async fn a_lead_that_comes_from_its_platform_and_through_a_tool_is_one_lead() {
     let bridge = spawn_bridge().await;
