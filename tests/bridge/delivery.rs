@@ -49,9 +49,12 @@ async fn the_same_webhook_five_times_is_one_lead() {
 }
 
 /// Senders that are data alone, with the variable of each.
-const FORMS: [(&str, &str, &str); 3] = [
+const FORMS: [(&str, &str, &str); 6] = [
     ("cf7", "CF7_TOKEN", "cf7-token-of-the-tests-0123456789"),
     ("elementor", "ELEMENTOR_TOKEN", "elementor-token-of-the-tests-0123456789"),
+    ("fluent", "FLUENT_TOKEN", "fluent-token-of-the-tests-0123456789"),
+    ("google_forms", "GOOGLE_FORMS_SECRET", "google-forms-secret-of-the-tests"),
+    ("gravity", "GRAVITY_TOKEN", "gravity-token-of-the-tests-0123456789"),
     ("wpforms", "WPFORMS_SECRET", "wpforms-secret-of-the-tests"),
 ];
 
