@@ -49,12 +49,14 @@ async fn the_same_webhook_five_times_is_one_lead() {
 }
 
 /// Senders that are data alone, with the variable of each.
-const FORMS: [(&str, &str, &str); 6] = [
+const FORMS: [(&str, &str, &str); 8] = [
     ("cf7", "CF7_TOKEN", "cf7-token-of-the-tests-0123456789"),
     ("elementor", "ELEMENTOR_TOKEN", "elementor-token-of-the-tests-0123456789"),
     ("fluent", "FLUENT_TOKEN", "fluent-token-of-the-tests-0123456789"),
     ("google_forms", "GOOGLE_FORMS_SECRET", "google-forms-secret-of-the-tests"),
     ("gravity", "GRAVITY_TOKEN", "gravity-token-of-the-tests-0123456789"),
+    ("jotform", "JOTFORM_TOKEN", "jotform-token-of-the-tests-0123456789"),
+    ("shopify", "SHOPIFY_SECRET", "shopify-secret-of-the-tests"),
     ("wpforms", "WPFORMS_SECRET", "wpforms-secret-of-the-tests"),
 ];
 
