@@ -20,6 +20,7 @@ macro_rules! presets {
 
 presets![
     "calcom",
+    "calendly",
     "cf7",
     "elementor",
     "fluent",
@@ -27,6 +28,7 @@ presets![
     "generic",
     "google_forms",
     "gravity",
+    "hubspot",
     "jotform",
     "leadsbridge",
     "make",
