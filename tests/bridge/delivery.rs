@@ -49,18 +49,21 @@ async fn the_same_webhook_five_times_is_one_lead() {
 }
 
 /// Senders that are data alone, with the variable of each.
-const FORMS: [(&str, &str, &str); 13] = [
+const FORMS: [(&str, &str, &str); 16] = [
     ("calendly", "CALENDLY_SECRET", "a-signing-key-of-nobody"),
     ("cf7", "CF7_TOKEN", "cf7-token-of-the-tests-0123456789"),
     ("elementor", "ELEMENTOR_TOKEN", "elementor-token-of-the-tests-0123456789"),
     ("fluent", "FLUENT_TOKEN", "fluent-token-of-the-tests-0123456789"),
+    ("formspree", "FORMSPREE_SECRET", "formspree-secret-of-the-tests"),
     ("framer", "FRAMER_SECRET", "framer-secret-of-the-tests"),
     ("google_forms", "GOOGLE_FORMS_SECRET", "google-forms-secret-of-the-tests"),
     ("gravity", "GRAVITY_TOKEN", "gravity-token-of-the-tests-0123456789"),
     ("hubspot", "HUBSPOT_SECRET", "hubspot-secret-of-the-tests"),
     ("jotform", "JOTFORM_TOKEN", "jotform-token-of-the-tests-0123456789"),
+    ("netlify", "NETLIFY_SECRET", "netlify-secret-of-the-tests"),
     ("shopify", "SHOPIFY_SECRET", "shopify-secret-of-the-tests"),
     ("squarespace", "SQUARESPACE_SECRET", "00112233445566778899aabbccddeeff"),
+    ("unbounce", "UNBOUNCE_TOKEN", "unbounce-token-of-the-tests-0123456789"),
     ("wix", "WIX_TOKEN", "wix-token-of-the-tests-0123456789"),
     ("wpforms", "WPFORMS_SECRET", "wpforms-secret-of-the-tests"),
 ];
