@@ -394,7 +394,10 @@ fbclid: IwAR0abc";
         assert!(of_form(&[("name", "Ana"), ("surname", "Pop")]).notes.is_empty());
         let twice = [("first_name", "Ana"), ("last_name", "Pop"), ("name", "ana  Pop")];
         assert!(of_form(&twice).notes.is_empty());
-        assert_eq!(lines(&of_form(&[twice[0], twice[1], ("name", "Ana Maria Pop")])), ["# Answers", "name: Ana Maria Pop"]);
+        assert_eq!(
+            lines(&of_form(&[twice[0], twice[1], ("name", "Ana Maria Pop")])),
+            ["# Answers", "name: Ana Maria Pop"]
+        );
         assert_eq!(names(&[("Nama perusahaan", "PT Maju")]), (None, None));
         let whole = Rules { names: NameStyle::Whole, ..Rules::default() };
         let stated = lead(&form(&[("nama", "Siti Nur Aminah")]), &whole).stated;

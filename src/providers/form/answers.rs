@@ -114,6 +114,7 @@ mod tests {
     fn brackets_become_a_path() {
         for (name, expected) in [
             ("alamat[kota]", "alamat.kota"),
+            ("Nama [wajib]", "Nama [wajib]"),
             ("anak[0][nama]", "anak[0].nama"),
             ("anak[0][hobi][]", "anak[0].hobi"),
             ("a[b][c][d][e][f]", "a.b.c.d.e.f"),

@@ -66,7 +66,8 @@ impl Samples {
         let mut headers = vec![("content-type".to_owned(), self.content_type(&body))];
         // Without a sample there are no ids: the scheme makes those that it needs from the body.
         let (kind, seed) = of.unwrap_or((SampleKind::Lead, 0));
-        for (name, value) in self.headers_of(kind).into_iter().filter(|(_, value)| of.is_some() || !value.contains("{{"))
+        for (name, value) in
+            self.headers_of(kind).into_iter().filter(|(_, value)| of.is_some() || !value.contains("{{"))
         {
             headers.push((name.to_ascii_lowercase(), filled(value, kind, seed, now, Style::Plain)));
         }

@@ -34,7 +34,12 @@ fn labelled(element: &Value) -> Option<Entry> {
 
 fn entry(key: &str, value: &Value) -> Option<Entry> {
     let name = key.strip_prefix(FIELD).unwrap_or(key);
-    Some(Entry { key: key.to_owned(), label: without_chance(name).to_owned(), kind: String::new(), value: said(value)? })
+    Some(Entry {
+        key: key.to_owned(),
+        label: without_chance(name).to_owned(),
+        kind: String::new(),
+        value: said(value)?,
+    })
 }
 
 /// `email` of `email_1a2b`.
@@ -61,15 +66,18 @@ mod tests {
     #[test]
     fn a_name_loses_what_chance_has_put_behind_it_and_nothing_else() {
         let submissions = json!({"first_name": "Siti", "email_1a2b": "a@example.com", "tahun_2026": 1, "_1a2b": "x", "no_hp_77F0": "y"});
-        let expected = [("first_name", "Siti"), ("email", "a@example.com"), ("tahun", "1"), ("_1a2b", "x"), ("no_hp_77F0", "y")];
+        let expected =
+            [("first_name", "Siti"), ("email", "a@example.com"), ("tahun", "1"), ("_1a2b", "x"), ("no_hp_77F0", "y")];
         assert_eq!(shown(&submissions, false), pairs(expected));
     }
 
     #[test]
     fn an_automation_has_its_answers_among_other_things_and_labels_count_before_names() {
-        let mut automation = json!({"formName": "Kontak", "field:email_1a2b": "a@example.com", "contact": {"email": "a@example.com"}});
+        let mut automation =
+            json!({"formName": "Kontak", "field:email_1a2b": "a@example.com", "contact": {"email": "a@example.com"}});
         assert_eq!(shown(&automation, true), pairs([("email", "a@example.com")]));
-        automation["submissions"] = json!([{"label": "E-mail", "value": "a@example.com"}, {"label": "Kosong", "value": ""}]);
+        automation["submissions"] =
+            json!([{"label": "E-mail", "value": "a@example.com"}, {"label": "Kosong", "value": ""}]);
         assert_eq!(shown(&automation, true), pairs([("E-mail", "a@example.com")]));
     }
 }
