@@ -23,11 +23,19 @@ use crate::fixtures::{build, words};
 const OPTIONS: [&str; 3] = ["escape_fallback", "pad_secret", "tolerate_header_prefix"];
 
 /// Rows about something that we do not do, each with the reason.
-const NOT_OURS: [(&str, &str); 3] = [
+const NOT_OURS: [(&str, &str); 4] = [
     ("default secret", "GOWA's own, which everybody knows and which is refused at the start"),
     ("meta-31-appsecret-proof-timed", "the plain proof is sent, which never runs out while a call waits"),
     ("linkedin-22-challenge-official-output-unknown-secret", "LinkedIn does not publish the secret of its example"),
+    ("python+node sdk v2 GET", "a lead comes by POST; that digest is compared in `schemes.rs`"),
 ];
+
+/// The secrets and tokens of the rows are shorter than any that a sender makes.
+const SHORT: i64 = 8;
+
+/// How HubSpot signs by its older schemes, which count only for a source that says so.
+const HUBSPOT_OLD: [(&str, &str); 2] =
+    [("hubspot_v1", "{secret}{body}"), ("hubspot_v2", "{secret}{method}{url}{body}")];
 
 /// A row of either file, in one shape.
 struct Row {
@@ -109,18 +117,21 @@ fn dialect(row: &Value) -> Option<(&'static str, toml::Table)> {
         }
         "generic" => ("generic", secret("token")),
         "google_forms" if row["scheme"] == "konektor" => ("form", secret("secret")),
-        preset @ ("typeform" | "tally" | "webflow" | "calcom") => {
-            (PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?, secret("secret"))
+        // A message comes by POST; `schemes` runs the others.
+        "messagebird" if row["method"] == "GET" => return None,
+        preset => {
+            if let Some(found) = gateway(row, secret) {
+                return Some(found);
+            }
+            let name = PRESETS.iter().map(|(name, _)| *name).find(|name| *name == preset)?;
+            (name, with_verify(row, secret("secret")))
         }
-        _ => return gateway(row, secret),
     })
 }
 
 /// The same for gateways of WhatsApp.
 fn gateway(row: &Value, secret: impl Fn(&str) -> toml::Table) -> Option<(&'static str, toml::Table)> {
     Some(match row["provider"].as_str().unwrap() {
-        // A message comes by POST; `schemes` runs the others.
-        "messagebird" if row["method"] == "GET" => return None,
         "twilio_whatsapp" => ("twilio", weak("twilio", secret("secret"))),
         "evolution_api" => ("evolution", weak("evolution", secret("secret"))),
         "fonnte" => {
@@ -153,6 +164,41 @@ fn weak(preset: &str, mut settings: toml::Table) -> toml::Table {
     settings
 }
 
+/// The settings of a preset, with what a row says of its scheme beside them.
+fn with_verify(row: &Value, mut settings: toml::Table) -> toml::Table {
+    let secret = toml::Value::try_from(&row["secret"]).unwrap();
+    let base = row["url"].as_str().and_then(|url| Some(url[..url.find("://")? + 3].to_owned() + host(url)));
+    let old = HUBSPOT_OLD.iter().find(|(scheme, _)| row["scheme"] == **scheme);
+    let verify = match (row["scheme"].as_str().unwrap(), old) {
+        (_, Some((_, template))) => {
+            let url = base.filter(|_| template.contains("url")).map(|base| format!("url = {{ base = '{base}' }}"));
+            let text = format!(
+                "kind = 'hmac'\nkeyed = 'digest'\nalgorithm = 'sha256'\nencoding = 'hex'\nbase = '{template}'\n\
+                 signature = {{ header = 'x-hubspot-signature' }}\n{}",
+                url.unwrap_or_default()
+            );
+            let mut scheme: toml::Table = text.parse().unwrap();
+            scheme.insert("secrets".into(), secret);
+            settings.remove("secret");
+            toml::Value::Array(vec![scheme.into()])
+        }
+        ("hubspot_v3", None) => {
+            format!("url = {{ base = '{}' }}", base.unwrap()).parse::<toml::Table>().unwrap().into()
+        }
+        ("token_query", None) => {
+            settings = toml::Table::from_iter([("token".to_owned(), secret)]);
+            format!("kind = 'token'\nlocation = 'query'\nname = 'token'\nmin_length = {SHORT}")
+                .parse::<toml::Table>()
+                .unwrap()
+                .into()
+        }
+        ("shopify", None) => toml::Table::from_iter([("min_length".to_owned(), SHORT.into())]).into(),
+        _ => return settings,
+    };
+    settings.insert("verify".to_owned(), verify);
+    settings
+}
+
 /// Settings whose `key` says where a token stands, however short it is.
 fn carried(key: &str, place: &str, mut settings: toml::Table) -> toml::Table {
     let mut place: toml::Table = place.parse().unwrap();
@@ -167,6 +213,11 @@ fn parts_of(url: &str) -> (&str, &str, &str) {
     let (base, rest) = url.split_at(url[host..].find('/').map_or(url.len(), |at| host + at));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     (base, path, query)
+}
+
+/// The host of a URL, with its port.
+fn host(url: &str) -> &str {
+    url.split("://").nth(1).unwrap_or_default().split(['/', '?']).next().unwrap_or_default()
 }
 
 fn row(raw: &Value) -> Option<Row> {

@@ -30,10 +30,11 @@ pub(super) fn item(
             Some(Writer::Nobody) => return Ok(None),
             None => return Err(Unreadable(NOBODY.to_owned())),
         },
-        None => named(settings, webhook, delivery).into_iter().collect(),
+        None => named(settings, webhook, delivery),
     };
     let event = delivery.name(&settings.event_id);
-    let same_within = (names.is_empty() || event.is_none()).then_some(PRESSED_TWICE);
+    let by_content = names.is_empty() && settings.external_ref.by_content;
+    let same_within = (!by_content && (names.is_empty() || event.is_none())).then_some(PRESSED_TWICE);
     let id = match (names.first(), event) {
         (Some(named), Some(event)) => of_event(webhook, &[word(hold), named.as_str(), &event]),
         (named, event) => match content(settings, webhook, delivery, hold, named)? {
@@ -42,19 +43,30 @@ pub(super) fn item(
         },
     };
     if names.is_empty() {
-        names.push(unnamed::external_ref(&prefix(settings, webhook), webhook, id));
+        let prefix = prefix(settings, webhook);
+        names.push(match by_content {
+            true => ExternalRef::hashed(&prefix, &id.to_string()),
+            false => unnamed::external_ref(&prefix, webhook, id),
+        });
     }
     let external_ref = names.remove(0);
     Ok(Some(Item { id, same_within, external_ref, aliases: names, hold, body: body.into_bytes() }))
 }
 
-/// What the lead is called: as its platform calls it, or by the sender's own id.
-fn named(settings: &Settings, webhook: &Verified, delivery: &Delivery<'_>) -> Option<ExternalRef> {
+/// What the lead is called: as its platform calls it, or by the sender's own id, and by each other one that it has besides.
+fn named(settings: &Settings, webhook: &Verified, delivery: &Delivery<'_>) -> Vec<ExternalRef> {
     if let Some((shared, id)) = settings.external_ref.shared(delivery) {
-        return Some(ExternalRef::new(&shared.prefix.of(webhook.source().as_str()), &id));
+        return vec![ExternalRef::new(&shared.prefix.of(webhook.source().as_str()), &id)];
     }
-    let id = delivery.name(&settings.external_ref.id);
-    id.map(|id| ExternalRef::new(&prefix(settings, webhook), &id))
+    let Some(id) = delivery.name(&settings.external_ref.id) else { return Vec::new() };
+    let mut names = Vec::new();
+    for id in std::iter::once(id).chain(delivery.names(&settings.external_ref.also)) {
+        let name = ExternalRef::new(&prefix(settings, webhook), &id);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn of_event(webhook: &Verified, parts: &[&str]) -> EventId {
@@ -65,12 +77,14 @@ fn prefix(settings: &Settings, webhook: &Verified) -> String {
     settings.external_ref.prefix.of(webhook.source().as_str())
 }
 
-/// Why it is not forwarded: the sender marks it as a test, or a trap was filled in.
+/// Why it is not forwarded: the sender marks it as a test, a trap was filled in, or it does not say who it is about.
 pub(super) fn hold(settings: &Settings, delivery: &Delivery<'_>) -> Hold {
     if settings.test.any_at_all(delivery) {
         Hold::TestLead
     } else if settings.spam.any_at_all(delivery) {
         Hold::Spam
+    } else if !settings.who.0.is_empty() && delivery.text(&settings.who).is_none() {
+        Hold::NoContact
     } else {
         Hold::No
     }

@@ -31,7 +31,7 @@ pub(super) fn scheme(
         (Some(verify), None, None) if is_complete(&verify) => (Some(verify), None),
         (_, None, None) => return Err(SettingsError::Incomplete(format!("set `{}`", wanted(takes_token)))),
         (None, Some(_), _) => return Err(SettingsError::Invalid("verify: say how the `secret` signs".to_owned())),
-        (Some(verify), secret, token) if takes_token => (Some(with(verify, token.or(secret))), None),
+        (Some(verify), secret, token) if takes_token && at.is_empty() => (Some(with(verify, token.or(secret))), None),
         (verify, secret, token) => {
             let signed = verify.filter(|_| secret.is_some()).map(|verify| with(verify, secret));
             (signed, token.map(|token| anywhere(at, &token)))
@@ -130,8 +130,11 @@ mod tests {
         let elsewhere =
             made(&format!("{token}token_at = [{{ location = 'bearer' }}, {{ location = 'header', name = 't' }}]"));
         assert!(!elsewhere.unwrap().has_path_token());
-        let either = made(&format!("{token}token_at = [{{ location = 'path' }}, {{ location = 'bearer' }}]"));
-        assert!(either.unwrap().has_path_token());
+        let several = made(&format!(
+            "{token}verify = {{ kind = 'token', location = 'path' }}\n\
+             token_at = [{{ location = 'path' }}, {{ location = 'bearer' }}]"
+        ));
+        assert!(several.unwrap().has_path_token());
         assert!(made("verify = { kind = 'none', i_know_this_is_public = true }").is_ok());
     }
 

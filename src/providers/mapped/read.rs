@@ -8,7 +8,7 @@ use super::document::{self, Leaf, Target, Told};
 use super::filter::Filter;
 use super::identity;
 use super::labels::{self, Entry};
-use super::settings::{Answers, Kind, Paid, Settings};
+use super::settings::{Answers, Kind, Known, Paid, Settings};
 use super::spot::{Delivery, Spot, Spots};
 use crate::domain::attribution;
 use crate::domain::event::Hold;
@@ -34,6 +34,7 @@ pub(super) fn reading(
     reader.mapped();
     reader.message();
     reader.person();
+    reader.profile();
     reader.known();
     reader.answers()?;
     reader.rest()?;
@@ -185,6 +186,17 @@ impl<'v> Reader<'_, 'v> {
         }
     }
 
+    /// What the sender knows besides.
+    fn profile(&mut self) {
+        let Known { name, email, phone } = &self.settings.profile;
+        let [named, reached, called] = [name, email, phone].map(|spots| self.delivery.text(spots));
+        let profile = &mut self.submission.profile;
+        profile.name = profile.name.take().or(named.filter(|name| is_name(name)));
+        profile.email = profile.email.take().or(reached);
+        profile.phone = profile.phone.take().or(called);
+        [name, email, phone].into_iter().for_each(|spots| self.tell_all(spots));
+    }
+
     /// Ids and the values of filters, which say nothing to a reader, and the lines that `facts` names.
     fn known(&mut self) {
         let settings = self.settings;
@@ -207,9 +219,8 @@ impl<'v> Reader<'_, 'v> {
     }
 
     fn fact(&mut self, label: &str, spots: &Spots) {
-        if let Some(text) = self.delivery.text(spots) {
-            self.submission.facts.push(Fact::new(label, text));
-        }
+        let texts = spots.0.iter().map(|spot| self.delivery.texts(spot)).find(|texts| !texts.is_empty());
+        self.submission.facts.extend(texts.map(|texts| Fact::new(label, texts.join(", "))));
         self.tell_all(spots);
     }
 

@@ -54,6 +54,8 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) spam: Filters,
     #[serde(default)]
+    pub(super) who: Spots,
+    #[serde(default)]
     pub(super) event_id: Names,
     pub(super) external_ref: ExternalRefSettings,
     #[serde(default)]
@@ -78,6 +80,8 @@ pub(super) struct Settings {
     /// One of them holds: the body is the WhatsApp Cloud API's own.
     #[serde(default)]
     pub(super) whatsapp_cloud: Filters,
+    #[serde(default)]
+    pub(super) profile: Known,
     pub(super) payment: Option<Paid>,
     pub(super) separator: Option<String>,
     /// What is taken off an answer where a digit or a plus follows.
@@ -119,6 +123,12 @@ pub(super) struct ExternalRefSettings {
     /// The sender's own id of the lead; the content where it has none.
     #[serde(default)]
     pub(super) id: Names,
+    /// Other ids of the same lead, each of which may be its `id` in a later webhook.
+    #[serde(default)]
+    pub(super) also: Names,
+    /// The content is the id, however late it comes again: the sender writes into each submission what no other has.
+    #[serde(default)]
+    pub(super) by_content: bool,
     /// Leads of platforms that also reach us by another road, where they must have the same name.
     #[serde(default)]
     pub(super) shared: Many<Shared>,
@@ -243,6 +253,8 @@ pub(super) enum Kind {
     Tally,
     /// As Jotform does.
     Jotform,
+    /// As Wix does.
+    Wix,
 }
 
 /// What an answer means, in the words of the `fields` rules and of Konektor.
@@ -317,6 +329,15 @@ pub(super) struct Person {
     pub(super) username: Spots,
 }
 
+/// What the sender knows of the person without having asked now: it fills blanks, and takes back nothing that was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Known {
+    pub(super) name: Spots,
+    pub(super) email: Spots,
+    pub(super) phone: Spots,
+}
+
 /// When the sender says that money has come in, and how much. Only with this can a rule make a lead `won`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -356,7 +377,7 @@ impl Settings {
         let filters = [&self.accept, &self.ignore, &self.test, &self.spam];
         let shared = self.external_ref.shared.0.iter().flat_map(|shared| shared.when.iter());
         let of_filters = filters.into_iter().flat_map(Filters::iter).chain(shared).flat_map(Filter::spots);
-        let of_names = self.event_id.spots().chain(self.external_ref.id.spots());
+        let of_names = self.event_id.spots().chain(self.external_ref.id.spots()).chain(self.external_ref.also.spots());
         let named = of_filters.chain(of_names).filter_map(Spot::header);
         ["content-type"].into_iter().chain(named).collect()
     }

@@ -88,6 +88,11 @@ impl<'v> Delivery<'v> {
         names.0.iter().find_map(whole)
     }
 
+    /// Each of `names` all of whose texts are there, as [`Self::name`] writes it.
+    pub(super) fn names(&self, names: &Names) -> Vec<String> {
+        names.0.iter().filter_map(|parts| self.name(&Names(vec![parts.clone()]))).collect()
+    }
+
     /// The id at `spot`. `0` is what senders write who have none.
     fn id(&self, spot: &Spot) -> Option<String> {
         match &spot.at {

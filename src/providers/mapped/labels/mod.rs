@@ -4,6 +4,7 @@ mod jotform;
 mod pairs;
 mod tally;
 mod typeform;
+mod wix;
 
 use serde_json::Value;
 
@@ -44,6 +45,7 @@ pub(super) fn entries(answers: &Answers, delivery: &Delivery<'_>, told: &mut Tol
             Kind::Typeform => typeform::entries(place, told),
             Kind::Tally => tally::entries(place, told),
             Kind::Jotform => jotform::entries(place, told),
+            Kind::Wix => wix::entries(place, answers.at.is_none(), told),
         };
         found.extend(entries);
         if answers.kind != Kind::None && (answers.at.is_some() || answers.kind == Kind::Names) {
@@ -143,7 +145,7 @@ mod tests {
 
     /// JSON with the words that the decoders look for.
     fn any_item() -> impl Strategy<Value = Value> {
-        const WORDS: [&str; 24] = [
+        const WORDS: [&str; 26] = [
             "answers",
             "definition",
             "fields",
@@ -168,6 +170,8 @@ mod tests {
             "phone",
             "payment",
             "amount",
+            "submissions",
+            "field:email_1a2b",
         ];
         let key = proptest::sample::select(&WORDS[..]).prop_map(str::to_owned);
         let leaf = prop_oneof![
@@ -188,7 +192,7 @@ mod tests {
         #[test]
         fn no_document_brings_a_decoder_down_and_no_answer_is_blank(item in any_item()) {
             let delivery = Delivery { whole: &item, item: &item, headers: &[] };
-            for kind in ["names", "none", "pairs", "typeform", "tally", "jotform"] {
+            for kind in ["names", "none", "pairs", "typeform", "tally", "jotform", "wix"] {
                 let answers: Answers = toml::from_str(&format!("kind = '{kind}'")).unwrap();
                 for entry in entries(&answers, &delivery, &mut Told::default()).unwrap() {
                     prop_assert!(!entry.value.trim().is_empty());
