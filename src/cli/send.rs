@@ -63,6 +63,9 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
     let hook = local::hook(&base(args.url.clone(), &config.settings)?, &source.name);
     let sender = Sender::new(&hook)?;
     let (provider, now) = (source.provider.as_ref(), context.now());
+    if args.kind == SampleKind::Test && !provider.marks_tests() {
+        return Err(BadUsage(no_test(&source.name)).into());
+    }
     if let Some(path) = &args.file {
         let sample = provider.sign(super::explain::read(path)?, now);
         let heard = sender.post(&hook, sample).await?;
@@ -117,6 +120,14 @@ fn base(url: Option<Url>, settings: &Settings) -> Result<Url, BadUsage> {
     url.or_else(|| local::url_of(settings.listen))
         .or_else(|| settings.public_url.clone())
         .ok_or_else(|| BadUsage("say where the bridge is with --url: BRIDGE_LISTEN leaves the port open".to_owned()))
+}
+
+/// Why no test is sent: it would be a lead in Konektor.
+fn no_test(source: &SourceName) -> String {
+    format!(
+        "the sender of `{source}` marks no tests: one is a lead like any other. Send --kind lead, or name yours in its rules \
+         (`test = \"…\"`)"
+    )
 }
 
 /// Whether a bridge that is well answers like this.

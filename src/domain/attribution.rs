@@ -71,11 +71,11 @@ enum Proof {
 
 fn click_id(key: &str, value: &str) -> Option<(AdPlatform, Proof)> {
     Some(match key {
-        "gclid" | "gbraid" | "wbraid" => (AdPlatform::Google, Proof::Click),
+        "gclid" | "gbraid" | "wbraid" | "hsgoogleclickid" => (AdPlatform::Google, Proof::Click),
         "ctwaclid" => (AdPlatform::Meta, Proof::Click),
         // WhatsApp's referral. A `source_type` of anybody else is not one of Meta's.
         "referralsourcetype" if value.trim().eq_ignore_ascii_case("ad") => (AdPlatform::Meta, Proof::Click),
-        "fbclid" | "fbc" => (AdPlatform::Meta, Proof::WithPaidMedium),
+        "fbclid" | "fbc" | "hsfacebookclickid" => (AdPlatform::Meta, Proof::WithPaidMedium),
         "ttclid" => (AdPlatform::Tiktok, Proof::Click),
         "lifatid" => (AdPlatform::Linkedin, Proof::Click),
         "msclkid" | "twclid" | "sccid" | "epik" | "rdtcid" => (AdPlatform::Other, Proof::Click),
@@ -164,7 +164,8 @@ fn parameters(address: &str) -> Vec<Fact> {
 /// What page builders, analytics and WhatsApp call the address of the page.
 const PAGE_KEYS: &str = "\
     pageurl, pagelocation, currenturl, landingpage, landingpageurl, landingurl, sourceurl, referrer, referer, \
-    referrerurl, initialreferrer, entrypage, submissionurl";
+    referrerurl, initialreferrer, entrypage, submissionurl, landingsite, referringsite, wphttpreferer, \
+    urlhalaman, halamanurl";
 
 /// Attribution that proves nothing: UTM written as one word, cookies, and the parameters of the URL templates that Konektor
 /// recommends for Meta and TikTok.

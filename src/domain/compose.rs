@@ -90,6 +90,8 @@ impl<'a> Form<'a> {
             let last = self.find(&[Meaning::LastName], is_name);
             let name = Name::parts(&first, last.as_ref().map_or("", |(_, last)| last), rules.names);
             self.use_if_short(at);
+            let whole = [Some(first.as_str()), last.as_ref().map(|(_, last)| last.as_str())];
+            self.use_same(&whole.into_iter().flatten().collect::<Vec<_>>().join(" "));
             last.into_iter().for_each(|(at, _)| self.use_if_short(at));
             return name;
         }
@@ -135,6 +137,16 @@ impl<'a> Form<'a> {
     /// A name that is too long for its field stands in the notes too.
     fn use_if_short(&mut self, at: usize) {
         self.is_used[at] = self.answers[at].0.value.chars().nth(name::MAX_LEN).is_none();
+    }
+
+    /// A whole name that says no more than its parts needs no line in the notes.
+    fn use_same(&mut self, whole: &str) {
+        let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+        for (at, (answer, meaning)) in self.answers.iter().enumerate() {
+            if *meaning == Some(Meaning::FullName) && words(&answer.value) == words(whole) {
+                self.is_used[at] = true;
+            }
+        }
     }
 
     /// The answers that are click ids, UTM values or page addresses, under the name that tells which.
@@ -380,6 +392,12 @@ fbclid: IwAR0abc";
         assert_eq!(names(&[("name", "Ana Pop"), ("surname", "pop")]), name("Ana", Some("Pop")));
         assert_eq!(names(&[("nama", "Suharto"), ("nama belakang", "-")]), name("Suharto", None));
         assert!(of_form(&[("name", "Ana"), ("surname", "Pop")]).notes.is_empty());
+        let twice = [("first_name", "Ana"), ("last_name", "Pop"), ("name", "ana  Pop")];
+        assert!(of_form(&twice).notes.is_empty());
+        assert_eq!(
+            lines(&of_form(&[twice[0], twice[1], ("name", "Ana Maria Pop")])),
+            ["# Answers", "name: Ana Maria Pop"]
+        );
         assert_eq!(names(&[("Nama perusahaan", "PT Maju")]), (None, None));
         let whole = Rules { names: NameStyle::Whole, ..Rules::default() };
         let stated = lead(&form(&[("nama", "Siti Nur Aminah")]), &whole).stated;

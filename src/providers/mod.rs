@@ -144,6 +144,12 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// it another lead; the same seed is the same lead.
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample;
 
+    /// True when its sender marks its tests, so that the sample [`SampleKind::Test`] is one. Where there is no mark it is an
+    /// ordinary lead.
+    fn marks_tests(&self) -> bool {
+        true
+    }
+
     /// `body` as this sender would send it, proved with the first secret, for `send` and `explain`. What is no webhook
     /// of this sender is proved all the same, as far as it can hold a proof.
     fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample;

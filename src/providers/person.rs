@@ -64,8 +64,8 @@ pub(super) fn is_number(text: &str) -> bool {
     (1..=20).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Meta's form of a user id: country, a dot, up to 128 letters and digits, `ENT.` before them for a parent's.
-fn is_user_id(text: &str) -> bool {
+/// True for Meta's form of a user id: country, a dot, up to 128 letters and digits, `ENT.` before them for a parent's.
+pub(super) fn is_user_id(text: &str) -> bool {
     let Some((country, id)) = text.split_once('.') else { return false };
     let id = id.strip_prefix("ENT.").unwrap_or(id);
     let country = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());

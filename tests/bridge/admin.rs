@@ -174,7 +174,7 @@ async fn sources_show_their_url_and_what_is_missing() {
     let (status, body) = got(&edge, "sources").await;
     let sources: wire::Sources = serde_json::from_value(body).unwrap();
     let source = |name: &str| sources.sources.iter().find(|source| source.name == name).unwrap();
-    assert_eq!((status, sources.sources.len()), (200, 21));
+    assert_eq!((status, sources.sources.len()), (200, 55));
     assert_eq!(source("form").url, "https://leads.example.com/hooks/form");
     assert!(source("form").on && source("form").why.is_none());
     let google = source("google");

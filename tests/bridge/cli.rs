@@ -458,6 +458,14 @@ fn a_forgery_sent_on_purpose_is_refused_and_that_is_as_it_should_be() {
 }
 
 #[test]
+fn no_test_is_sent_in_the_name_of_a_sender_that_marks_none() {
+    let bridge = Served::start();
+    let said = bridge.run(&["send", "form", "--kind", "test"]).failed(64);
+    assert!(said.contains("marks no tests"), "{said}");
+    assert!(bridge.run(&["events", "list"]).done().contains("nothing has come in"));
+}
+
+#[test]
 fn a_check_of_the_store_asks_the_bridge_that_uses_it_and_else_opens_it() {
     let mut bridge = Served::start();
     bridge.run(&["send", "form"]).done();

@@ -48,6 +48,61 @@ async fn the_same_webhook_five_times_is_one_lead() {
     }
 }
 
+/// Senders that are data alone, with the variable of each.
+const FORMS: [(&str, &str, &str); 16] = [
+    ("calendly", "CALENDLY_SECRET", "a-signing-key-of-nobody"),
+    ("cf7", "CF7_TOKEN", "cf7-token-of-the-tests-0123456789"),
+    ("elementor", "ELEMENTOR_TOKEN", "elementor-token-of-the-tests-0123456789"),
+    ("fluent", "FLUENT_TOKEN", "fluent-token-of-the-tests-0123456789"),
+    ("formspree", "FORMSPREE_SECRET", "formspree-secret-of-the-tests"),
+    ("framer", "FRAMER_SECRET", "framer-secret-of-the-tests"),
+    ("google_forms", "GOOGLE_FORMS_SECRET", "google-forms-secret-of-the-tests"),
+    ("gravity", "GRAVITY_TOKEN", "gravity-token-of-the-tests-0123456789"),
+    ("hubspot", "HUBSPOT_SECRET", "hubspot-secret-of-the-tests"),
+    ("jotform", "JOTFORM_TOKEN", "jotform-token-of-the-tests-0123456789"),
+    ("netlify", "NETLIFY_SECRET", "netlify-secret-of-the-tests"),
+    ("shopify", "SHOPIFY_SECRET", "shopify-secret-of-the-tests"),
+    ("squarespace", "SQUARESPACE_SECRET", "00112233445566778899aabbccddeeff"),
+    ("unbounce", "UNBOUNCE_TOKEN", "unbounce-token-of-the-tests-0123456789"),
+    ("wix", "WIX_TOKEN", "wix-token-of-the-tests-0123456789"),
+    ("wpforms", "WPFORMS_SECRET", "wpforms-secret-of-the-tests"),
+];
+
+#[tokio::test]
+async fn a_form_that_is_data_alone_becomes_a_lead_with_a_name_and_a_way_to_reach_the_person() {
+    let public = ("BRIDGE_PUBLIC_URL", "https://hooks.example.com");
+    let variables: Vec<_> = FORMS.iter().map(|(_, name, value)| (*name, *value)).chain([public]).collect();
+    let bridge = spawn_with(sandbox::Settings::default(), &variables).await;
+    for (number, (sender, ..)) in (1..).zip(FORMS) {
+        bridge.send(sender, SampleKind::Lead, number).await;
+        bridge.send(sender, SampleKind::Lead, number).await;
+        bridge.deliver_all().await;
+        let leads = bridge.leads().await;
+        assert_eq!(u64::try_from(leads.len()).unwrap(), number, "{sender}: one lead more: {leads:#?}");
+        let lead = leads.last().unwrap();
+        assert!(lead["firstName"].as_str().is_some_and(|name| !name.starts_with("Lead")), "{sender}: {lead:#}");
+        assert!(lead["phone"].is_string() || lead["email"].is_string(), "{sender}: {lead:#}");
+    }
+    assert_eq!(bridge.creates().await, FORMS.len(), "one create each");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_booking_that_is_moved_twice_is_one_lead() {
+    let bridge = spawn_with(sandbox::Settings::default(), &[("CALENDLY_SECRET", "a-signing-key-of-nobody")]).await;
+    let invitee = |id: &str| format!("https://api.calendly.com/scheduled_events/E/invitees/{id}");
+    // Each names only the one before it.
+    for (old, new) in [(None, "I1"), (Some("I1"), "I2"), (Some("I2"), "I3")] {
+        let payload = json!({ "name": "Siti Aminah", "email": "siti@example.com", "uri": invitee(new), "old_invitee": old.map(invitee) });
+        let body = json!({ "event": "invitee.created", "created_at": "2026-10-26T01:02:03Z", "payload": payload });
+        assert_eq!(bridge.post("calendly", bridge.signed("calendly", body.to_string())).await, 200);
+        bridge.deliver_all().await;
+    }
+    assert_eq!(bridge.only_lead().await["externalRef"], "calendly:I1");
+    assert_eq!(bridge.count(EventState::Delivered).await, 3);
+    bridge.stop().await;
+}
+
 #[tokio::test]
 async fn a_lead_that_comes_from_its_platform_and_through_a_tool_is_one_lead() {
     let bridge = spawn_bridge().await;

@@ -260,7 +260,9 @@ impl Row {
             };
             values.into_iter().map(|value| (name.to_ascii_lowercase(), value))
         });
+        let token = self.path_token.iter().map(|token| format!("/{token}")).collect::<String>();
         Webhook {
+            path: format!("/hooks/{source}{token}"),
             source,
             received: self.now,
             request_id: self.request_id.clone(),
@@ -269,7 +271,6 @@ impl Row {
                 Verb::Get => Method::Get,
                 Verb::Options => Method::Options,
             },
-            path: String::new(),
             path_token: self.path_token.clone(),
             query: self.query.clone(),
             headers: headers.collect(),

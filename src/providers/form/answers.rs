@@ -87,7 +87,7 @@ pub(in crate::providers) fn is_position(step: &str) -> bool {
 
 /// What stands in the brackets of `base[a][b]`; `None` when it is not exactly that, or nested too deep.
 pub(in crate::providers) fn brackets(name: &str) -> Option<Vec<&str>> {
-    let open = name.find('[').filter(|&open| open > 0)?;
+    let open = name.find('[').filter(|&open| open > 0 && !name[..open].ends_with(' '))?;
     let inner = name[open..].strip_prefix('[')?.strip_suffix(']')?;
     let steps: Vec<_> = inner.split("][").take(MAX_DEPTH + 1).collect();
     let plain = steps.iter().all(|step| !step.contains(['[', ']']));
@@ -114,6 +114,7 @@ mod tests {
     fn brackets_become_a_path() {
         for (name, expected) in [
             ("alamat[kota]", "alamat.kota"),
+            ("Nama [wajib]", "Nama [wajib]"),
             ("anak[0][nama]", "anak[0].nama"),
             ("anak[0][hobi][]", "anak[0].hobi"),
             ("a[b][c][d][e][f]", "a.b.c.d.e.f"),

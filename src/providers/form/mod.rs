@@ -173,6 +173,10 @@ impl Provider for Form {
     }
 
     /// The content type is guessed from how the body begins.
+    fn marks_tests(&self) -> bool {
+        false
+    }
+
     fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample {
         sample::signed(&self.settings, body, now)
     }

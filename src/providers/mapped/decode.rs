@@ -26,6 +26,7 @@ pub(super) fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<S
         (Decode::Auto | Decode::Form, "multipart/form-data") => form(Encoding::Multipart, content_type, body),
         (Decode::Form, _) => form(Encoding::Urlencoded, content_type, body),
         (Decode::Auto, _) if begins_json(body) => json_text(body),
+        (Decode::Auto, _) if is_token(body) => claims(body),
         (Decode::Auto, "application/x-www-form-urlencoded" | "") => form(Encoding::Urlencoded, content_type, body),
         (Decode::Auto, _) => Err(Unreadable("it is neither JSON nor a form".to_owned())),
     }
@@ -33,6 +34,13 @@ pub(super) fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<S
 
 fn begins_json(body: &[u8]) -> bool {
     body.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'['))
+}
+
+/// True for a JSON Web Token: three parts in base64url, of which the first is a JSON object (RFC 7519, section 3.1).
+fn is_token(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    body.starts_with(b"eyJ") && body.iter().all(letter) && body.iter().filter(|byte| **byte == b'.').count() == 2
 }
 
 fn json_text(body: &Bytes) -> Result<String, Unreadable> {
@@ -222,6 +230,9 @@ mod tests {
         assert_eq!(read("text/plain", " {\"a\":1}").unwrap(), " {\"a\":1}");
         assert_eq!(read("application/json", "[1]").unwrap(), "[1]");
         assert_eq!(read("", "a=1").unwrap(), r#"{"a":"1"}"#);
+        assert_eq!(read("text/plain", "eyJhIjoxfQ.eyJhIjoxfQ.c2ln\n").unwrap(), r#"{"a":1}"#);
+        assert!(read("text/plain", "eyJhIjoxfQ.eyJhIjoxfQ").is_err(), "two parts are no token");
+        assert_eq!(read("", "eyJ=1.2.3").unwrap(), r#"{"eyJ":"1.2.3"}"#);
         assert!(read("text/plain", "a=1").is_err());
         assert!(read("application/json", "halo").is_err());
     }

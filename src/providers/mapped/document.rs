@@ -278,9 +278,15 @@ impl<'v> Walk<'v, '_> {
     }
 }
 
+/// True for a name that holds the answers and says nothing of them.
+pub(super) fn is_wrapper(name: &str) -> bool {
+    WRAPPERS.contains(&name)
+}
+
 /// The answer that stands at `key`, labelled without the names around it that say nothing: `answers.No HP` is `No HP`.
 pub(in crate::providers) fn answer(key: &str, value: String) -> Answer {
-    let mut label = key;
+    // `tgl.value` beside `tgl.unix` is what somebody wrote under `tgl`.
+    let mut label = key.strip_suffix(".value").filter(|rest| !is_wrapper(rest)).unwrap_or(key);
     while let Some((wrapper, rest)) = label.split_once('.').filter(|(name, _)| WRAPPERS.contains(name)) {
         label = if rest.is_empty() { wrapper } else { rest };
     }
@@ -370,6 +376,9 @@ mod tests {
             ("data.lead.email", "email"),
             ("company.name", "company.name"),
             ("form.name", "form.name"),
+            ("tgl.value", "tgl"),
+            ("fields.tgl.value", "tgl"),
+            ("data.value", "value"),
             ("data", "data"),
             ("data.", "data"),
             ("email", "email"),

@@ -3,14 +3,15 @@
 use serde::{Deserialize, Deserializer};
 
 use super::document;
-use super::spot::{Delivery, Spot, one_or_many};
+use super::spot::{Delivery, Spot, Spots, one_or_many};
 
-/// A test of what stands at one place. Without any of the comparisons it holds where something stands there.
+/// A test of what stands at one place, or at one of several. Without any of the comparisons it holds where something stands
+/// there.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
     /// Where.
-    pub(super) path: Spot,
+    path: Spots,
     /// It is this: a text, number or boolean.
     equals: Option<toml::Value>,
     /// It is one of these.
@@ -38,7 +39,8 @@ impl Filter {
         if lists && equals.is_none() && prefix.is_none() && suffix.is_none() {
             return self.exists.is_some() || filled;
         }
-        delivery.texts(path).iter().any(|text| {
+        path.0.iter().flat_map(|spot| delivery.texts(spot)).any(|text| {
+            let text = &text;
             equals.as_ref().is_none_or(|wanted| word(wanted) == *text)
                 && among.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| word(wanted) == *text))
                 && other_than.as_ref().is_none_or(|known| known.iter().all(|known| word(known) != *text))
@@ -52,13 +54,25 @@ impl Filter {
         self.equals.is_some() || self.among.as_ref().is_some_and(|wanted| wanted.len() == 1)
     }
 
+    /// The places.
+    pub(super) fn spots(&self) -> impl Iterator<Item = &Spot> {
+        self.path.0.iter()
+    }
+
+    /// True when one of its places is around the item.
+    fn is_around(&self) -> bool {
+        self.spots().any(Spot::is_around)
+    }
+
     fn is_filled(&self, delivery: &Delivery<'_>) -> bool {
         let group = |value: &&serde_json::Value| match value {
             serde_json::Value::Array(list) => !list.is_empty(),
             serde_json::Value::Object(members) => !members.is_empty(),
             plain => document::word(plain).is_some_and(|text| !text.trim().is_empty()),
         };
-        delivery.values(&self.path).iter().any(group) || !delivery.texts(&self.path).is_empty()
+        // Of a value of which a part counts, only that part is there.
+        let values = self.spots().filter(|spot| !spot.is_part()).flat_map(|spot| delivery.values(spot));
+        values.collect::<Vec<_>>().iter().any(group) || self.spots().any(|spot| !delivery.texts(spot).is_empty())
     }
 }
 
@@ -101,7 +115,7 @@ impl Filters {
     }
 
     fn of(&self, around: bool) -> impl Iterator<Item = &Filter> {
-        self.0.iter().filter(move |filter| filter.path.is_around() == around)
+        self.0.iter().filter(move |filter| filter.is_around() == around)
     }
 }
 
@@ -146,6 +160,11 @@ mod tests {
             ("path = 'none'\nexists = true", false),
             ("path = 'missing'\nequals = ''", false),
             ("path = '$.kind'\nexists = true\nprefix = 'form'", true),
+            ("path = ['missing', 'kind']\nequals = 'form_response'", true),
+            ("path = ['missing', 'kind']\nother_than = ['form_response']", false),
+            ("path = ['missing', 'blank']\nexists = false", true),
+            ("path = 'to|number'\nexists = true", false),
+            ("path = 'n|number'\nexists = true", true),
         ] {
             let filter: Filter = toml::from_str(filter).unwrap();
             assert_eq!(filter.holds(&delivery), holds, "{filter:?}");

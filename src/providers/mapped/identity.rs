@@ -13,7 +13,7 @@ use crate::providers::{Unreadable, Verified};
 /// What is said of a message that nobody can answer.
 pub(super) const NOBODY: &str = "it does not say who wrote it";
 
-/// The item that `delivery` is; `None` when it is no lead: written by a group, or without a word.
+/// The item that `delivery` is; `None` when it is no lead: written by a group or the business itself, or without a word.
 ///
 /// # Errors
 /// [`Unreadable`]: it does not say who wrote it.
@@ -27,13 +27,14 @@ pub(super) fn item(
     let mut names = match &settings.person {
         Some(person) => match written_by(person, delivery, webhook.source().as_str()) {
             Some(Writer::Person(names)) => names,
-            Some(Writer::Crowd) => return Ok(None),
+            Some(Writer::Nobody) => return Ok(None),
             None => return Err(Unreadable(NOBODY.to_owned())),
         },
-        None => named(settings, webhook, delivery).into_iter().collect(),
+        None => named(settings, webhook, delivery),
     };
     let event = delivery.name(&settings.event_id);
-    let same_within = (names.is_empty() || event.is_none()).then_some(PRESSED_TWICE);
+    let by_content = names.is_empty() && settings.external_ref.by_content;
+    let same_within = (!by_content && (names.is_empty() || event.is_none())).then_some(PRESSED_TWICE);
     let id = match (names.first(), event) {
         (Some(named), Some(event)) => of_event(webhook, &[word(hold), named.as_str(), &event]),
         (named, event) => match content(settings, webhook, delivery, hold, named)? {
@@ -42,19 +43,30 @@ pub(super) fn item(
         },
     };
     if names.is_empty() {
-        names.push(unnamed::external_ref(&prefix(settings, webhook), webhook, id));
+        let prefix = prefix(settings, webhook);
+        names.push(match by_content {
+            true => ExternalRef::hashed(&prefix, &id.to_string()),
+            false => unnamed::external_ref(&prefix, webhook, id),
+        });
     }
     let external_ref = names.remove(0);
     Ok(Some(Item { id, same_within, external_ref, aliases: names, hold, body: body.into_bytes() }))
 }
 
-/// What the lead is called: as its platform calls it, or by the sender's own id.
-fn named(settings: &Settings, webhook: &Verified, delivery: &Delivery<'_>) -> Option<ExternalRef> {
+/// What the lead is called: as its platform calls it, or by the sender's own id, and by each other one that it has besides.
+fn named(settings: &Settings, webhook: &Verified, delivery: &Delivery<'_>) -> Vec<ExternalRef> {
     if let Some((shared, id)) = settings.external_ref.shared(delivery) {
-        return Some(ExternalRef::new(&shared.prefix.of(webhook.source().as_str()), &id));
+        return vec![ExternalRef::new(&shared.prefix.of(webhook.source().as_str()), &id)];
     }
-    let id = delivery.name(&settings.external_ref.id);
-    id.map(|id| ExternalRef::new(&prefix(settings, webhook), &id))
+    let Some(id) = delivery.name(&settings.external_ref.id) else { return Vec::new() };
+    let mut names = Vec::new();
+    for id in std::iter::once(id).chain(delivery.names(&settings.external_ref.also)) {
+        let name = ExternalRef::new(&prefix(settings, webhook), &id);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn of_event(webhook: &Verified, parts: &[&str]) -> EventId {
@@ -65,12 +77,14 @@ fn prefix(settings: &Settings, webhook: &Verified) -> String {
     settings.external_ref.prefix.of(webhook.source().as_str())
 }
 
-/// Why it is not forwarded: the sender marks it as a test, or a trap was filled in.
+/// Why it is not forwarded: the sender marks it as a test, a trap was filled in, or it does not say who it is about.
 pub(super) fn hold(settings: &Settings, delivery: &Delivery<'_>) -> Hold {
     if settings.test.any_at_all(delivery) {
         Hold::TestLead
     } else if settings.spam.any_at_all(delivery) {
         Hold::Spam
+    } else if !settings.who.0.is_empty() && delivery.text(&settings.who).is_none() {
+        Hold::NoContact
     } else {
         Hold::No
     }
@@ -102,18 +116,18 @@ fn content(
 enum Writer {
     /// A person, by every name that is given, the first of which is the lead's.
     Person(Vec<ExternalRef>),
-    Crowd,
+    /// A group, or the business itself.
+    Nobody,
 }
 
 fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Option<Writer> {
-    let who = writers(&settings.id, delivery);
-    if who.contains(&Who::Crowd) {
-        return Some(Writer::Crowd);
+    let who = people(settings, delivery);
+    let number = delivery.text(&settings.number);
+    let ours = number.as_deref().and_then(Who::parse).filter(|who| matches!(who, Who::Phone(_)));
+    if who.contains(&Who::Crowd) || ours.as_ref().is_some_and(|ours| who.contains(ours)) {
+        return Some(Writer::Nobody);
     }
-    let number = delivery.text(&settings.number).map(|number| match Who::parse(&number) {
-        Some(Who::Phone(digits)) => digits,
-        Some(_) | None => number,
-    });
+    let number = ours.and_then(|who| who.id()).or(number);
     let number = number.as_deref().unwrap_or(source);
     who.first()?;
     let mut names = Vec::new();
@@ -124,6 +138,12 @@ fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Optio
         }
     }
     Some(Writer::Person(names))
+}
+
+/// The person, by every name at the places of the id.
+pub(super) fn people(settings: &Person, delivery: &Delivery<'_>) -> Vec<Who> {
+    let people = writers(&settings.id, delivery);
+    if people.is_empty() { writers(&settings.id_else, delivery) } else { people }
 }
 
 /// Everybody at these places, in their order.

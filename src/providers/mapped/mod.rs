@@ -18,22 +18,27 @@
 //! | key | says |
 //! |---|---|
 //! | `handshake` | questions that are answered and not kept: `hub_challenge`, `get_ok`, `echo_json` (`path`, `respond`), `match_ok` (`path`, `equals`, `body`) |
-//! | `verify` | a [`Scheme`] without its secrets, which the source gives as `secret` or `token`. A `token` where the scheme is none goes into the URL |
+//! | `verify` | a [`Scheme`] without its secrets, which the source gives as `secret` or `token`; in a list, `all` or `any` each gets them. A `token` where the scheme is none goes into the URL |
 //! | `redact` | places in JSON whose value is not kept |
-//! | `decode` | `auto` (by content type: JSON, urlencoded or multipart form with PHP's brackets), `json`, `form`, `jwt` (the claims of a token that is the body) |
+//! | `decode` | `auto` (by content type: JSON, urlencoded or multipart form with PHP's brackets), `json`, `form`, `jwt` (the claims of a token that is the body; `auto` knows one too) |
 //! | `embedded` | places of strings that hold JSON: opened (Jotform's `rawRequest`, Unbounce's `"data.json"`) |
 //! | `entities` | `true`: texts come escaped as HTML |
 //! | `token_at` | where a `token` stands that is not in the URL: `{ location = "bearer" }`, `{ location = "header", name = "…" }`; several are alternatives |
 //! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several, `@` is the whole, `@[*]` each element where the whole is a list. A webhook without any of them is a dead letter |
-//! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
+//! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. A `path` may be a list: what stands at one of them. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
 //! | `test`, `spam` | one of them holds: the lead is withheld |
-//! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. Without an id, the content within ten minutes is one lead, but for what `volatile` names |
-//! | `person` | instead, for messengers: `id`, business `number`, `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Groups are none; a hidden id is never a number |
+//! | `who` | places of which one says who it is: where all are blank, as in notices that only name an id, it is withheld |
+//! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. `also` are other ids that the lead has, by which a later webhook may call it. Without an id, the content within ten minutes is one lead, but for what `volatile` names; with `by_content`, for ever |
+//! | `person` | instead, for messengers: `id` (or `id_else`), business `number`, `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Every `id` and `phone` that is there names the person, the first `id` the lead. Groups and the business's own number are none; a hidden id is never a number |
+//! | `message` | what the person says: `text`, the `kind` of message or the `kinds` whose name it is, and what is there `with` it: `[image] caption (https://…)`. Of `plain` kinds only the text |
+//! | `whatsapp_cloud` | where one of these holds, the body is the WhatsApp Cloud API's own, passed on: it is cut and read as the dialect `whatsapp` does, and no key below `verify` is asked but `reply` and `sample` |
+//! | `profile` | `name`, `email`, `phone` that the sender knows of the person without having asked now: they fill blanks |
 //! | `event_id` | what a repetition has in common; the content where absent |
 //! | `form_id`, `form_name` | which form it was |
 //! | `map.<field>` | places of a field of the lead, the best first. All of `map.attribution`, `map.note` and `map.drop` count, with what is below them |
-//! | `facts.<label>` | lines for the notes |
-//! | `answers` | `{ kind, at }`: where questions and answers stand. `names` (`{"Nama": "Siti"}`, at any depth; this is meant for the whole item where `answers` is absent), `pairs` (`key`, `label`, `value`, `type` of each element), and the decoders in `labels/` |
+//! | `facts.<label>` | lines for the notes; of a place with several values all of them |
+//! | `attribution.<label>` | lines for the attribution, under a name that is known there (`ctwa_clid`) |
+//! | `answers` | `{ kind, at }`: where questions and answers stand. `names` (`{"Nama": "Siti"}`, at any depth; this is meant for the whole item where `answers` is absent and nobody writes), `none`, `pairs` (`key`, `label`, `value`, `type` of each element), and the decoders in `labels/` |
 //! | `types.<type>` | what the sender's own kinds of fields mean |
 //! | `external_ref.shared` | leads of a platform that also come by another road: `when` one of these holds, `prefix` and `id` name the lead as that road does (`meta:leadgen:`), and `ad_platform` is the network |
 //! | `strip` | what is taken off answers where a digit or a plus follows: a spreadsheet's `p:` of `p:+62…` |
@@ -42,7 +47,7 @@
 //! | `source`, `ad_platform`, `ad_platform_else` | `website` and none where absent; `whatsapp` with a `person`; the last one where nothing proves a network |
 //! | `like` | another preset, whose keys hold where this one says nothing |
 //! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}` |
-//! | `sample` | `body`, and where they differ `update`, `test`, one `item` of the `{{items}}` in it; `headers`, `content_type`. The tokens stand in `sample.rs` |
+//! | `sample` | `body`, and where they differ `update`, `test`, one `item` of the `{{items}}` in it; `headers`, `update_headers`, `content_type`. The tokens stand in `sample.rs` |
 //!
 //! Places begin at the item: `answers[type=email].email`, `fields[label~phone].value`, `"1.3"`; see [`spot::Spot`].
 //!
@@ -58,6 +63,7 @@ mod document;
 mod filter;
 mod identity;
 mod labels;
+mod message;
 mod path;
 mod proof;
 mod read;
@@ -75,9 +81,9 @@ use self::settings::Settings;
 use self::spot::Delivery;
 use super::{
     ItemBody, Method, Place, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError, Unreadable,
-    Verified, Webhook, meta,
+    Verified, Webhook, meta, whatsapp,
 };
-use crate::domain::event::Item;
+use crate::domain::event::{Item, Lesson};
 
 pub(super) use self::document::{FieldMap, Leaf, Target, answer, document, id, leaves};
 pub(super) use self::path::Path;
@@ -130,16 +136,32 @@ impl Provider for Mapped {
         let text = decode::text(self.settings.decode, content_type, webhook.body())?;
         let whole = decode::opened(&self.settings, &text)?;
         let headers = &webhook.kept.headers;
-        if !self.is_wanted(&Delivery { whole: &whole, item: &whole, headers }, true) {
+        let delivery = Delivery { whole: &whole, item: &whole, headers };
+        if self.settings.whatsapp_cloud.any_at_all(&delivery) {
+            return whatsapp::items(webhook);
+        }
+        if !self.is_wanted(&delivery, true) {
             return Ok(Vec::new());
         }
         let documents = self.documents(text, &whole)?;
         Ok(documents.into_iter().filter_map(|document| self.item(webhook, document)).collect())
     }
 
+    fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
+        if self.settings.whatsapp_cloud.iter().next().is_some() { whatsapp::lessons(webhook) } else { Vec::new() }
+    }
+
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
         let text = std::str::from_utf8(item.body).map_err(|_| Unreadable("the stored item is no text".to_owned()))?;
         let whole = decode::opened(&self.settings, text)?;
+        if self.settings.whatsapp_cloud.iter().next().is_some() {
+            // Its items have a shape of their own, which no webhook has that the condition does not hold for.
+            let is_cloud = || self.settings.whatsapp_cloud.any_at_all(&Delivery::of(&whole));
+            match whatsapp::reading(item.body) {
+                Err(_) if !is_cloud() => {}
+                reading => return reading,
+            }
+        }
         let found = self.found(&whole).ok_or_else(|| Unreadable(self.nowhere()))?;
         read::reading(&self.settings, &Delivery { whole: &whole, item: found, headers: &[] }, item.external_ref)
     }
@@ -147,6 +169,10 @@ impl Provider for Mapped {
     /// What the preset says; kinds that it does not know are an ordinary lead.
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
         self.settings.sample.sample(&self.scheme, kind, seed, now)
+    }
+
+    fn marks_tests(&self) -> bool {
+        self.settings.sample.has_test()
     }
 
     fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample {

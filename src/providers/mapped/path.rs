@@ -182,13 +182,18 @@ impl Path {
         &self.0
     }
 
-    /// The last name on the way.
+    /// The last name on the way that says something: in `properties.email.value` it is `email`.
     pub(super) fn last_name(&self) -> Option<&str> {
-        self.0.iter().rev().find_map(|step| match step {
-            Step::Name(name) => Some(name.as_str()),
-            Step::Index(_) | Step::Any | Step::Where(_) => None,
-            Step::Like(Pattern::Letters(text) | Pattern::Begins(text)) => Some(text.as_str()),
-        })
+        let names = || {
+            self.0.iter().rev().filter_map(|step| match step {
+                Step::Name(name) => Some(name.as_str()),
+                Step::Index(_) | Step::Any | Step::Where(_) => None,
+                Step::Like(Pattern::Letters(text) | Pattern::Begins(text)) => Some(text.as_str()),
+            })
+        };
+        let says = |name: &&str| *name != "value" && !document::is_wrapper(name);
+        let above = names().nth(1).filter(|_| names().next() == Some("value")).filter(says);
+        above.or_else(|| names().next())
     }
 
     /// Every value at this place, in the document's order.

@@ -31,7 +31,7 @@ pub(super) fn scheme(
         (Some(verify), None, None) if is_complete(&verify) => (Some(verify), None),
         (_, None, None) => return Err(SettingsError::Incomplete(format!("set `{}`", wanted(takes_token)))),
         (None, Some(_), _) => return Err(SettingsError::Invalid("verify: say how the `secret` signs".to_owned())),
-        (Some(verify), secret, token) if takes_token => (Some(with(verify, token.or(secret))), None),
+        (Some(verify), secret, token) if takes_token && at.is_empty() => (Some(with(verify, token.or(secret))), None),
         (verify, secret, token) => {
             let signed = verify.filter(|_| secret.is_some()).map(|verify| with(verify, secret));
             (signed, token.map(|token| anywhere(at, &token)))
@@ -49,12 +49,16 @@ fn kind(verify: Option<&Value>) -> Option<&str> {
     verify?.get("kind")?.as_str()
 }
 
-/// True when secrets stand in it, or none are needed.
+/// True when secrets stand in it, or none are needed; in a list of schemes, in one of them.
 fn is_complete(verify: &Value) -> bool {
-    verify.is_array()
-        || verify.get("secrets").is_some()
-        || verify.get("secret").is_some()
-        || matches!(kind(Some(verify)), Some("all" | "any" | "none"))
+    match verify {
+        Value::Array(list) => list.iter().any(is_complete),
+        Value::Table(table) => {
+            let own = ["secrets", "secret"].iter().any(|name| table.contains_key(*name));
+            own || table.get("of").is_some_and(is_complete) || kind(Some(verify)) == Some("none")
+        }
+        Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => false,
+    }
 }
 
 /// The token at one of these places.
@@ -75,11 +79,26 @@ fn in_path() -> Value {
     Value::Table(Table::from_iter([("kind".to_owned(), "token".into()), ("location".to_owned(), "path".into())]))
 }
 
+/// `verify` with `secrets`; in a list of schemes each that has none of its own gets them.
 fn with(mut verify: Value, secrets: Option<Value>) -> Value {
-    if let (Some(table), Some(secrets)) = (verify.as_table_mut(), secrets) {
-        table.insert("secrets".to_owned(), secrets);
+    if let Some(secrets) = secrets {
+        fill(&mut verify, &secrets);
     }
     verify
+}
+
+fn fill(verify: &mut Value, secrets: &Value) {
+    match verify {
+        Value::Array(list) => list.iter_mut().for_each(|one| fill(one, secrets)),
+        Value::Table(table) => {
+            if let Some(of) = table.get_mut("of") {
+                fill(of, secrets);
+            } else if !table.contains_key("secret") {
+                table.entry("secrets").or_insert_with(|| secrets.clone());
+            }
+        }
+        Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
+    }
 }
 
 #[cfg(test)]
@@ -111,6 +130,25 @@ mod tests {
         let elsewhere =
             made(&format!("{token}token_at = [{{ location = 'bearer' }}, {{ location = 'header', name = 't' }}]"));
         assert!(!elsewhere.unwrap().has_path_token());
+        let several = made(&format!(
+            "{token}verify = {{ kind = 'token', location = 'path' }}\n\
+             token_at = [{{ location = 'path' }}, {{ location = 'bearer' }}]"
+        ));
+        assert!(several.unwrap().has_path_token());
         assert!(made("verify = { kind = 'none', i_know_this_is_public = true }").is_ok());
+    }
+
+    #[test]
+    fn a_list_of_schemes_shares_the_secret_and_keeps_those_that_stand_in_it() {
+        let scheme = HMAC.trim_start_matches("verify = ").trim();
+        let other = "{ kind = 'token', location = 'bearer', secrets = 'a-token-of-24-letters-at-least' }";
+        for list in [format!("[{scheme}]"), format!("{{ kind = 'any', of = [{scheme}, {scheme}] }}")] {
+            let verify = format!("verify = {list}\n");
+            assert!(matches!(made(&verify), Err(SettingsError::Incomplete(text)) if text == "set `secret`"), "{list}");
+            assert!(made(&format!("secret = 'a-secret-of-nobody'\n{verify}")).is_ok(), "{list}");
+        }
+        let own = format!("verify = {{ kind = 'any', of = [{other}, {scheme}] }}\n");
+        assert!(made(&own).is_ok(), "alternatives without a secret do not count");
+        assert!(made(&format!("secret = 'a-secret-of-nobody'\n{own}")).is_ok());
     }
 }

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::document::{self, Leaf, Target, Told};
+use super::filter::Filter;
 use super::identity;
 use super::labels::{self, Entry};
-use super::settings::{Answers, Kind, Paid, Settings};
+use super::settings::{Answers, Kind, Known, Paid, Settings};
 use super::spot::{Delivery, Spot, Spots};
 use crate::domain::attribution;
 use crate::domain::event::Hold;
@@ -26,12 +27,14 @@ pub(super) fn reading(
     delivery: &Delivery<'_>,
     external_ref: &ExternalRef,
 ) -> Result<Reading, Unreadable> {
-    if settings.person.as_ref().is_some_and(|person| identity::writers(&person.id, delivery).is_empty()) {
+    if settings.person.as_ref().is_some_and(|person| identity::people(person, delivery).is_empty()) {
         return Err(Unreadable(identity::NOBODY.to_owned()));
     }
     let mut reader = Reader { settings, delivery, told: Told::default(), submission: Submission::default() };
     reader.mapped();
+    reader.message();
     reader.person();
+    reader.profile();
     reader.known();
     reader.answers()?;
     reader.rest()?;
@@ -87,7 +90,11 @@ impl<'v> Reader<'_, 'v> {
     fn every(&mut self, spot: &Spot, meaning: Meaning) {
         for value in self.delivery.values(spot) {
             let leaves = document::rest(value, "", &self.told).unwrap_or_default();
-            let named = |leaf: &Leaf| if leaf.key.is_empty() { spot.label() } else { leaf.key.clone() };
+            let named = |leaf: &Leaf| match leaf.key.as_str() {
+                "" => spot.label(),
+                key if key.starts_with('[') => format!("{}{key}", spot.label()),
+                key => key.to_owned(),
+            };
             for leaf in leaves {
                 let label = named(&leaf);
                 match meaning {
@@ -134,10 +141,19 @@ impl<'v> Reader<'_, 'v> {
         values.find_map(|value| Some((spot, Some(value), self.separated(labels::said(value)?))))
     }
 
+    /// What a person wrote or sent.
+    fn message(&mut self) {
+        let Some(message) = &self.settings.message else { return };
+        if let Some(said) = message.said(self.delivery) {
+            self.submission.answers.push(Answer::new("message", said).label("Message").meaning(Meaning::Message));
+        }
+        message.spots().for_each(|spots| self.tell_all(spots));
+    }
+
     /// Who wrote: nobody asked, so it is only a guess.
     fn person(&mut self) {
         let Some(person) = &self.settings.person else { return };
-        let everybody = [&person.id, &person.phone].map(|spots| identity::writers(spots, self.delivery));
+        let everybody = [identity::people(person, self.delivery), identity::writers(&person.phone, self.delivery)];
         let number = |who: &Who| match who {
             Who::Phone(digits) => Some(digits.clone()),
             Who::User(_) | Who::Hidden(_) | Who::Other(_) | Who::Crowd => None,
@@ -155,13 +171,30 @@ impl<'v> Reader<'_, 'v> {
                 Who::Hidden(_) => "WhatsApp hidden id",
                 Who::Phone(_) | Who::Other(_) | Who::Crowd => continue,
             };
-            self.submission.facts.extend(who.id().map(|id| Fact::new(label, id)));
+            let fact = who.id().map(|id| Fact::new(label, id));
+            self.submission.facts.extend(fact.filter(|fact| !self.submission.facts.contains(fact)));
         }
-        self.fact("Business number", &person.number);
+        let ours = self.delivery.text(&person.number).map(|text| match Who::parse(&text) {
+            Some(Who::Phone(digits)) => Fact::new("Business number", digits),
+            Some(_) | None => Fact::new("Business account", text),
+        });
+        self.submission.facts.extend(ours);
+        self.tell_all(&person.number);
         self.submission.profile = profile;
-        for spots in [&person.id, &person.phone, &person.name, &person.username] {
+        for spots in [&person.id, &person.id_else, &person.phone, &person.name, &person.username] {
             self.tell_all(spots);
         }
+    }
+
+    /// What the sender knows besides.
+    fn profile(&mut self) {
+        let Known { name, email, phone } = &self.settings.profile;
+        let [named, reached, called] = [name, email, phone].map(|spots| self.delivery.text(spots));
+        let profile = &mut self.submission.profile;
+        profile.name = profile.name.take().or(named.filter(|name| is_name(name)));
+        profile.email = profile.email.take().or(reached);
+        profile.phone = profile.phone.take().or(called);
+        [name, email, phone].into_iter().for_each(|spots| self.tell_all(spots));
     }
 
     /// Ids and the values of filters, which say nothing to a reader, and the lines that `facts` names.
@@ -172,31 +205,38 @@ impl<'v> Reader<'_, 'v> {
         for (label, spots) in &settings.facts.0 {
             self.fact(label, spots);
         }
+        for (label, spots) in &settings.attribution.0 {
+            let line = self.delivery.text(spots).map(|text| Fact::new(label, text));
+            self.submission.attribution.extend(line);
+            self.tell_all(spots);
+        }
         let filters = [&settings.accept, &settings.ignore, &settings.test, &settings.spam];
         let filtered = filters.into_iter().flat_map(|filters| filters.iter().filter(|filter| filter.is_known()));
         let ids = settings.event_id.spots().chain(settings.external_ref.id.spots());
-        let spots: Vec<_> = filtered.map(|filter| &filter.path).chain(ids).filter(|spot| !spot.is_part()).collect();
+        let spots: Vec<_> = filtered.flat_map(Filter::spots).chain(ids).filter(|spot| !spot.is_part()).collect();
         let values = spots.into_iter().flat_map(|spot| self.delivery.values(spot));
         values.filter(|value| !value.is_object() && !value.is_array()).for_each(|value| self.told.add(value));
     }
 
     fn fact(&mut self, label: &str, spots: &Spots) {
-        if let Some(text) = self.delivery.text(spots) {
-            self.submission.facts.push(Fact::new(label, text));
-        }
+        let texts = spots.0.iter().map(|spot| self.delivery.texts(spot)).find(|texts| !texts.is_empty());
+        self.submission.facts.extend(texts.map(|texts| Fact::new(label, texts.join(", "))));
         self.tell_all(spots);
     }
 
     fn tell_all(&mut self, spots: &Spots) {
-        let whole = spots.0.iter().filter(|spot| !spot.is_part());
-        whole.flat_map(|spot| self.delivery.values(spot)).for_each(|value| self.told.add(value));
+        let whole = spots.0.iter().filter(|spot| spot.is_all_or_nothing());
+        let there = whole.filter(|spot| !spot.is_part() || !self.delivery.texts(spot).is_empty());
+        there.flat_map(|spot| self.delivery.values(spot)).for_each(|value| self.told.add(value));
     }
 
     /// The questions and answers.
     fn answers(&mut self) -> Result<(), Unreadable> {
         let plain = [Answers { kind: Kind::Names, at: None, key: None, label: None, value: None, type_of: None }];
         let described = &self.settings.answers.0;
-        let described = if described.is_empty() { &plain[..] } else { described };
+        // Of a message nothing is an answer that is not described as one.
+        let is_form = described.is_empty() && self.settings.person.is_none();
+        let described = if is_form { &plain[..] } else { described };
         for answers in described {
             for entry in labels::entries(answers, self.delivery, &mut self.told)? {
                 self.answer(entry);

@@ -18,6 +18,8 @@ pub(super) struct Samples {
     content_type: String,
     /// Other headers.
     headers: BTreeMap<String, String>,
+    /// Those that differ when the lead changes.
+    update_headers: BTreeMap<String, String>,
     /// The body. `{{items}}` in it stands for the leads, where one webhook may hold several.
     body: String,
     /// One lead of several.
@@ -48,6 +50,11 @@ impl Samples {
         sample
     }
 
+    /// True when the sender's tests are known, so that one can be played.
+    pub(super) fn has_test(&self) -> bool {
+        !self.test.is_empty()
+    }
+
     /// `body` as the sender would send it.
     pub(super) fn signed(
         &self,
@@ -58,11 +65,18 @@ impl Samples {
     ) -> Sample {
         let mut headers = vec![("content-type".to_owned(), self.content_type(&body))];
         // Without a sample there are no ids: the scheme makes those that it needs from the body.
-        for (name, value) in self.headers.iter().filter(|(_, value)| of.is_some() || !value.contains("{{")) {
-            let (kind, seed) = of.unwrap_or((SampleKind::Lead, 0));
+        let (kind, seed) = of.unwrap_or((SampleKind::Lead, 0));
+        for (name, value) in
+            self.headers_of(kind).into_iter().filter(|(_, value)| of.is_some() || !value.contains("{{"))
+        {
             headers.push((name.to_ascii_lowercase(), filled(value, kind, seed, now, Style::Plain)));
         }
         scheme.sign(body, headers, now)
+    }
+
+    fn headers_of(&self, kind: SampleKind) -> BTreeMap<&String, &String> {
+        let updated = (kind == SampleKind::Update).then_some(&self.update_headers);
+        self.headers.iter().chain(updated.into_iter().flatten()).collect()
     }
 
     fn body(&self, kind: SampleKind, seed: u64, now: Timestamp) -> String {

@@ -7,7 +7,8 @@ use serde::de::{self, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
 use super::document::Target;
-use super::filter::Filters;
+use super::filter::{Filter, Filters};
+use super::message::Message;
 use super::path::Path;
 use super::reply::{Handshake, Reply};
 use super::sample::Samples;
@@ -53,6 +54,8 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) spam: Filters,
     #[serde(default)]
+    pub(super) who: Spots,
+    #[serde(default)]
     pub(super) event_id: Names,
     pub(super) external_ref: ExternalRefSettings,
     #[serde(default)]
@@ -69,7 +72,16 @@ pub(super) struct Settings {
     pub(super) map: Map,
     #[serde(default)]
     pub(super) facts: Facts,
+    /// Lines of attribution, as `facts`.
+    #[serde(default)]
+    pub(super) attribution: Facts,
     pub(super) person: Option<Person>,
+    pub(super) message: Option<Message>,
+    /// One of them holds: the body is the WhatsApp Cloud API's own.
+    #[serde(default)]
+    pub(super) whatsapp_cloud: Filters,
+    #[serde(default)]
+    pub(super) profile: Known,
     pub(super) payment: Option<Paid>,
     pub(super) separator: Option<String>,
     /// What is taken off an answer where a digit or a plus follows.
@@ -111,6 +123,12 @@ pub(super) struct ExternalRefSettings {
     /// The sender's own id of the lead; the content where it has none.
     #[serde(default)]
     pub(super) id: Names,
+    /// Other ids of the same lead, each of which may be its `id` in a later webhook.
+    #[serde(default)]
+    pub(super) also: Names,
+    /// The content is the id, however late it comes again: the sender writes into each submission what no other has.
+    #[serde(default)]
+    pub(super) by_content: bool,
     /// Leads of platforms that also reach us by another road, where they must have the same name.
     #[serde(default)]
     pub(super) shared: Many<Shared>,
@@ -227,12 +245,16 @@ pub(super) enum Kind {
     Names,
     /// As a list, or as named groups, of `{label, value}`.
     Pairs,
+    /// There are none: what no key names is a technical line.
+    None,
     /// As Typeform does.
     Typeform,
     /// As Tally does.
     Tally,
     /// As Jotform does.
     Jotform,
+    /// As Wix does.
+    Wix,
 }
 
 /// What an answer means, in the words of the `fields` rules and of Konektor.
@@ -269,7 +291,7 @@ impl<'de> Deserialize<'de> for Map {
     }
 }
 
-/// Technical lines for the notes: what each is called, and where it stands.
+/// Lines: what each is called, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Facts(pub(super) Vec<(String, Spots)>);
 
@@ -277,7 +299,7 @@ impl<'de> Deserialize<'de> for Facts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = toml::Table::deserialize(deserializer)?;
         let entry = |(label, places): (String, toml::Value)| {
-            let at = |error: toml::de::Error| de::Error::custom(format!("facts.{label}: {}", error.message()));
+            let at = |error: toml::de::Error| de::Error::custom(format!("{label}: {}", error.message()));
             Ok((label.clone(), Spots::deserialize(places.into_deserializer()).map_err(at)?))
         };
         table.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
@@ -290,6 +312,9 @@ impl<'de> Deserialize<'de> for Facts {
 pub(super) struct Person {
     /// The person: a number, a user id. A group is no lead.
     pub(super) id: Spots,
+    /// Where the person stands when nothing is at `id`.
+    #[serde(default)]
+    pub(super) id_else: Spots,
     /// The business number, or what stands for it; the source's name where absent.
     #[serde(default)]
     pub(super) number: Spots,
@@ -302,6 +327,15 @@ pub(super) struct Person {
     /// A second choice for that.
     #[serde(default)]
     pub(super) username: Spots,
+}
+
+/// What the sender knows of the person without having asked now: it fills blanks, and takes back nothing that was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Known {
+    pub(super) name: Spots,
+    pub(super) email: Spots,
+    pub(super) phone: Spots,
 }
 
 /// When the sender says that money has come in, and how much. Only with this can a rule make a lead `won`.
@@ -341,11 +375,9 @@ impl Settings {
     /// The headers that are needed once the webhook is kept, names in lower case.
     pub(super) fn headers(&self) -> Vec<&str> {
         let filters = [&self.accept, &self.ignore, &self.test, &self.spam];
-        let of_filters = filters.into_iter().flat_map(Filters::iter).map(|filter| &filter.path);
-        let shared = &self.external_ref.shared.0;
-        let of_filters =
-            of_filters.chain(shared.iter().flat_map(|shared| shared.when.iter()).map(|filter| &filter.path));
-        let of_names = self.event_id.spots().chain(self.external_ref.id.spots());
+        let shared = self.external_ref.shared.0.iter().flat_map(|shared| shared.when.iter());
+        let of_filters = filters.into_iter().flat_map(Filters::iter).chain(shared).flat_map(Filter::spots);
+        let of_names = self.event_id.spots().chain(self.external_ref.id.spots()).chain(self.external_ref.also.spots());
         let named = of_filters.chain(of_names).filter_map(Spot::header);
         ["content-type"].into_iter().chain(named).collect()
     }

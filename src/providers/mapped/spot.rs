@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::document;
 use super::path::{BadPath, Path};
+use crate::providers::person::is_user_id;
 
 /// One place: `answers.email` in the item, `$.event_id` in the whole document, `header:x-webhook-id`, `@` for the item
 /// itself. `|tail` behind it takes what follows the last slash, `|host` the host of a URL, `|digits` the digits,
-/// `|number` the digits where it is a number, with what a spreadsheet puts before one (`l:120…`) taken off.
+/// `|number` the digits where it is a number, with what a spreadsheet puts before one (`l:120…`) taken off, `|user_id` what
+/// has the form of a user id of WhatsApp's (`ID.1349…`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spot {
     at: At,
@@ -32,6 +34,7 @@ enum Part {
     Host,
     Digits,
     Number,
+    UserId,
 }
 
 /// One lead's part of a delivery.
@@ -46,6 +49,11 @@ pub(super) struct Delivery<'v> {
 }
 
 impl<'v> Delivery<'v> {
+    /// A document that is its own item, without headers.
+    pub(super) fn of(whole: &'v Value) -> Self {
+        Self { whole, item: whole, headers: &[] }
+    }
+
     /// Every value at `spot`; none for headers.
     pub(super) fn values(&self, spot: &Spot) -> Vec<&'v Value> {
         match &spot.at {
@@ -78,6 +86,11 @@ impl<'v> Delivery<'v> {
             parts.map(|parts| parts.join(":"))
         };
         names.0.iter().find_map(whole)
+    }
+
+    /// Each of `names` all of whose texts are there, as [`Self::name`] writes it.
+    pub(super) fn names(&self, names: &Names) -> Vec<String> {
+        names.0.iter().filter_map(|parts| self.name(&Names(vec![parts.clone()]))).collect()
     }
 
     /// The id at `spot`. `0` is what senders write who have none.
@@ -117,6 +130,11 @@ impl Spot {
         }
     }
 
+    /// True when what counts of a value is all of it or nothing.
+    pub(super) fn is_all_or_nothing(&self) -> bool {
+        matches!(self.part, Part::All | Part::UserId)
+    }
+
     /// True when there is more than the values themselves: a part of each counts.
     pub(super) fn is_part(&self) -> bool {
         self.part != Part::All
@@ -132,6 +150,7 @@ impl Part {
             Self::Host => url::Url::parse(text).ok()?.host_str()?.to_owned(),
             Self::Digits => text.chars().filter(char::is_ascii_digit).collect(),
             Self::Number => number(text)?.to_owned(),
+            Self::UserId => Some(text).filter(|text| is_user_id(text))?.to_owned(),
         };
         (!part.is_empty()).then_some(part)
     }
@@ -165,6 +184,7 @@ impl FromStr for Spot {
             Some((place, "host")) => (place, Part::Host),
             Some((place, "digits")) => (place, Part::Digits),
             Some((place, "number")) => (place, Part::Number),
+            Some((place, "user_id")) => (place, Part::UserId),
             Some(_) => return Err(BadPath::of(text)),
             None => (text, Part::All),
         };
@@ -242,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_place_is_in_the_item_the_whole_or_a_header() {
-        let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34", "l": "l:120", "x": "abc-1"}});
+        let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34", "l": "l:120", "x": "abc-1", "u": "ID.1a"}});
         let headers = [("x-id".to_owned(), "h1".to_owned())];
         let delivery = Delivery { whole: &whole, item: &whole["data"], headers: &headers };
         for (text, found) in [
@@ -254,11 +274,14 @@ mod tests {
             ("no|digits", "081234"),
             ("id|number", "7"),
             ("l|number", "120"),
+            ("u|user_id", "ID.1a"),
         ] {
             assert_eq!(delivery.texts(&spot(text)), [found], "{text}");
         }
         assert_eq!(delivery.values(&spot("@")), [&whole["data"]]);
-        assert!(delivery.texts(&spot("no|number")).is_empty() && delivery.texts(&spot("x|number")).is_empty());
+        for none in ["no|number", "x|number", "x|user_id", "id|user_id"] {
+            assert!(delivery.texts(&spot(none)).is_empty(), "{none}");
+        }
         assert!(delivery.texts(&spot("none")).is_empty() && delivery.texts(&spot("header:none")).is_empty());
     }
 

@@ -98,13 +98,7 @@ impl Scheme {
     /// True when a secret stands in the path, behind the source's name.
     #[must_use]
     pub fn has_path_token(&self) -> bool {
-        match &self.kind {
-            Kind::Token(token) => token.is_in_path(),
-            Kind::All(kinds) | Kind::Any(kinds) => {
-                kinds.iter().any(|kind| matches!(kind, Kind::Token(token) if token.is_in_path()))
-            }
-            Kind::Mac(_) | Kind::Jwt(_) | Kind::Public => false,
-        }
+        self.kind.has_path_token()
     }
 
     /// `body` under `headers` (names in lower case) as the sender would send it, proved with the first secret, as far as
@@ -134,6 +128,14 @@ impl Kind {
                 kinds.iter().try_fold(None, |event, kind| kind.verify(webhook, now).map(|found| event.or(found)))
             }
             Self::Any(kinds) => any(kinds, webhook, now),
+        }
+    }
+
+    fn has_path_token(&self) -> bool {
+        match self {
+            Self::Token(token) => token.is_in_path(),
+            Self::All(kinds) | Self::Any(kinds) => kinds.iter().any(Self::has_path_token),
+            Self::Mac(_) | Self::Jwt(_) | Self::Public => false,
         }
     }
 

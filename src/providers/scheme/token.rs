@@ -11,6 +11,9 @@ use crate::providers::{Refusal, Secrets, Webhook, json};
 /// What stands in a kept body where the token was.
 const REDACTED: &str = r#""[redacted]""#;
 
+/// The same inside of a text.
+const PLAIN_REDACTED: &[u8] = b"[redacted]";
+
 /// Where the token stands.
 #[derive(Debug, Clone)]
 pub(super) enum Location {
@@ -69,7 +72,7 @@ impl Token {
 
     /// `body` without the token, if that stands in it; no other byte changes.
     pub(super) fn redacted(&self, body: Bytes) -> Bytes {
-        let Location::Json(path) = &self.location else { return body };
+        let Location::Json(path) = &self.location else { return self.without_repeated(body) };
         let Ok(text) = std::str::from_utf8(&body) else { return body };
         let tokens = json::at(text, path);
         if tokens.is_empty() {
@@ -82,6 +85,21 @@ impl Token {
             start..start + token.get().len()
         });
         places.fold(text.to_owned(), clear).into()
+    }
+}
+
+impl Token {
+    /// `body` without the token where the sender repeats it, as Jotform does with the URL that it calls.
+    fn without_repeated(&self, body: Bytes) -> Bytes {
+        self.secrets.iter().fold(body, |body, secret| {
+            let mut parts = Vec::new();
+            let mut after = 0;
+            for at in memchr::memmem::find_iter(&body, secret) {
+                parts.extend([&body[after..at], PLAIN_REDACTED]);
+                after = at + secret.len();
+            }
+            if after == 0 { body.clone() } else { [&parts.concat()[..], &body[after..]].concat().into() }
+        })
     }
 }
 

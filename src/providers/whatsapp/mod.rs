@@ -7,6 +7,7 @@
 //! Meta's is closed, so everything is optional and what is new is let through.
 
 mod content;
+mod old;
 mod read;
 mod renamed;
 mod sample;
@@ -22,6 +23,9 @@ use super::{
     Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::{Item, Lesson};
+
+/// What Meta's envelope is about.
+const ACCOUNT: &str = "whatsapp_business_account";
 
 /// The settings as they are written.
 #[derive(Deserialize)]
@@ -69,17 +73,15 @@ impl Provider for WhatsApp {
     }
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
-        let changes = meta::changes(webhook.body(), "whatsapp_business_account")?;
-        meta::of_one_webhook(changes.into_iter().flat_map(|change| split::items(webhook, change.get())).collect())
+        of_envelope(webhook)
     }
 
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
-        let changes = meta::changes(webhook.body(), "whatsapp_business_account").unwrap_or_default();
-        changes.into_iter().flat_map(|change| renamed::lessons(change.get())).collect()
+        lessons(webhook)
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
-        read::reading(item.body)
+        reading(item.body)
     }
 
     fn sample(&self, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
@@ -89,6 +91,37 @@ impl Provider for WhatsApp {
     fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
         meta::signed(&self.app_secrets, body)
     }
+}
+
+/// The items of a webhook that somebody passes on, who proves it in another way: in Meta's envelope, or in the one of the
+/// time before the Cloud API.
+///
+/// # Errors
+/// [`Unreadable`]: it is neither, or holds too many.
+pub(super) fn items(webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
+    match old::change(webhook) {
+        Some(change) => meta::of_one_webhook(split::items(webhook, &change)),
+        None => of_envelope(webhook),
+    }
+}
+
+fn of_envelope(webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
+    let changes = meta::changes(webhook.body(), ACCOUNT)?;
+    meta::of_one_webhook(changes.into_iter().flat_map(|change| split::items(webhook, change.get())).collect())
+}
+
+/// What a webhook in Meta's envelope says of people's ids.
+pub(super) fn lessons(webhook: &Verified) -> Vec<Lesson> {
+    let changes = meta::changes(webhook.body(), ACCOUNT).unwrap_or_default();
+    changes.into_iter().flat_map(|change| renamed::lessons(change.get())).collect()
+}
+
+/// Reads one of [`items`].
+///
+/// # Errors
+/// [`Unreadable`]: it is something else, or names nobody who wrote it.
+pub(super) fn reading(body: &[u8]) -> Result<Reading, Unreadable> {
+    read::reading(body)
 }
 
 #[cfg(test)]

@@ -7,10 +7,16 @@ use serde_json::Value;
 use super::super::document::Told;
 use super::{Entry, said, text};
 
+/// Where files stand that were sent while the form was being filled in.
+const UPLOADS: &str = "temp_upload";
+
 /// The answers in a `rawRequest`.
 pub(super) fn entries(request: &Value, told: &mut Told) -> Vec<Entry> {
     let Value::Object(members) = request else { return Vec::new() };
-    let asked = members.iter().filter_map(|(key, value)| Some((key, slug(key)?, value)));
+    // A file may stand there instead of under its question.
+    let uploads = request.get(UPLOADS).and_then(Value::as_object).into_iter().flatten();
+    let uploads = uploads.filter(|(key, _)| request.get(key.as_str()).and_then(answer).is_none());
+    let asked = members.iter().chain(uploads).filter_map(|(key, value)| Some((key, slug(key)?, value)));
     let entries = asked.filter(|(_, _, value)| !told.has(value)).filter_map(|(key, slug, value)| {
         Some(Entry { key: key.clone(), label: slug.to_owned(), kind: String::new(), value: answer(value)? })
     });
@@ -55,7 +61,8 @@ mod tests {
             "q3_nama": {"prefix": "", "first": "Siti", "last": "Aminah"}, "q5_noHp": {"full": "(0812) 34567890"},
             "q6_telp": {"country": "+62", "area": "21", "phone": "5551234"}, "q7_minat": ["Rumah", "Ruko"],
             "q8_tgl": {"day": "26", "month": "10", "year": "2026"}, "q9_kosong": {"first": "", "last": ""},
-            "q10_alamat": {"addr_line1": "Jl. A 1", "city": "Bogor", "state": ""}, "q11_pesan": "",
+            "q10_alamat": {"addr_line1": "Jl. A 1", "city": "Bogor", "state": ""}, "q11_pesan": "", "q12_denah": "",
+            "temp_upload": {"q12_denah": ["denah.pdf"], "q7_minat": ["x"], "other": "y"},
         });
         let found = entries(&request, &mut Told::default());
         let shown: Vec<_> = found.iter().map(|entry| (entry.label.as_str(), entry.value.as_str())).collect();
@@ -66,6 +73,7 @@ mod tests {
             ("minat", "Rumah, Ruko"),
             ("tgl", "2026-10-26"),
             ("alamat", "Jl. A 1, Bogor"),
+            ("denah", "denah.pdf"),
         ];
         assert_eq!(shown, expected);
     }

@@ -4,12 +4,13 @@ mod jotform;
 mod pairs;
 mod tally;
 mod typeform;
+mod wix;
 
 use serde_json::Value;
 
 use super::document::{self, Told};
 use super::settings::{Answers, Kind};
-use super::spot::Delivery;
+use super::spot::{Delivery, Spot};
 use crate::providers::Unreadable;
 use crate::providers::form::answers::is_control;
 
@@ -38,23 +39,26 @@ pub(super) fn entries(answers: &Answers, delivery: &Delivery<'_>, told: &mut Tol
     let mut found = Vec::new();
     for place in places {
         let entries = match answers.kind {
-            Kind::Names => names(place, told)?,
+            Kind::Names => names(place, answers.at.as_ref(), told)?,
+            Kind::None => Vec::new(),
             Kind::Pairs => pairs::entries(answers, place, told),
             Kind::Typeform => typeform::entries(place, told),
             Kind::Tally => tally::entries(place, told),
             Kind::Jotform => jotform::entries(place, told),
+            Kind::Wix => wix::entries(place, answers.at.is_none(), told),
         };
         found.extend(entries);
-        if answers.at.is_some() || answers.kind == Kind::Names {
+        if answers.kind != Kind::None && (answers.at.is_some() || answers.kind == Kind::Names) {
             told.add(place);
         }
     }
     Ok(found)
 }
 
-/// Names and values: `{"Nama": "Siti", "alamat": {"kota": "Bogor"}}`.
-fn names(place: &Value, told: &Told) -> Result<Vec<Entry>, Unreadable> {
-    let leaves = document::rest(place, "", told)?;
+/// Names and values: `{"Nama": "Siti", "alamat": {"kota": "Bogor"}}`. A value that stands there alone is called as its place.
+fn names(place: &Value, at: Option<&Spot>, told: &Told) -> Result<Vec<Entry>, Unreadable> {
+    let alone = at.filter(|_| !place.is_object()).map(Spot::label).unwrap_or_default();
+    let leaves = document::rest(place, &alone, told)?;
     let said = leaves.into_iter().filter(|leaf| !is_control(&leaf.key));
     let entry = |leaf: document::Leaf| {
         let label = document::answer(&leaf.key, String::new()).label;
@@ -119,16 +123,29 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_stands_alone_is_called_as_its_place() {
+        let at: Spot = "order.questions".parse().unwrap();
+        let found = |place: Value| {
+            let entries = names(&place, Some(&at), &Told::default()).unwrap();
+            entries.into_iter().map(|entry| (entry.key, entry.value)).collect::<Vec<_>>()
+        };
+        let is = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+        assert_eq!(found(json!("merah")), is("questions", "merah"));
+        assert_eq!(found(json!(["merah", "biru"])), is("questions", "merah, biru"));
+        assert_eq!(found(json!({ "warna": "merah" })), is("warna", "merah"));
+    }
+
+    #[test]
     fn names_are_labelled_without_their_wrappers_and_control_fields_are_none() {
         let item = json!({"data": {"No HP": "0812"}, "cf-turnstile-response": "x", "_wpcf7": "1", "_fbp": "fb.1"});
-        let found = names(&item, &Told::default()).unwrap();
+        let found = names(&item, None, &Told::default()).unwrap();
         let shown: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), entry.label.as_str())).collect();
         assert_eq!(shown, [("data.No HP", "No HP"), ("_fbp", "_fbp")]);
     }
 
     /// JSON with the words that the decoders look for.
     fn any_item() -> impl Strategy<Value = Value> {
-        const WORDS: [&str; 24] = [
+        const WORDS: [&str; 26] = [
             "answers",
             "definition",
             "fields",
@@ -153,6 +170,8 @@ mod tests {
             "phone",
             "payment",
             "amount",
+            "submissions",
+            "field:email_1a2b",
         ];
         let key = proptest::sample::select(&WORDS[..]).prop_map(str::to_owned);
         let leaf = prop_oneof![
@@ -173,7 +192,7 @@ mod tests {
         #[test]
         fn no_document_brings_a_decoder_down_and_no_answer_is_blank(item in any_item()) {
             let delivery = Delivery { whole: &item, item: &item, headers: &[] };
-            for kind in ["names", "pairs", "typeform", "tally", "jotform"] {
+            for kind in ["names", "none", "pairs", "typeform", "tally", "jotform", "wix"] {
                 let answers: Answers = toml::from_str(&format!("kind = '{kind}'")).unwrap();
                 for entry in entries(&answers, &delivery, &mut Told::default()).unwrap() {
                     prop_assert!(!entry.value.trim().is_empty());

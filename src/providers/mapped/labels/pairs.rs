@@ -7,8 +7,8 @@ use super::super::path::Path;
 use super::super::settings::Answers;
 use super::{Entry, said};
 
-/// The answers in `place`. In named groups the name is the key, and the label too where there is none.
-pub(super) fn entries(answers: &Answers, place: &Value, told: &Told) -> Vec<Entry> {
+/// The answers in `place`, each noted in `told`. In named groups the name is the key, and the label too where there is none.
+pub(super) fn entries(answers: &Answers, place: &Value, told: &mut Told) -> Vec<Entry> {
     let elements: Vec<(&str, &Value)> = match place {
         Value::Array(list) => list.iter().map(|element| ("", element)).collect(),
         Value::Object(members) => members.iter().map(|(name, member)| (name.as_str(), member)).collect(),
@@ -17,7 +17,7 @@ pub(super) fn entries(answers: &Answers, place: &Value, told: &Told) -> Vec<Entr
     elements.into_iter().filter_map(|(name, element)| entry(answers, name, element, told)).collect()
 }
 
-fn entry(answers: &Answers, name: &str, element: &Value, told: &Told) -> Option<Entry> {
+fn entry(answers: &Answers, name: &str, element: &Value, told: &mut Told) -> Option<Entry> {
     let at = |path: &Option<Path>| path.as_ref().and_then(|path| said(path.find(element)?)).unwrap_or_default();
     let value = match &answers.value {
         Some(path) => path.find(element)?,
@@ -26,6 +26,7 @@ fn entry(answers: &Answers, name: &str, element: &Value, told: &Told) -> Option<
     if told.has(value) || told.has(element) {
         return None;
     }
+    told.add(value);
     let (key, label) = (at(&answers.key), at(&answers.label));
     let first = |texts: [&str; 3]| texts.into_iter().find(|text| !text.trim().is_empty()).unwrap_or("?").to_owned();
     Some(Entry {
@@ -44,7 +45,7 @@ mod tests {
 
     fn shown(answers: &str, place: &Value) -> Vec<[String; 4]> {
         let answers: Answers = toml::from_str(answers).unwrap();
-        let entries = entries(&answers, place, &Told::default());
+        let entries = entries(&answers, place, &mut Told::default());
         entries.into_iter().map(|Entry { key, label, kind, value }| [key, label, kind, value]).collect()
     }
 
