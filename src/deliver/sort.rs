@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use crate::domain::event::{DeadReason, Hold, Item, Lesson};
 use crate::domain::rules::HoldRule;
 use crate::providers::{Source, Unreadable, Verified};
-use crate::store::{InboxRecord, Sorted, Undelivered};
+use crate::store::{Arrival, InboxRecord, Sorted, Undelivered};
 
 /// Splits one record with the provider of its source; `None` when that source is not configured any more.
 #[must_use]
@@ -20,7 +20,7 @@ pub(super) fn split(record: InboxRecord, source: Option<&Source>) -> Sorted {
         }),
     };
     let (split, lessons) = split.map_or_else(|why| (Err(why), Vec::new()), |(items, lessons)| (Ok(items), lessons));
-    Sorted { place, source: name, received, request_id, split, lessons }
+    Sorted { place, source: name, received, request_id, arrival: Arrival::Live, split, lessons }
 }
 
 fn split_with(source: &Source, webhook: &Verified) -> Result<(Vec<Item>, Vec<Lesson>), Undelivered> {
