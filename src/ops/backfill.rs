@@ -3,13 +3,38 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Parts;
 use super::fault::Fault;
-use super::wire::{Listed, PageOfList};
 use crate::domain::event::SourceName;
 use crate::http;
 use crate::providers::{self, List, NotListed, Registry, Source, SourceState, Span};
+
+/// Which page of a sender's own list of leads to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageOfList {
+    /// Leads submitted at or after this time.
+    pub since: Timestamp,
+    /// And before this; now where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The `next` of the answer before; absent for the first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// What a page of a sender's own list brought. Ask again while there is `next`, with it as the `cursor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Leads on the page, all of them kept. Those that are known already are told apart when they are sorted.
+    pub kept: usize,
+    /// Where the list goes on; absent at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
 
 /// Reads senders' own lists.
 #[async_trait]

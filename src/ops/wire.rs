@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use super::backfill::{Listed, PageOfList};
 use crate::domain::form::Change;
 use crate::domain::status::Status;
 use crate::store;
@@ -118,30 +119,6 @@ pub struct Moved {
     pub more: bool,
     /// Of a replay: where to go on.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub next: Option<String>,
-}
-
-/// Which page of a sender's own list of leads to read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PageOfList {
-    /// Leads submitted at or after this time.
-    pub since: Timestamp,
-    /// And before this; now where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// The `next` of the answer before; absent for the first page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-}
-
-/// What a page of a sender's own list brought. Ask again while there is `next`, with it as the `cursor`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
-    /// Leads on the page, all of them kept. Those that are known already are told apart when they are sorted.
-    pub kept: usize,
-    /// Where the list goes on; absent at its end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 

@@ -31,15 +31,20 @@ enum Looked {
 impl Backfill {
     /// Reads each list that is due, at its time, until `stop`. A reading that is cut off then goes on after the next start.
     pub async fn run(&self, stop: CancellationToken) {
+        self.run_with(stop, tokio::time::sleep).await;
+    }
+
+    /// The same, with what rests between two rounds.
+    async fn run_with<R: Future<Output = ()>>(&self, stop: CancellationToken, rest: impl Fn(Duration) -> R) {
         let reading = async {
             loop {
-                // One list cannot hold up the others for long, nor a defect of one all of them for ever.
+                // A defect that shows in one round must not end all of them.
                 let next = AssertUnwindSafe(self.round()).catch_unwind().await.unwrap_or_else(|_| {
                     tracing::error!("the code stopped in the middle of a back-fill; this is a bug, please report it");
                     self.clock.now() + EVERY
                 });
-                let rest = Duration::try_from(next.duration_since(self.clock.now())).unwrap_or_default();
-                tokio::time::sleep(rest.clamp(Duration::from_secs(1), NAP)).await;
+                let left = Duration::try_from(next.duration_since(self.clock.now())).unwrap_or_default();
+                rest(left.clamp(Duration::from_secs(1), NAP)).await;
             }
         };
         let _stopped: Option<()> = stop.run_until_cancelled(reading).await;
@@ -154,4 +159,45 @@ impl Backfill {
 /// Whether the list of a source is read by itself.
 fn is_read(source: &Source) -> bool {
     source.rules.backfill == rules::Backfill::Hourly && source.provider.list() == List::On
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::super::Fetcher;
+    use super::*;
+    use crate::clock::{Clock as _, ManualClock};
+    use crate::metrics::Metrics;
+    use crate::outbound::Outbound;
+    use crate::store::{MemoryStore, Options};
+
+    #[tokio::test]
+    async fn it_looks_again_and_again_until_it_is_stopped_also_after_a_defect() {
+        let start: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        let (rounds, clock) = (Arc::new(AtomicU32::new(0)), ManualClock::at(start));
+        let counted = Arc::clone(&rounds);
+        let sources = move || match counted.fetch_add(1, Ordering::SeqCst) {
+            1 => panic!("a defect, once"),
+            _ => Vec::new(),
+        };
+        let backfill = Backfill {
+            store: Arc::new(MemoryStore::new(Options::default())),
+            fetcher: Fetcher::new(Outbound::new().unwrap()),
+            sources: Arc::new(sources),
+            clock: Arc::new(clock.clone()),
+            metrics: Arc::new(Metrics::new()),
+        };
+        let stop = CancellationToken::new();
+        let rest = |span| {
+            clock.advance(span);
+            if clock.now() > start + Duration::from_hours(1) {
+                stop.cancel();
+            }
+            tokio::task::yield_now()
+        };
+        backfill.run_with(stop.clone(), rest).await;
+        assert_eq!(rounds.load(Ordering::SeqCst), 13, "every five minutes, for an hour");
+    }
 }
