@@ -57,7 +57,9 @@ pub(super) async fn read(parts: &Parts, name: &str, body: &[u8]) -> Result<HttpR
     let registry = parts.registry.borrow().clone();
     let source = with_list(&registry, name)?;
     let providers::Listed { leads, next } = parts.lists.page(source, span, cursor.as_deref()).await?;
-    tracing::info!(source = %source.name, leads, "a page of the sender's list was read, as a person asked for it");
+    if leads > 0 {
+        tracing::info!(source = %source.name, leads, "a page of the sender's list was read, as a person asked for it");
+    }
     Ok(http::json(StatusCode::OK, &Listed { kept: leads, next }))
 }
 
