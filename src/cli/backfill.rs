@@ -43,7 +43,7 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
     let admin = Admin::of(&config::load(&context.environment)?.settings)?;
     let mut reading = Reading { admin, path: ["sources", &source, "backfill"], listed: 0, bar: progress() };
     let page = PageOfList { since, until: Some(until), cursor: None };
-    reading.to_the_end(page).await.inspect_err(|_| reading.stopped())?;
+    reading.all_pages(page).await.inspect_err(|_| reading.stopped())?;
     reading.bar.finish_and_clear();
     writeln!(
         context.out,
@@ -62,7 +62,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    async fn to_the_end(&mut self, mut page: PageOfList) -> anyhow::Result<()> {
+    async fn all_pages(&mut self, mut page: PageOfList) -> anyhow::Result<()> {
         let mut patience = PATIENCE;
         loop {
             match self.admin.post::<Listed>(&self.path, &page).await {

@@ -56,7 +56,7 @@ impl Book {
         };
         leads.extend(ids.into_iter().map(|id| Lead { id, form: form.clone(), at }));
         // The newest first, as both senders list them.
-        leads.sort_by(|one, other| other.at.cmp(&one.at));
+        leads.sort_by_key(|lead| std::cmp::Reverse(lead.at));
     }
 
     /// Those of a sender, the newest first.

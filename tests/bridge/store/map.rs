@@ -280,6 +280,7 @@ fn of_verb(verb: Verb) -> Vec<Case> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn of_rule(rule: Rule) -> Vec<Case> {
     match rule {
         Rule::FenceSettle => vec![case(fences::a_stale_fence_settles_nothing)],
