@@ -1,7 +1,7 @@
 //! The right half: out of the inbox, into lanes, to Konektor. Never sees a request.
 //!
-//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker` and `identity`, and is pure; [`Delivery`] does what
-//! it wants done. [`Backfill`] reads the senders' own lists, for what their webhooks did not bring.
+//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker`, `senders` and `identity`, and is pure;
+//! [`Delivery`] does what it wants done. [`Backfill`] reads the senders' own lists, for what their webhooks did not bring.
 
 pub mod backfill;
 mod breaker;
@@ -15,6 +15,7 @@ mod rehearse;
 mod report;
 mod retry;
 mod run;
+mod senders;
 mod sort;
 
 use std::sync::Arc;

@@ -113,7 +113,7 @@ impl Owner {
                  member there"
             )),
             (_, Fetched::Blocked(_, why)) => Page::Refused(why),
-            (_, Fetched::RetryAfter(wait, why)) => Page::Later(wait, why),
+            (_, Fetched::RetryAfter(wait, why) | Fetched::Throttled(wait, why)) => Page::Later(wait, why),
             (status, Fetched::GiveUp(_)) => Page::Refused(format!(
                 "LinkedIn refused the question for the list of {kind} leads (HTTP {status}): check LINKEDIN_OWNER, \
                  `lead_types` and `api_version`"

@@ -32,7 +32,7 @@ const SLACK: Duration = Duration::from_secs(30);
 const TRANSIENT_FOR: Duration = Duration::from_hours(24);
 
 /// How long to wait before looking whether the access was mended.
-const BLOCKED_WAIT: Duration = Duration::from_mins(15);
+const BLOCKED_WAIT: Duration = Duration::from_mins(5);
 
 /// Where the Graph API is, and what it takes to be let in.
 #[derive(Debug)]
@@ -181,7 +181,7 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
             let what = format!("Meta answered with an error that is not known ({})", named(answer.status, code));
             again_by_schedule(answer.failing_for, &format!("{what}: look it up in Meta's documents, then replay"))
         }
-        (Trouble::Throttled, _) => Fetched::RetryAfter(until_regained(answer), USED_UP.to_owned()),
+        (Trouble::Throttled, _) => Fetched::Throttled(until_regained(answer), USED_UP.to_owned()),
         (Trouble::Transient, _) if answer.failing_for >= TRANSIENT_FOR => {
             Fetched::GiveUp("Meta's Graph API has failed for a day: replay once it is well".to_owned())
         }
