@@ -77,8 +77,8 @@
 //! 1. **A 2xx is sent only after the webhook is durable.** A record leaves the inbox only in the step that puts all its
 //!    items into lanes, or it, whole, among the dead letters. `tests/soak` kills the bridge at random moments and
 //!    counts; `tests/power` cuts the power of its disk; `tests/bridge/store` holds both backends to each step.
-//! 2. **[`providers::Verified`] is made by verifying** and by nothing else but the inbox giving back what was verified;
-//!    splitting takes nothing else. A source without a secret is off. `tests/bridge/{fixtures,vectors,dialects}.rs`.
+//! 2. **[`providers::Verified`] is made by verifying** and by nothing else but the inbox giving back what was verified, or
+//!    what was read from the sender's own list with the owner's token; splitting takes nothing else. A source without a secret is off. `tests/bridge/{fixtures,vectors,dialects}.rs`.
 //! 3. **The same event twice is one event**, decided in the atomic step that sorts.
 //!    `delivery::the_same_webhook_five_times_is_one_lead`.
 //! 4. **A claim is a lease with an end and a fence**; settling with a stale fence changes nothing.

@@ -48,6 +48,12 @@ struct Drifted {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reading {
+    source: Word,
+    outcome: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Judged {
     source: Word,
     verdict: Word,
@@ -105,6 +111,8 @@ pub struct Metrics {
     calls: Timed,
     doubled: Counter,
     form_drift: Family<Drifted, Counter>,
+    list_readings: Family<Reading, Counter>,
+    listed: Family<OfSource, Counter>,
     created: Histogram,
     reloads: Family<Reload, Counter>,
     access_expires: Family<OfSource, Gauge>,
@@ -219,6 +227,8 @@ impl Metrics {
             calls: Timed::new_with_constructor(of_calls),
             doubled: Counter::default(),
             form_drift: Family::default(),
+            list_readings: Family::default(),
+            listed: Family::default(),
             // 10 ms to 22 h, by fours: an idle bridge takes milliseconds, an outage of Konektor hours.
             created: Histogram::new(exponential_buckets(0.01, 4.0, 12)),
             reloads: Family::default(),
@@ -265,6 +275,10 @@ impl Metrics {
         );
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
         registry.register("form_drift", "Changes of the fields of a form", self.form_drift.clone());
+        let readings = self.list_readings.clone();
+        registry.register("list_readings", "Readings of a sender's own list by itself, by outcome", readings);
+        let listed = self.listed.clone();
+        registry.register("listed_leads", "Leads on a sender's own list, known or not, each time it is read", listed);
         let expires = self.access_expires.clone();
         let help = "When the access to a sender's API ends, in Unix time";
         registry.register_with_unit("access_expires_timestamp", help, Unit::Seconds, expires);
@@ -352,6 +366,17 @@ impl Metrics {
     pub fn form_drift(&self, source: &SourceName, kind: &'static str) {
         let drifted = Drifted { source: source.as_str().to_owned().into(), kind: kind.into() };
         self.form_drift.get_or_create(&drifted).inc();
+    }
+
+    /// The list of the sender of `source` was read, or not (`complete`, `later`, `refused`, `store_failed`).
+    pub fn list_read(&self, source: &SourceName, outcome: &'static str) {
+        let reading = Reading { source: source.as_str().to_owned().into(), outcome: outcome.into() };
+        self.list_readings.get_or_create(&reading).inc();
+    }
+
+    /// So many leads were on a page of the list of the sender of `source`.
+    pub fn listed(&self, source: &SourceName, leads: usize) {
+        self.listed.get_or_create(&of(source)).inc_by(leads as u64);
     }
 
     /// The access of the sources to their senders' APIs ends then.

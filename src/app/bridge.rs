@@ -13,7 +13,7 @@ use super::reload::{Live, Reloader};
 use super::store::waits;
 use crate::clock::Clock;
 use crate::config::{Admin, Config, Environment, Settings};
-use crate::deliver::{self, Delivery, Fetcher};
+use crate::deliver::{self, Backfill, Delivery, Fetcher};
 use crate::domain::event::SourceName;
 use crate::domain::region::Region;
 use crate::domain::rules::Value;
@@ -54,6 +54,8 @@ pub struct Bridge {
     admin: Option<Running>,
     delivery: Arc<Delivery>,
     delivering: Option<JoinHandle<()>>,
+    backfill: Arc<Backfill>,
+    back_filling: Option<JoinHandle<()>>,
     reloading: JoinHandle<std::io::Result<()>>,
     store: Arc<dyn Store>,
     stopping: CancellationToken,
@@ -83,14 +85,19 @@ impl Bridge {
         let delivery = Arc::new(Delivery::new(shared.delivery()?));
         let stopping = CancellationToken::new();
         let public = shared.public()?;
-        let admin = shared.admin(stopping.clone())?;
-        let delivering = match deliver {
-            Deliver::Always => Some(tokio::spawn(Arc::clone(&delivery).run(stopping.clone()))),
-            Deliver::ByHand => None,
+        let backfill = Arc::new(shared.backfill());
+        let admin = shared.admin(&backfill, stopping.clone())?;
+        let (delivering, back_filling) = match deliver {
+            Deliver::Always => {
+                let (lists, stop) = (Arc::clone(&backfill), stopping.clone());
+                let delivering = tokio::spawn(Arc::clone(&delivery).run(stopping.clone()));
+                (Some(delivering), Some(tokio::spawn(async move { lists.run(stop).await })))
+            }
+            Deliver::ByHand => (None, None),
         };
         let reloading = tokio::spawn(reloader.run(stopping.clone()));
         let grace = config.settings.shutdown_grace;
-        Ok(Self { public, admin, delivery, delivering, reloading, store, stopping, grace })
+        Ok(Self { public, admin, delivery, delivering, backfill, back_filling, reloading, store, stopping, grace })
     }
 
     /// Where webhooks are taken: the port is the real one, also where 0 was asked for.
@@ -111,6 +118,12 @@ impl Bridge {
         &self.delivery
     }
 
+    /// What reads the senders' lists, for rounds by hand.
+    #[must_use]
+    pub fn backfill(&self) -> &Backfill {
+        &self.backfill
+    }
+
     /// Stops: no new webhooks, what was begun is settled within the grace, everything kept is on disk.
     ///
     /// # Errors
@@ -120,6 +133,9 @@ impl Bridge {
         // Both halves stop at the same time, and the grace of the one is not added to that of the other.
         let settling = self.delivering.map(|task| tokio::time::timeout(self.grace, task));
         let served = self.public.stop().await.context("the public listener failed");
+        if let Some(task) = self.back_filling {
+            task.await.context("reading the senders' lists failed")?;
+        }
         let delivered = match settling {
             Some(settling) => settling
                 .await
@@ -167,6 +183,17 @@ impl Shared<'_> {
         })
     }
 
+    fn backfill(&self) -> Backfill {
+        let registry = self.live.registry.clone();
+        Backfill {
+            store: Arc::clone(self.store),
+            fetcher: Fetcher::new(self.outbound.clone()),
+            sources: Arc::new(move || registry.borrow().on().cloned().collect()),
+            clock: Arc::clone(self.clock),
+            metrics: Arc::clone(self.metrics),
+        }
+    }
+
     fn public(&self) -> anyhow::Result<Running> {
         let parts = receive::Parts {
             registry: self.live.registry.clone(),
@@ -181,7 +208,7 @@ impl Shared<'_> {
         receive::serve(listener, parts, limits).context("webhooks cannot be taken")
     }
 
-    fn admin(&self, stopping: CancellationToken) -> anyhow::Result<Option<Running>> {
+    fn admin(&self, backfill: &Arc<Backfill>, stopping: CancellationToken) -> anyhow::Result<Option<Running>> {
         let (address, access) = match &self.settings.admin {
             Admin::Off => return Ok(None),
             Admin::Open(address) => (*address, ops::Access::Loopback),
@@ -192,6 +219,7 @@ impl Shared<'_> {
             store: Arc::clone(self.store),
             clock: Arc::clone(self.clock),
             metrics: Arc::clone(self.metrics),
+            lists: Arc::clone(backfill) as Arc<dyn ops::ReadList>,
             access,
             public_url: self.settings.public_url.clone(),
             stopping,

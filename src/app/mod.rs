@@ -1,5 +1,6 @@
 //! Puts the bridge together from its parts.
 
+mod backfill;
 pub mod bridge;
 pub mod captcha;
 pub mod permits;

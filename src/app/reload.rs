@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Environment, Files, Finding};
 use crate::domain::event::SourceName;
 use crate::metrics::Metrics;
-use crate::providers::{Configured, EXPIRES_SOON, Registry, SourceState};
+use crate::providers::{Configured, EXPIRES_SOON, List, Registry, SourceState};
 use crate::store::{PauseReason, Store, StoreError};
 
 /// How often the files are looked at. A person who has changed one waits that long at most.
@@ -202,7 +202,10 @@ async fn remember(store: &dyn Store, registry: &Registry, clock: &dyn Clock) -> 
 fn log_sources(registry: &Registry) {
     for (source, configured) in registry.iter() {
         match &configured.state {
-            SourceState::On(_) => tracing::info!(%source, "source is on"),
+            SourceState::On(on) => match on.provider.list() {
+                List::Off(why) => tracing::info!(%source, why, "source is on, the list of its sender is not read"),
+                List::On | List::None => tracing::info!(%source, "source is on"),
+            },
             SourceState::Off { why, .. } => tracing::info!(%source, why, "source is off"),
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use reqwest::header::RETRY_AFTER;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -20,6 +21,15 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const AUDIT_TIMEOUT: Duration = Duration::from_mins(10);
 /// The most events on a page of the admin API.
 const PAGE: usize = 1000;
+
+/// The bridge says that what is behind it cannot be asked now.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Later {
+    /// When to ask the same again, from now.
+    pub(super) after: Duration,
+    message: String,
+}
 
 /// The admin API of one bridge.
 #[derive(Clone)]
@@ -133,7 +143,11 @@ impl Admin {
                 "the bridge wants another token; set BRIDGE_ADMIN_TOKEN to the one that it was started with"
             );
         }
+        let after = answer.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         match answer.json::<Failure>().await {
+            Ok(Failure { error, message }) if error == "later" => {
+                Later { after: Duration::from_secs(after.unwrap_or(60)), message }.into()
+            }
             // Its sentence says what is wrong with what was asked.
             Ok(failure) if status == StatusCode::BAD_REQUEST => BadUsage(failure.message).into(),
             Ok(failure) => anyhow!("{}", failure.message),

@@ -4,6 +4,7 @@
 
 mod admin;
 mod api;
+mod backfill;
 mod check;
 mod config;
 mod dead_letters;
@@ -62,6 +63,7 @@ enum Command {
     Send(send::Args),
     Explain(explain::Args),
     Verify(verify::Args),
+    Backfill(backfill::Args),
     #[command(subcommand)]
     Events(events::Command),
     #[command(subcommand)]
@@ -121,6 +123,7 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Send(args) => send::run(args, context).await,
         Command::Explain(args) => explain::run(args, context),
         Command::Verify(args) => verify::run(args, context),
+        Command::Backfill(args) => backfill::run(args, context).await,
         Command::Events(command) => events::run(command, context).await,
         Command::DeadLetters(command) => dead_letters::run(command, context).await,
         Command::Withheld(command) => withheld::run(command, context).await,

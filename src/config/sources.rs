@@ -18,7 +18,7 @@ const DEFAULT: &str = include_str!("../../config/default.toml");
 const DEFAULT_NAME: &str = "config/default.toml (built in)";
 
 /// Rules that no form can have for itself: when they are asked for, nothing is known of the form.
-const OF_THE_SOURCE: &[&str] = &["value"];
+const OF_THE_SOURCE: &[&str] = &["backfill", "value"];
 
 /// A source as configured: plain values, nothing known of its provider yet.
 #[derive(Clone)]

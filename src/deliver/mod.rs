@@ -1,8 +1,10 @@
 //! The right half: out of the inbox, into lanes, to Konektor. Never sees a request.
 //!
-//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker`, `senders`, `doubts` and `identity`, and is pure; [`Delivery`] does what
-//! it wants done.
+//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker`, `senders`, `doubts` and
+//! `identity`, and is pure;
+//! [`Delivery`] does what it wants done. [`Backfill`] reads the senders' own lists, for what their webhooks did not bring.
 
+pub mod backfill;
 mod breaker;
 mod doubts;
 pub mod engine;
@@ -31,6 +33,7 @@ use crate::konektor::Client;
 use crate::metrics::Metrics;
 use crate::providers::Source;
 use crate::store::{Options, Store, StoreError, WorkerId};
+pub use backfill::Backfill;
 use engine::{Engine, Setup};
 pub use fetch::Fetcher;
 pub use plan::End;
@@ -42,6 +45,9 @@ pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
 /// Finds a source by its name, with the rules of this moment.
 pub type SourceOf = Arc<dyn Fn(&SourceName) -> Option<Source> + Send + Sync>;
+
+/// Every source that is on, with the rules of this moment.
+pub type SourcesOf = Arc<dyn Fn() -> Vec<Source> + Send + Sync>;
 
 /// What the leads of each source that is on are worth, by the rules of this moment.
 pub type ValuesOf = Arc<dyn Fn() -> Vec<(SourceName, Value)> + Send + Sync>;

@@ -6,6 +6,7 @@ use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE}
 
 use super::wire::Failure;
 use crate::http;
+use crate::providers::NotListed;
 use crate::store::StoreError;
 
 /// What is wrong. The sentence goes to the person, who is one of us.
@@ -32,6 +33,9 @@ pub(super) enum Fault {
     /// The store does not do it.
     #[error("the store does not answer: {0}")]
     Store(#[from] StoreError),
+    /// A page of a sender's list was not read.
+    #[error(transparent)]
+    List(#[from] NotListed),
     /// A defect of ours.
     #[error("a handler panicked; please report this as a bug")]
     Panicked,
@@ -48,8 +52,10 @@ impl Fault {
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method"),
             Self::Token => (StatusCode::UNAUTHORIZED, "token"),
             Self::Stranger => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::Request(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-            Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Request(_) | Self::List(NotListed::Cursor) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::List(NotListed::Refused(_)) => (StatusCode::BAD_GATEWAY, "sender"),
+            Self::List(NotListed::Later(..)) => (StatusCode::SERVICE_UNAVAILABLE, "later"),
+            Self::Store(_) | Self::List(NotListed::NotKept(_)) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -60,7 +66,9 @@ impl Fault {
         let header = match self {
             Self::Method(allowed) => Some((ALLOW, HeaderValue::from_static(allowed))),
             Self::Token => Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-            Self::Store(_) => Some((RETRY_AFTER, HeaderValue::from_static("5"))),
+            Self::List(NotListed::Later(after, _)) => Some((RETRY_AFTER, after.as_secs().max(1).into())),
+            Self::Store(_) | Self::List(NotListed::NotKept(_)) => Some((RETRY_AFTER, HeaderValue::from_static("5"))),
+            Self::List(NotListed::Cursor | NotListed::Refused(_)) => None,
             Self::Path | Self::Stranger | Self::Request(_) | Self::Missing(_) | Self::Panicked => None,
         };
         if let Some((name, value)) = header {

@@ -6,6 +6,7 @@
 
 mod access;
 mod admin;
+mod backfill;
 mod fault;
 mod numbers;
 mod routes;
@@ -31,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::providers::Registry;
 use crate::store::Store;
 pub use access::Access;
+pub use backfill::ReadList;
 use fault::Fault;
 use routes::{Act, Route, Routed};
 
@@ -54,6 +56,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who reads the senders' own lists.
+    pub lists: Arc<dyn ReadList>,
     /// Who may use the admin API.
     pub access: Access,
     /// Where senders reach the bridge, for the sources' URLs.
@@ -100,6 +104,7 @@ async fn act(parts: &Parts, request: &HttpRequest, payload: Payload) -> Result<H
         Act::Description => Ok(HttpResponse::Ok().content_type("application/json").body(routes::DESCRIPTION)),
         Act::Stats => admin::stats(parts).await,
         Act::Sources => Ok(admin::sources(parts).await),
+        Act::Backfill => backfill::read(parts, &parameter, &body(payload).await?).await,
         Act::Audit => admin::audit(parts, query).await,
         Act::Events => admin::events(parts, query, None).await,
         Act::DeadLetters => admin::events(parts, query, Some(admin::DEAD)).await,

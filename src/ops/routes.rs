@@ -17,6 +17,7 @@ pub(super) enum Act {
     Description,
     Stats,
     Sources,
+    Backfill,
     Audit,
     Events,
     Event,
@@ -61,6 +62,7 @@ pub(super) const ROUTES: &[Route] = &[
     get("/admin/v1/openapi.json", Act::Description),
     get("/admin/v1/stats", Act::Stats),
     get("/admin/v1/sources", Act::Sources),
+    post("/admin/v1/sources/{name}/backfill", Act::Backfill),
     get("/admin/v1/audit", Act::Audit),
     get("/admin/v1/events", Act::Events),
     get("/admin/v1/events/{id}", Act::Event),
@@ -97,8 +99,10 @@ impl Route {
 
     /// The parameter's value when `path` is like this line's.
     fn parameter(&self, path: &str) -> Option<String> {
-        let Some(brace) = self.path.find('{') else { return (self.path == path).then(String::new) };
-        let segment = path.strip_prefix(&self.path[..brace]).filter(|rest| !rest.is_empty() && !rest.contains('/'))?;
+        let Some((before, rest)) = self.path.split_once('{') else { return (self.path == path).then(String::new) };
+        let after = rest.split_once('}').map_or("", |(_, after)| after);
+        let segment = path.strip_prefix(before)?.strip_suffix(after)?;
+        let segment = Some(segment).filter(|segment| !segment.is_empty() && !segment.contains('/'))?;
         Some(percent_decode_str(segment).decode_utf8().ok()?.into_owned())
     }
 }
@@ -122,6 +126,7 @@ mod tests {
         assert_eq!(found("/admin/v1/events"), (Act::Events, String::new()));
         assert_eq!(found("/admin/v1/dead-letters/replay"), (Act::Replay, String::new()));
         assert_eq!(found("/admin/v1/dead-letters/00ff"), (Act::DeadLetter, "00ff".into()));
+        assert_eq!(found("/admin/v1/sources/meta/backfill"), (Act::Backfill, "meta".into()));
         assert_eq!(found("/admin/v1/lanes/wa%3A1:62"), (Act::Lane, "wa:1:62".into()));
     }
 
@@ -130,7 +135,14 @@ mod tests {
         assert!(matches!(Route::of(&Method::GET, "/admin/v1/pause"), Err(Fault::Method("POST"))));
         assert!(matches!(Route::of(&Method::DELETE, "/admin/v1/events/1"), Err(Fault::Method("GET"))));
         assert!(Route::of(&Method::HEAD, "/healthz").is_ok());
-        for nothing in ["/", "/hooks/form", "/admin/v1/events/", "/admin/v1/events/a/b", "/admin/v1/lanes/%ff"] {
+        for nothing in [
+            "/",
+            "/hooks/form",
+            "/admin/v1/events/",
+            "/admin/v1/events/a/b",
+            "/admin/v1/sources//backfill",
+            "/admin/v1/lanes/%ff",
+        ] {
             assert!(matches!(Route::of(&Method::GET, nothing), Err(Fault::Path)), "{nothing}");
         }
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use super::backfill::{Listed, PageOfList};
 use crate::domain::form::Change;
 use crate::domain::status::Status;
 use crate::store;

@@ -12,6 +12,7 @@ mod handshake;
 mod json;
 mod konektor;
 mod linkedin;
+mod list;
 mod mapped;
 mod meta;
 mod meta_leads;
@@ -39,6 +40,7 @@ use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
+pub use list::{List, Listed, NotListed, Page, Span, back_filled};
 pub use registry::{Configured, Found, Registry, SourceState};
 pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
@@ -132,6 +134,23 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     fn looked_up(&self, item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         let _ = (item, asked);
         Fetched::Lead(Bytes::copy_from_slice(answer.body))
+    }
+
+    /// Whether the sender has a list of its leads, for what its webhooks did not bring.
+    fn list(&self) -> List {
+        List::None
+    }
+
+    /// The question for the page of its list at `cursor` (`None`: the first); `None` for a cursor that is not one of it.
+    fn page(&self, span: Span, cursor: Option<&str>) -> Option<Lookup> {
+        let _ = (span, cursor);
+        None
+    }
+
+    /// Judges the answer to that question.
+    fn listed(&self, span: Span, cursor: Option<&str>, answer: &LookupAnswer<'_>) -> Page {
+        let _ = (span, cursor, answer);
+        Page::Refused("this sender has no list of its leads".to_owned())
     }
 
     /// Reads an item: what it says, nothing lost.
@@ -245,7 +264,8 @@ impl std::fmt::Debug for Webhook {
     }
 }
 
-/// A webhook whose proof held. Made by a provider's `verify`, or by the inbox giving back what was verified.
+/// A webhook whose proof held. Made by a provider's `verify`, or by the inbox giving back what was verified, or what was read
+/// from the sender's own API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     kept: Kept,
@@ -292,6 +312,12 @@ impl Verified {
     #[must_use]
     pub fn from_inbox(kept: Kept) -> Self {
         Self { kept, alternative: None }
+    }
+
+    /// True when a list of the sender's brought it, and not the sender: nobody waits for it.
+    #[must_use]
+    pub fn is_back_filled(&self) -> bool {
+        self.header(list::BACKFILL).is_some()
     }
 
     /// What the inbox keeps.

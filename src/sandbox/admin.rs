@@ -10,9 +10,10 @@ use serde_json::{Map, Value, json};
 use super::agent::lead::WholeLead;
 use super::faults::{Faults, FaultsError};
 use super::graph::Override;
-use super::manage;
 use super::records::page::Part;
+use super::submitted::{Sender, Submitted};
 use super::world::World;
+use super::{graph, linkedin, manage};
 
 /// Puts the routes in place.
 pub(super) fn configure(app: &mut web::ServiceConfig) {
@@ -23,6 +24,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
         .route("/sandbox/leads/{id}", web::delete().to(delete_lead))
         .route("/sandbox/graph/{id}", web::put().to(set_override))
         .route("/sandbox/graph/{id}", web::delete().to(remove_override))
+        .route("/sandbox/submitted", web::post().to(submit))
         .route("/sandbox/reset", web::post().to(reset))
         .configure(manage::configure);
 }
@@ -105,6 +107,17 @@ async fn set_override(id: web::Path<String>, body: Bytes, world: web::Data<World
 async fn remove_override(id: web::Path<String>, world: web::Data<World>) -> HttpResponse {
     world.state().overrides.remove(&id);
     HttpResponse::NoContent().finish()
+}
+
+/// Leads that are on the list of a stand-in from now on.
+async fn submit(body: Bytes, world: web::Data<World>) -> Result<HttpResponse, AdminError> {
+    let submitted: Submitted = read(&body)?;
+    let usual = match submitted.sender {
+        Sender::Meta => graph::USUAL_FORM,
+        Sender::Linkedin => linkedin::USUAL_TYPE,
+    };
+    world.state().submitted.add(submitted, usual, world.clock.now());
+    Ok(HttpResponse::NoContent().finish())
 }
 
 async fn reset(world: web::Data<World>) -> Result<HttpResponse, AdminError> {

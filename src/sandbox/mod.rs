@@ -5,12 +5,13 @@
 //!
 //! ```text
 //! /api/v2/agent/…           the Agent API
-//! /graph/{version}/{id}     one lead ads lead, made up from its id
-//! /linkedin/rest/…          the same of LinkedIn's Lead Sync: leadFormResponses/{id}
+//! /graph/{version}/{id}     one lead ads lead, made up from its id; …/leadgen_forms and …/leads list
+//! /linkedin/rest/…          the same of LinkedIn's Lead Sync: leadFormResponses/{id}, and its finder
 //! /sandbox/faults           GET, PUT: what goes wrong
 //! /sandbox/ledger           GET: every commit, and counts of calls
 //! /sandbox/leads            GET: every lead in full;  DELETE /sandbox/leads/{id}: soft delete
 //! /sandbox/graph/{id}       PUT, DELETE: what the stand-ins for Graph and LinkedIn answer for an id
+//! /sandbox/submitted        POST: leads for the lists of these stand-ins
 //! /sandbox/workspaces       GET: all, with their keys;  PUT /sandbox/workspaces/{name}: make or change one
 //! /sandbox/keys/{token}     PUT: make, change or revoke a key
 //! /sandbox/conversions/fail POST: conversions fail
@@ -34,6 +35,7 @@ mod registry;
 mod routes;
 mod seed;
 mod settings;
+mod submitted;
 mod world;
 
 use std::io;
@@ -54,6 +56,7 @@ use self::records::Records;
 pub use self::records::ledger::{Calls, Deed, Entry, Ledger};
 pub use self::seed::Seeding;
 pub use self::settings::{DEFAULT_KEY, Database, GraphSettings, Key, Plan, Scope, Settings, Subscriber, Workspace};
+pub use self::submitted::{Sender, Submitted};
 use self::world::World;
 
 /// Why a sandbox does not start.

@@ -11,14 +11,15 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, rt, web};
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::admin;
 use super::agent::call::{BadBody, Call, Target};
 use super::agent::openapi;
 use super::agent::wire::{Answer, Refusal};
-use super::graph::GraphCall;
-use super::linkedin::LinkedinCall;
+use super::graph::{self, GraphCall, GraphPlay};
+use super::linkedin::{self, LinkedinCall};
+use super::submitted::{Lead, Sender};
 use super::world::{Admission, Outcome, World};
 
 /// The longest body that is read. The largest lead the contract allows stays far below it.
@@ -29,8 +30,11 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.route("/api/v2/agent/SKILL.md", web::get().to(skill))
         .route("/api/v2/agent/{path:.*}", web::to(agent))
         .route("/openapi.json", web::get().to(description))
-        .route("/graph/{version}/{id}", web::get().to(graph))
-        .route("/linkedin/rest/leadFormResponses/{id}", web::get().to(linkedin))
+        .route("/graph/{version}/{id}", web::get().to(graph_lead))
+        .route("/graph/{version}/{id}/leadgen_forms", web::get().to(graph_forms))
+        .route("/graph/{version}/{id}/leads", web::get().to(graph_leads))
+        .route("/linkedin/rest/leadFormResponses", web::get().to(linkedin_find))
+        .route("/linkedin/rest/leadFormResponses/{id}", web::get().to(linkedin_lead))
         .configure(admin::configure);
 }
 
@@ -85,33 +89,89 @@ async fn rest(latency: Duration) {
     }
 }
 
-async fn graph(request: HttpRequest, path: web::Path<(String, String)>, world: web::Data<World>) -> HttpResponse {
-    let (_version, id) = path.into_inner();
-    let call = GraphCall { id: &id, query: request.query_string(), authorization: authorization(&request) };
+async fn graph_lead(request: HttpRequest, path: web::Path<(String, String)>, world: web::Data<World>) -> HttpResponse {
+    on_graph(&request, &path.1, &world, |call, play, leads| {
+        call.answer(play.or_else(|| submitted(leads, call.id, graph::as_submitted)), world.started)
+    })
+}
+
+async fn graph_forms(request: HttpRequest, path: web::Path<(String, String)>, world: web::Data<World>) -> HttpResponse {
+    on_graph(&request, &path.1, &world, |call, play, leads| played(play).unwrap_or_else(|| call.forms(leads)))
+}
+
+async fn graph_leads(request: HttpRequest, path: web::Path<(String, String)>, world: web::Data<World>) -> HttpResponse {
+    on_graph(&request, &path.1, &world, |call, play, leads| played(play).unwrap_or_else(|| call.leads(leads)))
+}
+
+/// A call of the Graph API about `id`: whether it is let in, what is to be played, what is answered.
+fn on_graph(
+    request: &HttpRequest,
+    id: &str,
+    world: &World,
+    answer: impl FnOnce(&GraphCall<'_>, Option<GraphPlay>, &[Lead]) -> Answer,
+) -> HttpResponse {
+    let call = GraphCall { id, query: request.query_string(), authorization: authorization(request) };
+    let mut state = world.state();
     let answer = match call.admit(&world.graph, world.clock.now()) {
         Ok(()) => {
-            let play = world.state().overrides.take(&id);
-            call.answer(play, world.started)
+            let play = state.overrides.take(id);
+            answer(&call, play, state.submitted.of(Sender::Meta))
         }
         Err(error) => error.into(),
     };
-    world.state().calls.count_graph(answer.status);
+    state.calls.count_graph(answer.status);
+    drop(state);
     filled(HttpResponse::Ok(), answer)
 }
 
-async fn linkedin(request: HttpRequest, path: web::Path<String>, world: web::Data<World>) -> HttpResponse {
-    let id = path.into_inner();
-    let version = request.headers().get("linkedin-version").and_then(|version| version.to_str().ok());
-    let call = LinkedinCall { id: &id, version, authorization: authorization(&request) };
+async fn linkedin_lead(request: HttpRequest, path: web::Path<String>, world: web::Data<World>) -> HttpResponse {
+    on_linkedin(&request, &path, &world, |call, play, leads| {
+        call.answer(play.or_else(|| submitted(leads, call.id, linkedin::as_submitted)), world.started)
+    })
+}
+
+async fn linkedin_find(request: HttpRequest, world: web::Data<World>) -> HttpResponse {
+    let query = request.query_string();
+    on_linkedin(&request, "leadFormResponses", &world, |_, play, leads| {
+        played(play).unwrap_or_else(|| linkedin::find(query, leads, world.started))
+    })
+}
+
+/// A call of Lead Sync about `id`, likewise.
+fn on_linkedin(
+    request: &HttpRequest,
+    id: &str,
+    world: &World,
+    answer: impl FnOnce(&LinkedinCall<'_>, Option<GraphPlay>, &[Lead]) -> Answer,
+) -> HttpResponse {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let (version, protocol) = (header("linkedin-version"), header("x-restli-protocol-version"));
+    let call = LinkedinCall { id, version, protocol, authorization: authorization(request) };
+    let mut state = world.state();
     let answer = match call.admit() {
         Ok(()) => {
-            let play = world.state().overrides.take(&id);
-            call.answer(play, world.started)
+            let play = state.overrides.take(id);
+            answer(&call, play, state.submitted.of(Sender::Linkedin))
         }
         Err(refused) => refused,
     };
-    world.state().calls.count_graph(answer.status);
+    state.calls.count_graph(answer.status);
+    drop(state);
     filled(HttpResponse::Ok(), answer)
+}
+
+/// What was ordered in place of a list; a lead is no list.
+fn played(play: Option<GraphPlay>) -> Option<Answer> {
+    match play? {
+        GraphPlay::Lead(_) => None,
+        GraphPlay::Error(error) => Some(error.into()),
+        GraphPlay::Answer(answer) => Some(answer),
+    }
+}
+
+/// The lead `id` as it was submitted, if it was.
+fn submitted(leads: &[Lead], id: &str, known: impl Fn(&Lead) -> Map<String, Value>) -> Option<GraphPlay> {
+    leads.iter().find(|lead| lead.id == id).map(|lead| GraphPlay::Lead(known(lead)))
 }
 
 fn authorization(request: &HttpRequest) -> Option<&str> {

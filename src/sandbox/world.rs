@@ -26,6 +26,7 @@ use super::records::ledger::{Calls, Ledger};
 use super::records::page::Part;
 use super::registry::Registry;
 use super::settings::{GraphSettings, Settings, Workspace};
+use super::submitted::Book;
 use crate::clock::Clock;
 
 /// Everything a sandbox is. Handlers share one.
@@ -58,6 +59,7 @@ pub(super) struct State {
     pub(super) mishaps: Mishaps,
     pub(super) calls: Calls,
     pub(super) overrides: Overrides,
+    pub(super) submitted: Book,
     pub(super) registry: Registry,
     request_ids: StdRng,
 }
@@ -209,6 +211,7 @@ impl State {
             mishaps: Mishaps::new(beginning.faults.clone(), beginning.seed),
             calls: Calls::default(),
             overrides: Overrides::default(),
+            submitted: Book::default(),
             registry: Registry::of(directory, beginning.faults.rate_limit),
             // Another stream than the mishaps', so that neither shifts the other.
             request_ids: StdRng::seed_from_u64(!beginning.seed),

@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::suspicion::{Doubt, Forgotten};
-use super::{Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, WorkerId};
+use super::{Arrival, Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
 use crate::domain::lead::LeadId;
 
@@ -202,27 +202,33 @@ impl Lane {
     }
 
     /// An event has joined. `window` is how long an update waits for more ([`window`]).
-    pub(super) fn arrive(&mut self, seq: Seq, received: Timestamp, window: Duration, now: Timestamp) {
+    pub(super) fn arrive(&mut self, seq: Seq, received: Timestamp, arrival: Arrival, window: Duration, now: Timestamp) {
         self.pending += 1;
         match self.state {
             State::Idle => {
-                self.class = self.live_class();
+                self.class = match arrival {
+                    Arrival::Live => self.live_class(),
+                    Arrival::Bulk => Class::Bulk,
+                };
                 (self.ord, self.since) = (seq, received);
                 self.state = match self.class {
                     Class::Update => wait(received.min(now) + window, Wait::Coalesce, now),
                     Class::New | Class::Bulk => State::Ready,
                 };
             }
-            // Somebody has said something new: what was replayed goes with it.
-            _ if self.class == Class::Bulk => self.class = self.live_class(),
+            // Somebody has said something new: what was replayed or back-filled goes with it.
+            _ if self.class == Class::Bulk && arrival == Arrival::Live => self.class = self.live_class(),
             State::Ready | State::Waiting { .. } | State::Leased { .. } | State::Dead => {}
         }
     }
 
-    /// The dead events of a dead lane are pending again (`back`): a person replays them, or a new event has come, and a
-    /// corrected lead is what unblocks it. An open intent stays, so that the lead is searched for first.
-    pub(super) fn revive(&mut self, back: Rest, replayed: bool) {
-        self.class = if replayed { Class::Bulk } else { self.live_class() };
+    /// The dead events of a dead lane are pending again (`back`): a person replays them (as bulk), or a new event has come,
+    /// and a corrected lead is what unblocks it. An open intent stays, so that the lead is searched for first.
+    pub(super) fn revive(&mut self, back: Rest, arrival: Arrival) {
+        self.class = match arrival {
+            Arrival::Live => self.live_class(),
+            Arrival::Bulk => Class::Bulk,
+        };
         self.reset_counters();
         self.pending = back.count;
         self.place(back.first);
@@ -570,7 +576,7 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Pass(i64),
-        Arrive,
+        Arrive(Arrival),
         Claim,
         Begin,
         Settle(u8),
@@ -582,7 +588,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             (0..40i64).prop_map(Step::Pass),
-            Just(Step::Arrive),
+            prop_oneof![3 => Just(Arrival::Live), 1 => Just(Arrival::Bulk)].prop_map(Step::Arrive),
             Just(Step::Claim),
             Just(Step::Claim),
             Just(Step::Begin),
@@ -627,10 +633,10 @@ mod tests {
             rest
         }
 
-        fn revive(&mut self, replayed: bool) {
+        fn revive(&mut self, arrival: Arrival) {
             let back = self.rest(true);
             self.events.iter_mut().for_each(|(_, joined, dead)| (*joined, *dead) = (self.lane.fence, false));
-            self.lane.revive(back, replayed);
+            self.lane.revive(back, arrival);
         }
 
         fn step(&mut self, step: &Step) {
@@ -642,13 +648,13 @@ mod tests {
                         self.lane.promote();
                     }
                 }
-                Step::Arrive => {
+                Step::Arrive(arrival) => {
                     if self.lane.is_dead() {
-                        self.revive(false);
+                        self.revive(*arrival);
                     }
                     self.last += 1;
                     self.events.push((self.last, self.lane.fence, false));
-                    self.lane.arrive(self.last, self.now, COALESCE, self.now);
+                    self.lane.arrive(self.last, self.now, *arrival, COALESCE, self.now);
                 }
                 Step::Claim if self.lane.state == State::Ready => {
                     self.lane.claim(&me(), 0, self.now + Duration::from_secs(30), self.now);
@@ -665,7 +671,7 @@ mod tests {
                     }
                     self.look_back();
                 }
-                Step::Replay if self.lane.is_dead() => self.revive(true),
+                Step::Replay if self.lane.is_dead() => self.revive(Arrival::Bulk),
                 Step::Learn => self.learn(&LeadId("L".to_owned())),
                 Step::Claim | Step::Settle(_) | Step::Lost(_) | Step::Replay => {}
             }
@@ -738,21 +744,35 @@ mod tests {
     #[test]
     fn an_update_waits_from_its_webhook_on_not_from_its_sorting() {
         let mut lane = Lane { lead_id: Some(LeadId("L".to_owned())), ..Lane::new() };
-        lane.arrive(1, at(0), COALESCE, at(1));
+        lane.arrive(1, at(0), Arrival::Live, COALESCE, at(1));
         assert_eq!(lane.state, State::Waiting { due: at(2), why: Wait::Coalesce });
         let mut lane = Lane { lead_id: Some(LeadId("L".to_owned())), ..Lane::new() };
-        lane.arrive(1, at(0), COALESCE, at(60));
+        lane.arrive(1, at(0), Arrival::Live, COALESCE, at(60));
         assert_eq!(lane.state, State::Ready, "it lay in the inbox for longer than that");
         let mut lane = Lane { lead_id: Some(LeadId("L".to_owned())), ..Lane::new() };
-        lane.arrive(1, at(500), COALESCE, at(0));
+        lane.arrive(1, at(500), Arrival::Live, COALESCE, at(0));
         assert_eq!(lane.state, State::Waiting { due: at(2), why: Wait::Coalesce }, "a clock was wrong");
+    }
+
+    #[test]
+    fn what_a_back_fill_brings_waits_as_bulk_until_its_lead_says_something_new() {
+        for (lead_id, live) in [(None, Class::New), (Some(LeadId("L".to_owned())), Class::Update)] {
+            let mut lane = Lane { lead_id, ..Lane::new() };
+            lane.arrive(1, at(0), Arrival::Bulk, COALESCE, at(0));
+            assert_eq!((lane.class, &lane.state), (Class::Bulk, &State::Ready), "there is nothing to wait for");
+            lane.arrive(2, at(0), Arrival::Bulk, COALESCE, at(0));
+            assert_eq!(lane.class, Class::Bulk);
+            lane.arrive(3, at(0), Arrival::Live, COALESCE, at(0));
+            lane.arrive(4, at(0), Arrival::Bulk, COALESCE, at(0));
+            assert_eq!(lane.class, live, "what is live is not held back by what is not");
+        }
     }
 
     #[test]
     fn a_lost_worker_is_looked_after_two_seconds_from_its_post_or_at_once() {
         for (lost_at, due) in [(1, State::Waiting { due: at(2), why: Wait::Reconcile }), (40, State::Ready)] {
             let mut lane = Lane::new();
-            lane.arrive(1, at(0), COALESCE, at(0));
+            lane.arrive(1, at(0), Arrival::Live, COALESCE, at(0));
             lane.claim(&me(), 0, at(30), at(0));
             assert_eq!(lane.begin(1, 1, at(0)), Fenced::Done);
             assert_eq!(lane.lost(true, LATE_UPDATE, at(lost_at)), None);
@@ -812,7 +832,7 @@ mod tests {
 
     fn suspected(since: i64, doubt: Doubt) -> (Lane, bool) {
         let mut lane = Lane { fence: 4, ..Lane::new() };
-        lane.arrive(1, at(since), Duration::ZERO, at(since));
+        lane.arrive(1, at(since), Arrival::Live, Duration::ZERO, at(since));
         let look = lane.search_first(doubt);
         (lane, look)
     }

@@ -40,9 +40,9 @@ pub use view::{
     Moved, Queue, Selector, Stats,
 };
 pub use work::{
-    Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Observation, Outcome, PauseReason,
-    PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, Standing, StoredEvent, Undelivered,
-    Verification, Verified, WorkerId,
+    Arrival, Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Observation, Outcome,
+    PauseReason, PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, Standing, StoredEvent,
+    Undelivered, Verification, Verified, WorkerId,
 };
 
 /// Place of an event in the order of arrival, over all lanes. Grows, never reused.
@@ -63,7 +63,8 @@ pub trait Store: Send + Sync {
     /// Puts the items of sorted records into their lanes, counts the known ones as duplicates, puts unreadable records
     /// whole among the dead letters, and takes the records out of the inbox. Each record all or nothing; a long batch may
     /// be done in several steps, so that keeping does not wait. Records that are not in the inbox any more are passed
-    /// over, so doing it twice changes nothing.
+    /// over, so doing it twice changes nothing. What a back-fill brought waits as
+    /// bulk, after everything live, until its lead says something new.
     ///
     /// In the same step an item joins the lane that is known by any of its names, the oldest if there are several; without
     /// one, its reference names a new lane. All its names are that lane's from then on, as long as the lane is remembered.

@@ -32,10 +32,22 @@ pub struct Sorted {
     pub received: Timestamp,
     /// The id of its request.
     pub request_id: String,
+    /// How long its items may wait.
+    pub arrival: Arrival,
     /// Its items, or why it could not be split.
     pub split: Result<Vec<Item>, Undelivered>,
     /// What else it says of leads: heeded before its items join their lanes, and not at all where it could not be split.
     pub lessons: Vec<Lesson>,
+}
+
+/// When what a record says was said, and so how long it may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arrival {
+    /// Just now.
+    #[default]
+    Live,
+    /// Some time ago: a back-fill brought it, and it waits behind all that is live (class bulk).
+    Bulk,
 }
 
 /// Why an event is given up: a word for filters, a sentence for a person.

@@ -447,6 +447,9 @@ async fn the_description_knows_every_field() {
     check(schemas, "FormChange", &change);
     check(schemas, "Which", &which);
     check(schemas, "Moved", &wire::Moved { count: 1, more: true, next: Some("17".into()) });
+    let page = wire::PageOfList { since: at(0), until: Some(at(1)), cursor: Some("1".into()) };
+    check(schemas, "PageOfList", &page);
+    check(schemas, "Listed", &wire::Listed { kept: 1, next: Some("2".into()) });
     check(schemas, "Failure", &wire::Failure { error: "a".into(), message: "b".into() });
     check(schemas, "Ready", &ready);
 }

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use konektor_bridge::app::captcha::CaptchaServices;
 use konektor_bridge::app::reload::{Live, Reloader};
@@ -11,9 +12,9 @@ use konektor_bridge::clock::ManualClock;
 use konektor_bridge::config::{self, Environment};
 use konektor_bridge::http::Running;
 use konektor_bridge::metrics::Metrics;
-use konektor_bridge::ops::{self, Access};
+use konektor_bridge::ops::{self, Access, ReadList};
 use konektor_bridge::outbound::Outbound;
-use konektor_bridge::providers::{Provider, Registry, Sample, SampleKind};
+use konektor_bridge::providers::{Listed, NotListed, Provider, Registry, Sample, SampleKind, Source, Span};
 use konektor_bridge::receive::{self, Limits};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -74,6 +75,16 @@ impl Default for Setup<'_> {
     }
 }
 
+/// Reads no list.
+struct NoLists;
+
+#[async_trait]
+impl ReadList for NoLists {
+    async fn page(&self, _: &Source, _: Span, _: Option<&str>) -> Result<Listed, NotListed> {
+        Err(NotListed::Refused("no sender is asked here".into()))
+    }
+}
+
 impl Edge {
     pub(crate) async fn start() -> Self {
         Self::with(Setup::default()).await
@@ -110,6 +121,7 @@ impl Edge {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
             metrics: metrics.clone(),
+            lists: Arc::new(NoLists),
             access: setup.access,
             public_url: config.settings.public_url.clone(),
             stopping: stopping.clone(),

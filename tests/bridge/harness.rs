@@ -8,9 +8,10 @@ use konektor_bridge::app::bridge::{Bridge, Deliver, Start};
 use konektor_bridge::app::sources::build_sources;
 use konektor_bridge::clock::{Clock, ManualClock};
 use konektor_bridge::config::{self, Config, Environment};
+use konektor_bridge::deliver::Backfill;
 use konektor_bridge::providers::{Sample, SampleKind, Source, SourceState};
 use konektor_bridge::sandbox;
-use konektor_bridge::store::{DayNote, EventPage, EventQuery, EventState, MemoryStore, Options, Store};
+use konektor_bridge::store::{DayNote, EventPage, EventQuery, EventState, MemoryStore, Options, Store, StoreError};
 use serde_json::{Value, json};
 
 /// Secrets of the sources, all made up.
@@ -157,6 +158,11 @@ impl TestBridge {
         self.bridge().delivery().until_idle().await.expect("the store does its part")
     }
 
+    /// Sorts one batch of the inbox; gives how many webhooks that were.
+    pub(crate) async fn sort(&self) -> usize {
+        self.bridge().delivery().sort_batch().await.expect("the store does its part")
+    }
+
     /// Moves the clock and delivers, until no lane is pending any more; gives up after a hundred moves.
     pub(crate) async fn deliver_all(&self) {
         for _ in 0..100 {
@@ -214,6 +220,17 @@ impl TestBridge {
         self.konektor("PUT", &format!("graph/{id}"), Some(json!({ "then": then }))).await;
     }
 
+    /// People have submitted these leads: they are on the list of the sender (`meta`, `linkedin`) from now on.
+    pub(crate) async fn submitted(&self, sender: &str, ids: &[&str], form: Option<&str>, at: Timestamp) {
+        let leads = json!({ "sender": sender, "ids": ids, "form": form, "at": at });
+        self.konektor("POST", "submitted", Some(leads)).await;
+    }
+
+    /// What reads the senders' lists.
+    pub(crate) fn backfill(&self) -> &Backfill {
+        self.bridge().backfill()
+    }
+
     /// A call to the sandbox's own side.
     pub(crate) async fn konektor(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let url = format!("{}/sandbox/{path}", self.sandbox().url().trim_end_matches('/'));
@@ -224,6 +241,19 @@ impl TestBridge {
     pub(crate) async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let address = self.bridge().admin_address().expect("the admin API is on");
         self.call(method, &format!("http://{address}/admin/v1/{path}"), body).await
+    }
+
+    /// The same where it may be refused: the status, `Retry-After`, and what is said.
+    pub(crate) async fn ask_admin(&self, path: &str, body: &Value) -> (u16, Option<String>, Value) {
+        let url = format!("{}/admin/v1/{path}", self.admin_url());
+        let answer = self.http.post(url).json(body).send().await.unwrap();
+        let after = answer.headers().get("retry-after").map(|after| after.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), after, answer.json().await.unwrap())
+    }
+
+    /// Where the admin API is.
+    pub(crate) fn admin_url(&self) -> String {
+        format!("http://{}", self.bridge().admin_address().expect("the admin API is on"))
     }
 
     /// The metrics as a scrape gets them.
@@ -267,7 +297,11 @@ impl TestBridge {
 
     /// Stops both, and fails if a lane is still leased.
     pub(crate) async fn stop(mut self) {
-        let leased = self.store.stats(self.clock.now()).await.unwrap().leased;
+        let leased = match self.store.stats(self.clock.now()).await {
+            Ok(stats) => stats.leased,
+            Err(StoreError::Closed) => 0, // by another bridge on it, which has looked
+            Err(error) => panic!("{error}"),
+        };
         self.bridge.take().expect("it was not stopped before").stop().await.expect("it stops cleanly");
         self.sandbox.take().expect("it was not stopped before").stop().await;
         assert_eq!(leased, 0, "a lane is still leased");

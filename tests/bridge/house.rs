@@ -45,6 +45,7 @@ const PURE: &[&str] = &[
     "konektor/refused.rs",
     "konektor/walk.rs",
     "konektor/wire/",
+    "deliver/backfill/mark.rs",
     "deliver/breaker.rs",
     "deliver/engine/",
     "deliver/fold.rs",

@@ -6,7 +6,7 @@ use super::Finding;
 use crate::app::sources::build_sources;
 use crate::config::{self, Config, Environment, SourceConfig};
 use crate::domain::event::SourceName;
-use crate::providers::{Configured, EXPIRES_SOON, SourceState};
+use crate::providers::{Configured, EXPIRES_SOON, List, SourceState};
 
 pub(super) fn check(config: &Config, environment: &Environment, now: Timestamp) -> Vec<Finding> {
     match build_sources(&config.sources, config.settings.public_url.as_ref()) {
@@ -28,6 +28,11 @@ fn judge(
             SourceState::On(source) => {
                 findings.push(Finding::ok("source", format!("{name} is on")));
                 findings.extend(source.provider.expires().map(|at| access(name, at, now)));
+                if let List::Off(why) = source.provider.list() {
+                    let says =
+                        format!("what the webhooks of {name} do not bring is not read from its sender's list: {why}");
+                    findings.push(Finding::warn("source", says));
+                }
             }
             SourceState::Off { why, .. } if described.is_some_and(|source| is_begun(source, environment)) => {
                 findings.push(Finding::warn("source", format!("{name} is off: {why}")));
@@ -93,6 +98,17 @@ mod tests {
         }
         let silent = found(&[("LINKEDIN_CLIENT_SECRET", "x"), ("LINKEDIN_ACCESS_TOKEN", "x")]);
         assert!(!silent.iter().any(|finding| finding.says.starts_with("the token of")));
+    }
+
+    #[test]
+    fn a_list_that_is_not_read_for_want_of_a_setting_is_a_warning() {
+        let token = [("LINKEDIN_CLIENT_SECRET", "x"), ("LINKEDIN_ACCESS_TOKEN", "x")];
+        let owned = [&token[..], &[("LINKEDIN_OWNER", "urn:li:organization:1")]].concat();
+        let warned = |variables: &[(&str, &str)]| {
+            let findings = found(variables);
+            findings.iter().any(|finding| finding.level == Level::Warn && finding.says.contains("set LINKEDIN_OWNER"))
+        };
+        assert_eq!((warned(&token), warned(&owned)), (true, false));
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Rules {
     /// What its leads are worth beside those of other sources: when the day's leads are nearly used up, those of less
     /// value wait first.
     pub value: Value,
+    /// Whether the list of its sender is read by itself, for what the webhooks did not bring.
+    pub backfill: Backfill,
     /// Form id → the rules for that form, which are all that apply to it. They stand in a table of their own in the file,
     /// laid over those of the source.
     #[serde(skip)]
@@ -134,6 +136,23 @@ pub enum SetField {
     AdPlatform,
     /// The team member that gets it, a UUID.
     AssignedTo,
+}
+
+/// When the list of a source's sender is read. In the file: `true` or `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "bool")]
+pub enum Backfill {
+    /// Every hour, and when a person asks for it.
+    #[default]
+    Hourly,
+    /// When a person asks for it.
+    WhenAsked,
+}
+
+impl From<bool> for Backfill {
+    fn from(by_itself: bool) -> Self {
+        if by_itself { Self::Hourly } else { Self::WhenAsked }
+    }
 }
 
 /// What the leads of a source are worth beside those of others.

@@ -54,8 +54,13 @@ impl Api {
 
     /// The question for the response `id`.
     pub(super) fn lookup(&self, id: &str) -> Lookup {
+        self.ask(&format!("/{id}?{FIELDS}"))
+    }
+
+    /// A question about responses: what follows their path, as it stands in the URL.
+    pub(super) fn ask(&self, rest: &str) -> Lookup {
         Lookup {
-            url: format!("{}/leadFormResponses/{id}?{FIELDS}", self.base),
+            url: format!("{}/leadFormResponses{rest}", self.base),
             query: Vec::new(),
             bearer: Some(self.token.first().to_owned().into()),
             headers: vec![

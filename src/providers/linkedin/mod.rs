@@ -5,6 +5,7 @@
 //! never forwarded. Sources: "Webhook validation" and "Lead Sync" on learn.microsoft.com/linkedin.
 
 mod api;
+mod list;
 mod read;
 mod sample;
 
@@ -18,11 +19,12 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use self::api::Api;
+use self::list::Owner;
 use super::json::{self, Object};
 use super::signature::{any_signed, hex_digest, hmac_sha256};
 use super::{
-    Fetched, Header, ItemBody, Lookup, LookupAnswer, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind,
-    Scheme, Secrets, SettingsError, Unreadable, Verified, Webhook, meta, settings,
+    Fetched, Header, ItemBody, List, Lookup, LookupAnswer, Method, Page, Provider, Reading, Refusal, Reply, Sample,
+    SampleKind, Scheme, Secrets, SettingsError, Span, Unreadable, Verified, Webhook, meta, settings,
 };
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -51,6 +53,10 @@ struct Settings {
     client_secret: Option<Secrets>,
     /// A token with `r_marketing_leadgen_automation`; it lives 60 days.
     access_token: Option<Secrets>,
+    /// Whose leads are listed: the URN of the ad account or of the organisation.
+    owner: Option<String>,
+    /// Which of an organisation's leads are listed; all where absent.
+    lead_types: Option<Vec<String>>,
     /// When that token ends, for a warning in good time.
     token_expires: Option<String>,
     /// Where the API is.
@@ -86,13 +92,23 @@ struct Linkedin {
     signed_prefix: &'static str,
     first_option: Option<u8>,
     expires: Option<Timestamp>,
+    owner: Option<Owner>,
     api: Api,
 }
 
 /// Builds the dialect from its settings.
 pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
-    let Settings { client_secret, access_token, token_expires, api_url, api_version, signed_prefix, first_option } =
-        settings::read(table)?;
+    let Settings {
+        client_secret,
+        access_token,
+        owner,
+        lead_types,
+        token_expires,
+        api_url,
+        api_version,
+        signed_prefix,
+        first_option,
+    } = settings::read(table)?;
     let set = [("client_secret", client_secret.is_some()), ("access_token", access_token.is_some())];
     let (Some(client_secrets), Some(token)) = (client_secret, access_token) else {
         return Err(settings::incomplete(&set));
@@ -101,9 +117,10 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
         return Err(SettingsError::Invalid("`first_option` is 0 or 1".into()));
     }
     let expires = token_expires.map(|text| day(&text)).transpose()?;
+    let owner = owner.map(|urn| Owner::new(&urn, lead_types)).transpose()?;
     let signed_prefix = if signed_prefix { SIGNED_PREFIX } else { "" };
     let api = Api::new(&api_url, api_version, token)?;
-    Ok(Arc::new(Linkedin { client_secrets, signed_prefix, first_option, expires, api }))
+    Ok(Arc::new(Linkedin { client_secrets, signed_prefix, first_option, expires, owner, api }))
 }
 
 /// A day, or a moment.
@@ -183,6 +200,25 @@ impl Provider for Linkedin {
 
     fn looked_up(&self, _item: &ItemBody<'_>, _asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         api::judge(answer)
+    }
+
+    fn list(&self) -> List {
+        match &self.owner {
+            Some(_) => List::On,
+            None => List::Off(list::NO_OWNER.to_owned()),
+        }
+    }
+
+    fn page(&self, span: Span, cursor: Option<&str>) -> Option<Lookup> {
+        let owner = self.owner.as_ref()?;
+        Some(self.api.ask(&owner.question(span, &owner.place(cursor)?)))
+    }
+
+    fn listed(&self, _span: Span, cursor: Option<&str>, answer: &LookupAnswer<'_>) -> Page {
+        match self.owner.as_ref().and_then(|owner| Some((owner, owner.place(cursor)?))) {
+            Some((owner, place)) => owner.listed(&place, answer),
+            None => Page::Refused(list::NO_OWNER.to_owned()),
+        }
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
@@ -298,6 +334,8 @@ mod tests {
             ("api_version", "v2".into()),
             ("token_expires", "soon".into()),
             ("first_option", 2.into()),
+            ("owner", "urn:li:person:1".into()),
+            ("owner", "urn:li:organization:1)".into()),
         ] {
             let mut table = table();
             table.insert(name.to_owned(), value);

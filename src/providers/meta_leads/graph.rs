@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::super::json::{self, Object};
 use super::super::signature::hmac_sha256;
@@ -17,7 +18,7 @@ const FIELDS: &str = "id,created_time,ad_id,ad_name,adset_id,adset_name,campaign
 /// What a token without rights on the ads may still read. The person's answers are all in it.
 const NARROW_FIELDS: &str = "id,created_time,form_id,field_data,custom_disclaimer_responses,is_organic,platform";
 
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// When a lead that Graph does not find is asked for again. It may be a right that is being granted just now.
@@ -74,15 +75,20 @@ impl Graph {
 
     /// The question for the lead `id`, with every field.
     pub(super) fn lookup(&self, id: &str) -> Lookup {
+        self.ask(id, FIELDS)
+    }
+
+    /// The question for these fields of what is at `path`.
+    pub(super) fn ask(&self, path: &str, fields: &str) -> Lookup {
         use secrecy::ExposeSecret as _;
-        let mut query = vec![("fields", FIELDS.to_owned()), ("appsecret_proof", self.proof.expose_secret().to_owned())];
+        let mut query = vec![("fields", fields.to_owned()), ("appsecret_proof", self.proof.expose_secret().to_owned())];
         let bearer = if self.token_in_query {
             query.push(("access_token", self.token.first().to_owned()));
             None
         } else {
             Some(self.token.first().to_owned().into())
         };
-        Lookup { url: format!("{}{id}", self.base), query, bearer, headers: Vec::new() }
+        Lookup { url: format!("{}{path}", self.base), query, bearer, headers: Vec::new() }
     }
 }
 
@@ -96,18 +102,18 @@ fn narrower(asked: &Lookup) -> Option<Lookup> {
 
 /// The error of the Graph API. Its texts change; only the numbers are decided on.
 #[derive(Debug, Clone, Copy, Deserialize, Default)]
-struct Code {
+pub(super) struct Code {
     #[serde(default)]
     code: i64,
     #[serde(default)]
-    error_subcode: Option<i64>,
+    pub(super) error_subcode: Option<i64>,
     #[serde(default)]
     is_transient: Option<bool>,
 }
 
 /// What kind of trouble an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+pub(super) enum Trouble {
     /// The token is dead.
     Token,
     /// The token may not read this.
@@ -142,6 +148,12 @@ fn trouble(status: u16, error: Code) -> Trouble {
     }
 }
 
+/// What kind of trouble it is that an answer of this status has this `error`, and its numbers.
+pub(super) fn sorted(status: u16, error: Option<&RawValue>) -> (Trouble, Code) {
+    let code = error.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    (trouble(status, code), code)
+}
+
 /// Judges Graph's answer to `asked`.
 pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
     let object = std::str::from_utf8(answer.body).ok().and_then(Object::parse);
@@ -150,8 +162,8 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
     if (200..300).contains(&answer.status) && is_lead {
         return Fetched::Lead(Bytes::copy_from_slice(answer.body));
     }
-    let code = error.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-    match (trouble(answer.status, code), narrower(asked)) {
+    let (trouble, code) = sorted(answer.status, error);
+    match (trouble, narrower(asked)) {
         (Trouble::Permission | Trouble::Question, Some(narrow)) => Fetched::AskInstead(Box::new(narrow)),
         (Trouble::Token, _) => Fetched::Blocked(BLOCKED_WAIT, dead_token(code.error_subcode)),
         (Trouble::Permission, None) => Fetched::Blocked(BLOCKED_WAIT, MAY_NOT.to_owned()),
@@ -169,7 +181,7 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
             let what = format!("Meta answered with an error that is not known ({})", named(answer.status, code));
             again_by_schedule(answer.failing_for, &format!("{what}: look it up in Meta's documents, then replay"))
         }
-        (Trouble::Throttled, _) => throttled(answer),
+        (Trouble::Throttled, _) => Fetched::Throttled(until_regained(answer), USED_UP.to_owned()),
         (Trouble::Transient, _) if answer.failing_for >= TRANSIENT_FOR => {
             Fetched::GiveUp("Meta's Graph API has failed for a day: replay once it is well".to_owned())
         }
@@ -199,12 +211,13 @@ fn again_by_schedule(failing_for: Duration, sentence: &str) -> Fetched {
     }
 }
 
-/// Waits until Meta says that the Page may ask again; where it does not say, 5 minutes growing to an hour.
-fn throttled(answer: &LookupAnswer<'_>) -> Fetched {
+pub(super) const USED_UP: &str = "Meta's rate limit for this Page is used up";
+
+/// The time until Meta says that the Page may ask again; where it does not say, 5 minutes growing to an hour.
+pub(super) fn until_regained(answer: &LookupAnswer<'_>) -> Duration {
     let header = answer.headers.iter().find(|(name, _)| name == "x-business-use-case-usage");
     let said = header.and_then(|(_, value)| minutes_to_wait(value));
-    let wait = said.unwrap_or_else(|| growing(5 * MINUTE, answer.failing_for));
-    Fetched::Throttled(wait, "Meta's rate limit for this Page is used up".to_owned())
+    said.unwrap_or_else(|| growing(5 * MINUTE, answer.failing_for))
 }
 
 /// The longest `estimated_time_to_regain_access`, which is in minutes, of `{"<business>":[{…}]}`; at most a day.
@@ -224,7 +237,7 @@ fn growing(first: Duration, failing_for: Duration) -> Duration {
 }
 
 /// The numbers of an error, for a sentence.
-fn named(status: u16, Code { code, error_subcode, .. }: Code) -> String {
+pub(super) fn named(status: u16, Code { code, error_subcode, .. }: Code) -> String {
     match (code, error_subcode) {
         (0, _) => format!("HTTP {status}"),
         (code, None) => format!("code {code}"),
@@ -233,7 +246,7 @@ fn named(status: u16, Code { code, error_subcode, .. }: Code) -> String {
 }
 
 /// Why the token is dead, by the subcode of 190.
-fn dead_token(subcode: Option<i64>) -> String {
+pub(super) fn dead_token(subcode: Option<i64>) -> String {
     let why = match subcode {
         Some(458) => "the person behind it removed the app",
         Some(459) => "the person behind it must log in to Facebook and clear a check",

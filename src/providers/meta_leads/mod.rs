@@ -5,6 +5,7 @@
 //! and "Error Handling" on developers.facebook.com.
 
 mod graph;
+mod list;
 mod read;
 mod sample;
 
@@ -16,8 +17,8 @@ use serde::Deserialize;
 
 use super::json::Id;
 use super::{
-    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets,
-    SettingsError, Unreadable, Verified, Webhook, handshake, meta, settings,
+    Fetched, ItemBody, List, Lookup, LookupAnswer, Page, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme,
+    Secrets, SettingsError, Span, Unreadable, Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -42,6 +43,9 @@ struct Settings {
     /// Its version, `v26.0`.
     #[serde(default = "graph_version")]
     graph_version: String,
+    /// Whose forms are listed: the Page's id. `me` is right for a Page's own token.
+    #[serde(default = "page_id")]
+    page_id: String,
     /// Send the token as `access_token=` in the query, as Meta's documents show it, instead of in a header, where no
     /// access log of a proxy sees it.
     #[serde(default)]
@@ -50,6 +54,10 @@ struct Settings {
 
 fn graph_url() -> String {
     "https://graph.facebook.com".to_owned()
+}
+
+fn page_id() -> String {
+    list::OWN_PAGE.to_owned()
 }
 
 /// The version of July 2026. Meta serves an expired version as the oldest living one, so an old value keeps working.
@@ -62,12 +70,13 @@ fn graph_version() -> String {
 struct MetaLeads {
     app_secrets: Secrets,
     verify_tokens: Secrets,
+    page_id: String,
     graph: Graph,
 }
 
 /// Builds the dialect from its settings.
 pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
-    let Settings { app_secret, verify_token, access_token, graph_url, graph_version, token_in_query } =
+    let Settings { app_secret, verify_token, access_token, graph_url, graph_version, page_id, token_in_query } =
         settings::read(table)?;
     let set = [
         ("app_secret", app_secret.is_some()),
@@ -77,8 +86,11 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
     let (Some(app_secrets), Some(verify_tokens), Some(access_token)) = (app_secret, verify_token, access_token) else {
         return Err(settings::incomplete(&set));
     };
+    if page_id != list::OWN_PAGE && !is_id(&page_id) {
+        return Err(SettingsError::Invalid("`page_id` is the number of a Page, or `me`".into()));
+    }
     let graph = Graph::new(&graph_url, graph_version, app_secrets.clone(), access_token, token_in_query)?;
-    Ok(Arc::new(MetaLeads { app_secrets, verify_tokens, graph }))
+    Ok(Arc::new(MetaLeads { app_secrets, verify_tokens, page_id, graph }))
 }
 
 impl Provider for MetaLeads {
@@ -112,6 +124,19 @@ impl Provider for MetaLeads {
 
     fn looked_up(&self, _item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         graph::judge(asked, answer)
+    }
+
+    fn list(&self) -> List {
+        List::On
+    }
+
+    fn page(&self, span: Span, cursor: Option<&str>) -> Option<Lookup> {
+        Some(list::page(&self.graph, &self.page_id, span, &list::Place::read(cursor)?))
+    }
+
+    fn listed(&self, span: Span, cursor: Option<&str>, answer: &LookupAnswer<'_>) -> Page {
+        // A question was asked for it, so it is one of ours.
+        list::listed(&self.page_id, span, list::Place::read(cursor).unwrap_or_default(), answer)
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
@@ -163,13 +188,18 @@ fn change(text: &str) -> Change<'_> {
         #[serde(borrow)]
         field: Cow<'a, str>,
     }
-    // An id that is not all digits would be no id of the Graph API, and would have to be escaped in its URL.
-    let good = |id: &str| id.len() <= 40 && id.bytes().all(|byte| byte.is_ascii_digit());
     match serde_json::from_str::<Whole<'_>>(text) {
-        Ok(Whole { field, value: Value { leadgen_id: Id(id) } }) if field == "leadgen" && good(&id) => Change::Lead(id),
+        Ok(Whole { field, value: Value { leadgen_id: Id(id) } }) if field == "leadgen" && is_id(&id) => {
+            Change::Lead(id)
+        }
         _ if serde_json::from_str::<FieldOnly<'_>>(text).is_ok_and(|change| change.field != "leadgen") => Change::Other,
         _ => Change::Unread,
     }
+}
+
+/// What is not all digits would be no id of the Graph API, and would have to be escaped in its URL.
+fn is_id(text: &str) -> bool {
+    (1..=40).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn item(source: &SourceName, text: &str) -> Option<Item> {
@@ -225,6 +255,7 @@ mod tests {
         for (name, value) in [
             ("graph_url", toml::Value::from("graph.facebook.com")),
             ("graph_version", toml::Value::from("26")),
+            ("page_id", toml::Value::from("me/../1")),
             ("app_secret", toml::Value::from("")),
             ("aap_secret", toml::Value::from("x")),
         ] {

@@ -119,7 +119,7 @@ fn consents(lead: &Object<'_>) -> Vec<Fact> {
 }
 
 /// Graph's `2026-11-23T16:06:40+0000`, which is not RFC 3339.
-fn written(time: &str) -> Option<Timestamp> {
+pub(super) fn written(time: &str) -> Option<Timestamp> {
     Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", time).or_else(|_| time.parse()).ok()
 }
 

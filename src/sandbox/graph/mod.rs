@@ -4,6 +4,7 @@
 //! are those that Meta is known to send.
 
 mod lead;
+mod list;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -20,6 +21,7 @@ use super::faults::FaultsError;
 use super::registry::bearer;
 use super::settings::GraphSettings;
 pub(super) use lead::Somebody;
+pub(super) use list::{USUAL_FORM, as_submitted};
 
 /// How long an `appsecret_time` is good, in seconds.
 const PROOF_SECONDS: i64 = 300;
@@ -169,7 +171,7 @@ impl Overrides {
     }
 }
 
-/// A `GET /graph/{version}/{id}`.
+/// A `GET /graph/{version}/{id}`, or one of a list of what is there.
 #[derive(Debug)]
 pub(super) struct GraphCall<'a> {
     pub(super) id: &'a str,

@@ -14,7 +14,8 @@ use crate::store::receipt::{self, Entry};
 use crate::store::suspicion::AFTER_A_LOSS;
 use crate::store::time::{Tick, Time};
 use crate::store::{
-    Attempt, EventState, InboxRecord, Incident, Options, Seq, SortCount, Sorted, StoreError, Topic, Undelivered,
+    Arrival, Attempt, EventState, InboxRecord, Incident, Options, Seq, SortCount, Sorted, StoreError, Topic,
+    Undelivered,
 };
 
 /// Everything that the store knows.
@@ -226,7 +227,7 @@ impl Model {
         }
         self.events.insert(seq, event);
         if entry == Entry::Pending {
-            self.arrive(&external_ref, seq, record.received, now);
+            self.arrive(&external_ref, seq, record.received, record.arrival, now);
         }
     }
 
@@ -255,16 +256,23 @@ impl Model {
     }
 
     /// A pending event has joined its lane; a dead lane comes back with it.
-    pub(super) fn arrive(&mut self, external_ref: &ExternalRef, seq: Seq, received: Timestamp, now: Timestamp) {
+    pub(super) fn arrive(
+        &mut self,
+        external_ref: &ExternalRef,
+        seq: Seq,
+        received: Timestamp,
+        arrival: Arrival,
+        now: Timestamp,
+    ) {
         if self.known(external_ref, now).lane.is_dead() {
-            self.revive(external_ref, false, now);
+            self.revive(external_ref, arrival, now);
         }
         let window = self.window();
-        self.known(external_ref, now).lane.arrive(seq, received, window, now);
+        self.known(external_ref, now).lane.arrive(seq, received, arrival, window, now);
     }
 
     /// Puts the dead events of a dead lane back; gives how many.
-    pub(super) fn revive(&mut self, external_ref: &ExternalRef, replayed: bool, now: Timestamp) -> usize {
+    pub(super) fn revive(&mut self, external_ref: &ExternalRef, arrival: Arrival, now: Timestamp) -> usize {
         let fence = self.known(external_ref, now).lane.fence;
         let mut back = Rest::default();
         for (seq, event) in &mut self.events {
@@ -274,7 +282,7 @@ impl Model {
                 back.first = back.first.or(Some((*seq, event.received)));
             }
         }
-        self.known(external_ref, now).lane.revive(back, replayed);
+        self.known(external_ref, now).lane.revive(back, arrival);
         back.count as usize
     }
 

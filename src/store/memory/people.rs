@@ -13,8 +13,8 @@ use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, State, Wait};
 use crate::store::receipt;
 use crate::store::{
-    Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, Moved, Queue,
-    Selector, Seq, Stats, StoreError, Topic, memo,
+    Arrival, Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, Moved,
+    Queue, Selector, Seq, Stats, StoreError, Topic, memo,
 };
 
 impl Model {
@@ -71,7 +71,7 @@ impl Model {
                     1
                 }
                 Some(external_ref) if model.known(&external_ref, now).lane.is_dead() => {
-                    model.revive(&external_ref, true, now)
+                    model.revive(&external_ref, Arrival::Bulk, now)
                 }
                 Some(external_ref) => {
                     model.rejoin(&external_ref, seq, now);
@@ -107,7 +107,7 @@ impl Model {
             event.rejoin(fence);
             event.released = true;
             let received = event.received;
-            model.arrive(&external_ref, seq, received, now);
+            model.arrive(&external_ref, seq, received, Arrival::Live, now);
             1
         })
     }

@@ -15,7 +15,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line};
 use crate::store::lane::{self, Ends, Insight, Rest, Span, State, VERIFY_AFTER};
-use crate::store::{EventState, Incident, Options, Outcome, Seq, Undelivered, receipt};
+use crate::store::{Arrival, EventState, Incident, Options, Outcome, Seq, Undelivered, receipt};
 
 /// Lanes by name.
 pub(super) struct Desk<'a> {
@@ -191,20 +191,21 @@ impl<'a> Desk<'a> {
         seq: Seq,
         source: &SourceName,
         received: Timestamp,
+        arrival: Arrival,
     ) -> Result<(), Strange> {
         if self.lane(name)?.lane.is_dead() {
-            self.revive(name, false)?;
+            self.revive(name, arrival)?;
         }
         let (window, now) = (self.window(), self.now);
         self.change(name, |known| {
             known.join(seq, source, received);
-            known.lane.arrive(seq, received, window, now);
+            known.lane.arrive(seq, received, arrival, window, now);
             Ok(())
         })
     }
 
     /// Puts the dead events of a dead lane back; gives which.
-    pub(super) fn revive(&mut self, name: &Name, replayed: bool) -> Result<Vec<Seq>, Strange> {
+    pub(super) fn revive(&mut self, name: &Name, arrival: Arrival) -> Result<Vec<Seq>, Strange> {
         let slot = self.lanes.get_mut(name).ok_or(Strange("an event without its lane"))?;
         let dead = std::mem::take(&mut slot.dead);
         let joined = slot.known.lane.fence;
@@ -216,7 +217,7 @@ impl<'a> Desk<'a> {
         let first = dead.first().map(|(seq, receipt)| (*seq, receipt.born.received));
         let back = Rest { count: u32::try_from(dead.len()).unwrap_or(u32::MAX), first };
         self.change(name, |known| {
-            known.lane.revive(back, replayed);
+            known.lane.revive(back, arrival);
             Ok(())
         })?;
         Ok(dead.into_iter().map(|(seq, _)| seq).collect())

@@ -190,7 +190,7 @@ impl Sorting<'_> {
         match entry {
             Entry::Pending => {
                 self.count.new += 1;
-                self.desk.arrive(&name, seq, &record.source, record.received)?;
+                self.desk.arrive(&name, seq, &record.source, record.received, record.arrival)?;
             }
             Entry::Withheld(hold) => {
                 self.count.withheld += HoldCount::one(hold);

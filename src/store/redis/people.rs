@@ -13,7 +13,7 @@ use super::lists::Found;
 use super::step::{Ask, Step};
 use super::values::Strange;
 use crate::store::lane::Rest;
-use crate::store::{EventState, Moved, Selector, Seq};
+use crate::store::{Arrival, EventState, Moved, Selector, Seq};
 
 /// Events moved in one step.
 const STEP: usize = 32;
@@ -114,7 +114,7 @@ impl Moving<'_> {
                 let joined = self.desk.lane(&owner)?.lane.fence;
                 let stand = Stand { joined, ..Stand::default() };
                 self.desk.step.turn(seq, EventState::Pending, true, stand.write());
-                self.desk.arrive(&owner, seq, &receipt.born.source, receipt.born.received)?;
+                self.desk.arrive(&owner, seq, &receipt.born.source, receipt.born.received, Arrival::Live)?;
                 self.moved += 1;
                 Ok(())
             }
@@ -125,7 +125,7 @@ impl Moving<'_> {
     fn replay(&mut self, seq: Seq, owner: &Name, receipt: &Receipt) -> Result<(), Strange> {
         let known = self.desk.lane(owner)?;
         if known.lane.is_dead() {
-            let back = self.desk.revive(owner, true)?;
+            let back = self.desk.revive(owner, Arrival::Bulk)?;
             self.moved += back.len();
             self.back.extend(back);
             return Ok(());

@@ -9,7 +9,7 @@ use super::sql;
 use super::values::{count_at, int, json_at, nanos, source_at, time_at};
 use crate::domain::event::{EventId, HoldCount, Item, Kept};
 use crate::store::receipt::{self, Entry};
-use crate::store::{EventState, InboxRecord, SortCount, Sorted, StoreError, Undelivered};
+use crate::store::{Arrival, EventState, InboxRecord, SortCount, Sorted, StoreError, Undelivered};
 
 /// `event.state` as stored.
 pub(super) const PENDING: i64 = EventState::Pending as i64;
@@ -138,7 +138,7 @@ impl Db {
         match entry {
             Entry::Pending => {
                 count.new += 1;
-                self.arrive(row, seq, record.received, now)?;
+                self.arrive(row, seq, record.received, record.arrival, now)?;
             }
             Entry::Withheld(hold) => count.withheld += HoldCount::one(hold),
             Entry::Dead(_) => count.crowded += 1,
@@ -199,22 +199,23 @@ impl Db {
         row: &mut LaneRow,
         seq: u64,
         received: Timestamp,
+        arrival: Arrival,
         now: Timestamp,
     ) -> Result<(), Error> {
         if row.lane.is_dead() {
-            self.revive(row, false)?;
+            self.revive(row, arrival)?;
         }
-        row.lane.arrive(seq, received, self.window(), now);
+        row.lane.arrive(seq, received, arrival, self.window(), now);
         Ok(())
     }
 
     /// Puts the dead events of a dead lane back; gives how many. The lane is to be saved then.
-    pub(super) fn revive(&mut self, row: &mut LaneRow, replayed: bool) -> Result<usize, Error> {
+    pub(super) fn revive(&mut self, row: &mut LaneRow, arrival: Arrival) -> Result<usize, Error> {
         let first = self.rest(row.id, DEAD, 0)?;
         let count = self.cached(sql::DEAD_OF_LANE)?.execute([int(row.id), int(row.lane.fence)])?;
         self.count_moved(EventState::Dead, EventState::Pending, count as u64);
         let back = crate::store::lane::Rest { count: u32::try_from(count).unwrap_or(u32::MAX), ..first };
-        row.lane.revive(back, replayed);
+        row.lane.revive(back, arrival);
         Ok(count)
     }
 

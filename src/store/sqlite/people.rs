@@ -12,7 +12,7 @@ use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
 use crate::store::gate::Line;
 use crate::store::lane::Rest;
-use crate::store::{Class, EventState, Queue, Seq, Stats, StoreError, Topic, memo, receipt};
+use crate::store::{Arrival, Class, EventState, Queue, Seq, Stats, StoreError, Topic, memo, receipt};
 
 /// An event that was chosen to be moved.
 struct Chosen {
@@ -30,7 +30,7 @@ impl Db {
             let Some(lane) = event.lane else { return db.sort_again(event.seq) };
             let mut row = db.lane_with_id(lane)?;
             let count = if row.lane.is_dead() {
-                db.revive(&mut row, true)?
+                db.revive(&mut row, Arrival::Bulk)?
             } else {
                 db.put_back(event, row.lane.fence, EventState::Dead)?;
                 row.lane.rejoin(Rest { count: 1, first: Some((event.seq, event.received)) });
@@ -48,7 +48,7 @@ impl Db {
             let Some(lane) = event.lane else { return Ok(0) };
             let mut row = db.lane_with_id(lane)?;
             db.put_back(event, row.lane.fence, EventState::Withheld)?;
-            db.arrive(&mut row, event.seq, event.received, now)?;
+            db.arrive(&mut row, event.seq, event.received, Arrival::Live, now)?;
             db.save_lane(&mut row, now)?;
             Ok(1)
         })

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::domain::event::{DeadReason, Hold, Item};
 use crate::domain::lead::LeadId;
-use crate::store::{Attempt, Outcome, RateHeaders, StoreError, Undelivered};
+use crate::store::{Arrival, Attempt, Outcome, RateHeaders, StoreError, Undelivered};
 
 fn now() -> Timestamp {
     "2026-09-01T08:00:00Z".parse().unwrap()
@@ -229,6 +229,7 @@ fn a_long_batch_is_sorted_in_steps_and_no_record_is_cut() {
         source: SourceName::parse("form").unwrap(),
         received: now(),
         request_id: "r".to_owned(),
+        arrival: Arrival::Live,
         split: Ok(vec![
             Item {
                 id: EventId::from_bytes([0; 16]),
@@ -268,6 +269,7 @@ async fn lived_in() -> (Arc<SqliteStore>, tempfile::TempDir) {
         source: SourceName::parse("form").unwrap(),
         received: now(),
         request_id: "r".to_owned(),
+        arrival: Arrival::Live,
         split,
         lessons: Vec::new(),
     };

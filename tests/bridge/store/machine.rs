@@ -12,9 +12,9 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::domain::status::Status;
 use konektor_bridge::store::{
-    Chore, Claim, Day, DayNote, EventFilter, EventQuery, EventState, Fenced, Learned, Lease, MemoryStore, Observation,
-    Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders, Selector, Settlement, Sorted, Store,
-    Verification, Verified, WorkerId,
+    Arrival, Chore, Claim, Day, DayNote, EventFilter, EventQuery, EventState, Fenced, Learned, Lease, MemoryStore,
+    Observation, Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders, Selector, Settlement, Sorted,
+    Store, Verification, Verified, WorkerId,
 };
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
@@ -34,7 +34,7 @@ enum Act {
     Pass(u64),
     SetBack(u64),
     Keep,
-    Sort { items: Vec<(u8, u8, u8)>, lesson: u8, unreadable: bool },
+    Sort { items: Vec<(u8, u8, u8)>, lesson: u8, unreadable: bool, bulk: bool },
     Claim { worker: usize, heard: bool },
     Begin { lease: usize },
     Permit { lease: usize },
@@ -138,8 +138,8 @@ fn acts() -> BoxedStrategy<Act> {
         4 => prop_oneof![6 => 0..4u64, 2 => 20..40u64, 1 => 60..90u64, 1 => 1_000_000..4_000_000u64].prop_map(Act::Pass),
         1 => prop_oneof![4 => 1..30u64, 1 => 61..5_000_000u64].prop_map(Act::SetBack),
         3 => Just(Act::Keep),
-        4 => (items, 0..60u8, proptest::bool::weighted(0.1))
-            .prop_map(|(items, lesson, unreadable)| Act::Sort { items, lesson, unreadable }),
+        4 => (items, 0..60u8, proptest::bool::weighted(0.1), proptest::bool::weighted(0.3))
+            .prop_map(|(items, lesson, unreadable, bulk)| Act::Sort { items, lesson, unreadable, bulk }),
         6 => (someone.clone(), heard()).prop_map(|(worker, heard)| Act::Claim { worker, heard }),
         3 => any::<usize>().prop_map(|lease| Act::Begin { lease }),
         1 => any::<usize>().prop_map(|lease| Act::Permit { lease }),
@@ -365,7 +365,10 @@ impl World {
         match act.clone() {
             Act::Pass(_) | Act::SetBack(_) | Act::Die { .. } => Ask::Nothing,
             Act::Keep => Ask::Keep(self.now),
-            Act::Sort { items, lesson, unreadable } => self.sort(&items, lesson, unreadable),
+            Act::Sort { items, lesson, unreadable, bulk } => {
+                let arrival = if bulk { Arrival::Bulk } else { Arrival::Live };
+                self.sort(&items, lesson, unreadable, arrival)
+            }
             Act::Claim { worker, .. } => Ask::Claim(self.id(worker)),
             Act::Begin { lease: index } => lease(index).map_or(Ask::Nothing, |lease| {
                 let upto = lease.fence * 3;
@@ -409,7 +412,7 @@ impl World {
         }
     }
 
-    fn sort(&self, items: &[(u8, u8, u8)], lesson: u8, unreadable: bool) -> Ask {
+    fn sort(&self, items: &[(u8, u8, u8)], lesson: u8, unreadable: bool, arrival: Arrival) -> Ask {
         let split =
             if unreadable { Err(why("unreadable")) } else { Ok(items.iter().copied().map(some_item).collect()) };
         let records = at_once(self.model.unsorted(2)).unwrap();
@@ -418,6 +421,7 @@ impl World {
             source: source(),
             received: record.webhook.received,
             request_id: record.webhook.request_id,
+            arrival,
             split: split.clone(),
             lessons: some_lesson(lesson, self.now).into_iter().collect(),
         });

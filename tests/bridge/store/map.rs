@@ -280,6 +280,7 @@ fn of_verb(verb: Verb) -> Vec<Case> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn of_rule(rule: Rule) -> Vec<Case> {
     match rule {
         Rule::FenceSettle => vec![case(fences::a_stale_fence_settles_nothing)],
@@ -312,6 +313,7 @@ fn of_rule(rule: Rule) -> Vec<Case> {
         ],
         Rule::PriorityAndFloors => vec![
             case(turns::new_leads_go_before_updates_and_replays_last),
+            case(turns::what_a_back_fill_brings_goes_after_all_that_is_live_and_what_is_known_of_it_is_a_duplicate),
             case(turns::updates_have_every_tenth_turn),
             case(turns::searches_have_their_share_and_no_more_while_leads_come_in),
         ],

@@ -37,9 +37,9 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::servers::Durability;
 use konektor_bridge::store::{
-    Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, Flaw, LaneDetail, MemoryStore,
-    Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement, SortCount, Sorted,
-    SqliteStore, Stats, Store, Undelivered, WorkerId,
+    Arrival, Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, Flaw, LaneDetail,
+    MemoryStore, Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement,
+    SortCount, Sorted, SqliteStore, Stats, Store, Undelivered, WorkerId,
 };
 
 use tempfile::TempDir;
@@ -252,7 +252,8 @@ fn everything() -> Selector {
 /// What a webhook that cannot be split is sorted into.
 fn unreadable(place: u64) -> Sorted {
     let split = Err(Undelivered { reason: DeadReason::Unreadable, detail: "not JSON".to_owned() });
-    Sorted { place, source: source(), received: start(), request_id: "r".to_owned(), split, lessons: Vec::new() }
+    let (source, request_id) = (source(), "r".to_owned());
+    Sorted { place, source, received: start(), request_id, arrival: Arrival::Live, split, lessons: Vec::new() }
 }
 
 fn attempt(note: &str) -> Attempt {
@@ -289,12 +290,17 @@ impl Bed {
 
     /// Sorts the oldest record into `items`.
     async fn sort(&self, items: Vec<Item>) -> SortCount {
+        self.sort_as(Arrival::Live, items).await
+    }
+
+    async fn sort_as(&self, arrival: Arrival, items: Vec<Item>) -> SortCount {
         let record = self.store.unsorted(1).await.unwrap().pop().expect("there is something to sort");
         let sorted = Sorted {
             place: record.place,
             source: record.webhook.source,
             received: record.webhook.received,
             request_id: record.webhook.request_id,
+            arrival,
             split: Ok(items),
             lessons: Vec::new(),
         };
@@ -312,6 +318,12 @@ impl Bed {
     async fn arrive_as(&self, item: Item) -> SortCount {
         self.keep("webhook").await;
         self.sort(vec![item]).await
+    }
+
+    /// A back-fill has brought an event called `name` of the lead `of`.
+    async fn back_fill(&self, of: &str, name: &str) -> SortCount {
+        self.keep("webhook").await;
+        self.sort_as(Arrival::Bulk, vec![item(of, name)]).await
     }
 
     /// An event called `name` has come in for the lead `of`.

@@ -1,7 +1,7 @@
 //! Whose turn it is, and what a claim puts into a worker's hands.
 
 use konektor_bridge::domain::event::Item;
-use konektor_bridge::store::{Class, EventState, Fenced, Outcome, Settlement};
+use konektor_bridge::store::{Class, EventState, Fenced, Outcome, Settlement, SortCount, Stats};
 
 use super::{Bed, attempt, bodies, everything, item, lead, on_every_backend, upto};
 
@@ -16,6 +16,46 @@ pub(super) fn new_leads_go_before_updates_and_replays_last() {
         bed.arrive("new", "3").await;
         let order = [bed.claim().await, bed.claim().await, bed.claim().await].map(|claimed| claimed.lease.external_ref);
         assert_eq!(order, [lead("new"), lead("updated"), lead("replayed")]);
+    });
+}
+
+#[test]
+pub(super) fn what_a_back_fill_brings_goes_after_all_that_is_live_and_what_is_known_of_it_is_a_duplicate() {
+    on_every_backend(async |bed: Bed| {
+        bed.create("updated", "0").await;
+        let new = SortCount { new: 1, ..SortCount::default() };
+        assert_eq!(bed.back_fill("lost", "1").await, new);
+        assert_eq!(bed.back_fill("updated", "2").await, new);
+        assert_eq!(bed.back_fill("updated", "0").await, SortCount { duplicates: 1, ..SortCount::default() });
+        bed.arrive("new", "3").await;
+        let ready = |stats: &Stats, class| stats.queues.iter().find(|queue| queue.class == class).unwrap().ready;
+        let stats = bed.stats().await;
+        assert_eq!([Class::New, Class::Update, Class::Bulk].map(|class| ready(&stats, class)), [1, 0, 2]);
+        let order = [bed.claim().await, bed.claim().await, bed.claim().await].map(|claimed| claimed.lease.external_ref);
+        assert_eq!(order, [lead("new"), lead("lost"), lead("updated")]);
+    });
+}
+
+#[test]
+pub(super) fn a_lane_that_a_back_fill_brought_goes_with_what_is_live_as_soon_as_it_is() {
+    on_every_backend(async |bed: Bed| {
+        bed.back_fill("ann", "1").await;
+        bed.arrive("bob", "2").await;
+        bed.back_fill("bob", "3").await;
+        bed.arrive("ann", "4").await;
+        assert_eq!(bodies(&bed.claim().await), ["1", "4"]);
+        assert_eq!(bodies(&bed.claim().await), ["2", "3"]);
+    });
+}
+
+#[test]
+pub(super) fn a_dead_lane_that_a_back_fill_brings_back_waits_as_bulk() {
+    on_every_backend(async |bed: Bed| {
+        bed.kill("ann", "1").await;
+        bed.back_fill("ann", "2").await;
+        bed.arrive("bob", "3").await;
+        assert_eq!(bodies(&bed.claim().await), ["3"]);
+        assert_eq!(bodies(&bed.claim().await), ["1", "2"]);
     });
 }
 

@@ -11,8 +11,8 @@ use konektor_bridge::domain::event::{Item, Kept};
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::sandbox::{Limiter, Passage, Quota, RateModel};
 use konektor_bridge::store::{
-    Claim, Claimed, Fenced, Lease, Observation, Options, Outcome, PermitGrant, PermitId, RateHeaders, Settlement,
-    Sorted, Store, WorkerId,
+    Arrival, Claim, Claimed, Fenced, Lease, Observation, Options, Outcome, PermitGrant, PermitId, RateHeaders,
+    Settlement, Sorted, Store, WorkerId,
 };
 
 use super::{Backend, Home, item, open, run, source, start};
@@ -162,7 +162,15 @@ impl World {
         self.store.keep(webhook).await.unwrap();
         let record = self.store.unsorted(1).await.unwrap().remove(0);
         let (place, received, request_id) = (record.place, self.now, "r".to_owned());
-        let sorted = Sorted { place, source: source(), received, request_id, split: Ok(items), lessons: Vec::new() };
+        let sorted = Sorted {
+            place,
+            source: source(),
+            received,
+            request_id,
+            arrival: Arrival::Live,
+            split: Ok(items),
+            lessons: Vec::new(),
+        };
         self.store.sort(vec![sorted], self.now).await.unwrap();
     }
 

@@ -2,31 +2,37 @@
 //!
 //! Source: "Lead Sync" on learn.microsoft.com/linkedin. An id that begins with eight zeros is a test lead.
 
+mod list;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::agent::wire::Answer;
 use super::graph::{GraphPlay, Somebody};
 use super::registry::bearer;
+pub(super) use list::{USUAL_TYPE, as_submitted, find};
 
-/// A `GET /linkedin/rest/leadFormResponses/{id}`.
+/// A `GET /linkedin/rest/leadFormResponses/{id}`, or one of the finder, for whom the id is the owner's.
 #[derive(Debug)]
 pub(super) struct LinkedinCall<'a> {
     pub(super) id: &'a str,
     /// The header `LinkedIn-Version`.
     pub(super) version: Option<&'a str>,
+    /// The header `X-Restli-Protocol-Version`.
+    pub(super) protocol: Option<&'a str>,
     pub(super) authorization: Option<&'a str>,
 }
 
 impl LinkedinCall<'_> {
-    /// Looks for a token and a version.
+    /// Looks for a token, a version and the protocol in whose language the queries are.
     pub(super) fn admit(&self) -> Result<(), Answer> {
         let has_token = self.authorization.and_then(bearer).is_some_and(|token| !token.is_empty());
         if !has_token {
             return Err(refused(401, "EMPTY_ACCESS_TOKEN", "Empty oauth2 access token"));
         }
         match self.version.map(|version| version.len() == 6 && version.bytes().all(|byte| byte.is_ascii_digit())) {
-            Some(true) => Ok(()),
+            Some(true) if self.protocol == Some("2.0.0") => Ok(()),
+            Some(true) => Err(refused(400, "ILLEGAL_ARGUMENT", "X-Restli-Protocol-Version 2.0.0 is needed")),
             Some(false) => Err(refused(426, "NONEXISTENT_VERSION", "Requested version is not active")),
             None => Err(refused(400, "VERSION_MISSING", "A version must be present")),
         }
@@ -109,18 +115,25 @@ mod tests {
 
     #[test]
     fn a_token_and_a_version_are_needed() {
-        let call = LinkedinCall { id: "1", version: Some("202610"), authorization: Some("Bearer AQX") };
-        assert!(call.admit().is_ok());
+        let call = || LinkedinCall {
+            id: "1",
+            version: Some("202610"),
+            protocol: Some("2.0.0"),
+            authorization: Some("Bearer AQX"),
+        };
+        assert!(call().admit().is_ok());
         let status = |call: LinkedinCall<'_>| call.admit().unwrap_err().status;
-        assert_eq!(status(LinkedinCall { authorization: None, ..call }), 401);
-        assert_eq!(status(LinkedinCall { version: None, id: "1", authorization: Some("Bearer AQX") }), 400);
-        assert_eq!(status(LinkedinCall { version: Some("v2"), id: "1", authorization: Some("Bearer AQX") }), 426);
+        assert_eq!(status(LinkedinCall { authorization: None, ..call() }), 401);
+        assert_eq!(status(LinkedinCall { version: None, ..call() }), 400);
+        assert_eq!(status(LinkedinCall { version: Some("v2"), ..call() }), 426);
+        assert_eq!(status(LinkedinCall { protocol: None, ..call() }), 400);
     }
 
     #[test]
     fn an_id_has_one_lead_and_zeros_make_it_a_test() {
         let today = Timestamp::from_second(1_795_450_000).unwrap();
-        let call = |id| LinkedinCall { id, version: None, authorization: None }.answer(None, today).body;
+        let call =
+            |id| LinkedinCall { id, version: None, protocol: None, authorization: None }.answer(None, today).body;
         assert_eq!(call("2495-6"), call("2495-6"));
         assert_ne!(call("2495-6")["formResponse"], call("2495-7")["formResponse"]);
         assert_eq!([&call("2495-6")["testLead"], &call("00000000-6")["testLead"]], [&json!(false), &json!(true)]);
