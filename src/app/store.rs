@@ -3,14 +3,21 @@
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::time::{Instant, sleep};
 
 use crate::clock::{Clock, FollowingClock};
 use crate::config::{Backend, Redis, SearchFirst, Settings};
 use crate::deliver::Waits;
-use crate::store::{Options, RedisStore, RedisTies, SqliteStore, Store, Weight, examine};
+use crate::store::{Options, RedisStore, RedisTies, Remark, SqliteStore, Store, StoreError, Weight, examine, may_pass};
+
+/// How long a Redis that may only be starting is waited for, and how long between two looks: it is often started together
+/// with the bridge, and reads its file first.
+const REDIS_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is known of what is in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +79,8 @@ async fn on_redis(redis: &Redis, options: Options) -> anyhow::Result<Opened> {
 /// Looks whether the server can keep what is promised. What may pass by itself, or is only not good, is said in the log.
 async fn fits(ties: &RedisTies) -> anyhow::Result<()> {
     let url = &ties.url;
-    let remarks = examine(ties).await.with_context(|| format!("{url} cannot be used"))?;
+    let remarks = once_it_answers(async || examine(ties).await).await;
+    let remarks = remarks.with_context(|| format!("{url} cannot be used"))?;
     let mut refused = Vec::new();
     for remark in remarks {
         match remark.weight {
@@ -85,6 +93,25 @@ async fn fits(ties: &RedisTies) -> anyhow::Result<()> {
         bail!("the Redis at {url} {}", refused.join("\nit "));
     }
     Ok(())
+}
+
+/// Looks again and again, for a while, where what is in the way may pass by itself.
+async fn once_it_answers(
+    mut look: impl AsyncFnMut() -> Result<Vec<Remark>, StoreError>,
+) -> Result<Vec<Remark>, StoreError> {
+    let until = Instant::now() + REDIS_WITHIN;
+    loop {
+        let error = match look().await {
+            Ok(remarks) => return Ok(remarks),
+            Err(error) => error,
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if !may_pass(&error) || left.is_zero() {
+            return Err(error);
+        }
+        tracing::warn!(%error, left_s = left.as_secs(), "Redis cannot be used yet; it is tried again before the start is given up");
+        sleep(LOOK_AGAIN.min(left)).await;
+    }
 }
 
 /// What ties a bridge to its Redis, whose time `clock` follows.

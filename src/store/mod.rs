@@ -33,7 +33,7 @@ pub use limit::{Limiter, Take};
 pub use memo::Topic;
 pub use memory::MemoryStore;
 pub use options::Options;
-pub use redis::{OnTime, RedisStore, RedisTies, Remark, Weight, examine};
+pub use redis::{OnTime, RedisStore, RedisTies, Remark, Weight, examine, may_pass};
 pub use sqlite::{OpenError, SqliteStore};
 pub use view::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,

@@ -33,6 +33,12 @@ struct Site {
     _sandbox: Arc<sandbox::Running>,
 }
 
+/// A bridge that does not serve yet.
+struct Beginning {
+    child: Child,
+    directory: TempDir,
+}
+
 /// One of the bridges.
 struct Replica {
     child: Child,
@@ -71,19 +77,17 @@ impl Site {
 
     /// Starts one more bridge.
     fn replica(&self) -> Replica {
+        self.begins().has_begun()
+    }
+
+    /// The same, without waiting for it.
+    fn begins(&self) -> Beginning {
         let directory = TempDir::new().expect("there is room");
         let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut starting = command(directory.path(), &variables, &["serve"]);
-        let log = directory.path().join("log");
-        let stderr = std::fs::File::create(&log).expect("there is room");
-        let mut child = starting.stdout(Stdio::piped()).stderr(stderr).spawn().expect("it can be run");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
-        let mut address = |before: &str| {
-            let line = lines.next().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(&log).unwrap_or_default()));
-            format!("http://{}", line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")))
-        };
-        let (public, admin) = (address("webhooks on http://"), address("admin API on http://"));
-        Replica { child, public, admin, directory }
+        let stderr = std::fs::File::create(directory.path().join("log")).expect("there is room");
+        let child = starting.stdout(Stdio::piped()).stderr(stderr).spawn().expect("it can be run");
+        Beginning { child, directory }
     }
 
     /// Sends the webhook of lead `seed`.
@@ -164,6 +168,24 @@ impl Site {
         while !so().await {
             assert!(Instant::now() < limit, "never: {what}");
         }
+    }
+}
+
+impl Beginning {
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Waits until it serves.
+    fn has_begun(mut self) -> Replica {
+        let mut lines = BufReader::new(self.child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+        let mut address = |before: &str| {
+            let line = lines.next().unwrap_or_else(|| panic!("{}", self.log()));
+            format!("http://{}", line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")))
+        };
+        let (public, admin) = (address("webhooks on http://"), address("admin API on http://"));
+        let Self { child, directory } = self;
+        Replica { child, public, admin, directory }
     }
 }
 
@@ -362,6 +384,20 @@ async fn a_cluster_does_as_well() {
     site.has_leads(5, &other).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_only_starting_is_waited_for() {
+    let mut redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    redis.dies();
+    let beginning = site.begins();
+    site.until(async || beginning.log().contains("cannot be used yet"), "it says that it waits").await;
+    redis.comes_back();
+    let replica = beginning.has_begun();
+    site.sends(&replica.public, 1).await;
+    site.has_leads(1, &replica).await;
+    replica.stops();
+}
+
 #[test]
 fn a_bridge_does_not_start_on_a_redis_that_cannot_keep_what_is_promised() {
     let redis = Server::start(&["appendfsync everysec"]);
@@ -369,9 +405,14 @@ fn a_bridge_does_not_start_on_a_redis_that_cannot_keep_what_is_promised() {
     let variables = [("KONEKTOR_API_KEY", DEFAULT_KEY), ("REDIS_URL", url.as_str())];
     let ran = run(&variables, &["serve"]);
     assert!(ran.code == 1 && ran.err.contains("CONFIG SET appendfsync always"), "{ran:?}");
+    redis.says(&["CONFIG", "SET", "requirepass", "geheim"]);
+    let ran = run(&variables, &["serve"]);
+    assert!(ran.code == 1 && ran.err.contains("it refuses the user or the password"), "{ran:?}");
+    assert!(!ran.err.contains("tried again"), "it would be refused again: {ran:?}");
     let variables = [("KONEKTOR_API_KEY", DEFAULT_KEY), ("REDIS_URL", "redis://:geheim@127.0.0.1:1")];
-    let said = run(&variables, &["serve"]).failed(1);
-    assert!(said.contains("redis://127.0.0.1:1/0 cannot be used") && !said.contains("geheim"), "{said}");
+    let ran = run(&variables, &["serve"]);
+    assert!(ran.code == 1 && ran.err.contains("redis://127.0.0.1:1/0 cannot be used"), "{ran:?}");
+    assert!(ran.err.contains("connection refused") && !ran.err.contains("geheim"), "{ran:?}");
 }
 
 #[test]

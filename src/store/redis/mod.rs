@@ -45,7 +45,7 @@ use super::{
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
-pub use link::{OnTime, RedisTies, Remark, Weight, examine};
+pub use link::{OnTime, RedisTies, Remark, Weight, examine, may_pass};
 
 /// A store that several replicas share. Made at once; connects when it is first asked.
 pub struct RedisStore {
