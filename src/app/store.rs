@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep};
 use crate::clock::{Clock, FollowingClock};
 use crate::config::{Backend, Redis, SearchFirst, Settings};
 use crate::deliver::Waits;
-use crate::store::{Options, RedisStore, RedisTies, Remark, SqliteStore, Store, StoreError, Weight, examine, may_pass};
+use crate::store::moving::{Marked, marked};
+use crate::store::{Options, RedisStore, RedisTies, Remark, SqliteStore, Store, StoreError, Weight, examine, in_use, may_pass};
 
 /// How long a Redis that may only be starting is waited for, and how long between two looks: it is often started together
 /// with the bridge, and reads its file first.
@@ -43,16 +44,46 @@ pub struct Opened {
 /// # Errors
 /// What is in the way, and what to do about it.
 pub async fn open(settings: &Settings, state: State, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
-    let options = Options {
+    let opened = open_backend(&settings.backend, options(settings, state), clock).await?;
+    match marked(opened.store.as_ref()).await? {
+        Marked::Free => Ok(opened),
+        Marked::Given => bail!(
+            "what this store held was moved to another one, or is being moved (`konektor-bridge store migrate`); serve on that one"
+        ),
+        Marked::Taking => {
+            bail!("not everything has been moved into this store yet; run the same `konektor-bridge store migrate` again")
+        }
+    }
+}
+
+/// Opens the store of a backend, which no bridge may use, to move everything from it or to it.
+///
+/// # Errors
+/// As [`open`], and a bridge uses it.
+pub async fn open_to_move(backend: &Backend, settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
+    if let Backend::Redis(redis) = backend {
+        let ties = ties(redis, &Arc::default());
+        if in_use(&ties).await.with_context(|| format!("{} cannot be used", redis.url))? == Some(true) {
+            bail!("a bridge uses {} with the prefix {}; stop all of them first", redis.url, redis.prefix);
+        }
+    }
+    open_backend(backend, options(settings, State::AsItWas), clock).await
+}
+
+async fn open_backend(backend: &Backend, options: Options, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
+    match backend {
+        Backend::Embedded { data_dir } => embedded(data_dir, options, clock),
+        Backend::Redis(redis) => on_redis(redis, options).await,
+    }
+}
+
+fn options(settings: &Settings, state: State) -> Options {
+    Options {
         quiet: waits(settings).quiet(),
         search_always: settings.search_first == SearchFirst::Always,
         restored: state == State::Restored,
         late_update: waits(settings).late_update(),
         ..Options::default()
-    };
-    match &settings.backend {
-        Backend::Embedded { data_dir } => embedded(data_dir, options, clock),
-        Backend::Redis(redis) => on_redis(redis, options).await,
     }
 }
 

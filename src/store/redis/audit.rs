@@ -38,7 +38,7 @@ impl Core {
         Ok(audit)
     }
 
-    async fn ask_audit(&self, args: &[Arg]) -> Result<Reply, Trouble> {
+    pub(super) async fn ask_audit(&self, args: &[Arg]) -> Result<Reply, Trouble> {
         Ok(Reply(self.link.run::<Value>(&self.scripts.audit, args).await?))
     }
 
@@ -114,7 +114,7 @@ impl Core {
         Ok(())
     }
 
-    async fn numbers(&self) -> Result<Numbers, Trouble> {
+    pub(super) async fn numbers(&self) -> Result<Numbers, Trouble> {
         Ok(Numbers::read(self.ask_audit(&["numbers".into()]).await?)?)
     }
 
@@ -295,7 +295,7 @@ fn receipt(answer: Reply, lead: Option<&ExternalRef>, audit: &mut Audit) -> Resu
     }
 }
 
-fn maybe_number(answer: Reply) -> Result<Option<u64>, Strange> {
+pub(super) fn maybe_number(answer: Reply) -> Result<Option<u64>, Strange> {
     if answer.is_nothing() { Ok(None) } else { answer.number().map(Some) }
 }
 

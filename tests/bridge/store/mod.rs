@@ -18,6 +18,7 @@ mod limits;
 mod machine;
 mod map;
 mod memos;
+mod moving;
 mod names;
 mod overtaken;
 mod people;

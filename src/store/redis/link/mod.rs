@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub(super) use args::Arg;
 pub(super) use error::LinkError;
-pub use examine::{Remark, Weight, examine, may_pass};
+pub use examine::{Remark, Weight, examine, in_use, may_pass};
 pub(super) use redis::Script;
 
 use crate::servers::{Durability, RedisUrl};

@@ -2,7 +2,7 @@
 -- What the store says of itself, to be compared with itself. `whole`: counters, and what they count. `lanes`, after a bucket,
 -- so many: the lanes of whole buckets, and in which places they stand. `lane`, its record, and events: their receipts, what
 -- they weigh; nothing if the lane is another one by now. `numbers`: the counters. `inbox`, after a place: some webhooks.
--- `slabs`, after one: what the payloads of some slabs are counted as.
+-- `traces`, after a bucket. `slabs`, after one: what the payloads of some slabs are counted as.
 local function sizes(state)
   local found = 0
   for _, chunk in ipairs(call('HKEYS', key('ec' .. state))) do
@@ -118,6 +118,21 @@ end
 
 function looks.numbers()
   return call('HGETALL', key('m'))
+end
+
+-- Traces of forgotten leads, of some buckets.
+function looks.traces()
+  local bucket, traces, left = tonumber(ARGV[2]), {}, 4096
+  while bucket < 65536 and left > 0 do
+    local first = string.char(math.floor(bucket / 256), bucket % 256)
+    local place = trace_place(first)
+    for _, rest in ipairs(call('HKEYS', place)) do
+      traces[#traces + 1] = first .. rest
+      left = left - 1
+    end
+    bucket, left = bucket + 1, left - 1
+  end
+  return { bucket < 65536 and text(bucket) or false, traces }
 end
 
 -- Up to a megabyte.
