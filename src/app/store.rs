@@ -13,7 +13,9 @@ use crate::clock::{Clock, FollowingClock};
 use crate::config::{Backend, Redis, SearchFirst, Settings};
 use crate::deliver::Waits;
 use crate::store::moving::{Marked, marked};
-use crate::store::{Options, RedisStore, RedisTies, Remark, SqliteStore, Store, StoreError, Weight, examine, in_use, may_pass};
+use crate::store::{
+    Options, RedisStore, RedisTies, Remark, SqliteStore, Store, StoreError, Weight, examine, in_use, may_pass,
+};
 
 /// How long a Redis that may only be starting is waited for, and how long between two looks: it is often started together
 /// with the bridge, and reads its file first.
@@ -51,7 +53,9 @@ pub async fn open(settings: &Settings, state: State, clock: Arc<dyn Clock>) -> a
             "what this store held was moved to another one, or is being moved (`konektor-bridge store migrate`); serve on that one"
         ),
         Marked::Taking => {
-            bail!("not everything has been moved into this store yet; run the same `konektor-bridge store migrate` again")
+            bail!(
+                "not everything has been moved into this store yet; run the same `konektor-bridge store migrate` again"
+            )
         }
     }
 }

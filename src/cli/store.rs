@@ -25,12 +25,10 @@ pub(super) enum Command {
 /// Move everything from one store to the other: what is not delivered, what is known of each lead, receipts, dead letters,
 /// withheld leads, settings
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  REDIS_URL=redis://… konektor-bridge store migrate --from embedded --to redis\n  \
+#[command(after_help = "Examples:\n  REDIS_URL=redis://… konektor-bridge store migrate --from embedded --to redis\n  \
     REDIS_URL=redis://… konektor-bridge store migrate --from redis --to embedded\n\n\
     Stop the bridge first. The same command goes on where it was interrupted, and does nothing when all is done; both ends\n\
-    are counted and compared at the end. After it, no bridge serves on the store that was given away."
-)]
+    are counted and compared at the end. After it, no bridge serves on the store that was given away.")]
 pub(super) struct Args {
     /// Where everything is
     #[arg(long)]
@@ -116,7 +114,8 @@ fn progress(total: u64) -> ProgressBar {
 
 /// Shows what each end holds, which has to be the same.
 fn show(from: &Tally, to: &Tally, context: &mut Context) -> anyhow::Result<Exit> {
-    let kinds: BTreeSet<&String> = from.counts.keys().chain(to.counts.keys()).filter(|kind| *kind != "counters").collect();
+    let kinds: BTreeSet<&String> =
+        from.counts.keys().chain(to.counts.keys()).filter(|kind| *kind != "counters").collect();
     let count = |tally: &Tally, kind: &String| Text::from(tally.counts.get(kind).copied().unwrap_or(0));
     let rows = kinds.into_iter().map(|kind| [Text::from(kind), count(from, kind), count(to, kind)]);
     context.out.table(["", "given", "there now"], &[0, 1, 2], rows)?;

@@ -82,7 +82,10 @@ pub async fn marked(store: &dyn Store) -> Result<Marked, StoreError> {
 pub async fn give_up(from: &dyn Store, to: &dyn Store) -> Result<(), MoveError> {
     let mark = from.memo(Topic::Move, TO).await?.filter(|mark| !mark.is_empty()).ok_or(MoveError::Crowded)?;
     let taking = to.memo(Topic::Move, FROM).await?;
-    let done = taking.as_ref().and_then(|taking| read(taking)).is_some_and(|(id, place)| id.as_bytes() == mark && place == DONE);
+    let done = taking
+        .as_ref()
+        .and_then(|taking| read(taking))
+        .is_some_and(|(id, place)| id.as_bytes() == mark && place == DONE);
     if done || !from.set_memo(Topic::Move, TO, Bytes::new(), Some(mark)).await? {
         return Err(MoveError::Crowded);
     }
@@ -100,6 +103,8 @@ pub async fn move_all(
     id: &str,
     mut told: impl FnMut(u64),
 ) -> Result<Ended, MoveError> {
+    let begun = from.memo(Topic::Move, TO).await?.filter(|mark| !mark.is_empty());
+    look(to, begun.as_ref()).await?;
     let id = claim(from, id).await?;
     let Some((mut place, mut mark)) = begin(to, &id).await? else { return Ok(Ended::Already) };
     loop {
@@ -150,25 +155,40 @@ async fn claim(from: &dyn Store, id: &str) -> Result<String, MoveError> {
     }
 }
 
-/// Where the store that takes goes on, and its mark; `None` if all is there.
-async fn begin(to: &dyn Store, id: &str) -> Result<Option<(Place, Bytes)>, MoveError> {
+/// Looks whether the store that takes has room for the move `id`, or has begun with it; before the other one is marked.
+async fn look(to: &dyn Store, id: Option<&Bytes>) -> Result<(), MoveError> {
     if let Some(mark) = to.memo(Topic::Move, FROM).await? {
         let (of, place) = read(&mark).ok_or(MoveError::OfAnother)?;
-        if of == id && place == DONE {
-            return Ok(None);
-        }
-        if of == id {
-            let place = place.parse().map_err(|()| MoveError::OfAnother)?;
-            return Ok(Some((place, mark)));
+        if id.is_some_and(|id| id == of.as_bytes()) {
+            return Ok(());
         }
         if place != DONE {
             return Err(MoveError::OfAnother);
         }
     }
-    if !tally(to).await?.is_of_an_empty_store() {
-        return Err(MoveError::NotEmpty);
+    let mut place = Some(Place::START);
+    while let Some(from) = place {
+        let parts = to.give(from, STEP).await?;
+        if parts.are_of_a_store_in_use() {
+            return Err(MoveError::NotEmpty);
+        }
+        place = parts.next;
     }
+    Ok(())
+}
+
+/// Where the store that takes goes on, and its mark; `None` if all is there.
+async fn begin(to: &dyn Store, id: &str) -> Result<Option<(Place, Bytes)>, MoveError> {
     let was = to.memo(Topic::Move, FROM).await?;
+    if let Some((of, place)) = was.as_ref().and_then(read)
+        && of == id
+    {
+        if place == DONE {
+            return Ok(None);
+        }
+        let place = place.parse().map_err(|()| MoveError::OfAnother)?;
+        return Ok(was.map(|mark| (place, mark)));
+    }
     let mark = note(id, &Place::START.to_string());
     if to.set_memo(Topic::Move, FROM, mark.clone(), was).await? {
         Ok(Some((Place::START, mark)))

@@ -60,8 +60,6 @@ pub struct Place {
 impl Place {
     /// Nothing has been given.
     pub const START: Self = Self { stage: Stage::Sources, after: 0 };
-    /// All has been given but what is only known at the end: counters, the limiter, the pause.
-    pub const LAST: Self = Self { stage: Stage::Whole, after: 0 };
 
     /// Where to go on: in this kind after `after`, or with the next kind; `None` at the end.
     pub(super) fn on(self, after: Option<u64>) -> Option<Self> {
@@ -96,6 +94,16 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// Whether they are of a store that has kept anything yet: what its configuration leaves in it does not count.
+    #[must_use]
+    pub fn are_of_a_store_in_use(&self) -> bool {
+        self.parts.iter().any(|part| match part {
+            Part::Source(..) | Part::Memo(..) => false,
+            Part::Incident(_) | Part::Trace(_) | Part::Lane(_) | Part::Event(_) | Part::Webhook(..) => true,
+            Part::Whole(part) => part.next_place > 1 || part.next_seq > 1,
+        })
+    }
+
     /// Events and webhooks among them.
     #[must_use]
     pub fn payloads(&self) -> u64 {
@@ -241,7 +249,9 @@ impl Part {
                 add(&webhook.body);
             }
             // Calls leave the log by themselves.
-            Self::Whole(part) => add(format!("{:?}", WholePart { calls: BTreeMap::new(), ..(**part).clone() }).as_bytes()),
+            Self::Whole(part) => {
+                add(format!("{:?}", WholePart { calls: BTreeMap::new(), ..(**part).clone() }).as_bytes())
+            }
         }
         let mut first = [0; 16];
         first.copy_from_slice(&hash.finalize()[..16]);
@@ -302,11 +312,5 @@ impl Tally {
     #[must_use]
     pub fn digest(&self) -> String {
         format!("{:032x}", self.digest)
-    }
-
-    /// Whether nothing was ever kept there.
-    #[must_use]
-    pub fn is_of_an_empty_store(&self) -> bool {
-        self.counts.keys().all(|kind| ["sources", "memos", "counters"].contains(&kind.as_str()))
     }
 }

@@ -75,6 +75,13 @@ impl Site {
         Self { konektor, variables: Arc::new(variables.into()), google, http, _sandbox: Arc::new(sandbox) }
     }
 
+    /// The same with the embedded store in `directory`.
+    fn embedded(&self, directory: &str) -> Self {
+        let variables = self.variables.iter().filter(|(name, _)| !name.starts_with("REDIS_")).cloned();
+        let variables = variables.chain([("BRIDGE_DATA_DIR", directory.to_owned())]).collect();
+        Self { variables: Arc::new(variables), ..self.clone() }
+    }
+
     /// Starts one more bridge.
     fn replica(&self) -> Replica {
         self.begins().has_begun()
@@ -382,6 +389,40 @@ async fn a_cluster_does_as_well() {
         tokio::join!(site.sends(&one.public, seed), site.sends(&other.public, seed));
     }
     site.has_leads(5, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_redis_is_moved_into_the_embedded_store_and_delivered_from_there() {
+    let redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    let data = TempDir::new().expect("there is room");
+    let url = redis.url();
+    let directory = data.path().join("data").display().to_string();
+    let variables = [("REDIS_URL", url.as_str()), ("BRIDGE_DATA_DIR", &directory)];
+    let migrate = ["store", "migrate", "--from", "redis", "--to", "embedded"];
+    let bridge = site.replica();
+    site.ask("POST", format!("{}/admin/v1/pause", bridge.admin), None).await;
+    for seed in 0..3 {
+        site.sends(&bridge.public, seed).await;
+    }
+    site.until(async || site.stats(&bridge).await["events"]["pending"] == 3, "all are sorted").await;
+    let said = run(&variables, &migrate).failed(1);
+    assert!(said.contains("a bridge uses"), "{said}");
+    bridge.stops();
+    let moved = run(&variables, &migrate);
+    assert!(moved.code == 0 && moved.out.contains("events pending") && moved.out.contains("is the same"), "{moved:?}");
+    let again = run(&variables, &migrate);
+    assert!(again.code == 0 && again.out.contains("moved before"), "{again:?}");
+    let back = run(&variables, &["store", "migrate", "--from", "embedded", "--to", "redis"]).failed(1);
+    assert!(back.contains("not empty"), "{back}");
+    let given = run(&[("KONEKTOR_API_KEY", DEFAULT_KEY), ("REDIS_URL", &url)], &["serve"]);
+    assert!(given.code == 1 && given.err.contains("moved to another one"), "{given:?}");
+    let embedded = site.embedded(&directory);
+    let bridge = embedded.replica();
+    assert!(embedded.stats(&bridge).await["paused"].is_object(), "the pause has moved, too");
+    embedded.ask("POST", format!("{}/admin/v1/resume", bridge.admin), None).await;
+    embedded.sends(&bridge.public, 1).await;
+    embedded.has_leads(3, &bridge).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,8 +19,8 @@ use tokio::sync::Notify;
 use self::model::Model;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;

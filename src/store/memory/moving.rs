@@ -27,9 +27,7 @@ impl Model {
             Stage::Traces => self.forgotten.iter().copied().map(Part::Trace).collect(),
             Stage::Lanes => self.lanes.iter().map(|(name, known)| self.lane_part(name, known)).collect(),
             Stage::Events => self.events.iter().map(|(seq, event)| event.part(*seq)).collect(),
-            Stage::Inbox => {
-                self.inbox.iter().map(|(place, webhook)| Part::Webhook(*place, webhook.clone())).collect()
-            }
+            Stage::Inbox => self.inbox.iter().map(|(place, webhook)| Part::Webhook(*place, webhook.clone())).collect(),
             Stage::Whole => vec![self.whole_part()],
         };
         let done = usize::try_from(place.after).unwrap_or(usize::MAX);
@@ -57,7 +55,8 @@ impl Model {
                 })
                 .collect(),
             past: events().filter(|(_, event)| is_past(event)).map(|(seq, _)| *seq).collect(),
-            dead: u32::try_from(events().filter(|(_, event)| event.state == EventState::Dead).count()).unwrap_or(u32::MAX),
+            dead: u32::try_from(events().filter(|(_, event)| event.state == EventState::Dead).count())
+                .unwrap_or(u32::MAX),
             forget: (known.lane.state == State::Idle).then_some(known.forget),
             verify: self.to_verify.get(external_ref).copied(),
             log: known.log.clone(),

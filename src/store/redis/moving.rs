@@ -47,7 +47,8 @@ impl Core {
         let mut seen = self.look(&Ask::nothing().since(), None).await?;
         let mut parts = Vec::new();
         for (name, since) in seen.answer()?.pairs()? {
-            let name = SourceName::parse(&String::from_utf8_lossy(&name)).map_err(|_| Strange("the name of a source"))?;
+            let name =
+                SourceName::parse(&String::from_utf8_lossy(&name)).map_err(|_| Strange("the name of a source"))?;
             parts.push(Part::Source(name, time(parse(&since)?)));
         }
         Ok(parts)
@@ -80,8 +81,7 @@ impl Core {
 
     async fn lanes_from(&self, bucket: u64, max: usize) -> Result<Given, Trouble> {
         let back = self.look(&Ask::nothing(), None).await?.base.back;
-        let mut answer =
-            self.ask_audit(&["lanes".into(), int(bucket).into(), int(max as u64).into()]).await?.list()?;
+        let mut answer = self.ask_audit(&["lanes".into(), int(bucket).into(), int(max as u64).into()]).await?.list()?;
         let on = maybe_number(next(&mut answer)?)?;
         let mut parts = Vec::new();
         for lane in next(&mut answer)?.list()? {
@@ -278,12 +278,7 @@ fn take_event(part: &EventPart, step: &mut Step) {
         received: part.received,
         request_id: part.request_id.clone(),
     };
-    let stand = Stand {
-        joined: part.joined,
-        ended: part.ended,
-        why: part.why.clone(),
-        lead_id: part.lead_id.clone(),
-    };
+    let stand = Stand { joined: part.joined, ended: part.ended, why: part.why.clone(), lead_id: part.lead_id.clone() };
     let mut rest = vec![u8::from(part.released)];
     rest.extend(part.forget.map_or(0, nanos).to_be_bytes());
     rest.extend(stand.write());

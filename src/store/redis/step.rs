@@ -302,7 +302,14 @@ impl Step {
     }
 
     /// An event of another store; `payload` and `fetched` as they are kept.
-    pub(super) fn bring(&mut self, seq: Seq, state: EventState, receipt: [Vec<u8>; 2], held: [Option<Vec<u8>>; 2], hour: Option<i64>) {
+    pub(super) fn bring(
+        &mut self,
+        seq: Seq,
+        state: EventState,
+        receipt: [Vec<u8>; 2],
+        held: [Option<Vec<u8>>; 2],
+        hour: Option<i64>,
+    ) {
         let [born, rest] = receipt;
         let held = held.map(|bytes| bytes.map_or(Vec::new(), |bytes| [&[1], bytes.as_slice()].concat()));
         let [payload, fetched] = held;

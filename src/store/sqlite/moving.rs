@@ -24,9 +24,13 @@ impl Db {
         let Place { stage, after } = place;
         let page = [int(after), int(max as u64)];
         let (parts, on) = match stage {
-            Stage::Sources => (self.all(sql::GIVE_SOURCES, [], |row| Ok(Part::Source(source_at(row, 0)?, time_at(row, 1)?)))?, None),
+            Stage::Sources => {
+                (self.all(sql::GIVE_SOURCES, [], |row| Ok(Part::Source(source_at(row, 0)?, time_at(row, 1)?)))?, None)
+            }
             Stage::Memos => self.memos_from(after, max)?,
-            Stage::Incidents => counted(after, max, self.all(sql::GIVE_INCIDENTS, page, |row| incident(row).map(Part::Incident))?),
+            Stage::Incidents => {
+                counted(after, max, self.all(sql::GIVE_INCIDENTS, page, |row| incident(row).map(Part::Incident))?)
+            }
             Stage::Traces => counted(after, max, self.all(sql::GIVE_TRACES, page, |row| row.get(0).map(Part::Trace))?),
             Stage::Lanes => self.lanes_from(page, max)?,
             Stage::Events => self.payloads(sql::GIVE_EVENTS, page, max, event)?,

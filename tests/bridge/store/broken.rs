@@ -11,8 +11,8 @@ use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, MemoryStore, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    LaneDetail, Lease, MemoryStore, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place,
+    Selector, Seq, Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 
 use super::map::{Case, case};

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::task::Poll;
 
 use konektor_bridge::domain::event::Item;
 use konektor_bridge::store::moving::{Ended, Marked, MoveError, give_up, marked, move_all, tally};
@@ -10,9 +9,10 @@ use konektor_bridge::store::{
     Chore, Claim, EventFilter, EventState, Fenced, Options, PauseReason, Settlement, Store, Topic, Verified,
 };
 
+use tokio::sync::Notify;
+
 use super::{
-    BACKENDS, Bed, Home, bed, bodies, done, everything, flaws, held, ids, item, lead, me, run, source, start,
-    upto,
+    BACKENDS, Backend, Bed, Home, bed, bodies, done, everything, flaws, held, ids, item, lead, me, run, source, upto,
 };
 
 /// A store in which there is something of everything.
@@ -74,48 +74,59 @@ async fn seen(bed: &Bed) -> impl PartialEq + std::fmt::Debug {
 
 /// Runs a move until its `step`th part is on its way, and lets it go then.
 async fn interrupted(from: &dyn Store, to: &dyn Store, step: u32) {
-    let steps = Cell::new(0);
-    let moving = move_all(from, to, "interrupted", |_| steps.set(steps.get() + 1));
-    let stop = std::future::poll_fn(|context| {
-        context.waker().wake_by_ref();
-        if steps.get() >= step { Poll::Ready(()) } else { Poll::Pending }
+    let (steps, stop) = (Cell::new(0), Notify::new());
+    let moving = move_all(from, to, "interrupted", |_| {
+        steps.set(steps.get() + 1);
+        if steps.get() == step {
+            stop.notify_one();
+        }
     });
     tokio::select! {
         biased;
-        () = stop => {}
+        () = stop.notified() => {}
         _ended = moving => {}
     }
 }
 
-fn on_every_pair(case: impl AsyncFn(Bed, Bed)) {
+fn from_every_backend(to: Backend, case: impl AsyncFn(Bed, Bed)) {
     for from in BACKENDS {
-        for to in BACKENDS {
-            eprintln!("from {from:?} to {to:?}");
-            let homes = (Home::of(*from), Home::of(*to));
-            run(async {
-                let options = Options::default();
-                case(bed(*from, &homes.0, options.clone()), bed(*to, &homes.1, options)).await;
-            });
-        }
+        eprintln!("from {from:?} to {to:?}");
+        let homes = (Home::of(*from), Home::of(to));
+        run(async {
+            let options = Options::default();
+            case(bed(*from, &homes.0, options.clone()), bed(to, &homes.1, options)).await;
+        });
     }
 }
 
+async fn is_the_same(from: Bed, to: Bed) {
+    full_house(&from).await;
+    to.now.set(from.now());
+    // Leases are ended by a store that is opened.
+    let before = seen(&from).await;
+    let ended = move_all(from.store.as_ref(), to.store.as_ref(), "one", |_| ()).await.unwrap();
+    let Ended::Moved { from: given, to: taken } = ended else { panic!("{ended:?}") };
+    assert_eq!(given, taken);
+    assert!(given.counts.len() > 12, "{given:?}");
+    assert_eq!(given.counts["events delivered"], 93, "{given:?}");
+    assert!(before == seen(&to).await, "it looks otherwise");
+    assert_eq!(flaws(to.store.as_ref()).await, []);
+    goes_on(&to).await;
+}
+
 #[test]
-fn all_of_a_store_is_the_same_in_another_and_goes_on_there() {
-    on_every_pair(async |from, to| {
-        full_house(&from).await;
-        to.now.set(from.now());
-        // Leases are ended by a store that is opened.
-        let before = seen(&from).await;
-        let ended = move_all(from.store.as_ref(), to.store.as_ref(), "one", |_| ()).await.unwrap();
-        let Ended::Moved { from: given, to: taken } = ended else { panic!("{ended:?}") };
-        assert_eq!(given, taken);
-        assert!(given.counts.len() > 12, "{given:?}");
-        assert_eq!(given.counts["events delivered"], 93, "{given:?}");
-        assert!(before == seen(&to).await, "it looks otherwise");
-        assert_eq!(flaws(to.store.as_ref()).await, []);
-        goes_on(&to).await;
-    });
+fn all_of_any_store_is_the_same_and_goes_on_in_the_model() {
+    from_every_backend(Backend::Memory, is_the_same);
+}
+
+#[test]
+fn all_of_any_store_is_the_same_and_goes_on_in_the_embedded_store() {
+    from_every_backend(Backend::Sqlite, is_the_same);
+}
+
+#[test]
+fn all_of_any_store_is_the_same_and_goes_on_in_redis() {
+    from_every_backend(Backend::Redis, is_the_same);
 }
 
 /// Everything that is there is delivered, given up or forgotten in the end.
@@ -147,56 +158,91 @@ async fn goes_on(bed: &Bed) {
     assert_eq!(flaws(bed.store.as_ref()).await, []);
 }
 
-#[test]
-fn a_move_that_is_interrupted_anywhere_is_gone_on_with() {
-    on_every_pair(async |from, to| {
-        full_house(&from).await;
-        for step in [1, 2, 1, 3, 1, 1, 2, 1] {
-            interrupted(from.store.as_ref(), to.store.as_ref(), step).await;
-        }
-        let ended = move_all(from.store.as_ref(), to.store.as_ref(), "again", |_| ()).await.unwrap();
-        match ended {
-            Ended::Moved { from, to } => assert_eq!(from, to),
-            Ended::Already => {}
-        }
-        assert_eq!(tally(from.store.as_ref()).await.unwrap(), tally(to.store.as_ref()).await.unwrap());
-        assert_eq!(flaws(to.store.as_ref()).await, []);
-        let again = move_all(from.store.as_ref(), to.store.as_ref(), "again", |_| ()).await.unwrap();
-        assert_eq!(again, Ended::Already);
-    });
+async fn is_gone_on_with(from: Bed, to: Bed) {
+    full_house(&from).await;
+    for step in [1, 2, 1, 3, 1, 1, 2, 1] {
+        interrupted(from.store.as_ref(), to.store.as_ref(), step).await;
+    }
+    let ended = move_all(from.store.as_ref(), to.store.as_ref(), "again", |_| ()).await.unwrap();
+    match ended {
+        Ended::Moved { from, to } => assert_eq!(from, to),
+        Ended::Already => {}
+    }
+    assert_eq!(tally(from.store.as_ref()).await.unwrap(), tally(to.store.as_ref()).await.unwrap());
+    assert_eq!(flaws(to.store.as_ref()).await, []);
+    let again = move_all(from.store.as_ref(), to.store.as_ref(), "again", |_| ()).await.unwrap();
+    assert_eq!(again, Ended::Already);
 }
 
 #[test]
-fn nobody_serves_on_a_store_that_has_given_or_has_not_everything_yet() {
-    on_every_pair(async |from, to| {
-        full_house(&from).await;
-        let (from, to): (Arc<dyn Store>, Arc<dyn Store>) = (from.store, to.store);
-        let (from, to) = (from.as_ref(), to.as_ref());
-        let marks = async || (marked(from).await.unwrap(), marked(to).await.unwrap());
-        assert_eq!(marks().await, (Marked::Free, Marked::Free));
-        assert!(matches!(give_up(from, to).await, Err(MoveError::Crowded)), "there is none");
-        let parts = from.give(konektor_bridge::store::Place::START, 9).await.unwrap();
-        assert!(!to.take(parts, "another".into(), "mark".into()).await.unwrap(), "without its mark nothing is taken");
-        from.set_memo(Topic::Move, "to", "one".into(), None).await.unwrap();
-        to.set_memo(Topic::Move, "from", "one sources/0".into(), None).await.unwrap();
-        assert_eq!(marks().await, (Marked::Given, Marked::Taking));
-        give_up(from, to).await.unwrap();
-        assert_eq!(marks().await, (Marked::Free, Marked::Taking));
-        let other = move_all(from, to, "two", |_| ()).await;
-        assert!(matches!(other, Err(MoveError::OfAnother)), "{other:?}");
-    });
+fn a_move_that_is_interrupted_anywhere_is_gone_on_with_in_the_model() {
+    from_every_backend(Backend::Memory, is_gone_on_with);
 }
 
 #[test]
-fn a_store_that_holds_something_takes_nothing() {
-    on_every_pair(async |from, to| {
-        from.arrive("ann", "1").await;
-        to.keep("webhook").await;
-        let moved = move_all(from.store.as_ref(), to.store.as_ref(), "one", |_| ()).await;
-        assert!(matches!(moved, Err(MoveError::NotEmpty)), "{moved:?}");
-        assert_eq!(to.store.unsorted(9).await.unwrap().len(), 1);
-        give_up(from.store.as_ref(), to.store.as_ref()).await.unwrap();
-        assert_eq!(from.now(), start());
-        from.claim().await;
-    });
+fn a_move_that_is_interrupted_anywhere_is_gone_on_with_in_the_embedded_store() {
+    from_every_backend(Backend::Sqlite, is_gone_on_with);
+}
+
+#[test]
+fn a_move_that_is_interrupted_anywhere_is_gone_on_with_in_redis() {
+    from_every_backend(Backend::Redis, is_gone_on_with);
+}
+
+async fn marks_both(from: Bed, to: Bed) {
+    full_house(&from).await;
+    let (from, to): (Arc<dyn Store>, Arc<dyn Store>) = (from.store, to.store);
+    let (from, to) = (from.as_ref(), to.as_ref());
+    let marks = async || (marked(from).await.unwrap(), marked(to).await.unwrap());
+    assert_eq!(marks().await, (Marked::Free, Marked::Free));
+    assert!(matches!(give_up(from, to).await, Err(MoveError::Crowded)), "there is none");
+    let parts = from.give(konektor_bridge::store::Place::START, 9).await.unwrap();
+    assert!(!to.take(parts, "another".into(), "mark".into()).await.unwrap(), "without its mark nothing is taken");
+    from.set_memo(Topic::Move, "to", "one".into(), None).await.unwrap();
+    to.set_memo(Topic::Move, "from", "one sources/0".into(), None).await.unwrap();
+    assert_eq!(marks().await, (Marked::Given, Marked::Taking));
+    give_up(from, to).await.unwrap();
+    assert_eq!(marks().await, (Marked::Free, Marked::Taking));
+    let other = move_all(from, to, "two", |_| ()).await;
+    assert!(matches!(other, Err(MoveError::OfAnother)), "{other:?}");
+}
+
+#[test]
+fn nobody_serves_on_a_store_that_has_given_or_has_not_everything_yet_in_the_model() {
+    from_every_backend(Backend::Memory, marks_both);
+}
+
+#[test]
+fn nobody_serves_on_a_store_that_has_given_or_has_not_everything_yet_in_the_embedded_store() {
+    from_every_backend(Backend::Sqlite, marks_both);
+}
+
+#[test]
+fn nobody_serves_on_a_store_that_has_given_or_has_not_everything_yet_in_redis() {
+    from_every_backend(Backend::Redis, marks_both);
+}
+
+async fn refuses(from: Bed, to: Bed) {
+    from.arrive("ann", "1").await;
+    to.keep("webhook").await;
+    let moved = move_all(from.store.as_ref(), to.store.as_ref(), "one", |_| ()).await;
+    assert!(matches!(moved, Err(MoveError::NotEmpty)), "{moved:?}");
+    assert_eq!(to.store.unsorted(9).await.unwrap().len(), 1);
+    assert_eq!(marked(from.store.as_ref()).await.unwrap(), Marked::Free, "nothing has begun");
+    assert_eq!(marked(to.store.as_ref()).await.unwrap(), Marked::Free);
+}
+
+#[test]
+fn what_is_not_empty_takes_nothing_in_the_model() {
+    from_every_backend(Backend::Memory, refuses);
+}
+
+#[test]
+fn what_is_not_empty_takes_nothing_in_the_embedded_store() {
+    from_every_backend(Backend::Sqlite, refuses);
+}
+
+#[test]
+fn what_is_not_empty_takes_nothing_in_redis() {
+    from_every_backend(Backend::Redis, refuses);
 }

@@ -288,7 +288,10 @@ fn an_audit_weighs_what_is_held_and_looks_at_which_place_a_lane_stands() {
         bed.spoil("not to be split").await;
         bed.kill("zoe", "1").await;
         let ann = bed.work("ann", "2").await;
-        assert_eq!(bed.store.fetched(&ann.lease, upto(&ann), "what its sender said".into()).await.unwrap(), Fenced::Done);
+        assert_eq!(
+            bed.store.fetched(&ann.lease, upto(&ann), "what its sender said".into()).await.unwrap(),
+            Fenced::Done
+        );
         bed.arrive("bob", "3").await;
         bed.keep("unsorted").await;
         assert_eq!(flaws(bed.store.as_ref()).await, []);
