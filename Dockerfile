@@ -11,6 +11,7 @@ WORKDIR /bridge
 
 # First the dependencies alone, with an empty program around them: this layer is built again only when they change.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir -p src /data \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs \

@@ -1,4 +1,6 @@
-//! Moments as people type them: `2h` (ago), `2026-11-20`, `2026-11-20T08:00:00+07:00`.
+//! Moments as people type them: `2h` (ago), `2026-11-20`, `2026-11-20T08:00:00+07:00`. A day begins, and a time without an
+//! offset is, where the people are whose day it is: in the workspace's zone where that is asked about, else in this
+//! machine's.
 
 use std::str::FromStr;
 
@@ -13,31 +15,40 @@ pub(super) enum Moment {
     At(Timestamp),
     /// This long before now.
     Ago(SignedDuration),
+    /// What a clock on a wall shows; a day is its midnight.
+    Local(DateTime),
 }
 
 impl Moment {
-    /// The instant that is meant, seen from `now`.
+    /// The instant that is meant, seen from `now` on this machine.
     pub(super) fn resolve(self, now: Timestamp) -> Timestamp {
+        self.resolve_in(now, &TimeZone::system())
+    }
+
+    /// The instant that is meant, seen from `now` in `zone`.
+    pub(super) fn resolve_in(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::Ago(span) => now.checked_sub(span).unwrap_or(Timestamp::MIN),
+            Self::Local(civil) => zone.to_ambiguous_timestamp(civil).compatible().unwrap_or(Timestamp::MAX),
         }
+    }
+
+    /// True when it depends on the zone.
+    pub(super) const fn is_local(self) -> bool {
+        matches!(self, Self::Local(_))
     }
 }
 
 impl FromStr for Moment {
     type Err = String;
 
-    /// A day (its midnight) or a time without an offset is in this machine's time zone.
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(span) = ago(text) {
             return Ok(Self::Ago(span));
         }
-        let local = |civil| TimeZone::system().to_timestamp(civil).ok();
-        text.parse::<Timestamp>()
-            .ok()
-            .or_else(|| text.parse::<DateTime>().ok().and_then(local))
-            .map(Self::At)
+        let at = text.parse::<Timestamp>().ok().map(Self::At);
+        at.or_else(|| text.parse::<DateTime>().ok().map(Self::Local))
             .ok_or_else(|| "write it as 2h, 3d, 2026-11-20 or 2026-11-20T08:00:00+07:00".to_owned())
     }
 }
@@ -64,6 +75,10 @@ mod tests {
         assert_eq!(resolved("2026-11-20T08:00:00+07:00"), "2026-11-20T01:00:00Z");
         let day = "2026-11-20".parse::<Moment>().unwrap().resolve(now);
         assert!(now.duration_since(day) > SignedDuration::from_hours(24), "midnight where this machine is");
+        let jakarta = TimeZone::get("Asia/Jakarta").unwrap();
+        let there = |text: &str| text.parse::<Moment>().unwrap().resolve_in(now, &jakarta).to_string();
+        assert_eq!(there("2026-11-20"), "2026-11-19T17:00:00Z");
+        assert_eq!(there("2026-11-20T08:00"), "2026-11-20T01:00:00Z");
     }
 
     #[test]

@@ -39,12 +39,13 @@ fn show(stats: &Stats, now: Timestamp, out: &mut Out) -> io::Result<()> {
     out.table(["leads that wait", "ready", "for a time", "oldest"], &[0, 1, 2, 3], queues)?;
     let events: Vec<_> = stats.events.iter().map(|(state, count)| format!("{count} {state}")).collect();
     let mut lines = vec![("events", events.join(", "), Tone::Plain), ("to sort", stats.inbox.to_string(), Tone::Plain)];
-    lines.extend(
-        stats
-            .paused
-            .as_ref()
-            .map(|paused| ("paused", format!("{} since {}; webhooks are kept", paused.why, paused.since), Tone::Bad)),
-    );
+    lines.extend(stats.paused.as_ref().map(|paused| {
+        (
+            "paused",
+            format!("{} since {}; webhooks are kept; {}", paused.why, paused.since, paused.why.to_do()),
+            Tone::Bad,
+        )
+    }));
     lines.push(("calls", calls(&stats.limiter), Tone::Plain));
     lines.push(today(&stats.day));
     lines.extend(stats.searching_first_until.map(|until| {

@@ -1,6 +1,6 @@
 //! The right half: out of the inbox, into lanes, to Konektor. Never sees a request.
 //!
-//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker` and `identity`, and is pure; [`Delivery`] does what
+//! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker`, `senders` and `identity`, and is pure; [`Delivery`] does what
 //! it wants done.
 
 mod breaker;
@@ -14,6 +14,7 @@ mod rehearse;
 mod report;
 mod retry;
 mod run;
+mod senders;
 mod sort;
 
 use std::sync::Arc;

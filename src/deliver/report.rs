@@ -4,18 +4,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::engine::{LookupEnd, Report};
+use super::engine::{LookupEnd, Report, Stopped};
 use super::{Delivery, End};
-use crate::domain::form::Change;
+use crate::domain::event::DeadReason;
+use crate::domain::form::Drift;
 use crate::domain::lead::LeadId;
-use crate::store::{Claimed, DayState, Outcome, PauseReason};
+use crate::store::{Claimed, DayState, Outcome, PauseReason, Undelivered};
+
+/// What is said of a lead that Konektor refused.
+const REJECTED: &str = "Konektor refused it; `konektor-bridge dead-letters show` says which field and why";
 
 impl Delivery {
     /// Writes one report down.
     pub(super) fn report(&self, report: Report) {
         let metrics = &self.parts.metrics;
         match report {
-            Report::Sorted { sources, count } => {
+            Report::Sorted { sources, count, stopped } => {
+                stopped.iter().for_each(say_stopped);
                 metrics.sorted(&sources, count.duplicates, count.withheld, count.unreadable, count.crowded);
                 if count.incidents > 0 {
                     let incidents = count.incidents;
@@ -23,10 +28,12 @@ impl Delivery {
                 }
             }
             Report::Idle(_) | Report::Expired(0) => {}
-            Report::Drift { source, form, change: Change { kind, field, was, .. } } => {
-                metrics.form_drift(&source, kind.into());
-                let was = was.unwrap_or_default();
-                tracing::warn!(%source, form, %kind, field, was, "the fields of a form have changed; does its mapping still fit?");
+            Report::Drift { source, changes } => {
+                changes.iter().for_each(|change| metrics.form_drift(&source, change.kind.into()));
+                let of = |kind| changes.iter().filter(|change| change.kind == kind).count();
+                let (new, vanished, renamed) = (of(Drift::New), of(Drift::Vanished), of(Drift::Renamed));
+                // Not which: the names are whatever a visitor's browser has sent.
+                tracing::warn!(%source, new, vanished, renamed, "the fields of a form have changed; see `konektor-bridge sources` and whether its mapping still fits");
             }
             Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),
             Report::Called { call, verdict, status, took } => {
@@ -34,12 +41,16 @@ impl Delivery {
                 tracing::debug!(call, status, took_ms = %took.as_millis(), "Konektor answered");
             }
             Report::BreakerOpened(call) => tracing::warn!(call, "Konektor fails again and again, calls wait"),
-            Report::LookedUp { source, end, took } => {
+            Report::LookedUp { source: _, end, took } => {
                 metrics.upstream_call("fetch", end.word(), took);
-                if let LookupEnd::Blocked(why) = end {
-                    tracing::error!(%source, why, "the sender's API refuses everybody; leads wait until it is mended");
-                }
             }
+            Report::SenderShut { source, refused: true, why } => {
+                tracing::error!(%source, why, "the sender's API refuses everybody; leads wait until it is mended");
+            }
+            Report::SenderShut { source, refused: false, why } => {
+                tracing::warn!(%source, why, "the sender's API was asked too much; leads wait");
+            }
+            Report::SenderOpen(source) => tracing::info!(%source, "the sender's API answers again"),
             Report::Settled { claimed, end, at } => self.settled(&claimed, &end, at),
             Report::Doubled { kept, doubles } => self.doubled(&kept, &doubles),
             Report::Day { was, is } => day(was, is),
@@ -48,7 +59,8 @@ impl Delivery {
             }
             Report::Paused(PauseReason::Operator) => tracing::info!("calls wait until a person lets them go on"),
             Report::Paused(why) => {
-                tracing::error!(%why, "Konektor refuses every call; webhooks are kept, calls wait until it is mended");
+                let to_do = why.to_do();
+                tracing::error!(%why, to_do, "Konektor refuses every call; webhooks are kept, calls wait until it is mended");
             }
             Report::Resumed(was) => tracing::info!(%was, "Konektor accepts the key again, calls go on"),
             Report::StoreFailed(what, error) => {
@@ -86,11 +98,25 @@ impl Delivery {
                 for event in claimed.events.iter().filter(|event| event.seq <= *upto) {
                     metrics.dead(why.reason.into());
                     let (source, request) = (&event.source, &event.request_id);
-                    tracing::error!(%source, request_id = %request, reason = %why.reason, why = why.detail, "lead given up");
+                    // What Konektor says of a value may hold the value.
+                    let detail = if why.reason == DeadReason::Rejected { REJECTED } else { &why.detail };
+                    tracing::error!(%source, request_id = %request, reason = %why.reason, why = detail, "lead given up");
                 }
             }
             Outcome::Withheld(holds) => holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into())),
             Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {}
+        }
+    }
+}
+
+/// One line for a webhook of which not everything goes on.
+fn say_stopped(Stopped { source, request_id, why }: &Stopped) {
+    match why {
+        Ok((why, leads)) => {
+            tracing::info!(%source, request_id, leads, %why, "withheld; see `konektor-bridge withheld list`")
+        }
+        Err(Undelivered { reason, detail }) => {
+            tracing::error!(%source, request_id, %reason, why = detail, "a webhook is a dead letter, whole");
         }
     }
 }
@@ -117,7 +143,7 @@ impl LookupEnd {
         match self {
             Self::Got => "ok",
             Self::Later => "retry",
-            Self::Blocked(_) => "blocked",
+            Self::Blocked => "blocked",
             Self::GaveUp => "gave_up",
         }
     }

@@ -64,7 +64,7 @@ impl Waits {
 pub struct Die(pub f64);
 
 impl Die {
-    fn share_of(self, span: Duration) -> Duration {
+    pub(super) fn share_of(self, span: Duration) -> Duration {
         span.mul_f64(self.0.clamp(0.0, 1.0))
     }
 }

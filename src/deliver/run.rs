@@ -116,11 +116,12 @@ impl Seen {
         match report {
             Report::Idle(until) => self.idle = Some(until),
             Report::StoreFailed(_, error) if self.failed.is_none() => self.failed = Some(error),
-            Report::Sorted { sources, count } => {
-                self.sorted = sources.len();
-                return Some(Report::Sorted { sources, count });
+            report => {
+                if let Report::Sorted { sources, .. } = &report {
+                    self.sorted = sources.len();
+                }
+                return Some(report);
             }
-            report => return Some(report),
         }
         None
     }

@@ -465,7 +465,10 @@ pub enum Fetched {
     Lead(Bytes),
     /// Nothing of the lead can be had now; ask again after this time.
     RetryAfter(std::time::Duration, String),
-    /// The sender will not answer for anyone until a person mends the access: wait, and say so loudly.
+    /// The sender was asked too much: nobody asks it for this time.
+    Throttled(std::time::Duration, String),
+    /// The sender will not answer for anyone until a person mends the access: wait, say so loudly, and let one lead at a
+    /// time try it this often.
     Blocked(std::time::Duration, String),
     /// This question was too much; ask this one instead, now.
     AskInstead(Box<Lookup>),

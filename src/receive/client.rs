@@ -1,5 +1,5 @@
-//! Who a request comes from, as far as the proxies in front are to be believed. For log lines at `debug` only: an
-//! address is personal data.
+//! Who a request comes from, as far as the proxies in front are to be believed. An address is personal data, so only its
+//! network is ever written down, at `debug`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,6 +23,12 @@ pub(super) fn address(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) 
         address = *before;
     }
     address
+}
+
+/// The network of an address: as much as tells one sender's machines from another's, and no person from their neighbours.
+pub(super) fn network(address: IpAddr) -> IpNet {
+    let prefix = if address.is_ipv4() { 24 } else { 48 };
+    IpNet::new_assert(address, prefix).trunc()
 }
 
 /// The addresses that proxies have written down, the nearest last; `None` for what is no address.
@@ -85,6 +91,13 @@ mod tests {
         assert_eq!(from("[::1]", "forwarded", "for=1.2.3.4:5"), "1.2.3.4");
         assert_eq!(from("10.0.0.1", "forwarded", "for=_hidden"), "10.0.0.1");
         assert_eq!(from("10.0.0.1", "x-forwarded-for", "[2001:db8::7]"), "2001:db8::7");
+    }
+
+    #[test]
+    fn of_an_address_only_the_network_is_written_down() {
+        let shown = |address: &str| network(address.parse().unwrap()).to_string();
+        assert_eq!(shown("203.0.113.77"), "203.0.113.0/24");
+        assert_eq!(shown("2001:db8:1:2::77"), "2001:db8:1::/48");
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use crate::domain::event::SourceName;
 use crate::http;
 use crate::providers::{Found, Method, Provider, Reply, Verified, Webhook};
 
-/// What a client may call its request, at most, to find it in our log.
+/// What a client may call its request, at most, to find it in our log: what looks like a UUID or a trace id.
 const LONGEST_ID: usize = 128;
 
 /// Takes a webhook for the source called `name`, and answers. A `token` in the path is a secret: it goes into the webhook
@@ -181,7 +181,7 @@ fn put(answer: &mut HttpResponse, headers: Vec<(&'static str, String)>) {
     }
 }
 
-/// Who asks, and what they call their request.
+/// From which network a request comes, and what its sender calls it.
 fn log_client(front: &Front, source: &SourceName, request_id: &str, request: &HttpRequest) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
@@ -189,6 +189,7 @@ fn log_client(front: &Front, source: &SourceName, request_id: &str, request: &Ht
     let Some(peer) = request.peer_addr() else { return };
     let client = client::address(peer, request.headers(), &front.parts.trusted_proxies);
     let theirs = request.headers().get(http::REQUEST_ID).and_then(|value| value.to_str().ok());
-    let theirs = theirs.filter(|id| id.len() <= LONGEST_ID);
-    tracing::debug!(%source, request_id, client_request_id = theirs, %client, "webhook comes in");
+    let plain = |id: &&str| id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let theirs = theirs.filter(plain);
+    tracing::debug!(%source, request_id, client_request_id = theirs, network = %client::network(client), "webhook comes in");
 }

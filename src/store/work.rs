@@ -401,3 +401,22 @@ pub enum PauseReason {
     /// Konektor answers 404 or 405 where its leads should be: the base URL is wrong. Probed.
     Misconfigured,
 }
+
+impl PauseReason {
+    /// What a person does to end it.
+    #[must_use]
+    pub const fn to_do(self) -> &'static str {
+        match self {
+            Self::Operator => "`konektor-bridge resume` lets calls go on",
+            Self::Unauthorized => {
+                "the key is wrong, expired or revoked: make one in Konektor under Workspace Settings, API Keys, and set \
+                 KONEKTOR_API_KEY"
+            }
+            Self::Forbidden => {
+                "the key has not agent.leads.read and agent.leads.write, or the plan does not include the Agent API: \
+                 `konektor-bridge check` says which"
+            }
+            Self::Misconfigured => "KONEKTOR_BASE_URL does not lead to Konektor's API: correct it, or unset it",
+        }
+    }
+}

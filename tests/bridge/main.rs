@@ -4,6 +4,7 @@
 
 mod admin;
 mod api;
+mod beside;
 mod captcha;
 mod cli;
 mod coalescing;

@@ -11,8 +11,8 @@ use crate::cli::Context;
 use crate::cli::failure::Exit;
 use crate::cli::moment::Moment;
 use crate::cli::output::{Out, Text, Tone};
-use crate::konektor::Period;
 use crate::konektor::wire::{FunnelStep, Timeframe, Word};
+use crate::konektor::{Api, Period};
 
 /// The longest bar, in characters …
 const BAR: usize = 32;
@@ -52,7 +52,7 @@ pub(in crate::cli) struct PeriodArgs {
     /// A time that has a name; otherwise the last 30 days
     #[arg(long, value_parser = word::<Timeframe>(), conflicts_with_all = ["from", "to"])]
     timeframe: Option<Timeframe>,
-    /// From this time on: 2h (ago), 3d, 2026-11-20, 2026-11-20T08:00:00Z
+    /// From this time on: 2h (ago), 3d, 2026-11-20 (as the workspace's days begin), 2026-11-20T08:00:00Z
     #[arg(long, value_name = "TIME")]
     from: Option<Moment>,
     /// Up to this time
@@ -61,12 +61,12 @@ pub(in crate::cli) struct PeriodArgs {
 }
 
 impl PeriodArgs {
-    pub(super) fn period(self, now: Timestamp) -> Period {
-        let at = |moment: Option<Moment>| moment.map(|moment| moment.resolve(now));
-        match (self.timeframe, self.from, self.to) {
-            (timeframe, None, None) => Period::Frame(timeframe.unwrap_or_default()),
-            (_, from, to) => Period::Between { from: at(from), to: at(to) },
+    pub(super) async fn period(self, api: &Api, now: Timestamp) -> anyhow::Result<Period> {
+        if let (timeframe, None, None) = (self.timeframe, self.from, self.to) {
+            return Ok(Period::Frame(timeframe.unwrap_or_default()));
         }
+        let (from, to) = session::span(api, ("--from", self.from), ("--to", self.to), now).await?;
+        Ok(Period::Between { from, to })
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn run(command: Command, context: Context) -> anyhow::Result<Ex
 
 async fn summary(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     let api = session::open(&context, Pace::Prompt)?;
-    let reply = api.summary(&args.period.period(context.now())).await.map_err(session::not_read)?;
+    let reply = api.summary(&args.period.period(&api, context.now()).await?).await.map_err(session::not_read)?;
     if args.json {
         session::print_json(&reply.json, &mut context.out)?;
         return Ok(Exit::Done);
@@ -104,7 +104,7 @@ async fn summary(args: Args, mut context: Context) -> anyhow::Result<Exit> {
 
 async fn funnel(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     let api = session::open(&context, Pace::Prompt)?;
-    let reply = api.funnel(&args.period.period(context.now())).await.map_err(session::not_read)?;
+    let reply = api.funnel(&args.period.period(&api, context.now()).await?).await.map_err(session::not_read)?;
     if args.json {
         session::print_json(&reply.json, &mut context.out)?;
     } else {
@@ -142,7 +142,7 @@ fn bar(count: u64, most: u64, room: usize) -> String {
 
 async fn campaigns(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     let api = session::open(&context, Pace::Prompt)?;
-    let reply = api.campaigns(&args.period.period(context.now())).await.map_err(session::not_read)?;
+    let reply = api.campaigns(&args.period.period(&api, context.now()).await?).await.map_err(session::not_read)?;
     if args.json {
         session::print_json(&reply.json, &mut context.out)?;
     } else if reply.data.is_empty() {

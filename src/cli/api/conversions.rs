@@ -54,7 +54,7 @@ pub(super) async fn run(command: Command, context: Context) -> anyhow::Result<Ex
 
 async fn status(args: StatusArgs, mut context: Context) -> anyhow::Result<Exit> {
     let api = session::open(&context, Pace::Prompt)?;
-    let period = args.period.period(context.now());
+    let period = args.period.period(&api, context.now()).await?;
     let reply = api.conversions(&period, args.platform).await.map_err(session::not_read)?;
     if args.json {
         session::print_json(&reply.json, &mut context.out)?;

@@ -44,11 +44,12 @@ enum Format {
 
 pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Exit> {
     let api = session::open(&context, Pace::Patient)?;
-    let format = args.format.unwrap_or_else(|| by_name(&args.file));
+    let format = args.format.map_or_else(|| by_name(&args.file), Ok)?;
     let target = Target::open(&args.file, args.force)?;
+    let filter = args.filter.filter(&api, context.now()).await?;
     let bar = progress(&target);
     let mut leads = Leads::over(format, target)?;
-    let mut pages = pin!(api.pages(args.filter.filter(context.now())));
+    let mut pages = pin!(api.pages(filter));
     let mut count = 0_u64;
     while let Some(page) = pages.try_next().await.map_err(session::not_read)? {
         for lead in &page.data.leads {
@@ -67,10 +68,15 @@ pub(super) async fn run(args: Args, context: Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn by_name(file: &Path) -> Format {
-    match file.extension().and_then(|ending| ending.to_str()) {
-        Some("jsonl" | "ndjson" | "json") => Format::Jsonl,
-        _ => Format::Csv,
+/// As the file's name ends. Another program would not open a file that is not what its name says.
+fn by_name(file: &Path) -> anyhow::Result<Format> {
+    match file.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        None | Some("csv") => Ok(Format::Csv),
+        Some("jsonl" | "ndjson") => Ok(Format::Jsonl),
+        Some(other) => {
+            let sentence = format!("an export is .csv or .jsonl, not .{other}; name it so, or say --format");
+            Err(BadUsage(sentence).into())
+        }
     }
 }
 

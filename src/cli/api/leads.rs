@@ -68,7 +68,7 @@ pub(in crate::cli) struct FilterArgs {
     /// Only those of this team member
     #[arg(long, value_name = "UUID")]
     assigned_to: Option<String>,
-    /// Only those made since: 2h (ago), 3d, 2026-11-20, 2026-11-20T08:00:00Z
+    /// Only those made since: 2h (ago), 3d, 2026-11-20 (as the workspace's days begin), 2026-11-20T08:00:00Z
     #[arg(long, value_name = "TIME")]
     created_from: Option<Moment>,
     /// Only those made before
@@ -80,18 +80,19 @@ pub(in crate::cli) struct FilterArgs {
 }
 
 impl FilterArgs {
-    pub(super) fn filter(self, now: Timestamp) -> LeadFilter {
-        let at = |moment: Option<Moment>| moment.map(|moment| moment.resolve(now));
-        LeadFilter {
+    pub(super) async fn filter(self, api: &Api, now: Timestamp) -> anyhow::Result<LeadFilter> {
+        let (from, to) = (("--created-from", self.created_from), ("--created-to", self.created_to));
+        let (created_from, created_to) = session::span(api, from, to, now).await?;
+        Ok(LeadFilter {
             status: self.status,
             priority: self.priority,
             source: self.source,
             ad_platform: self.ad_platform,
             assigned_to: self.assigned_to,
-            created_from: at(self.created_from),
-            created_to: at(self.created_to),
+            created_from,
+            created_to,
             search: self.search,
-        }
+        })
     }
 }
 
@@ -236,7 +237,7 @@ async fn list(args: ListArgs, mut context: Context) -> anyhow::Result<Exit> {
         (None, page) => Place::Page(page.unwrap_or(1)),
     };
     let query = ListQuery {
-        filter: args.filter.filter(context.now()),
+        filter: args.filter.filter(&api, context.now()).await?,
         sort_by: args.sort_by,
         sort_order: args.sort_order,
         place,

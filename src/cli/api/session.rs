@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde_json::value::RawValue;
 
@@ -11,6 +13,7 @@ use super::locale::Locale;
 use crate::app::permits::{LocalPermits, Pace};
 use crate::cli::Context;
 use crate::cli::failure::BadUsage;
+use crate::cli::moment::Moment;
 use crate::cli::output::{Out, Tone};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
@@ -83,6 +86,41 @@ pub(super) async fn locale(api: &Api) -> anyhow::Result<Locale> {
             Ok(Locale::of(&Workspace::default()))
         }
     }
+}
+
+/// Two ends of a time, each under the name of its argument. A day is the workspace's.
+pub(super) async fn span(
+    api: &Api,
+    (after, from): (&str, Option<Moment>),
+    (before, to): (&str, Option<Moment>),
+    now: Timestamp,
+) -> anyhow::Result<(Option<Timestamp>, Option<Timestamp>)> {
+    let is_local = [from, to].into_iter().flatten().any(Moment::is_local);
+    let zone = if is_local { days_of(api).await? } else { TimeZone::UTC };
+    let at = |moment: Option<Moment>| moment.map(|moment| moment.resolve_in(now, &zone));
+    match (at(from), at(to)) {
+        (Some(from), Some(to)) if from > to => {
+            Err(BadUsage(format!("{after} ({from}) is later than {before} ({to})")).into())
+        }
+        span => Ok(span),
+    }
+}
+
+/// The zone in which the workspace's days begin; this machine's for whoever may not ask.
+async fn days_of(api: &Api) -> anyhow::Result<TimeZone> {
+    let (zone, why) = match api.workspace().await {
+        Ok(reply) => {
+            let named = reply.data.timezone.as_deref().and_then(|name| TimeZone::get(name).ok());
+            (named, "the workspace names no time zone that is known here".to_owned())
+        }
+        Err(error) if error.why == Refused::Forbidden => (None, "the key has no scope agent.workspace.read".to_owned()),
+        Err(error) => return Err(not_read(error)),
+    };
+    if let Some(zone) = zone {
+        return Ok(zone);
+    }
+    writeln!(anstream::stderr(), "days begin as on this machine: {why}")?;
+    Ok(TimeZone::system())
 }
 
 /// Writes what Konektor wrote.

@@ -111,10 +111,11 @@ impl Key {
         let had = (!names.is_empty()).then(|| Finding::ok("scopes", names.join(", ")));
         // Whoever has nothing at all lacks something else.
         let no_plan = names.is_empty().then(|| {
-            Finding::fail("scopes", "the key may do nothing: its plan may not include the Agent API; look at the plan")
+            Finding::fail("scopes", "the key may do nothing: the plan has ended or does not include the Agent API, or the key was made without scopes; look at both in Konektor under Workspace Settings")
         });
         let others = self.seen.iter().filter_map(|(scope, shown)| match shown {
             Shown::Has => None,
+            Shown::Lacks if names.is_empty() => None,
             Shown::Lacks => Some(lacks(*scope)),
             Shown::Unseen(why) => {
                 Some(Finding::warn("scopes", format!("whether it has {scope} could not be seen: {why}")))

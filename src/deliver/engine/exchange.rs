@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use super::super::plan::End;
 use super::super::retry::Die;
-use crate::domain::event::SourceName;
+use crate::domain::event::{Hold, SourceName};
 use crate::domain::form::Change as FormChange;
 use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, Request, Verdict};
 use crate::providers::Lookup;
 use crate::store::{
     Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, Lease, Observation, PauseReason, PermitGrant, PermitId,
-    Seq, Settlement, SortCount, Sorted, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    Seq, Settlement, SortCount, Sorted, Store, StoreError, Topic, Undelivered, Verification, Verified, WorkerId,
 };
 
 /// What is true when something is said.
@@ -210,6 +210,8 @@ pub enum Report {
         sources: Vec<SourceName>,
         /// What became of them.
         count: SortCount,
+        /// Those of which not everything goes on.
+        stopped: Vec<Stopped>,
     },
     /// There is nothing to deliver, until this time (`None`: until something comes in).
     Idle(Option<Timestamp>),
@@ -235,6 +237,17 @@ pub enum Report {
         /// From the first question to the last answer.
         took: Duration,
     },
+    /// A sender's own API is asked by one lead at a time from now on.
+    SenderShut {
+        /// Whose.
+        source: SourceName,
+        /// It refuses everybody until a person mends the access; otherwise it was asked too much.
+        refused: bool,
+        /// What happened and what to do.
+        why: String,
+    },
+    /// A sender's own API answers again.
+    SenderOpen(SourceName),
     /// An attempt has ended.
     Settled {
         /// What had been claimed.
@@ -268,10 +281,8 @@ pub enum Report {
     Drift {
         /// Whose form.
         source: SourceName,
-        /// Its id at the sender; empty where forms have none.
-        form: String,
-        /// What is different.
-        change: FormChange,
+        /// What is different; at least one.
+        changes: Vec<FormChange>,
     },
     /// Receipts past their retention were forgotten.
     Expired(usize),
@@ -281,6 +292,31 @@ pub enum Report {
     Bug,
 }
 
+/// A webhook of which not everything goes on to Konektor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// Whose URL it came to.
+    pub source: SourceName,
+    /// The id of its request.
+    pub request_id: String,
+    /// How many of its leads are withheld, and why the first of them is; or why nothing of it could be read.
+    pub why: Result<(Hold, usize), Undelivered>,
+}
+
+impl Stopped {
+    pub(super) fn of(sorted: &Sorted) -> Option<Self> {
+        let why = match &sorted.split {
+            Err(why) => Err(why.clone()),
+            Ok(items) => {
+                let mut holds = items.iter().map(|item| item.hold).filter(|hold| *hold != Hold::No);
+                let first = holds.next()?;
+                Ok((first, 1 + holds.count()))
+            }
+        };
+        Some(Self { source: sorted.source.clone(), request_id: sorted.request_id.clone(), why })
+    }
+}
+
 /// What came of asking a sender's own API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LookupEnd {
@@ -288,8 +324,8 @@ pub enum LookupEnd {
     Got,
     /// Not now.
     Later,
-    /// Not for anybody until a person mends the access; the sentence says what to do.
-    Blocked(String),
+    /// Not for anybody until a person mends the access.
+    Blocked,
     /// Never.
     GaveUp,
 }

@@ -126,13 +126,9 @@ impl Engine {
                 if let Some(known) = self.forms.0.get_mut(&sighting.key()) {
                     (known.form, known.stored) = (form, Some(value));
                 }
-                let Sighting { source, form, .. } = sighting;
-                let told = changes.into_iter().map(|change| Report::Drift {
-                    source: source.clone(),
-                    form: form.clone(),
-                    change,
-                });
-                out.extend(told.map(Effect::Report));
+                if !changes.is_empty() {
+                    out.push(Effect::Report(Report::Drift { source: sighting.source, changes }));
+                }
             }
             // Somebody was faster: what they have seen counts, and this is looked at anew.
             (Stage::Writing(..), Said::Told(Ok(Told::Noted(false)))) => {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::super::retry;
+use super::super::{retry, senders};
 use super::attempt::{Attempt, Stage, millis};
 use super::{Ask, Deed, Desk, LookupEnd, Moment, Reply, Report, body_of};
 use crate::domain::event::{DeadReason, SourceName};
-use crate::providers::{Fetched, Lookup, LookupAnswer};
+use crate::providers::{Fetched, Lookup, LookupAnswer, Source};
 use crate::store::{self, Outcome, Seq, Undelivered};
 
 /// A narrower question may follow a refused one, and a narrower one still; not for ever.
@@ -25,8 +25,26 @@ pub(super) struct Question {
 
 impl Attempt {
     /// Asks for the fields of the event `seq`.
-    pub(super) fn look_up(&mut self, seq: Seq, lookup: Lookup, desk: &Desk<'_>) -> Deed {
-        self.ask_sender(Question { seq, lookup, asked: 1, since: desk.moment })
+    pub(super) fn look_up(&mut self, seq: Seq, lookup: Lookup, desk: &mut Desk<'_>) -> Deed {
+        let event =
+            self.claimed.events.iter().find(|event| event.seq == seq).expect("the fold names an event it was given");
+        let question = Question { seq, lookup, asked: 1, since: desk.moment };
+        let Some(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
+        match desk.senders.ask(&source, desk.moment.running) {
+            Ok(()) => self.ask_sender(question),
+            Err((left, why)) => self.wait_unasked(&question, left, why, desk),
+        }
+    }
+
+    /// Waits until the sender may be asked again. That is no failure of this lead.
+    fn wait_unasked(&mut self, question: &Question, left: Duration, why: String, desk: &mut Desk<'_>) -> Deed {
+        let received = self.claimed.events.iter().find(|event| event.seq == question.seq).map(|event| event.received);
+        let age = received.map(|at| desk.moment.now.duration_since(at)).and_then(|age| age.try_into().ok());
+        let wait = senders::look_again(left, age.unwrap_or_default(), desk.moment.die);
+        if self.claimed.failing_since.is_none() {
+            self.note_lookup(question, why, desk);
+        }
+        self.settle(Outcome::Retry { at: desk.moment.now + wait, counted: false }.into(), desk)
     }
 
     fn ask_sender(&mut self, question: Question) -> Deed {
@@ -54,6 +72,14 @@ impl Attempt {
             }
         };
         match fetched {
+            Fetched::Lead(_) | Fetched::GiveUp(_) if desk.senders.open(&name) => {
+                desk.reports.push(Report::SenderOpen(name.clone()));
+            }
+            Fetched::Throttled(wait, ref why) => shut(&source, wait, why, false, desk),
+            Fetched::Blocked(wait, ref why) => shut(&source, wait, why, true, desk),
+            Fetched::Lead(_) | Fetched::GiveUp(_) | Fetched::RetryAfter(..) | Fetched::AskInstead(_) => {}
+        }
+        match fetched {
             Fetched::Lead(fields) => {
                 event.fetched = Some(fields.clone());
                 report(&name, LookupEnd::Got, &question, desk);
@@ -68,11 +94,12 @@ impl Attempt {
                 self.give_up(&name, &question, why.into(), desk)
             }
             Fetched::GiveUp(why) => self.give_up(&name, &question, why, desk),
-            Fetched::RetryAfter(after, why) => self.later(&name, &question, after, why, desk),
+            Fetched::RetryAfter(after, why) | Fetched::Throttled(after, why) => {
+                self.later(&name, &question, after, why, desk)
+            }
             Fetched::Blocked(after, why) => {
-                report(&name, LookupEnd::Blocked(why.clone()), &question, desk);
-                self.note_lookup(&question, why, desk);
-                self.settle(Outcome::Retry { at: desk.moment.now + after, counted: false }.into(), desk)
+                report(&name, LookupEnd::Blocked, &question, desk);
+                self.wait_unasked(&question, after, why, desk)
             }
         }
     }
@@ -112,6 +139,14 @@ impl Attempt {
 fn failing_for(failing_since: Option<Timestamp>, received: Timestamp, now: Timestamp) -> Duration {
     let since = failing_since.map_or(now, |since| since.max(received));
     now.duration_since(since).try_into().unwrap_or_default()
+}
+
+/// Nobody asks `source` for a while; said when that is news.
+fn shut(source: &Source, wait: Duration, why: &str, refused: bool, desk: &mut Desk<'_>) {
+    if desk.senders.shut(source, wait, why, desk.moment.running) {
+        let (source, why) = (source.name.clone(), why.to_owned());
+        desk.reports.push(Report::SenderShut { source, refused, why });
+    }
 }
 
 fn report(name: &SourceName, end: LookupEnd, question: &Question, desk: &mut Desk<'_>) {

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use super::super::breaker::Gate;
 use super::super::sort;
 use super::attempt::Attempt;
-use super::{AFTER_ERROR, Ask, Change, Deed, Effect, Engine, Mode, Moment, Party, Report, Said, Told, mismatch};
+use super::{
+    AFTER_ERROR, Ask, Change, Deed, Effect, Engine, Mode, Moment, Party, Report, Said, Stopped, Told, mismatch,
+};
 use crate::domain::event::SourceName;
 use crate::store::{Claim, InboxRecord, Lease};
 
@@ -27,12 +29,12 @@ const NAP: Duration = Duration::from_secs(30);
 const WHILE_TRYING: Duration = Duration::from_millis(250);
 
 /// What the sorter waits for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Sorting {
     /// The oldest records.
     Reading,
-    /// That these sources' records are sorted.
-    Writing(Vec<SourceName>),
+    /// That these sources' records are sorted, and what is then to be said of some.
+    Writing(Vec<SourceName>, Vec<Stopped>),
     /// Something to do.
     Resting,
 }
@@ -82,14 +84,14 @@ impl Engine {
                 self.rest_sorting(NAP, Change::Inbox, out);
             }
             (Sorting::Reading, Said::Told(Ok(Told::Unsorted(records)))) => self.sort(records, out),
-            (Sorting::Writing(sources), Said::Told(Ok(Told::Sorted(count)))) => {
-                out.push(Effect::Report(Report::Sorted { sources, count }));
+            (Sorting::Writing(sources, stopped), Said::Told(Ok(Told::Sorted(count)))) => {
+                out.push(Effect::Report(Report::Sorted { sources, count, stopped }));
                 if self.mode == Mode::Running {
                     self.read_inbox(out);
                 }
             }
             (Sorting::Resting, Said::Woken) => self.read_inbox(out),
-            (Sorting::Reading | Sorting::Writing(_), Said::Told(Err(error))) => {
+            (Sorting::Reading | Sorting::Writing(..), Said::Told(Err(error))) => {
                 out.push(Effect::Report(Report::StoreFailed("sort", error)));
                 self.rest_sorting(AFTER_ERROR, Change::Nothing, out);
             }
@@ -104,7 +106,8 @@ impl Engine {
         };
         let sorted: Vec<_> = records.into_iter().map(split).collect();
         let sources = sorted.iter().map(|one| one.source.clone()).collect();
-        self.wait_for(Deed::Ask(Ask::Sort(sorted)), Party::Sorter(Sorting::Writing(sources)), out);
+        let stopped = sorted.iter().filter_map(Stopped::of).collect();
+        self.wait_for(Deed::Ask(Ask::Sort(sorted)), Party::Sorter(Sorting::Writing(sources, stopped)), out);
     }
 
     fn rest_sorting(&mut self, span: Duration, change: Change, out: &mut Vec<Effect>) {
@@ -135,6 +138,8 @@ impl Engine {
             // The engine dispatches again at the end of its step.
             (Claiming::Resting, Said::Woken) => {}
             (Claiming::Asking(asked), Said::Told(Ok(Told::Claim(Claim::Lane(claimed))))) => {
+                // Nothing is claimed in a pause.
+                self.paused = None;
                 let attempt = Box::new(Attempt::new(*claimed, asked, self.setup.lease));
                 self.with_attempt(attempt, moment, out, Attempt::begin);
             }

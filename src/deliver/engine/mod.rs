@@ -27,13 +27,14 @@ use std::time::Duration;
 
 use super::breaker::Breaker;
 use super::fold::body_of;
+use super::senders::Senders;
 use super::{SourceOf, ValuesOf, Waits};
 use crate::domain::region::Region;
 use crate::konektor::{Answer, Request, Verdict};
 use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
 use attempt::Attempt;
 use chores::Doing;
-pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Ticket, Told};
+pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Stopped, Ticket, Told};
 use forms::{Forms, Noting, Sighting};
 use loops::{Beat, Claiming, Expiring, Sorting};
 
@@ -68,6 +69,7 @@ impl std::fmt::Debug for Setup {
 pub struct Engine {
     setup: Setup,
     breaker: Breaker,
+    senders: Senders,
     waiting: BTreeMap<Ticket, Party>,
     tickets: u64,
     mode: Mode,
@@ -77,6 +79,8 @@ pub struct Engine {
     may_not_ask: bool,
     /// The forms that were seen.
     forms: Forms,
+    /// Why calls must stop, where that was said and not taken back.
+    paused: Option<PauseReason>,
 }
 
 /// Whether the engine goes on by itself.
@@ -108,6 +112,7 @@ enum Party {
 struct Desk<'a> {
     setup: &'a Setup,
     breaker: &'a mut Breaker,
+    senders: &'a mut Senders,
     day: &'a mut DayState,
     may_not_ask: &'a mut bool,
     moment: Moment,
@@ -123,12 +128,14 @@ impl Engine {
         Self {
             setup,
             breaker: Breaker::default(),
+            senders: Senders::default(),
             waiting: BTreeMap::new(),
             tickets: 0,
             mode: Mode::ByHand,
             day: DayState::Unknown,
             may_not_ask: false,
             forms: Forms::default(),
+            paused: None,
         }
     }
 
@@ -264,12 +271,13 @@ impl Engine {
 
     /// Lets somebody `work` at a desk, and sees to what lies on it then.
     fn at_desk<T>(&mut self, moment: Moment, out: &mut Vec<Effect>, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
-        let Self { setup, breaker, day, may_not_ask, .. } = self;
+        let Self { setup, breaker, senders, day, may_not_ask, .. } = self;
         let (errands, reports, sightings) = (Vec::new(), Vec::new(), Vec::new());
-        let mut desk = Desk { setup, breaker, day, may_not_ask, moment, errands, reports, sightings };
+        let mut desk = Desk { setup, breaker, senders, day, may_not_ask, moment, errands, reports, sightings };
         let done = work(&mut desk);
         let Desk { errands, reports, sightings, .. } = desk;
-        out.extend(reports.into_iter().map(Effect::Report));
+        let news = reports.into_iter().filter(|report| is_news(report, &mut self.paused));
+        out.extend(news.map(Effect::Report));
         for ask in errands {
             self.run_errand(ask, out);
         }
@@ -318,7 +326,7 @@ impl Party {
     /// True when nothing is lost if it goes.
     fn only_waits(&self) -> bool {
         match self {
-            Self::Sorter(sorting) => *sorting == Sorting::Resting,
+            Self::Sorter(sorting) => matches!(sorting, Sorting::Resting),
             Self::Dispatcher(claiming) => *claiming == Claiming::Resting,
             Self::Expirer(expiring) => *expiring == Expiring::Resting,
             Self::Attempt(_) | Self::Probe(..) | Self::Chore(_) | Self::Form(_) | Self::Heart(_) | Self::Errand(..) => {
@@ -366,6 +374,18 @@ fn observation(answer: &Answer) -> Observation {
             retry_after: answer.rate.retry_after,
             throttled: answer.verdict == Verdict::Throttled,
         }),
+    }
+}
+
+/// Several calls are under way when the first of them is refused: that is said once.
+fn is_news(report: &Report, paused: &mut Option<PauseReason>) -> bool {
+    match report {
+        Report::Paused(why) => paused.replace(*why) != Some(*why),
+        Report::Resumed(_) => {
+            *paused = None;
+            true
+        }
+        _ => true,
     }
 }
 

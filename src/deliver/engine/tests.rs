@@ -56,7 +56,9 @@ impl Provider for Dialect {
     fn looked_up(&self, _item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         match answer.status {
             200 => Fetched::Lead(answer.body.to_vec().into()),
+            401 => Fetched::Blocked(Duration::from_mins(5), "a new token, please".into()),
             404 => Fetched::RetryAfter(answer.failing_for, "as long again".into()),
+            429 => Fetched::Throttled(Duration::from_mins(19), "too much".into()),
             _ => Fetched::AskInstead(Box::new(asked.clone())),
         }
     }
@@ -336,6 +338,123 @@ fn a_sender_is_asked_three_times_at_most() {
         bench.tell("LookUp", looked_up(400), at(50));
     }
     assert!(matches!(bench.outcome(), Outcome::Dead { .. }));
+}
+
+impl Bench {
+    /// Claims a lead that came in at 0 and has to be looked up, at `millis`; whether its sender is asked.
+    fn asks(&mut self, millis: u64) -> bool {
+        let moment = at(millis);
+        let effects = self.engine.claim_once(moment);
+        self.take(effects);
+        let mut lane = claimed(b"notice");
+        lane.lease.until = at(millis + 30_000).now;
+        self.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), moment);
+        self.names().iter().any(|name| name.starts_with("LookUp"))
+    }
+
+    /// Settles what waits for it; gives how long the lead waits, in seconds, where it was put off without a count.
+    fn put_off(&mut self, millis: u64) -> Option<i64> {
+        let wait = match self.outcome() {
+            Outcome::Retry { at, counted: false } => Some(at.duration_since(self::at(millis).now).as_secs()),
+            _ => None,
+        };
+        self.tell("Settle", done(), at(millis));
+        wait
+    }
+
+    fn shuts(&self) -> usize {
+        self.reports.iter().filter(|report| matches!(report, Report::SenderShut { .. })).count()
+    }
+}
+
+#[test]
+fn a_sender_that_refuses_everybody_is_asked_by_one_lead_at_a_time_until_it_answers() {
+    let mut bench = Bench::idle();
+    assert!(bench.asks(1_000));
+    bench.tell("LookUp", looked_up(401), at(1_000));
+    assert_eq!(bench.put_off(1_000), Some(45), "half a minute, and a share of another by the die");
+    for later in [2_000, 200_000, 300_000] {
+        assert!(!bench.asks(later), "{later}");
+        let wait = bench.put_off(later).unwrap();
+        assert!((15..=330).contains(&wait), "never long after the access is mended: {wait}");
+    }
+    assert_eq!(bench.shuts(), 1, "said once");
+
+    assert!(bench.asks(302_000), "one tries");
+    let tries = bench.wants.iter().position(|(_, deed)| matches!(deed, Deed::LookUp(_))).unwrap();
+    let tries = bench.wants.remove(tries);
+    assert!(!bench.asks(303_000), "and the others wait for what it finds");
+    bench.put_off(303_000);
+    bench.wants.push(tries);
+    bench.tell("LookUp", looked_up(401), at(304_000));
+    bench.put_off(304_000);
+    assert!(!bench.asks(305_000) && bench.shuts() == 1);
+    bench.put_off(305_000);
+
+    assert!(bench.asks(605_000));
+    bench.tell("LookUp", looked_up(200), at(605_000));
+    assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
+    assert!(bench.asks(605_001), "everybody may ask again");
+}
+
+#[test]
+fn a_sender_that_was_asked_too_much_is_left_alone_as_long_as_it_says() {
+    let mut bench = Bench::idle();
+    assert!(bench.asks(1_000));
+    bench.tell("LookUp", looked_up(429), at(1_000));
+    assert_eq!(bench.put_off(1_000), None, "who was told so waits as long");
+    assert!(!bench.asks(1_140_000));
+    bench.put_off(1_140_000);
+    assert!(bench.asks(1_141_000), "nineteen minutes later");
+}
+
+#[test]
+fn one_who_tries_and_is_never_heard_of_again_keeps_nobody_waiting() {
+    let mut bench = Bench::idle();
+    assert!(bench.asks(0));
+    bench.tell("LookUp", looked_up(401), at(0));
+    bench.put_off(0);
+    assert!(bench.asks(300_000));
+    bench.tell("LookUp", Said::LookedUp(None), at(310_000));
+    bench.tell("Settle", done(), at(310_000));
+    assert!(!bench.asks(339_000));
+    bench.put_off(339_000);
+    assert!(bench.asks(340_000));
+}
+
+#[test]
+fn other_settings_of_a_sender_are_asked_at_once() {
+    let mut bench = Bench::idle();
+    assert!(bench.asks(0));
+    bench.tell("LookUp", looked_up(401), at(0));
+    bench.put_off(0);
+    let source = Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() };
+    bench.engine.setup.sources = Arc::new(move |_| Some(source.clone()));
+    assert!(bench.asks(1_000));
+}
+
+#[test]
+fn that_calls_must_stop_is_said_once_however_many_are_under_way() {
+    let mut bench = Bench::idle();
+    let refuse = |bench: &mut Bench, millis| {
+        let effects = bench.engine.claim_once(at(millis));
+        bench.take(effects);
+        let mut lane = claimed(b"lead");
+        lane.lease.until = at(millis + 30_000).now;
+        bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(millis));
+        bench.tell("Begin", done(), at(millis));
+    };
+    refuse(&mut bench, 0);
+    refuse(&mut bench, 1);
+    let verdict =
+        || Answer { verdict: Verdict::Unauthorized, status: Some(401), request_id: None, rate: RateLimit::default() };
+    bench.tell("create", Said::Answered(verdict()), at(100));
+    bench.tell("create", Said::Answered(verdict()), at(101));
+    let paused = |bench: &Bench| bench.reports.iter().filter(|report| matches!(report, Report::Paused(_))).count();
+    assert_eq!(paused(&bench), 1);
+    refuse(&mut bench, 60_000);
+    bench.tell("create", Said::Answered(verdict()), at(60_100));
+    assert_eq!(paused(&bench), 2, "a claim has shown that calls went on");
 }
 
 #[test]

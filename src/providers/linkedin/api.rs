@@ -26,7 +26,7 @@ const SLACK: Duration = Duration::from_secs(30);
 const TRANSIENT_FOR: Duration = Duration::from_hours(24);
 
 /// How long to wait before looking whether the access was mended.
-const BLOCKED_WAIT: Duration = Duration::from_mins(15);
+const BLOCKED_WAIT: Duration = Duration::from_mins(5);
 
 /// Where the API is, and what it takes to be let in.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub(super) fn judge(answer: &LookupAnswer<'_>) -> Fetched {
         426 => blocked(OLD_VERSION),
         400 if about_version() => blocked(OLD_VERSION),
         404 | 410 => again_by_schedule(answer.failing_for),
-        429 => Fetched::RetryAfter(
+        429 => Fetched::Throttled(
             growing(5 * MINUTE, answer.failing_for),
             "LinkedIn's limit for this app is used up; a daily one begins anew at midnight UTC".to_owned(),
         ),

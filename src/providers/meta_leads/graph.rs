@@ -31,7 +31,7 @@ const SLACK: Duration = Duration::from_secs(30);
 const TRANSIENT_FOR: Duration = Duration::from_hours(24);
 
 /// How long to wait before looking whether the access was mended.
-const BLOCKED_WAIT: Duration = Duration::from_mins(15);
+const BLOCKED_WAIT: Duration = Duration::from_mins(5);
 
 /// Where the Graph API is, and what it takes to be let in.
 #[derive(Debug)]
@@ -204,7 +204,7 @@ fn throttled(answer: &LookupAnswer<'_>) -> Fetched {
     let header = answer.headers.iter().find(|(name, _)| name == "x-business-use-case-usage");
     let said = header.and_then(|(_, value)| minutes_to_wait(value));
     let wait = said.unwrap_or_else(|| growing(5 * MINUTE, answer.failing_for));
-    Fetched::RetryAfter(wait, "Meta's rate limit for this Page is used up".to_owned())
+    Fetched::Throttled(wait, "Meta's rate limit for this Page is used up".to_owned())
 }
 
 /// The longest `estimated_time_to_regain_access`, which is in minutes, of `{"<business>":[{…}]}`; at most a day.

@@ -42,6 +42,7 @@ fn described() -> OpenApi {
         let operation = parts.operation(call, example);
         paths.path(format!("/api/v2/agent/{}", call.path), PathItem::new(method(call), operation))
     });
+    let paths = paths.path("/api/v2/agent/SKILL.md", PathItem::new(HttpMethod::Get, skill()));
     let about = "Made from the code of the sandbox. What it decides where the contract is silent is in SKILL.md.";
     let info = InfoBuilder::new().title("Konektor Agent API, as the sandbox plays it").version("2.2.0");
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A key of a workspace.")).build();
@@ -120,6 +121,19 @@ impl Parts {
         }
         .build()
     }
+}
+
+/// The one call that is no JSON: the API told to a language model. Needs no key.
+fn skill() -> Operation {
+    let text = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
+    let told = ResponseBuilder::new().description("The API, as a text").content("text/markdown", text);
+    OperationBuilder::new()
+        .operation_id(Some("skill"))
+        .tag("skill")
+        .summary(Some("The API told in Markdown"))
+        .description(Some("Needs no key."))
+        .response("200", told.build())
+        .build()
 }
 
 fn method(call: &Call) -> HttpMethod {

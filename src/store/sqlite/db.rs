@@ -28,7 +28,7 @@ const APPLICATION: i64 = 0x6b6f_6e62;
 /// Memory for pages, in KiB. Claims walk along the file, so more of it does not make them faster.
 const PAGE_CACHE_KIB: i64 = 4096;
 /// How large the log may stay on disk once it begins anew, in bytes.
-const LOG_KEPT: i64 = 64 << 20;
+pub(super) const LOG_KEPT: i64 = 64 << 20;
 /// Statements kept ready.
 const STATEMENTS: usize = 64;
 

@@ -1,11 +1,11 @@
 //! Every example of the contract, held against what the sandbox answers: the same members in the same order, values of the
 //! same kind, nulls where they may be.
 
-use std::path::Path;
-
 use konektor_bridge::sandbox::Seeding;
 use reqwest::{Method, Response};
 use serde_json::{Deserializer, Value, json};
+
+use crate::beside::beside;
 
 use super::{TestSandbox, body};
 
@@ -145,10 +145,9 @@ async fn the_description_of_the_api_is_served_for_tools() {
 }
 
 #[test]
+#[ignore = "compares with ../shared"]
 fn our_examples_are_the_published_ones() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/konektor/agent-api-seed.txt");
-    // The published text lies beside this project, not in it.
-    let Ok(text) = std::fs::read_to_string(path) else { return };
+    let text = std::fs::read_to_string(beside("konektor/agent-api-seed.txt")).unwrap();
     let blotted = |value: &Value| value.to_string().replace("budi@example.com", "@").replace("andi@example.com", "@");
     let published: Vec<String> = text
         .match_indices("\n{\n")

@@ -9,6 +9,7 @@ use actix_web::web::{Bytes, post};
 use actix_web::{App, HttpResponse, HttpServer};
 use anyhow::Result;
 
+use crate::disk;
 use crate::volley::{Supply, Volley, fire};
 use load::bench::{Bench, free_address, until_answered};
 use load::process::Process;
@@ -36,6 +37,7 @@ pub fn baseline(address: SocketAddr) -> Result<()> {
 /// One round: the bare handler, then the bridge, then its backlog.
 struct Round {
     bare: Volley,
+    sync_ms: f64,
     bridge: Volley,
     backlog: u64,
     sorted_in: Duration,
@@ -64,10 +66,11 @@ pub async fn measure(bench: &Bench, rounds: u64, span: Duration, table: &mut Tab
         ids += needed;
         let requests = Rc::new(requests);
         let bare = fire(address, &requests, Supply::Endless, CONNECTIONS, span).await?;
+        let sync_ms = disk::sync_ms(&bench.path("sync"))?;
         let bridge_volley = fire(bridge.public, &requests, Supply::Once, CONNECTIONS, span).await?;
         let backlog = bridge.stats().await?.inbox();
         let sorted_in = bridge.until_sorted().await?;
-        measured.push(Round { bare, bridge: bridge_volley, backlog, sorted_in });
+        measured.push(Round { bare, sync_ms, bridge: bridge_volley, backlog, sorted_in });
     }
     let stored = bridge.stats().await?.events("pending");
     let sent: usize = measured.iter().map(|round| round.bridge.answered).sum();
@@ -80,6 +83,7 @@ fn report(rounds: &[Round], table: &mut Table) {
     let middle = |number: fn(&Round) -> f64| median(rounds.iter().map(number).collect());
     table.note("bare actix-web handler, 64 connections", middle(|round| round.bare.per_second()), "/s");
     table.note("  p99", middle(|round| round.bare.percentile(0.99)), "ms");
+    table.note("disk: 48 KiB appended and synced", middle(|round| round.sync_ms), "ms");
     table.note("bridge: verify, keep on disk, 200", middle(|round| round.bridge.per_second()), "/s");
     table.at_least(
         "  against the bare handler",

@@ -9,6 +9,7 @@
 
 #[cfg(feature = "claims")]
 mod claims;
+mod disk;
 mod export;
 mod idle;
 mod keep;
@@ -64,10 +65,11 @@ struct Measure {
     #[arg(default_values_t = [Part::Idle, Part::Keep, Part::Speed])]
     parts: Vec<Part>,
     /// Rounds of `keep`.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 3)]
     rounds: u64,
-    /// Seconds of a round of `keep`, for each side.
-    #[arg(long, default_value_t = 4)]
+    /// Seconds of a round of `keep`, for each side. A second writes some 300 MB, sorting included, and the disks of rented
+    /// machines are throttled after a burst.
+    #[arg(long, default_value_t = 2)]
     seconds: u64,
     /// Undelivered events of `million`.
     #[arg(long, default_value_t = 1_000_000)]
