@@ -3,14 +3,24 @@
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::time::{Instant, sleep};
 
 use crate::clock::{Clock, FollowingClock};
 use crate::config::{Backend, Redis, SearchFirst, Settings};
 use crate::deliver::Waits;
-use crate::store::{Options, RedisStore, RedisTies, SqliteStore, Store, Weight, examine};
+use crate::store::moving::{Marked, marked};
+use crate::store::{
+    Options, RedisStore, RedisTies, Remark, SqliteStore, Store, StoreError, Weight, examine, in_use, may_pass,
+};
+
+/// How long a Redis that may only be starting is waited for, and how long between two looks: it is often started together
+/// with the bridge, and reads its file first.
+const REDIS_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is known of what is in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +46,48 @@ pub struct Opened {
 /// # Errors
 /// What is in the way, and what to do about it.
 pub async fn open(settings: &Settings, state: State, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
-    let options = Options {
+    let opened = open_backend(&settings.backend, options(settings, state), clock).await?;
+    match marked(opened.store.as_ref()).await? {
+        Marked::Free => Ok(opened),
+        Marked::Given => bail!(
+            "what this store held was moved to another one, or is being moved (`konektor-bridge store migrate`); serve on that one"
+        ),
+        Marked::Taking => {
+            bail!(
+                "not everything has been moved into this store yet; run the same `konektor-bridge store migrate` again"
+            )
+        }
+    }
+}
+
+/// Opens the store of a backend, which no bridge may use, to move everything from it or to it.
+///
+/// # Errors
+/// As [`open`], and a bridge uses it.
+pub async fn open_to_move(backend: &Backend, settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
+    if let Backend::Redis(redis) = backend {
+        let ties = ties(redis, &Arc::default());
+        if in_use(&ties).await.with_context(|| format!("{} cannot be used", redis.url))? == Some(true) {
+            bail!("a bridge uses {} with the prefix {}; stop all of them first", redis.url, redis.prefix);
+        }
+    }
+    open_backend(backend, options(settings, State::AsItWas), clock).await
+}
+
+async fn open_backend(backend: &Backend, options: Options, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
+    match backend {
+        Backend::Embedded { data_dir } => embedded(data_dir, options, clock),
+        Backend::Redis(redis) => on_redis(redis, options).await,
+    }
+}
+
+fn options(settings: &Settings, state: State) -> Options {
+    Options {
         quiet: waits(settings).quiet(),
         search_always: settings.search_first == SearchFirst::Always,
         restored: state == State::Restored,
         late_update: waits(settings).late_update(),
         ..Options::default()
-    };
-    match &settings.backend {
-        Backend::Embedded { data_dir } => embedded(data_dir, options, clock),
-        Backend::Redis(redis) => on_redis(redis, options).await,
     }
 }
 
@@ -72,7 +114,8 @@ async fn on_redis(redis: &Redis, options: Options) -> anyhow::Result<Opened> {
 /// Looks whether the server can keep what is promised. What may pass by itself, or is only not good, is said in the log.
 async fn fits(ties: &RedisTies) -> anyhow::Result<()> {
     let url = &ties.url;
-    let remarks = examine(ties).await.with_context(|| format!("{url} cannot be used"))?;
+    let remarks = once_it_answers(async || examine(ties).await).await;
+    let remarks = remarks.with_context(|| format!("{url} cannot be used"))?;
     let mut refused = Vec::new();
     for remark in remarks {
         match remark.weight {
@@ -85,6 +128,25 @@ async fn fits(ties: &RedisTies) -> anyhow::Result<()> {
         bail!("the Redis at {url} {}", refused.join("\nit "));
     }
     Ok(())
+}
+
+/// Looks again and again, for a while, where what is in the way may pass by itself.
+async fn once_it_answers(
+    mut look: impl AsyncFnMut() -> Result<Vec<Remark>, StoreError>,
+) -> Result<Vec<Remark>, StoreError> {
+    let until = Instant::now() + REDIS_WITHIN;
+    loop {
+        let error = match look().await {
+            Ok(remarks) => return Ok(remarks),
+            Err(error) => error,
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        if !may_pass(&error) || left.is_zero() {
+            return Err(error);
+        }
+        tracing::warn!(%error, left_s = left.as_secs(), "Redis cannot be used yet; it is tried again before the start is given up");
+        sleep(LOOK_AGAIN.min(left)).await;
+    }
 }
 
 /// What ties a bridge to its Redis, whose time `clock` follows.

@@ -26,6 +26,7 @@ mod serve;
 mod sources;
 mod stats;
 mod stopping;
+mod store;
 mod verify;
 mod withheld;
 
@@ -73,6 +74,8 @@ enum Command {
     #[command(subcommand)]
     Incidents(incidents::Command),
     Stats(stats::Args),
+    #[command(subcommand)]
+    Store(store::Command),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     #[command(subcommand)]
@@ -129,6 +132,7 @@ async fn dispatch(command: Command, context: Context) -> anyhow::Result<Exit> {
         Command::Withheld(command) => withheld::run(command, context).await,
         Command::Incidents(command) => incidents::run(command, context).await,
         Command::Stats(args) => stats::run(args, context).await,
+        Command::Store(command) => store::run(command, context).await,
         Command::Pause(args) => pause::pause(args, context).await,
         Command::Resume(args) => pause::resume(args, context).await,
         Command::Api(command) => api::run(command, context).await,

@@ -58,6 +58,8 @@ pub struct Settings {
     pub admin_token: Option<SecretString>,
     /// Where what came in is kept.
     pub backend: Backend,
+    /// `BRIDGE_DATA_DIR`, also where Redis is used.
+    pub data_dir: PathBuf,
     /// `BRIDGE_PUBLIC_URL`.
     pub public_url: Option<Url>,
     /// `BRIDGE_TRUSTED_PROXIES`.
@@ -194,6 +196,7 @@ pub(super) fn read(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Opti
         admin,
         admin_token: raw.bridge_admin_token,
         backend: backend?,
+        data_dir: PathBuf::from(raw.bridge_data_dir),
         public_url: public_url?,
         trusted_proxies: proxies?.unwrap_or_default(),
         default_region: region?,

@@ -19,6 +19,8 @@ pub enum Topic {
     Backfill,
     /// When a source was last heard of.
     Heard,
+    /// Where everything is being moved to or from: of this store alone, and not moved with the rest.
+    Move,
 }
 
 /// Why a memo cannot be kept, where its topic has `others` beside it.

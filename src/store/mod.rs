@@ -11,7 +11,9 @@ mod lane;
 mod limit;
 mod memo;
 mod memory;
+pub mod moving;
 mod options;
+mod parts;
 mod receipt;
 mod redis;
 mod sqlite;
@@ -33,7 +35,8 @@ pub use limit::{Limiter, Take};
 pub use memo::Topic;
 pub use memory::MemoryStore;
 pub use options::Options;
-pub use redis::{OnTime, RedisStore, RedisTies, Remark, Weight, examine};
+pub use parts::{Parts, Place, Tally};
+pub use redis::{OnTime, RedisStore, RedisTies, Remark, Weight, examine, in_use, may_pass};
 pub use sqlite::{OpenError, SqliteStore};
 pub use view::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,
@@ -183,6 +186,16 @@ pub trait Store: Send + Sync {
     /// false. So of several who have seen the same, one is told that it was the first. **Durable when it returns.**
     /// [`StoreError::Full`] when a topic has 2000 memos, a key is longer than 400 bytes, or a value than 64 KiB.
     async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError>;
+
+    /// A part of all that is held, from `place` on: about `max` things, or a megabyte. Nobody may be at work meanwhile, and
+    /// all of it together says what is held if nobody is ([`moving`]).
+    async fn give(&self, place: Place, max: usize) -> Result<Parts, StoreError>;
+
+    /// Takes what another store has given, in the order in which that gave it, and notes `is` under `from` of
+    /// [`Topic::Move`]; if `was` stands there. Otherwise changes nothing and gives false. **Durable when it returns.**
+    ///
+    /// A crash before it returns: all of it is there, and the note, or nothing.
+    async fn take(&self, parts: Parts, was: Bytes, is: Bytes) -> Result<bool, StoreError>;
 
     /// Returns when something may have come into the inbox since the last call; may return for nothing.
     async fn inbox_changed(&self);

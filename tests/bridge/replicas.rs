@@ -33,6 +33,12 @@ struct Site {
     _sandbox: Arc<sandbox::Running>,
 }
 
+/// A bridge that does not serve yet.
+struct Beginning {
+    child: Child,
+    directory: TempDir,
+}
+
 /// One of the bridges.
 struct Replica {
     child: Child,
@@ -69,21 +75,26 @@ impl Site {
         Self { konektor, variables: Arc::new(variables.into()), google, http, _sandbox: Arc::new(sandbox) }
     }
 
+    /// The same with the embedded store in `directory`.
+    fn embedded(&self, directory: &str) -> Self {
+        let variables = self.variables.iter().filter(|(name, _)| !name.starts_with("REDIS_")).cloned();
+        let variables = variables.chain([("BRIDGE_DATA_DIR", directory.to_owned())]).collect();
+        Self { variables: Arc::new(variables), ..self.clone() }
+    }
+
     /// Starts one more bridge.
     fn replica(&self) -> Replica {
+        self.begins().has_begun()
+    }
+
+    /// The same, without waiting for it.
+    fn begins(&self) -> Beginning {
         let directory = TempDir::new().expect("there is room");
         let variables: Vec<_> = self.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let mut starting = command(directory.path(), &variables, &["serve"]);
-        let log = directory.path().join("log");
-        let stderr = std::fs::File::create(&log).expect("there is room");
-        let mut child = starting.stdout(Stdio::piped()).stderr(stderr).spawn().expect("it can be run");
-        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
-        let mut address = |before: &str| {
-            let line = lines.next().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(&log).unwrap_or_default()));
-            format!("http://{}", line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")))
-        };
-        let (public, admin) = (address("webhooks on http://"), address("admin API on http://"));
-        Replica { child, public, admin, directory }
+        let stderr = std::fs::File::create(directory.path().join("log")).expect("there is room");
+        let child = starting.stdout(Stdio::piped()).stderr(stderr).spawn().expect("it can be run");
+        Beginning { child, directory }
     }
 
     /// Sends the webhook of lead `seed`.
@@ -164,6 +175,24 @@ impl Site {
         while !so().await {
             assert!(Instant::now() < limit, "never: {what}");
         }
+    }
+}
+
+impl Beginning {
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Waits until it serves.
+    fn has_begun(mut self) -> Replica {
+        let mut lines = BufReader::new(self.child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+        let mut address = |before: &str| {
+            let line = lines.next().unwrap_or_else(|| panic!("{}", self.log()));
+            format!("http://{}", line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")))
+        };
+        let (public, admin) = (address("webhooks on http://"), address("admin API on http://"));
+        let Self { child, directory } = self;
+        Replica { child, public, admin, directory }
     }
 }
 
@@ -362,6 +391,54 @@ async fn a_cluster_does_as_well() {
     site.has_leads(5, &other).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_redis_is_moved_into_the_embedded_store_and_delivered_from_there() {
+    let redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    let data = TempDir::new().expect("there is room");
+    let url = redis.url();
+    let directory = data.path().join("data").display().to_string();
+    let variables = [("REDIS_URL", url.as_str()), ("BRIDGE_DATA_DIR", &directory)];
+    let migrate = ["store", "migrate", "--from", "redis", "--to", "embedded"];
+    let bridge = site.replica();
+    site.ask("POST", format!("{}/admin/v1/pause", bridge.admin), None).await;
+    for seed in 0..3 {
+        site.sends(&bridge.public, seed).await;
+    }
+    site.until(async || site.stats(&bridge).await["events"]["pending"] == 3, "all are sorted").await;
+    let said = run(&variables, &migrate).failed(1);
+    assert!(said.contains("a bridge uses"), "{said}");
+    bridge.stops();
+    let moved = run(&variables, &migrate);
+    assert!(moved.code == 0 && moved.out.contains("events pending") && moved.out.contains("is the same"), "{moved:?}");
+    let again = run(&variables, &migrate);
+    assert!(again.code == 0 && again.out.contains("moved before"), "{again:?}");
+    let back = run(&variables, &["store", "migrate", "--from", "embedded", "--to", "redis"]).failed(1);
+    assert!(back.contains("not empty"), "{back}");
+    let given = run(&[("KONEKTOR_API_KEY", DEFAULT_KEY), ("REDIS_URL", &url)], &["serve"]);
+    assert!(given.code == 1 && given.err.contains("moved to another one"), "{given:?}");
+    let embedded = site.embedded(&directory);
+    let bridge = embedded.replica();
+    assert!(embedded.stats(&bridge).await["paused"].is_object(), "the pause has moved, too");
+    embedded.ask("POST", format!("{}/admin/v1/resume", bridge.admin), None).await;
+    embedded.sends(&bridge.public, 1).await;
+    embedded.has_leads(3, &bridge).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_is_only_starting_is_waited_for() {
+    let mut redis = Server::start(&[]);
+    let site = Site::on(&redis.url(), "fsync");
+    redis.dies();
+    let beginning = site.begins();
+    site.until(async || beginning.log().contains("cannot be used yet"), "it says that it waits").await;
+    redis.comes_back();
+    let replica = beginning.has_begun();
+    site.sends(&replica.public, 1).await;
+    site.has_leads(1, &replica).await;
+    replica.stops();
+}
+
 #[test]
 fn a_bridge_does_not_start_on_a_redis_that_cannot_keep_what_is_promised() {
     let redis = Server::start(&["appendfsync everysec"]);
@@ -369,9 +446,14 @@ fn a_bridge_does_not_start_on_a_redis_that_cannot_keep_what_is_promised() {
     let variables = [("KONEKTOR_API_KEY", DEFAULT_KEY), ("REDIS_URL", url.as_str())];
     let ran = run(&variables, &["serve"]);
     assert!(ran.code == 1 && ran.err.contains("CONFIG SET appendfsync always"), "{ran:?}");
+    redis.says(&["CONFIG", "SET", "requirepass", "geheim"]);
+    let ran = run(&variables, &["serve"]);
+    assert!(ran.code == 1 && ran.err.contains("it refuses the user or the password"), "{ran:?}");
+    assert!(!ran.err.contains("tried again"), "it would be refused again: {ran:?}");
     let variables = [("KONEKTOR_API_KEY", DEFAULT_KEY), ("REDIS_URL", "redis://:geheim@127.0.0.1:1")];
-    let said = run(&variables, &["serve"]).failed(1);
-    assert!(said.contains("redis://127.0.0.1:1/0 cannot be used") && !said.contains("geheim"), "{said}");
+    let ran = run(&variables, &["serve"]);
+    assert!(ran.code == 1 && ran.err.contains("redis://127.0.0.1:1/0 cannot be used"), "{ran:?}");
+    assert!(ran.err.contains("connection refused") && !ran.err.contains("geheim"), "{ran:?}");
 }
 
 #[test]

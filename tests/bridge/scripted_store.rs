@@ -11,8 +11,8 @@ use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement, SortCount,
-    Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq, Settlement,
+    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 
 /// What it does with what it is asked to keep.
@@ -251,6 +251,14 @@ impl Store for ScriptedStore {
 
     async fn expire(&self, _max: usize, _now: Timestamp) -> Result<usize, StoreError> {
         unreachable!("the edge does not forget")
+    }
+
+    async fn give(&self, _place: Place, _max: usize) -> Result<Parts, StoreError> {
+        unreachable!("the edge moves nothing")
+    }
+
+    async fn take(&self, _parts: Parts, _was: Bytes, _is: Bytes) -> Result<bool, StoreError> {
+        unreachable!("the edge moves nothing")
     }
 
     async fn inbox_changed(&self) {

@@ -4,6 +4,7 @@
 mod audit;
 mod deliver;
 mod model;
+mod moving;
 mod names;
 mod people;
 
@@ -18,8 +19,8 @@ use tokio::sync::Notify;
 use self::model::Model;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -230,6 +231,14 @@ impl Store for MemoryStore {
 
     async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError> {
         self.ask(|model| model.set_memo(topic, key, value, was.as_ref()))?
+    }
+
+    async fn give(&self, place: Place, max: usize) -> Result<Parts, StoreError> {
+        self.look(|model| model.give(place, max))
+    }
+
+    async fn take(&self, parts: Parts, was: Bytes, is: Bytes) -> Result<bool, StoreError> {
+        self.ask(|model| model.take(parts, &was, is))
     }
 
     async fn inbox_changed(&self) {

@@ -1,6 +1,6 @@
 //! Whether what Redis holds agrees with itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use redis::Value;
@@ -12,10 +12,11 @@ use super::gate::Kept;
 use super::lane::{Known, Name};
 use super::link::Arg;
 use super::step::Ask;
-use super::values::{Reply, Strange, int, next};
+use super::values::{Reply, Strange, int, next, parse};
 use crate::domain::external_ref::ExternalRef;
 use crate::store::audit::{Audit, Ledger, Receipt, Rule, Totals};
 use crate::store::gate::LINES;
+use crate::store::receipt::weight;
 use crate::store::{EventState, Seq};
 
 impl Core {
@@ -25,6 +26,7 @@ impl Core {
         match after {
             None => {
                 self.whole(now, &mut audit).await?;
+                self.weigh(&mut audit).await?;
                 self.unsplit(&mut audit).await?;
                 let strays: u64 = self.ask_audit(&["names".into()]).await?.number()?;
                 if strays > 0 {
@@ -36,7 +38,7 @@ impl Core {
         Ok(audit)
     }
 
-    async fn ask_audit(&self, args: &[Arg]) -> Result<Reply, Trouble> {
+    pub(super) async fn ask_audit(&self, args: &[Arg]) -> Result<Reply, Trouble> {
         Ok(Reply(self.link.run::<Value>(&self.scripts.audit, args).await?))
     }
 
@@ -50,7 +52,7 @@ impl Core {
         let inbox = next(&mut parts)?.number()?;
         let mut found = Totals {
             inbox,
-            // What each payload weighs is looked at with its event.
+            // Compared by itself: all that is held would be too much for one moment.
             bytes: numbers.of("bytes"),
             events: five(next(&mut parts)?)?,
             ready: super::desk::counts(next(&mut parts)?)?,
@@ -92,6 +94,65 @@ impl Core {
         }
         audit.next = Some(0);
         Ok(())
+    }
+
+    /// Whether all payloads together weigh what is counted. That takes several steps, during which others go on, and so it
+    /// is compared when nothing has come or gone meanwhile; a store that is never still for so long is not judged by it.
+    async fn weigh(&self, audit: &mut Audit) -> Result<(), Trouble> {
+        for round in 0..WEIGHED {
+            let before = self.numbers().await?;
+            let found = self.inbox_bytes(audit, round == 0).await? + self.event_bytes().await?;
+            let after = self.numbers().await?;
+            if MOVE_WITH_BYTES.iter().all(|field| before.of(field) == after.of(field)) {
+                let counted = after.of("bytes");
+                if counted != found {
+                    audit.note(Rule::Balance, format!("{counted} bytes are counted, but there are {found}"));
+                }
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn numbers(&self) -> Result<Numbers, Trouble> {
+        Ok(Numbers::read(self.ask_audit(&["numbers".into()]).await?)?)
+    }
+
+    /// What the webhooks in the inbox are counted as; with `told`, it is noted which are of another size.
+    async fn inbox_bytes(&self, audit: &mut Audit, told: bool) -> Result<u64, Trouble> {
+        let (mut bytes, mut from) = (0, Some(0));
+        while let Some(first) = from {
+            let mut parts = self.ask_audit(&["inbox".into(), int(first).into()]).await?.list()?;
+            from = maybe_number(next(&mut parts)?)?;
+            for (place, record) in next(&mut parts)?.pairs()? {
+                let (counted, _) = record.split_first_chunk::<4>().ok_or(Strange("a webhook"))?;
+                let counted = u64::from(u32::from_be_bytes(*counted));
+                bytes += counted;
+                let place = String::from_utf8_lossy(&place);
+                match event::read_webhook(&record) {
+                    Ok(webhook) if weight(&webhook) == counted => {}
+                    Ok(_) if told => {
+                        audit.note(Rule::Balance, format!("webhook {place} is not as large as it is counted"));
+                    }
+                    Err(strange) if told => {
+                        audit.note(Rule::File, format!("webhook {place} cannot be read: {strange}"));
+                    }
+                    Ok(_) | Err(_) => {}
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// What the payloads of events are counted as.
+    async fn event_bytes(&self) -> Result<u64, Trouble> {
+        let (mut bytes, mut from) = (0, Some(0));
+        while let Some(first) = from {
+            let mut parts = self.ask_audit(&["slabs".into(), int(first).into()]).await?.list()?;
+            from = maybe_number(next(&mut parts)?)?;
+            bytes += next(&mut parts)?.number::<u64>()?;
+        }
+        Ok(bytes)
     }
 
     /// Webhooks that could not be split: they have no lane, and are dead or discarded.
@@ -159,17 +220,26 @@ impl Core {
     }
 }
 
+/// How often all is weighed before a store is taken for one that is never still.
+const WEIGHED: u32 = 3;
+/// Counters one of which moves whenever the bytes do.
+const MOVE_WITH_BYTES: [&str; 9] = ["bytes", "place", "sorted", "seq", "gone", "e0", "e1", "e2", "e3"];
+
 const EVENTS: [EventState; 5] =
     [EventState::Pending, EventState::Delivered, EventState::Withheld, EventState::Dead, EventState::Discarded];
 
 fn look_at(known: &Known, back: i64, answer: Reply, audit: &mut Audit) -> Result<(), Strange> {
     let lead = &known.external_ref;
     let mut parts = answer.list()?;
-    let stands: BTreeSet<String> =
-        next(&mut parts)?.pairs()?.into_iter().map(|(set, _)| String::from_utf8_lossy(&set).into_owned()).collect();
-    let should: BTreeSet<String> = known.places(back).into_iter().map(|(set, _)| set).collect();
-    if stands != should {
-        audit.note_lane(lead, format!("it is {}, and stands in {stands:?}", known.lane.state.word()));
+    let stands = next(&mut parts)?.pairs()?.into_iter();
+    let stands: BTreeMap<String, f64> = stands.map(place).collect::<Result<_, _>>()?;
+    let should: BTreeMap<String, f64> =
+        known.places(back).into_iter().map(|(set, score)| (set, as_scored(score))).collect();
+    if !stands.keys().eq(should.keys()) {
+        let places: Vec<_> = stands.keys().collect();
+        audit.note_lane(lead, format!("it is {}, and stands in {places:?}", known.lane.state.word()));
+    } else if stands != should {
+        audit.note_lane(lead, format!("its places are {stands:?}, and should be {should:?}"));
     }
     if known.forget.is_some() != (known.lane.state == crate::store::lane::State::Idle) {
         let word = known.lane.state.word();
@@ -181,6 +251,16 @@ fn look_at(known: &Known, back: i64, answer: Reply, audit: &mut Audit) -> Result
     }
     audit.look_at_lane(lead, &known.lane, &events);
     Ok(())
+}
+
+/// A sorted set and the place in it.
+fn place((set, score): (Vec<u8>, Vec<u8>)) -> Result<(String, f64), Strange> {
+    Ok((String::from_utf8_lossy(&set).into_owned(), parse(&score)?))
+}
+
+/// A place as a sorted set has it: not exact to the nanosecond.
+fn as_scored(place: i64) -> f64 {
+    place as f64
 }
 
 /// An event; `None`, and a flaw, where it cannot be read.
@@ -213,6 +293,10 @@ fn receipt(answer: Reply, lead: Option<&ExternalRef>, audit: &mut Audit) -> Resu
             Ok(None)
         }
     }
+}
+
+pub(super) fn maybe_number(answer: Reply) -> Result<Option<u64>, Strange> {
+    if answer.is_nothing() { Ok(None) } else { answer.number().map(Some) }
 }
 
 fn five(answer: Reply) -> Result<[u64; 5], Strange> {

@@ -222,6 +222,10 @@ impl Core {
     }
 
     /// Looks, has `decide` decide, and does that; until nothing has moved in between.
+    ///
+    /// With nothing to do the answer says what others have done, and must not be given before that is as durable as the
+    /// step would have been. A server whose answer is itself the proof has it then (`appendfsync always` writes before it
+    /// answers, whoever asked); where replicas are the proof they are waited for.
     pub(super) async fn decide<T>(
         &self,
         sync: Sync,
@@ -233,7 +237,10 @@ impl Core {
         for round in 0..ROUNDS {
             let mut seen = self.look(ask, now).await?;
             let (step, answer) = decide(&mut seen)?;
-            let Some(step) = step else { return Ok(answer) };
+            if step.is_none() && (sync == Sync::Taken || !self.link.waits_for_replicas()) {
+                return Ok(answer);
+            }
+            let step = step.unwrap_or_default();
             if self.commit(sync, &seen.base, step, seen.now).await?.is_some() {
                 return Ok(answer);
             }

@@ -164,6 +164,21 @@ pub(super) fn read_webhook(bytes: &[u8]) -> Result<Kept, Strange> {
     Ok(Kept { source, received: time(received), request_id: request_id.into(), headers, body })
 }
 
+/// The payload of a webhook that could not be split.
+pub(super) fn whole_payload(webhook: &Kept) -> Vec<u8> {
+    let webhook = write_webhook(webhook);
+    [&webhook[..4], &[WEBHOOK], webhook.as_slice()].concat()
+}
+
+/// The headers in a payload: an item has none.
+pub(super) fn headers(payload: &[u8]) -> Result<Vec<(String, String)>, Strange> {
+    match payload.get(4..) {
+        Some([BODY, ..]) => Ok(Vec::new()),
+        Some([WEBHOOK, webhook @ ..]) => read_webhook(webhook).map(|webhook| webhook.headers),
+        Some(_) | None => Err(Strange("a payload")),
+    }
+}
+
 /// The body in a payload.
 pub(super) fn body(payload: &[u8]) -> Result<Bytes, Strange> {
     match payload.get(4..) {

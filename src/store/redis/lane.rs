@@ -332,6 +332,17 @@ impl Known {
         self.pending.insert(place, event);
     }
 
+    /// An event joins it that joined it in another store under `joined`.
+    pub(super) fn rejoin(&mut self, seq: Seq, source: &SourceName, received: Timestamp, joined: u64) {
+        self.join(seq, source, received);
+        self.pending.iter_mut().filter(|event| event.seq == seq).for_each(|event| event.joined = joined);
+    }
+
+    /// Whose a pending event is.
+    pub(super) fn source_of(&self, event: &Pending) -> Option<&SourceName> {
+        self.sources.get(usize::from(event.source))
+    }
+
     /// Takes pending events out, and gives them.
     pub(super) fn end(&mut self, ends: impl Fn(&Pending) -> bool) -> Vec<Pending> {
         let (ended, left) = std::mem::take(&mut self.pending).into_iter().partition(|event| ends(event));

@@ -32,7 +32,7 @@ enum Order {
 pub(super) struct Found {
     pub(super) seq: Seq,
     pub(super) receipt: Receipt,
-    external_ref: Option<ExternalRef>,
+    pub(super) external_ref: Option<ExternalRef>,
 }
 
 impl Core {
@@ -120,6 +120,11 @@ impl Core {
             found.push(Found { seq: super::values::parse(&seq)?, receipt, external_ref });
         }
         Ok((found, on))
+    }
+
+    /// Events from one on, oldest first, and where to go on.
+    pub(super) async fn events_from(&self, from: Seq) -> Result<(Vec<Found>, Option<Seq>), Trouble> {
+        self.page(None, from, Order::OldestFirst).await
     }
 
     /// Events without a lane in `state`, from one on, and where to go on.

@@ -19,6 +19,7 @@ mod keep;
 mod lane;
 mod link;
 mod lists;
+mod moving;
 mod names;
 mod people;
 mod pulse;
@@ -39,13 +40,13 @@ use self::people::Move;
 use self::pulse::Pulse;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
-pub use link::{OnTime, RedisTies, Remark, Weight, examine};
+pub use link::{OnTime, RedisTies, Remark, Weight, examine, in_use, may_pass};
 
 /// A store that several replicas share. Made at once; connects when it is first asked.
 pub struct RedisStore {
@@ -201,6 +202,14 @@ impl Store for RedisStore {
 
     async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError> {
         self.core.set_memo(topic, key, &value, was.as_ref()).await?.map_err(StoreError::Full)
+    }
+
+    async fn give(&self, place: Place, max: usize) -> Result<Parts, StoreError> {
+        Ok(self.core.give(place, max).await?)
+    }
+
+    async fn take(&self, parts: Parts, was: Bytes, is: Bytes) -> Result<bool, StoreError> {
+        Ok(self.core.take(parts, &was, &is).await?)
     }
 
     async fn inbox_changed(&self) {

@@ -113,6 +113,14 @@ impl Ask {
         self.with(["sources".into()])
     }
 
+    pub(super) fn since(self) -> Self {
+        self.with(["since".into()])
+    }
+
+    pub(super) fn held(self, seq: Seq) -> Self {
+        self.with(["held".into(), int(seq).into()])
+    }
+
     pub(super) fn numbers(self) -> Self {
         self.with(["numbers".into()])
     }
@@ -291,6 +299,37 @@ impl Step {
 
     pub(super) fn source(&mut self, name: &SourceName, since: Timestamp) {
         self.r#do(["source".into(), name.as_str().into(), nanos(since).into()]);
+    }
+
+    /// An event of another store; `payload` and `fetched` as they are kept.
+    pub(super) fn bring(
+        &mut self,
+        seq: Seq,
+        state: EventState,
+        receipt: [Vec<u8>; 2],
+        held: [Option<Vec<u8>>; 2],
+        hour: Option<i64>,
+    ) {
+        let [born, rest] = receipt;
+        let held = held.map(|bytes| bytes.map_or(Vec::new(), |bytes| [&[1], bytes.as_slice()].concat()));
+        let [payload, fetched] = held;
+        let hour = hour.map_or(String::new(), |hour| hour.to_string());
+        let place = [int(seq).into(), (state as i64).into(), born.into(), rest.into()];
+        self.does.push("bring".into());
+        self.does.extend(place);
+        self.does.extend([payload.into(), fetched.into(), hour.into()]);
+    }
+
+    /// A webhook of another store.
+    pub(super) fn put_in(&mut self, place: u64, webhook: Vec<u8>) {
+        self.r#do(["put_in".into(), int(place).into(), webhook.into()]);
+    }
+
+    /// All of another store is there.
+    pub(super) fn whole(&mut self, next_place: u64, next_seq: Seq, sorted: u64, gone: u64) {
+        let numbers = [next_place, next_seq, sorted, gone].map(|number| Arg::from(int(number)));
+        self.does.push("whole".into());
+        self.does.extend(numbers);
     }
 
     pub(super) fn in_hand(&mut self, most_bytes: usize, events: &[Seq]) {

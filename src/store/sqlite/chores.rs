@@ -172,7 +172,7 @@ impl Db {
     }
 }
 
-fn incident(row: &Row<'_>) -> Result<Incident, Error> {
+pub(super) fn incident(row: &Row<'_>) -> Result<Incident, Error> {
     Ok(Incident {
         external_ref: ExternalRef::from_stored(row.get(0)?),
         lead_id: row.get::<_, Option<String>>(1)?.map(LeadId),

@@ -225,6 +225,16 @@ impl Db {
         Ok(now)
     }
 
+    /// The latest time that was told.
+    pub(super) const fn latest(&self) -> Timestamp {
+        self.time.latest()
+    }
+
+    /// Goes on by another gate.
+    pub(super) fn replace_gate(&mut self, gate: Gate) {
+        (self.gate, self.gate_moved, self.permits_written) = (gate, true, 0);
+    }
+
     /// How long an update waits for more.
     pub(super) fn window(&self) -> Duration {
         let ready = self.counts.ready;

@@ -22,6 +22,11 @@ pub(super) struct LaneRow {
 }
 
 impl LaneRow {
+    /// One that is not in the file before it is saved.
+    pub(super) const fn new(id: u64, external_ref: ExternalRef, lane: Lane) -> Self {
+        Self { id, external_ref, lane, stored: None }
+    }
+
     /// Reads the columns of the `lane_*` statements.
     pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
         let lane = Lane {
@@ -123,7 +128,7 @@ impl Db {
         let forgotten =
             self.counts.forgotten > 0 && self.cached(sql::HAS_TRACE)?.query_row([&trace[..]], |row| row.get(0))?;
         let lane = Lane { forgotten, ..Lane::new() };
-        Ok(LaneRow { id, external_ref: external_ref.clone(), lane, stored: None })
+        Ok(LaneRow::new(id, external_ref.clone(), lane))
     }
 
     pub(super) fn lane_with_id(&self, id: u64) -> Result<LaneRow, Error> {

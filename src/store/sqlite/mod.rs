@@ -10,6 +10,7 @@ mod deliver;
 mod inbox;
 mod lanes;
 mod mailbox;
+mod moving;
 mod names;
 mod past;
 mod people;
@@ -39,8 +40,8 @@ use self::reader::Reader;
 use self::writer::Writer;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -421,6 +422,14 @@ impl Store for SqliteStore {
         let (job, answer) = job(move |db| db.set_memo(topic, &key, &value, was.as_ref()));
         self.mailbox.post_rest(Sync::Disk, job)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn give(&self, place: Place, max: usize) -> Result<Parts, StoreError> {
+        self.ask(Sync::Log, move |db| db.give(place, max)).await
+    }
+
+    async fn take(&self, parts: Parts, was: Bytes, is: Bytes) -> Result<bool, StoreError> {
+        self.ask(Sync::Disk, move |db| db.take(&parts, &was, &is)).await
     }
 
     async fn inbox_changed(&self) {

@@ -91,7 +91,7 @@ impl Db {
         }
     }
 
-    fn save_alias(&mut self, lane: u64, name: &ExternalRef, past: bool) -> Result<(), Error> {
+    pub(super) fn save_alias(&mut self, lane: u64, name: &ExternalRef, past: bool) -> Result<(), Error> {
         self.drop_alias(name)?;
         self.cached(sql::SAVE_ALIAS)?.execute(params![name.as_str(), int(lane), past])?;
         self.counts.aliases += 1;

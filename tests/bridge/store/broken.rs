@@ -11,8 +11,8 @@ use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, MemoryStore, Moved, Observation, Options, PauseReason, PermitGrant, PermitId, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    LaneDetail, Lease, MemoryStore, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place,
+    Selector, Seq, Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
 };
 
 use super::map::{Case, case};
@@ -225,6 +225,14 @@ impl Store for BrokenStore {
 
     async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError> {
         self.model.set_memo(topic, key, value, was).await
+    }
+
+    async fn give(&self, place: Place, max: usize) -> Result<Parts, StoreError> {
+        self.model.give(place, max).await
+    }
+
+    async fn take(&self, parts: Parts, was: Bytes, is: Bytes) -> Result<bool, StoreError> {
+        self.model.take(parts, was, is).await
     }
 
     async fn inbox_changed(&self) {

@@ -18,6 +18,7 @@ mod limits;
 mod machine;
 mod map;
 mod memos;
+mod moving;
 mod names;
 mod overtaken;
 mod people;
@@ -134,10 +135,15 @@ fn open(backend: Backend, home: &Home, options: Options) -> Arc<dyn Store> {
 
 /// A bridge's store on a server.
 fn on_redis(server: &Server, options: Options) -> RedisStore {
+    with_durability(server, Durability::Fsync, options)
+}
+
+/// The same by another profile.
+fn with_durability(server: &Server, durability: Durability, options: Options) -> RedisStore {
     let ties = RedisTies {
         url: server.url().parse().unwrap(),
         prefix: "suite".to_owned(),
-        durability: Durability::Fsync,
+        durability,
         on_time: Arc::new(|_, _| ()),
     };
     RedisStore::new(ties, options)

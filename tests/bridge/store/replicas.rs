@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use konektor_bridge::servers::Durability;
 use konektor_bridge::store::{
-    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Selector, StoreError, WorkerId,
+    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Rule, Selector, Settlement, StoreError,
+    Topic, WorkerId,
 };
 
-use super::{Bed, bodies, done, event_id, everything, flaws, item, lead, on_redis, run, start, upto};
+use super::{Bed, bodies, done, event_id, everything, flaws, item, lead, on_redis, run, start, upto, with_durability};
 use crate::redis_servers::Server;
 
 fn bed(server: &Server) -> Bed {
@@ -248,5 +250,58 @@ fn events_are_found_by_their_state_over_many_of_another() {
         assert_eq!(bed.list(Some(EventState::Pending), Default::default()).await.len(), 1000);
         let moved = bed.replay(&Selector::Ids(vec![event_id("first")])).await;
         assert_eq!((moved.count, moved.more), (1, false));
+    });
+}
+
+#[test]
+fn what_replicas_do_not_have_yet_is_not_called_done_either_by_one_who_finds_it_done() {
+    run(async {
+        let primary = Server::start(&[]);
+        let replica = Server::replica_of(&primary, &[]);
+        let store = with_durability(&primary, Durability::Replicated(1), Options::default());
+        let bed = Bed { store: Arc::new(store), now: start().into() };
+        let ann = bed.work("ann", "1").await;
+        replica.freezes();
+        let note = async || bed.store.set_memo(Topic::Form, "key", "value".into(), None).await;
+        let settle = async || {
+            let settlement = Settlement::from(done("L", upto(&ann)));
+            bed.store.settle(&ann.lease, settlement, bed.now()).await
+        };
+        for _ in 0..2 {
+            let noted = note().await;
+            assert!(matches!(noted, Err(StoreError::Backend(..))), "{noted:?}");
+            let settled = settle().await;
+            assert!(matches!(settled, Err(StoreError::Backend(..))), "{settled:?}");
+        }
+        replica.goes_on();
+        assert!(!note().await.unwrap(), "it is noted, and not by this call");
+        assert_eq!(settle().await.unwrap(), Fenced::AlreadyDone);
+        assert_eq!(flaws(bed.store.as_ref()).await, []);
+    });
+}
+
+#[test]
+fn an_audit_weighs_what_is_held_and_looks_at_which_place_a_lane_stands() {
+    run(async {
+        let server = Server::start(&[]);
+        let bed = bed(&server);
+        bed.spoil("not to be split").await;
+        bed.kill("zoe", "1").await;
+        let ann = bed.work("ann", "2").await;
+        assert_eq!(
+            bed.store.fetched(&ann.lease, upto(&ann), "what its sender said".into()).await.unwrap(),
+            Fenced::Done
+        );
+        bed.arrive("bob", "3").await;
+        bed.keep("unsorted").await;
+        assert_eq!(flaws(bed.store.as_ref()).await, []);
+        server.says(&["HINCRBY", "kb:{suite}:m", "bytes", "1"]);
+        let found = flaws(bed.store.as_ref()).await;
+        assert!(found.len() == 1 && found[0].rule == Rule::Balance && found[0].says.contains("bytes"), "{found:?}");
+        server.says(&["HINCRBY", "kb:{suite}:m", "bytes", "-1"]);
+        let moves = "redis.call('ZADD', KEYS[1], 999, redis.call('ZRANGE', KEYS[1], 0, 0)[1])";
+        server.says(&["EVAL", moves, "1", "kb:{suite}:q0"]);
+        let found = flaws(bed.store.as_ref()).await;
+        assert!(found.len() == 1 && found[0].lead == Some(lead("bob")) && found[0].says.contains("999"), "{found:?}");
     });
 }

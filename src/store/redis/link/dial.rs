@@ -69,15 +69,17 @@ pub(super) async fn dial(host: &Host, door: Door<'_>) -> Result<MultiplexedConne
 }
 
 impl Line {
-    /// Looks who is at the other end of a connection, which has to be a primary, and asks for its time.
+    /// Looks who is at the other end of a connection, which has to be a primary, says who we are, and asks for its time.
     pub(super) async fn greet(
         mut connection: MultiplexedConnection,
+        root: &str,
         age: u64,
     ) -> Result<(Self, Timestamp, Instant), LinkError> {
         let mut greeting = redis::pipe();
-        greeting.cmd("ROLE").cmd("INFO").arg("server");
-        let answers = connection.send_packed_commands(&greeting, 0, 2).await?;
-        let [role, info] = <[Value; 2]>::try_from(answers).map_err(|_| LinkError::Answer)?;
+        // Who is not allowed to have a name has none.
+        greeting.cmd("ROLE").cmd("INFO").arg("server").cmd("CLIENT").arg("SETNAME").arg(root);
+        let answers = connection.send_packed_commands(&greeting, 0, 3).await?;
+        let [role, info, _named] = <[Value; 3]>::try_from(answers).map_err(|_| LinkError::Answer)?;
         // A user may be forbidden to ask for the role; a replica is then noticed by what it refuses.
         match first_word(&role).as_deref() {
             Some("slave") => return Err(LinkError::Unready("READONLY".into())),

@@ -152,6 +152,9 @@ fn said(error: &RedisError) -> String {
 
 /// The operating system's reason, if there is one: `connection refused`.
 fn of_the_system(error: &RedisError) -> String {
+    if error.is_connection_refusal() {
+        return " (connection refused)".to_owned();
+    }
     let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
     io.map(|error| format!(" ({})", error.kind())).unwrap_or_default()
 }

@@ -46,6 +46,36 @@ pub async fn examine(ties: &RedisTies) -> Result<Vec<Remark>, StoreError> {
     Ok(judge(&Facts::ask(&mut line).await?, ties))
 }
 
+/// Whether what kept [`examine`] from asking may pass by itself: a server that is just starting, or that others are taking
+/// over from. What it forbids stays forbidden.
+#[must_use]
+pub fn may_pass(error: &StoreError) -> bool {
+    let StoreError::Backend(_, cause) = error else { return false };
+    match cause.downcast_ref::<LinkError>() {
+        Some(LinkError::Unreachable(_) | LinkError::Slow | LinkError::Unready(_)) => true,
+        Some(_) | None => false,
+    }
+}
+
+/// Whether a bridge is connected to the server with this prefix; `None` where the server does not tell us.
+///
+/// # Errors
+/// It cannot be asked.
+pub async fn in_use(ties: &RedisTies) -> Result<Option<bool>, StoreError> {
+    let mut line = lines::open_once(ties).await?;
+    let mut ask = redis::pipe();
+    ask.cmd("CLIENT").arg("ID").cmd("CLIENT").arg("LIST");
+    let [ours, all] = line.all(&ask).await?;
+    let ours = redis::from_redis_value::<i64>(ours).map(|id| format!("id={id}"));
+    let (Ok(ours), Ok(all)) = (ours, redis::from_redis_value::<String>(all)) else { return Ok(None) };
+    let name = format!("name={}", ties.root());
+    let is_other = |line: &str| {
+        let has = |word: &str| line.split(' ').any(|part| part == word);
+        has(&name) && !has(&ours)
+    };
+    Ok(Some(all.lines().any(is_other)))
+}
+
 /// What the server says of itself. Absent is what it does not say.
 #[derive(Debug, Default)]
 struct Facts {

@@ -113,7 +113,7 @@ impl Dialler {
         let url = &self.ties.url;
         let host = find::primary(url, &self.root).await?;
         let connection = dial(&host, Door { tls: url.tls, login: &url.login, db: url.db }).await?;
-        let (line, now, at) = Line::greet(connection, age).await?;
+        let (line, now, at) = Line::greet(connection, &self.root, age).await?;
         self.tell(now, at)?;
         Ok(line)
     }

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub(super) use args::Arg;
 pub(super) use error::LinkError;
-pub use examine::{Remark, Weight, examine};
+pub use examine::{Remark, Weight, examine, in_use, may_pass};
 pub(super) use redis::Script;
 
 use crate::servers::{Durability, RedisUrl};
@@ -129,6 +129,14 @@ impl Link {
     /// [`LinkError`]; the script may have run all the same, unless it says otherwise. Each takes less than two seconds.
     pub(super) async fn run<T: FromRedisValue>(&self, script: &Script, args: &[Arg]) -> Result<T, LinkError> {
         self.call(Call { script, args, replicas: None }).await
+    }
+
+    /// Whether [`Link::run_durable`] waits for more than the answer.
+    pub(super) fn waits_for_replicas(&self) -> bool {
+        match self.0.durability {
+            Durability::Replicated(_) => true,
+            Durability::Fsync | Durability::Relaxed => false,
+        }
     }
 
     /// The same, and returns only when what it wrote, or found written, is durable by the profile.

@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- What the store says of itself, to be compared with itself. `whole`: counters, and what they count. `lanes`, after a bucket,
 -- so many: the lanes of whole buckets, and in which places they stand. `lane`, its record, and events: their receipts, what
--- they weigh; nothing if the lane is another one by now. `unsplit`: dead letters without a lane, as page.lua looks for them.
+-- they weigh; nothing if the lane is another one by now. `numbers`: the counters. `inbox`, after a place: some webhooks.
+-- `traces`, after a bucket. `slabs`, after one: what the payloads of some slabs are counted as.
 local function sizes(state)
   local found = 0
   for _, chunk in ipairs(call('HKEYS', key('ec' .. state))) do
@@ -113,6 +114,58 @@ function looks.events()
     events[#events + 1] = weighed(ARGV[index])
   end
   return events
+end
+
+function looks.numbers()
+  return call('HGETALL', key('m'))
+end
+
+-- Traces of forgotten leads, of some buckets.
+function looks.traces()
+  local bucket, traces, left = tonumber(ARGV[2]), {}, 4096
+  while bucket < 65536 and left > 0 do
+    local first = string.char(math.floor(bucket / 256), bucket % 256)
+    local place = trace_place(first)
+    for _, rest in ipairs(call('HKEYS', place)) do
+      traces[#traces + 1] = first .. rest
+      left = left - 1
+    end
+    bucket, left = bucket + 1, left - 1
+  end
+  return { bucket < 65536 and text(bucket) or false, traces }
+end
+
+-- Up to a megabyte.
+function looks.inbox()
+  local low, next_place = unpack(call('HMGET', key('m'), 'low', 'place'))
+  local place, bytes, webhooks = math.max(tonumber(ARGV[2]), tonumber(low or 1)), 0, {}
+  next_place = tonumber(next_place or 1)
+  while place < next_place and bytes < 1048576 do
+    local webhook = call('HGET', key('in'), text(place))
+    if webhook then
+      webhooks[#webhooks + 1] = text(place)
+      webhooks[#webhooks + 1] = webhook
+      bytes = bytes + #webhook
+    end
+    place, bytes = place + 1, bytes + 64
+  end
+  return { place < next_place and text(place) or false, webhooks }
+end
+
+-- As many as are looked through in a few milliseconds.
+function looks.slabs()
+  local slab, bytes, left = tonumber(ARGV[2]), 0, 4096
+  local slabs = math.ceil((tonumber(call('HGET', key('m'), 'seq') or 1) - 1) / SLAB)
+  while slab < slabs and left > 0 do
+    for _, payload in ipairs(call('HVALS', key('b:' .. text(slab)))) do
+      bytes, left = bytes + struct.unpack('>I4', payload), left - 1
+    end
+    for _, answer in ipairs(call('HVALS', key('f:' .. text(slab)))) do
+      bytes = bytes + #answer
+    end
+    slab, left = slab + 1, left - 1
+  end
+  return { slab < slabs and text(slab) or false, text(bytes) }
 end
 
 return looks[ARGV[1]]()

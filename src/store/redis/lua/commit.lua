@@ -371,6 +371,72 @@ steps.in_hand = function(at)
   return at + 2 + left
 end
 
+-- The rest of a slab of receipts, up to one, is of events that are not there.
+local function pad(slab, length)
+  for _ = call('LLEN', key('s:' .. slab)), length - 1 do
+    call('RPUSH', key('s:' .. slab), '')
+    call('HINCRBY', key('sn'), slab, 1)
+  end
+end
+
+-- An event of another store, in order: its place, state, what it was born with, the rest of its receipt, its payload and
+-- what its sender's API said (each after a byte, or nothing), the hour when it may be forgotten.
+steps.bring = function(at)
+  local seq, state, born = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2]
+  local slab, index = slab_of(seq)
+  local last = tonumber(call('HGET', key('m'), 'brought') or seq)
+  if slab_of(last) ~= slab then
+    pad(slab_of(last), SLAB)
+  end
+  call('HSET', key('m'), 'brought', ARGV[at])
+  pad(slab, index)
+  call('RPUSH', key('s:' .. slab), struct.pack('>H', #born) .. born .. string.char(state) .. ARGV[at + 3])
+  local place, field = id_place(string.sub(born, 1, 16))
+  call('HSET', place, field, ARGV[at])
+  mark(state, seq, 1)
+  if ARGV[at + 4] ~= '' then
+    local payload = string.sub(ARGV[at + 4], 2)
+    call('HSET', key('b:' .. slab), ARGV[at], payload)
+    count('bytes', struct.unpack('>I4', payload))
+  end
+  if ARGV[at + 5] ~= '' then
+    call('HSET', key('f:' .. slab), ARGV[at], string.sub(ARGV[at + 5], 2))
+    count('bytes', #ARGV[at + 5] - 1)
+  end
+  local owner = string.sub(born, 17, 32)
+  if state == DEAD and owner ~= NOBODY then
+    call('ZADD', key('x:' .. owner), seq, ARGV[at])
+  end
+  if ARGV[at + 6] ~= '' then
+    put_down('ez', 'eh:', ARGV[at + 6], ARGV[at])
+  end
+  return at + 7
+end
+
+-- A webhook of another store, in its place.
+steps.put_in = function(at)
+  call('HSET', key('in'), ARGV[at], ARGV[at + 1])
+  count('inbox', 1)
+  count('bytes', struct.unpack('>I4', ARGV[at + 1]))
+  return at + 2
+end
+
+-- All is there: the next place of a webhook, of an event, and how many were sorted and are gone.
+steps.whole = function(at)
+  local last, next_seq = call('HGET', key('m'), 'brought'), tonumber(ARGV[at + 1])
+  local slab, index = slab_of(next_seq)
+  if last and slab_of(tonumber(last)) ~= slab then
+    pad(slab_of(tonumber(last)), SLAB)
+  end
+  pad(slab, index)
+  local low = tonumber(ARGV[at])
+  for _, place in ipairs(call('HKEYS', key('in'))) do
+    low = math.min(low, tonumber(place))
+  end
+  call('HSET', key('m'), 'place', ARGV[at], 'seq', ARGV[at + 1], 'sorted', ARGV[at + 2], 'gone', ARGV[at + 3], 'low', text(low))
+  return at + 4
+end
+
 local noted = call('HMGET', key('m'), 'schema', 'run', 'back', 'clock')
 if noted[1] ~= SCHEMA or noted[2] ~= ARGV[1] or server_run() ~= ARGV[1] or (noted[3] or '0') ~= ARGV[2] then
   return false

@@ -177,6 +177,17 @@ asks.incidents = function(at)
   return call('HGETALL', key('inc')), at
 end
 
+-- Sources, and since when.
+asks.since = function(at)
+  return call('HGETALL', key('src')), at
+end
+
+-- An event's payload, and what its sender's API said.
+asks.held = function(at)
+  local slab = slab_of(tonumber(ARGV[at]))
+  return { call('HGET', key('b:' .. slab), ARGV[at]), call('HGET', key('f:' .. slab), ARGV[at]) }, at + 1
+end
+
 asks.sources = function(at)
   return call('HKEYS', key('src')), at
 end

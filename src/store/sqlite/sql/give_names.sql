@@ -1,0 +1,1 @@
+SELECT name, past FROM alias WHERE lane = ?1 ORDER BY name

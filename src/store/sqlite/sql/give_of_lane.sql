@@ -1,0 +1,1 @@
+SELECT seq, state, joined, source, received FROM event WHERE lane = ?1 ORDER BY seq

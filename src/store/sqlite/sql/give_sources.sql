@@ -1,0 +1,1 @@
+SELECT name, since FROM source ORDER BY name

@@ -1,0 +1,1 @@
+SELECT trace FROM forgotten ORDER BY trace LIMIT ?2 OFFSET ?1

@@ -1,0 +1,1 @@
+SELECT due FROM verify WHERE lane = ?1

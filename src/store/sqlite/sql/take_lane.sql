@@ -1,0 +1,1 @@
+UPDATE lane SET forget = ?2, log = ?3 WHERE id = ?1
