@@ -1,8 +1,7 @@
 //! The right half: out of the inbox, into lanes, to Konektor. Never sees a request.
 //!
 //! [`engine`] decides, with `sort`, `fold`, `plan`, `retry`, `quota`, `breaker`, `senders`, `doubts` and
-//! `identity`, and is pure;
-//! [`Delivery`] does what it wants done. [`Backfill`] reads the senders' own lists, for what their webhooks did not bring.
+//! `identity`, and is pure; [`Delivery`] does what it wants done. [`Backfill`] reads the senders' own lists, for what their webhooks did not bring.
 
 pub mod backfill;
 mod breaker;

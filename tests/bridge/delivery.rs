@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use konektor_bridge::clock::Clock as _;
 use konektor_bridge::providers::{Sample, SampleKind};
 use konektor_bridge::sandbox;
 use konektor_bridge::store::EventState;
@@ -230,12 +231,12 @@ async fn a_lost_answer_is_waited_for_as_long_as_the_search_lags() {
 #[tokio::test]
 async fn a_create_that_failed_without_a_trace_is_made_after_two_clean_searches() {
     let bridge = spawn_bridge().await;
-    let begun = konektor_bridge::clock::Clock::now(&bridge.clock);
+    let begun = bridge.clock.now();
     bridge.faults(json!({ "next": [{ "on": "create", "then": "error" }] })).await;
     bridge.send("google", SampleKind::Lead, 1).await;
     bridge.deliver_all().await;
     assert_eq!(bridge.creates().await, 1);
-    let waited = konektor_bridge::clock::Clock::now(&bridge.clock).duration_since(begun).as_secs();
+    let waited = bridge.clock.now().duration_since(begun).as_secs();
     assert!(waited >= 60, "50 s of quiet and ten between the searches, not {waited}");
     assert!(bridge.ledger().await.calls.by_call["list"]["200"] >= 2);
     bridge.stop().await;
@@ -314,7 +315,7 @@ async fn the_rate_limit_is_learned_and_never_passed() {
     bridge.deliver_all().await;
     let ledger = bridge.ledger().await;
     assert_eq!((bridge.creates().await, ledger.calls.rate_limited), (100, 0), "{:?}", ledger.calls);
-    let took = konektor_bridge::clock::Clock::now(&bridge.clock).duration_since(crate::harness::today()).as_secs();
+    let took = bridge.clock.now().duration_since(crate::harness::today()).as_secs();
     assert!((180..=260).contains(&took), "100 leads at 30 a minute, not {took} s");
     bridge.stop().await;
 }
