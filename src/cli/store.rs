@@ -18,6 +18,7 @@ use crate::store::{EventState, Store, Tally};
 
 /// Move what is kept between the embedded store and Redis
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  REDIS_URL=redis://… konektor-bridge store migrate --from embedded --to redis")]
 pub(super) enum Command {
     Migrate(Args),
 }
