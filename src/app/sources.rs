@@ -58,6 +58,8 @@ fn build_source(
         Ok(provider) => Ok((name.clone(), configured(SourceState::On(Source { name, provider, rules })))),
         Err(SettingsError::Incomplete(why)) => {
             let missing = wanted(&why, &config.unset);
+            let named = missing.iter().any(|variable| why.contains(variable.as_str()));
+            let why = if named || missing.is_empty() { why } else { format!("{why}: {}", missing.join(" or ")) };
             Ok((name, off(why, &missing)))
         }
         Err(SettingsError::Invalid(problem)) => Err(with_suggestion(&problem)),

@@ -7,7 +7,8 @@ use konektor_bridge::sandbox;
 use konektor_bridge::store::{MemoryStore, Options, Store};
 use serde_json::{Value, json};
 
-use crate::harness::{TestBridge, spawn_on};
+use crate::harness::{TestBridge, spawn_bridge, spawn_on};
+use crate::receive::Log;
 
 impl TestBridge {
     /// The person number `number` fills in the form `kontak`, which has `more` fields than usual.
@@ -75,4 +76,36 @@ async fn a_new_and_a_renamed_field_are_told_once_by_one_bridge_of_all() {
     another.clock.advance(Duration::from_hours(31 * 24));
     assert_eq!(another.changes().await, Vec::<String>::new(), "a month later it is the form that it is");
     another.stop().await;
+}
+
+#[tokio::test]
+async fn of_the_fields_that_a_visitor_sends_the_log_says_how_many() {
+    let log = Log::of_this_process();
+    let bridge = spawn_bridge().await;
+    bridge.fill_in(1, json!({})).await;
+    bridge.fill_in(2, json!({ "siti@example.com": "x", "Budi Santoso": "y" })).await;
+    let text = log.text();
+    let warnings: Vec<_> = text.lines().filter(|line| line.contains("fields of a form")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("new=2"), "{warnings:?}");
+    for said in ["siti@example.com", "Budi", "kontak"] {
+        assert!(!text.contains(said), "{said} is in\n{text}");
+    }
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_and_what_konektor_says_of_a_value_are_told_without_the_value() {
+    let log = Log::of_this_process();
+    let bridge = spawn_bridge().await;
+    assert_eq!(bridge.post("meta", bridge.signed("meta", "{\"object\":\"page\",\"entry\":7}".into())).await, 200);
+    let refused = json!({ "success": false, "error": { "code": "VALIDATION_ERROR", "message": "no",
+        "details": { "firstName": "received 'Siti'" } } });
+    let answer = json!({ "answer": { "status": 400, "body": refused.to_string() } });
+    bridge.faults(json!({ "next": [{ "on": "create", "then": answer }] })).await;
+    bridge.fill_in(1, json!({ "nama": "Siti" })).await;
+    let text = log.text();
+    assert!(text.contains("a webhook is a dead letter, whole"), "{text}");
+    assert!(text.contains("says which field and why"), "{text}");
+    assert!(!text.contains("Siti"), "{text}");
+    bridge.stop().await;
 }

@@ -31,7 +31,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ("LINKEDIN_CLIENT_SECRET", "linkedin-client-secret-of-the-tests"),
     ("LINKEDIN_ACCESS_TOKEN", "linkedin-access-token-of-the-tests"),
     ("SNAPCHAT_SECRET", "snapchat-secret-of-the-tests-0123456789"),
-    ("POSTHOG_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
+    ("POSTHOG_WEBHOOK_SECRET", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
     ("GENERIC_TOKEN", GENERIC_TOKEN),
     ("ZAPIER_TOKEN", "zapier-token-of-the-tests-0123456789"),
     ("KONEKTOR_WEBHOOK_SECRET", KONEKTOR_WEBHOOK_SECRET),

@@ -386,7 +386,24 @@ async fn stopping_ends_what_is_under_way_and_takes_nothing_more() {
 
 /// Collects log lines of all threads.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// One of this process: each test has its own.
+    pub(crate) fn of_this_process() -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        let lines =
+            tracing_subscriber::fmt().with_env_filter("konektor_bridge=trace").with_writer(move || writer.clone());
+        tracing::subscriber::set_global_default(lines.with_ansi(false).finish()).unwrap();
+        log
+    }
+
+    /// What was said so far.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -400,10 +417,7 @@ impl Write for Log {
 
 #[tokio::test]
 async fn what_people_send_is_in_no_log_line_and_the_request_id_is() {
-    let log = Log::default();
-    let writer = log.clone();
-    let lines = tracing_subscriber::fmt().with_env_filter("konektor_bridge=trace").with_writer(move || writer.clone());
-    tracing::subscriber::set_global_default(lines.with_ansi(false).finish()).unwrap();
+    let log = Log::of_this_process();
     let edge = Edge::start().await;
     let mut ids = Vec::new();
     for mood in [Mood::Keeps, Mood::Full] {
@@ -421,7 +435,7 @@ async fn what_people_send_is_in_no_log_line_and_the_request_id_is() {
         let request = gateway.public(Method::POST, &format!("/hooks/{path}/{TOKEN}")).body("{}");
         assert_eq!(request.send().await.unwrap().status(), status);
     }
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     assert!(ids.iter().all(|id| text.contains(id)) && text.contains("c0ffee-7"), "{text}");
     let body = String::from_utf8(edge.sample("form", SampleKind::Lead).body).unwrap();
     let said: Vec<_> = form_urlencoded::parse(body.as_bytes()).map(|(_, value)| value.into_owned()).collect();

@@ -246,6 +246,38 @@ fn what_is_wrong_with_the_call_is_64_and_what_konektor_did_not_do_is_1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_day_is_the_workspace_s_and_not_this_machine_s() {
+    let shell = Shell::with(0);
+    // Jakarta's midnight, seven hours before that of UTC, is where this day begins.
+    let shown = shell.run(&["api", "analytics", "summary", "--from", "2026-11-20", "--to", "2026-11-21"]).done();
+    assert!(shown.contains("20/11/2026 00:00 – 21/11/2026 00:00 (Asia/Jakarta)"), "{shown}");
+    let told = shell.run_with_key(READER, &["api", "leads", "list", "--created-from", "2026-11-20", "--json"]);
+    assert!(told.code == 0 && told.err.contains("days begin as on this machine"), "{}", told.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_ends_before_it_begins_is_refused() {
+    let shell = Shell::with(0);
+    for arguments in [
+        ["api", "analytics", "funnel", "--from", "1d", "--to", "3d"],
+        ["api", "leads", "list", "--created-from", "2026-11-21", "--created-to", "2026-11-20"],
+    ] {
+        let said = shell.run(&arguments).failed(64);
+        assert!(said.contains("is later than"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_what_its_name_says() {
+    let shell = Shell::with(1);
+    let said = shell.run(&["api", "leads", "export", "leads.xlsx"]).failed(64);
+    assert!(said.contains(".csv or .jsonl, not .xlsx"), "{said}");
+    assert!(!shell.path().join("leads.xlsx").exists());
+    shell.run(&["api", "leads", "export", "leads.txt", "--format", "csv"]);
+    assert!(std::fs::read_to_string(shell.path().join("leads.txt")).unwrap().starts_with("id,"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_names_every_scope_and_costs_a_few_calls() {
     let shell = Shell::with(10);
     let findings = |key: &str| {
