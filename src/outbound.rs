@@ -1,6 +1,7 @@
-//! The HTTP clients for services of others: the senders' own APIs, and captcha services. One pair for the whole process, for
-//! each client holds the certificates that it trusts.
+//! The HTTP clients for services of others: the senders' own APIs, and captcha services. One pair for the whole process, each
+//! made when it is first used, for each client holds the certificates that it trusts.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,27 +14,29 @@ use crate::loopback::is_this_machine;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Outbound {
+#[derive(Debug, Clone, Default)]
+pub struct Outbound(Arc<Clients>);
+
+#[derive(Debug, Default)]
+struct Clients {
     /// Through the proxy that the environment names, if any.
-    world: reqwest::Client,
+    world: OnceLock<Option<reqwest::Client>>,
     /// Past it, to what is on this machine.
-    here: reqwest::Client,
+    here: OnceLock<Option<reqwest::Client>>,
 }
 
 impl Outbound {
-    /// The clients. Whoever asks sets how long it waits.
-    ///
-    /// # Errors
-    /// No TLS on this machine.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self { world: client().build()?, here: client().no_proxy().build()? })
-    }
-
-    /// The client that leads to `url`.
+    /// The client that leads to `url`; whoever asks sets how long it waits. `None` where TLS cannot be set up, which
+    /// Konektor's client would have told at the start.
     #[must_use]
-    pub fn to(&self, url: &Url) -> &reqwest::Client {
-        if is_this_machine(url) { &self.here } else { &self.world }
+    pub fn to(&self, url: &Url) -> Option<&reqwest::Client> {
+        let Clients { world, here } = &*self.0;
+        let made = if is_this_machine(url) {
+            here.get_or_init(|| client().no_proxy().build().ok())
+        } else {
+            world.get_or_init(|| client().build().ok())
+        };
+        made.as_ref()
     }
 }
 

@@ -80,7 +80,7 @@ impl Bridge {
             clock: &clock,
             metrics: &metrics,
             live: &live,
-            outbound: Outbound::new().context("the HTTP client cannot be set up")?,
+            outbound: Outbound::default(),
         };
         let delivery = Arc::new(Delivery::new(shared.delivery()?));
         let stopping = CancellationToken::new();

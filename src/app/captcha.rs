@@ -29,7 +29,7 @@ impl CaptchaServices {
 impl AskCaptcha for CaptchaServices {
     async fn ask(&self, url: &str, form: &str) -> Option<CaptchaAnswer> {
         let url = Url::parse(url).ok()?;
-        let request = self.0.to(&url).post(url).timeout(TIMEOUT);
+        let request = self.0.to(&url)?.post(url).timeout(TIMEOUT);
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();

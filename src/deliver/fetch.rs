@@ -28,7 +28,7 @@ impl Fetcher {
     /// Asks once; `None` when there was no whole answer in time.
     pub(super) async fn ask(&self, lookup: &Lookup) -> Option<Reply> {
         let url = Url::parse(&lookup.url).ok()?;
-        let mut request = self.0.to(&url).get(url).query(&lookup.query).timeout(TIMEOUT);
+        let mut request = self.0.to(&url)?.get(url).query(&lookup.query).timeout(TIMEOUT);
         if let Some(token) = &lookup.bearer {
             request = request.bearer_auth(token.expose_secret());
         }

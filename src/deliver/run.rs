@@ -166,7 +166,7 @@ mod tests {
         Delivery::new(Parts {
             store: Arc::new(MemoryStore::new(Options::default())),
             client: Client::new(&nowhere, Arc::new(secrecy::SecretString::default)).unwrap(),
-            fetcher: Fetcher::new(Outbound::new().unwrap()),
+            fetcher: Fetcher::new(Outbound::default()),
             sources: Arc::new(|_| None),
             values: Arc::new(Vec::new),
             waits: Waits::default(),

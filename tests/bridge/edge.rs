@@ -111,7 +111,7 @@ impl Edge {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
             metrics: metrics.clone(),
-            captchas: Arc::new(CaptchaServices::new(Outbound::new().unwrap())),
+            captchas: Arc::new(CaptchaServices::new(Outbound::default())),
             trusted_proxies: config.settings.trusted_proxies.clone(),
         };
         let public = receive::serve(port(), parts, setup.limits).unwrap();

@@ -184,7 +184,7 @@ mod tests {
         };
         let backfill = Backfill {
             store: Arc::new(MemoryStore::new(Options::default())),
-            fetcher: Fetcher::new(Outbound::new().unwrap()),
+            fetcher: Fetcher::new(Outbound::default()),
             sources: Arc::new(sources),
             clock: Arc::new(clock.clone()),
             metrics: Arc::new(Metrics::new()),
