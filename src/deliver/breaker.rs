@@ -1,5 +1,8 @@
 //! A circuit breaker: when Konektor fails again and again, calls wait, so that no lane's attempts are burnt and few
 //! creates become ambiguous.
+//!
+//! Each process has its own, where `queue.md` §2.8 speaks of one for all: a Konektor that fails shows it to each within five
+//! calls, and a network that fails before one replica alone must not hold the others up.
 
 use std::time::Duration;
 

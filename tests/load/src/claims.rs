@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Hold, Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Arrival, Claim, DayNote, Observation, Options, Outcome, RateHeaders, Settlement, Sorted, SqliteStore, Store, WorkerId,
+    Arrival, Claim, DayNote, Observation, Options, Outcome, RateHeaders, Settlement, Sorted, SqliteStore, Store,
+    WorkerId,
 };
 
 use load::table::{Table, median};
@@ -81,8 +82,15 @@ async fn sorts(directory: &Path) -> Result<f64> {
             body: body.to_vec(),
         };
         let Kept { source, received, request_id, .. } = record.webhook;
-        let sorted =
-            Sorted { place: record.place, source, received, request_id, arrival: Arrival::Live, split: Ok(vec![item]), lessons: Vec::new() };
+        let sorted = Sorted {
+            place: record.place,
+            source,
+            received,
+            request_id,
+            arrival: Arrival::Live,
+            split: Ok(vec![item]),
+            lessons: Vec::new(),
+        };
         let began = Instant::now();
         store.sort(vec![sorted], received).await?;
         took.push(began.elapsed().as_secs_f64() * 1000.0);

@@ -7,8 +7,8 @@ use konektor_bridge::domain::event::{DeadReason, EventId, Hold, Item, Kept, Sour
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::store::{
-    Arrival, Claim, Claimed, EventFilter, EventState, Fenced, Observation, Options, Outcome, PauseReason, RateHeaders, Selector,
-    Settlement, Sorted, SqliteStore, Store, Undelivered, WorkerId,
+    Arrival, Claim, Claimed, EventFilter, EventState, Fenced, Observation, Options, Outcome, PauseReason, RateHeaders,
+    Selector, Settlement, Sorted, SqliteStore, Store, Undelivered, WorkerId,
 };
 use tempfile::TempDir;
 
@@ -60,8 +60,15 @@ impl Bed {
             body: name.into(),
         };
         let (place, received, request_id) = (record.place, now(), "r".to_owned());
-        let sorted =
-            Sorted { place, source: source(), received, request_id, arrival: Arrival::Live, split: Ok(vec![item]), lessons: Vec::new() };
+        let sorted = Sorted {
+            place,
+            source: source(),
+            received,
+            request_id,
+            arrival: Arrival::Live,
+            split: Ok(vec![item]),
+            lessons: Vec::new(),
+        };
         self.store.sort(vec![sorted], now()).await.unwrap();
     }
 
