@@ -109,14 +109,7 @@ fn compare(view: &LeadView, said: &[Lead], made_after: Option<Timestamp>) -> Lik
         let perhaps = created + WRONG_CLOCKS >= sent && likenesses.contains(&Likeness::Same);
         return if perhaps { Likeness::Unknown } else { Likeness::Other };
     }
-    let is_namesake = || said.iter().any(|lead| is_named(view, &Person::said(lead)));
-    match () {
-        () if likenesses.contains(&Likeness::Same) => Likeness::Same,
-        () if likenesses.contains(&Likeness::Unknown) => Likeness::Unknown,
-        // Made since, of that name, but with another number: somebody there may have corrected it.
-        () if made_after.is_some() && is_namesake() => Likeness::Unknown,
-        () => Likeness::Other,
-    }
+    [Likeness::Same, Likeness::Unknown].into_iter().find(|one| likenesses.contains(one)).unwrap_or(Likeness::Other)
 }
 
 /// What tells one lead from another where the reference is not shown.
@@ -163,12 +156,10 @@ fn is_somebody_else(view: &LeadView, person: &Person<'_>) -> bool {
 
 fn by_name(view: &LeadView, person: &Person<'_>) -> Likeness {
     let anonymous = view.phone.is_none() && view.email.is_none();
-    if anonymous && is_named(view, person) { Likeness::Same } else { Likeness::Unknown }
-}
-
-fn is_named(view: &LeadView, person: &Person<'_>) -> bool {
-    both(person.name, view.first_name.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase())
-        == Some(true)
+    match both(person.name, view.first_name.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase()) {
+        Some(true) if anonymous => Likeness::Same,
+        _ => Likeness::Unknown,
+    }
 }
 
 fn both(ours: Option<&String>, theirs: Option<&String>, same: fn(&str, &str) -> bool) -> Option<bool> {
@@ -262,9 +253,6 @@ mod tests {
         let found = [view(serde_json::json!({ "phone": "+6281234567890", "firstName": "Siti" }))];
         let said = [lead(Some("+6281234567899"), None), lead(Some("+6281234567890"), None)];
         assert_eq!(recognise(&found, true, &said, None), ours());
-        let sent = Some("2026-11-23T08:00:00Z".parse().unwrap());
-        let undecided = Hit::Undecided(vec![LeadId("lead_1".into())]);
-        assert_eq!(recognise(&found, true, &said[..1], sent), undecided, "of that name, made since");
         assert_eq!(recognise(&found, true, &said[..1], None), Hit::Nobody);
     }
 

@@ -212,21 +212,6 @@ async fn a_number_that_is_corrected_while_the_create_is_in_doubt_makes_no_second
 }
 
 #[tokio::test]
-async fn a_number_that_is_corrected_in_konektor_while_the_create_is_in_doubt_leaves_it_to_a_person() {
-    let bridge = spawn_bridge().await;
-    bridge.faults(json!({ "next": [{ "on": "create", "then": "lost_answer" }] })).await;
-    gives(&bridge, "a", "+6281200000001").await;
-    bridge.deliver().await;
-    let id = bridge.only_lead().await["id"].as_str().unwrap().to_owned();
-    bridge.agent("PATCH", &format!("leads/{id}"), Some(json!({ "phone": "+6281200000009" }))).await;
-    bridge.deliver_all().await;
-    assert_eq!(bridge.creates().await, 1);
-    let dead = bridge.events(EventState::Dead).await.events;
-    assert_eq!(dead[0].reason.as_deref(), Some("unresolved"));
-    bridge.stop().await;
-}
-
-#[tokio::test]
 async fn a_clock_that_is_set_forward_ends_no_doubt() {
     let bridge = spawn_bridge().await;
     bridge.faults(json!({ "next": [{ "on": "create", "then": "lost_answer" }], "search_lag": "14s" })).await;
