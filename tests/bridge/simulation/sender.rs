@@ -82,10 +82,8 @@ impl Word {
         self.has_email.then(|| format!("{bad}{}@example.com", self.number))
     }
 
-    /// Somebody gives another number now and then, as people do who correct themselves.
     fn phone(&self) -> String {
-        let corrected = usize::from(self.number % 4 == 3);
-        format!("+628{corrected}234567{:03}", self.lead)
+        format!("+6281234567{:03}", self.lead)
     }
 
     /// A name of the lead's own, in letters.
