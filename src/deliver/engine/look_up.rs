@@ -18,6 +18,7 @@ const QUESTIONS: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Question {
     seq: Seq,
+    received: Timestamp,
     lookup: Lookup,
     asked: u32,
     since: Moment,
@@ -28,7 +29,7 @@ impl Attempt {
     pub(super) fn look_up(&mut self, seq: Seq, lookup: Lookup, desk: &mut Desk<'_>) -> Deed {
         let event =
             self.claimed.events.iter().find(|event| event.seq == seq).expect("the fold names an event it was given");
-        let question = Question { seq, lookup, asked: 1, since: desk.moment };
+        let question = Question { seq, received: event.received, lookup, asked: 1, since: desk.moment };
         let Some(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
         match desk.senders.ask(&source, desk.moment.running) {
             Ok(()) => self.ask_sender(question),
@@ -38,9 +39,8 @@ impl Attempt {
 
     /// Waits until the sender may be asked again. That is no failure of this lead.
     fn wait_unasked(&mut self, question: &Question, left: Duration, why: String, desk: &mut Desk<'_>) -> Deed {
-        let received = self.claimed.events.iter().find(|event| event.seq == question.seq).map(|event| event.received);
-        let age = received.map(|at| desk.moment.now.duration_since(at)).and_then(|age| age.try_into().ok());
-        let wait = senders::look_again(left, age.unwrap_or_default(), desk.moment.die);
+        let age = desk.moment.now.duration_since(question.received).try_into().unwrap_or_default();
+        let wait = senders::look_again(left, age, desk.moment.die);
         if self.claimed.failing_since.is_none() {
             self.note_lookup(question, why, desk);
         }

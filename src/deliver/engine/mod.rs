@@ -273,9 +273,9 @@ impl Engine {
 
     fn probed(&mut self, probe: Probe, asked: Moment, said: Said, moment: Moment, out: &mut Vec<Effect>) {
         let Said::Answered(answer) = said else { return mismatch(&said) };
-        let request = self.probing(&probe);
         self.at_desk(moment, out, |desk| {
-            desk.called(&request, &answer, probe.permit, asked);
+            // One word for both kinds.
+            desk.called(&Request::Probe, &answer, probe.permit, asked);
             let allowed = match answer.verdict {
                 Verdict::Allowed => true,
                 // The key is known again; that it may not read leads is no reason to stop writing them.

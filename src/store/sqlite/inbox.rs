@@ -1,7 +1,7 @@
 //! Keep and sort.
 
 use jiff::Timestamp;
-use rusqlite::{Error, OptionalExtension, params};
+use rusqlite::{Error, OptionalExtension, Row, params};
 
 use super::db::Db;
 use super::lanes::LaneRow;
@@ -37,6 +37,18 @@ pub(super) fn next_step(left: &mut impl Iterator<Item = Sorted>) -> Vec<Sorted> 
     step
 }
 
+/// A row of the inbox: place, source, received, request id, headers, body.
+pub(super) fn record(row: &Row<'_>) -> Result<InboxRecord, Error> {
+    let webhook = Kept {
+        source: source_at(row, 1)?,
+        received: time_at(row, 2)?,
+        request_id: row.get(3)?,
+        headers: json_at(row, 4)?,
+        body: row.get::<_, Vec<u8>>(5)?.into(),
+    };
+    Ok(InboxRecord { place: count_at(row, 0)?, webhook })
+}
+
 impl Db {
     /// Appends a webhook, whose headers are `headers` as JSON.
     pub(super) fn keep(&mut self, webhook: &Kept, headers: &str) -> Result<Result<(), StoreError>, Error> {
@@ -70,16 +82,7 @@ impl Db {
 
     pub(super) fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, Error> {
         let mut unsorted = self.cached(sql::UNSORTED)?;
-        let found = unsorted.query_map([int(max as u64)], |row| {
-            let webhook = Kept {
-                source: source_at(row, 1)?,
-                received: time_at(row, 2)?,
-                request_id: row.get(3)?,
-                headers: json_at(row, 4)?,
-                body: row.get::<_, Vec<u8>>(5)?.into(),
-            };
-            Ok(InboxRecord { place: count_at(row, 0)?, webhook })
-        })?;
+        let found = unsorted.query_map([int(max as u64)], record)?;
         let (mut records, mut read) = (Vec::new(), 0);
         for record in found {
             let record = record?;

@@ -6,6 +6,7 @@ use strum::VariantArray;
 
 use super::chores::incident;
 use super::db::Db;
+use super::inbox;
 use super::lanes::LaneRow;
 use super::sql;
 use super::values::{count_at, id_at, int, json, json_at, log_at, maybe_time_at, nanos, source_at, state_at, time_at};
@@ -14,7 +15,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::Gate;
 use crate::store::parts::{EventPart, LanePart, Part, Parts, PendingPart, Place, Stage, WholePart};
-use crate::store::{EventState, Topic, receipt};
+use crate::store::{EventState, InboxRecord, Topic, receipt};
 
 /// Bytes of payloads given together, and at least one.
 const BYTES: usize = 1 << 20;
@@ -276,13 +277,6 @@ fn event(row: &Row<'_>) -> Result<(u64, usize, Part), Error> {
 }
 
 fn webhook(row: &Row<'_>) -> Result<(u64, usize, Part), Error> {
-    let place = count_at(row, 0)?;
-    let webhook = Kept {
-        source: source_at(row, 1)?,
-        received: time_at(row, 2)?,
-        request_id: row.get(3)?,
-        headers: json_at(row, 4)?,
-        body: row.get::<_, Vec<u8>>(5)?.into(),
-    };
+    let InboxRecord { place, webhook } = inbox::record(row)?;
     Ok((place, webhook.body.len(), Part::Webhook(place, webhook)))
 }
