@@ -26,6 +26,7 @@ fn lane() -> Lane {
         lead_id: None,
         intent: None,
         search_first: false,
+        lost: None,
         day_nearly_over: false,
         negatives: 0,
         attempts: 0,

@@ -9,12 +9,12 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{Hold, Item, Lesson};
 use konektor_bridge::domain::external_ref::ExternalRef;
-use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::domain::status::Status;
 use konektor_bridge::store::{
     Arrival, Chore, Claim, Day, DayNote, EventFilter, EventQuery, EventState, Fenced, Learned, Lease, MemoryStore,
     Observation, Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders, Selector, Settlement, Sorted,
-    Store, Verification, Verified, WorkerId,
+    Store, Verification, Verified, Word, Words, WorkerId,
 };
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
@@ -61,7 +61,7 @@ enum Ask {
     Keep(Timestamp),
     Sort(Vec<Sorted>),
     Claim(WorkerId),
-    Begin(Lease, u64),
+    Begin(Lease, u64, Words),
     Permit(Lease),
     Fetched(Lease, u64),
     Settle(Lease, Settlement),
@@ -204,10 +204,18 @@ fn some_outcome(kind: u8, at: Timestamp, upto: u64) -> Outcome {
     }
 }
 
-/// Now and then a double, and a sender's own time.
+/// On some fields, and now and then by a sender's clock.
+fn some_words(number: u64) -> Words {
+    let at = number.is_multiple_of(2).then(|| start() + Duration::from_secs(number));
+    let fields = Field::ALL.into_iter().skip(usize::try_from(number % 4).unwrap());
+    Words::of(fields, Word { seq: number, at })
+}
+
+/// Now and then a double, and words.
 fn some_learned(number: u64) -> Learned {
     let doubles = if number.is_multiple_of(7) { vec![LeadId("double".into())] } else { Vec::new() };
-    Learned { doubles, told: number.is_multiple_of(5).then(|| start() + Duration::from_secs(number)) }
+    let told = if number.is_multiple_of(5) { some_words(number) } else { Words::default() };
+    Learned { doubles, told }
 }
 
 fn some_selector(event: u8) -> Selector {
@@ -281,8 +289,8 @@ async fn perform(store: &dyn Store, ask: &Ask, now: Timestamp) -> Answer {
             answer.claim = Some(claim.clone());
             format!("{claim:?}")
         }
-        Ask::Begin(lease, upto) => {
-            let fenced = store.begin(&lease, upto, now).await.unwrap();
+        Ask::Begin(lease, upto, telling) => {
+            let fenced = store.begin(&lease, upto, telling, now).await.unwrap();
             answer.fenced = Some(fenced);
             format!("{fenced:?}")
         }
@@ -372,7 +380,7 @@ impl World {
             Act::Claim { worker, .. } => Ask::Claim(self.id(worker)),
             Act::Begin { lease: index } => lease(index).map_or(Ask::Nothing, |lease| {
                 let upto = lease.fence * 3;
-                Ask::Begin(lease, upto)
+                Ask::Begin(lease, upto, some_words(upto))
             }),
             Act::Permit { lease: index } => lease(index).map_or(Ask::Nothing, Ask::Permit),
             Act::Fetched { lease: index, seq } => lease(index).map_or(Ask::Nothing, |lease| Ask::Fetched(lease, seq)),
@@ -549,7 +557,7 @@ impl World {
                 self.history.told |= headers.limit.is_some();
                 self.history.standing.insert(permit.0, self.now + Duration::from_secs(60));
             }
-            Ask::Begin(lease, _) if self.answer.fenced != Some(Fenced::Stale) => {
+            Ask::Begin(lease, ..) if self.answer.fenced != Some(Fenced::Stale) => {
                 let latest = self.history.fences.get(&lease.external_ref);
                 assert_eq!(latest, Some(&lease.fence), "I5: begun by who does not hold it");
                 let open = self.history.posts.insert(lease.external_ref.clone(), lease.fence);

@@ -137,7 +137,7 @@ async fn an_intent_that_was_written_is_there_when_the_power_is_back() {
     let bed = Bed::new();
     bed.arrive("ann", Hold::No).await;
     let claimed = bed.claim().await;
-    assert_eq!(bed.store.begin(&claimed.lease, 1, now()).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.begin(&claimed.lease, 1, Words::default(), now()).await.unwrap(), Fenced::Done);
     let (store, _left) = bed.without_power().await;
     let lane = store.lane(&lead("ann")).await.unwrap().unwrap();
     assert_eq!(lane.intent.map(|intent| intent.fence), Some(claimed.lease.fence));
