@@ -127,6 +127,8 @@ pub(super) struct Plan {
     asked: Timestamp,
     search: Search,
     salvaged: bool,
+    /// Konektor does not let a last name be taken away.
+    last_name_stays: bool,
     /// Konektor's own lead that carries the code that the person named.
     adopted: Option<Adopted>,
 }
@@ -161,8 +163,18 @@ impl Plan {
     #[must_use]
     pub(super) fn start(lane: Lane, lead: Lead, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
         let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0, read: 0 };
-        let mut plan =
-            Self { lane, lead, people: Vec::new(), waits, die, asked: now, search, salvaged: false, adopted: None };
+        let mut plan = Self {
+            lane,
+            lead,
+            people: Vec::new(),
+            waits,
+            die,
+            asked: now,
+            search,
+            salvaged: false,
+            last_name_stays: false,
+            adopted: None,
+        };
         let step = plan.first();
         (plan, step)
     }
@@ -467,10 +479,14 @@ impl Plan {
             return None;
         }
         self.salvaged = true;
+        let updates = self.lane.lead_id.is_some() || self.adopted.is_some();
         for error in errors {
             match &mut self.adopted {
                 Some(adopted) if error.field == "externalRef" => adopted.gets_reference = false,
-                Some(_) | None => set_aside(&mut self.lead, &error.field)?,
+                Some(_) | None if set_aside(&mut self.lead, &error.field).is_some() => {}
+                // Nothing was said of it: what is refused is to take it away.
+                Some(_) | None if error.field == "lastName" && updates => self.last_name_stays = true,
+                Some(_) | None => return None,
             }
         }
         Some(match self.lane.lead_id.as_ref().or(self.adopted.as_ref().map(|adopted| &adopted.id)) {
