@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::status::Status;
 use crate::konektor::RateLimit;
+use crate::konektor::wire::Change;
 
 const DIE: Die = Die(0.5);
 
@@ -26,6 +27,7 @@ fn lane() -> Lane {
         lead_id: None,
         intent: None,
         search_first: false,
+        lost: None,
         day_nearly_over: false,
         negatives: 0,
         attempts: 0,
@@ -320,6 +322,19 @@ fn a_refused_optional_field_is_given_up_once() {
     assert!(matches!(end.unwrap().outcome, Outcome::Done { .. }));
     let twice = outcome(lane(), vec![invalid("email"), invalid("phone")]);
     assert_eq!(dead_reason(&twice), Some(DeadReason::Rejected));
+}
+
+#[test]
+fn a_last_name_that_may_not_be_taken_away_stays() {
+    let current = || Verdict::Lead(Box::new(view(serde_json::json!({ "firstName": "Ayu", "lastName": "Aminah" }))));
+    let known = Lane { lead_id: Some(id("lead_1")), ..lane() };
+    let (requests, end) = play(known, vec![current(), invalid("lastName"), current(), made()]);
+    let names = requests.iter().filter_map(|request| match request {
+        Request::Update(_, body) => Some((body.first_name.as_deref(), body.last_name.clone())),
+        _ => None,
+    });
+    assert_eq!(names.collect::<Vec<_>>(), [(Some("Siti"), Some(Change::Cleared)), (Some("Siti"), None)]);
+    assert!(matches!(end.unwrap().outcome, Outcome::Done { .. }));
 }
 
 #[test]

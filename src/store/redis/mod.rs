@@ -41,7 +41,7 @@ use self::pulse::Pulse;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -92,8 +92,8 @@ impl Store for RedisStore {
         Ok(self.core.claim(worker, now).await?)
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, StoreError> {
-        Ok(self.core.begin(lease, upto, now).await?)
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
+        Ok(self.core.begin(lease, upto, &telling, now).await?)
     }
 
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {

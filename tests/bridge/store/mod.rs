@@ -29,6 +29,7 @@ mod replicas;
 mod restart;
 mod turns;
 mod upstreams;
+mod versions;
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
@@ -39,12 +40,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
-use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::servers::Durability;
 use konektor_bridge::store::{
     Arrival, Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, Flaw, LaneDetail,
     MemoryStore, Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement,
-    SortCount, Sorted, SqliteStore, Stats, Store, Undelivered, WorkerId,
+    SortCount, Sorted, SqliteStore, Stats, Store, Undelivered, Word, Words, WorkerId,
 };
 
 use tempfile::TempDir;
@@ -304,6 +305,16 @@ fn why(detail: &str) -> Undelivered {
     Undelivered { reason: DeadReason::Rejected, detail: detail.to_owned() }
 }
 
+/// What an event that has a say on everything leaves behind, its sender showing no clock.
+fn words(upto: u64) -> Words {
+    Words::of(Field::ALL, Word { seq: upto, at: None })
+}
+
+/// Whether something newer than the claim's first event has reached the lead.
+fn is_late(claimed: &Claimed) -> bool {
+    claimed.told.are_newer(Field::Phone, Word { seq: claimed.events[0].seq, at: None })
+}
+
 fn dead(claimed: &Claimed) -> Outcome {
     Outcome::Dead { why: why("Konektor refused `phone`"), upto: upto(claimed) }
 }
@@ -438,7 +449,7 @@ impl Bed {
     }
 
     async fn begin(&self, claimed: &Claimed) -> Fenced {
-        self.store.begin(&claimed.lease, upto(claimed), self.now()).await.unwrap()
+        self.store.begin(&claimed.lease, upto(claimed), words(upto(claimed)), self.now()).await.unwrap()
     }
 
     /// An event called `name` has come in for the lead `of`, and its lane is claimed.
@@ -468,7 +479,10 @@ impl Bed {
     }
 
     async fn settle(&self, claimed: &Claimed, outcome: Outcome) -> Fenced {
-        let settlement = Settlement::from(outcome);
+        let mut settlement = Settlement::from(outcome);
+        if let Outcome::Done { upto, .. } = settlement.outcome {
+            settlement.learned.told = words(upto);
+        }
         self.store.settle(&claimed.lease, settlement, self.now()).await.unwrap()
     }
 

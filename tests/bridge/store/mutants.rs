@@ -16,7 +16,6 @@ use konektor_bridge::store::{Options, Sorted, StoreError};
 use super::map::{Case, case};
 use super::{
     Backend, Bed, Home, UNDER_TEST, arrows, bed, clocks, fences, inbox, item, limits, people, races, run, unreadable,
-    upto,
 };
 
 /// A line of a script, and what stands there instead.
@@ -155,7 +154,7 @@ async fn goes(bed: &Bed) -> Result<(), StoreError> {
     let sorted = Sorted { split: Ok(vec![item("ann", "1")]), ..unreadable(record.place) };
     bed.store.sort(vec![sorted], bed.now()).await?;
     let claimed = bed.claim().await;
-    let _begun = bed.store.begin(&claimed.lease, upto(&claimed), bed.now()).await?;
+    let _begun = bed.begin(&claimed).await;
     bed.deliver(&claimed).await;
     Ok(())
 }
