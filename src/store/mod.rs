@@ -62,6 +62,9 @@ pub trait Store: Send + Sync {
     /// A crash before it returns: the sender got no 200 and sends it again. After: it is sorted at the next start.
     async fn keep(&self, webhook: Kept) -> Result<(), StoreError>;
 
+    /// Whether a webhook would be kept at this moment; the error is what its sender would hear of. Keeps nothing.
+    async fn would_keep(&self) -> Result<(), StoreError>;
+
     /// The oldest unsorted records, at most `max` and 256 KiB; if there are any, at least one.
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
 

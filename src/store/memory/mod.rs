@@ -109,6 +109,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        self.look(|model| model.has_room(1))?
+    }
+
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
         self.look(|model| model.unsorted(max))
     }

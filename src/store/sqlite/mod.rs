@@ -270,6 +270,11 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        let full = self.ask(Sync::Log, |db| Ok(db.is_full(1))).await?;
+        full.map_or(Ok(()), |what| Err(StoreError::Full(what)))
+    }
+
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
         self.ask(Sync::Log, move |db| db.unsorted(max)).await
     }

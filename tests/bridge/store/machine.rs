@@ -660,6 +660,9 @@ struct Embedded;
 /// The one on Redis.
 struct Shared;
 
+/// The same on a cluster.
+struct Clustered;
+
 /// A store that keeps step with the model.
 struct Follower {
     // Dropped before what it lives in.
@@ -727,6 +730,23 @@ impl StateMachineTest for Shared {
     }
 }
 
+impl StateMachineTest for Clustered {
+    type SystemUnderTest = Follower;
+    type Reference = Model;
+
+    fn init_test(world: &World) -> Follower {
+        Follower::of(Backend::Cluster, world)
+    }
+
+    fn apply(follower: Follower, world: &World, act: Act) -> Follower {
+        follower.apply(world, &act)
+    }
+
+    fn check_invariants(follower: &Follower, world: &World) {
+        follower.check(world);
+    }
+}
+
 /// A few in the tests; `PROPTEST_CASES=10000` for many.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
@@ -743,4 +763,7 @@ prop_state_machine! {
 
     #[test]
     fn the_store_on_redis_does_what_the_model_does(sequential 20..160 => Shared);
+
+    #[test]
+    fn the_store_on_a_cluster_does_what_the_model_does(sequential 20..160 => Clustered);
 }

@@ -221,8 +221,9 @@ pub(super) fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
         let options = Options { disk_reserve: u64::MAX, ..Options::default() };
         let store = SqliteStore::open(dir.path(), options, start()).unwrap();
         let bed = Bed { store: std::sync::Arc::new(store), now: start().into() };
-        let refused = bed.store.keep(bed.webhook("x")).await;
-        assert!(matches!(refused, Err(StoreError::Full("disk"))), "{refused:?}");
+        for refused in [bed.store.keep(bed.webhook("x")).await, bed.store.would_keep().await] {
+            assert!(matches!(refused, Err(StoreError::Full("disk"))), "{refused:?}");
+        }
         bed.sort(vec![item("bob", "2")]).await;
         let claimed = bed.claim().await;
         assert_eq!(bed.settle(&claimed, done("L", upto(&claimed))).await, Fenced::Done);
