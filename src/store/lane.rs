@@ -34,6 +34,8 @@ pub(super) const VERIFY_AFTER: Duration = Duration::from_mins(15);
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Leases that may end without a word before the lane is given up (`queue.md` §2.4, heartbeat).
 const MAX_CRASHES: u32 = 5;
+/// Those of one such span count.
+const CRASHES_WITHIN: Duration = Duration::from_hours(24);
 
 /// What is known of one lead, without its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +62,10 @@ pub(super) struct Lane {
     pub(super) attempts: u32,
     /// When the first of them was.
     pub(super) failing_since: Option<Timestamp>,
-    /// Leases that ended without a word.
+    /// Leases that ended without a word within a day.
     pub(super) crashes: u32,
+    /// When the first of them did.
+    pub(super) crashed: Option<Timestamp>,
     /// Pending events.
     pub(super) pending: u32,
     /// When the last doubt was settled: there was no lead then.
@@ -186,6 +190,7 @@ impl Lane {
             attempts: 0,
             failing_since: None,
             crashes: 0,
+            crashed: None,
             pending: 0,
             cleared: None,
             told: Words::none(),
@@ -455,14 +460,20 @@ impl Lane {
     /// (a clean stop, a stray lease). An update that it sent may land until `late_update` after the end of its lease.
     /// Gives why all pending events are to end as dead, if they are.
     pub(super) fn lost(&mut self, crashed: bool, late_update: Duration, now: Timestamp) -> Option<Undelivered> {
-        self.crashes += u32::from(crashed);
+        if crashed {
+            let counts = self.crashed.is_some_and(|first| now < first + CRASHES_WITHIN);
+            let first = self.crashed.filter(|_| counts).unwrap_or(now);
+            (self.crashes, self.crashed) = (if counts { self.crashes + 1 } else { 1 }, Some(first));
+        }
         if self.crashes >= MAX_CRASHES {
             self.pending = 0;
-            self.crashes = 0;
+            (self.crashes, self.crashed) = (0, None);
             self.state = if self.lead_id.is_none() { State::Dead } else { State::Idle };
             return Some(Undelivered {
                 reason: DeadReason::Crashed,
-                detail: format!("its worker was lost {MAX_CRASHES} times; look into the log, then replay or discard"),
+                detail: format!(
+                    "its worker was lost {MAX_CRASHES} times within a day; look into the log, then replay or discard"
+                ),
             });
         }
         self.state = match (self.intent, &self.state) {
@@ -490,6 +501,7 @@ impl Lane {
             intent.at -= by;
         }
         self.cleared = self.cleared.map(|cleared| cleared - by);
+        self.crashed = self.crashed.map(|crashed| crashed - by);
     }
 
     fn live_class(&self) -> Class {
@@ -537,7 +549,8 @@ impl Lane {
     }
 
     fn reset_counters(&mut self) {
-        (self.negatives, self.attempts, self.crashes, self.failing_since) = (0, 0, 0, None);
+        (self.negatives, self.attempts, self.crashes) = (0, 0, 0);
+        (self.failing_since, self.crashed) = (None, None);
     }
 }
 

@@ -26,6 +26,8 @@ use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undeliv
 
 /// Pages of a search that are read. A reference is found on the first; more of them is a search that finds too much.
 const PAGES: usize = 5;
+/// How often a lead is looked for of which Konektor says that it is there.
+const CONFLICTS: u32 = 3;
 /// How long a create waits before it is put off until tomorrow: the store hears of the limit meanwhile.
 const SOON: Duration = Duration::from_secs(2);
 /// How long a call waits that is refused for a limit which cannot be its own.
@@ -367,6 +369,10 @@ impl Plan {
             }
             (WhySearch::BeforeCreate, _) => self.look_for_code(),
             (WhySearch::Code, _) => self.create(),
+            // It may have been made this moment, and not be found yet.
+            (WhySearch::Conflict, _) if self.lane.attempts < CONFLICTS => {
+                Step::Finish(Outcome::Retry { at: now + self.waits.search, counted: true }.into())
+            }
             (WhySearch::Conflict, _) => self.dead(
                 DeadReason::Rejected,
                 "Konektor says that this reference exists, but no lead is found under it; look for a deleted lead"

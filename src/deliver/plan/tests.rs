@@ -402,6 +402,16 @@ fn a_conflict_adopts_the_lead_and_then_writes_it() {
     assert_eq!(end.unwrap().outcome, Outcome::Done { lead_id: id("lead_1"), upto: 0 });
 }
 
+#[test]
+fn a_conflict_with_a_lead_that_is_not_found_yet_is_looked_into_again() {
+    let nobody = || vec![Verdict::Conflict, found(vec![])];
+    let again = outcome(lane(), nobody());
+    assert_eq!(again, Outcome::Retry { at: at(102 + 15), counted: true });
+    let after = |attempts| outcome(Lane { attempts, ..lane() }, nobody());
+    assert!(matches!(after(2), Outcome::Retry { .. }));
+    assert_eq!(dead_reason(&after(3)), Some(DeadReason::Rejected));
+}
+
 /// A lead that names the code of one that Konektor made.
 fn coded() -> Lead {
     let lead = lead();

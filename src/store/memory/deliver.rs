@@ -151,7 +151,7 @@ impl Model {
             day_nearly_over,
             negatives: lane.negatives,
             attempts: lane.attempts,
-            failing_since: lane.failing_since,
+            failing_since: self.gate.failing_since(lane.failing_since),
             told: lane.told,
             standing: lane.standing,
         }
@@ -366,8 +366,9 @@ impl Model {
         self.gate.pause(why, now);
     }
 
-    pub(super) fn resume(&mut self, generation: Option<u64>) {
-        self.gate.resume(generation);
+    pub(super) fn resume(&mut self, generation: Option<u64>, now: Timestamp) {
+        let now = self.tick(now);
+        self.gate.resume(generation, now);
     }
 }
 

@@ -284,7 +284,7 @@ impl Core {
             day_nearly_over: kept.gate.days.is_nearly_over(now),
             negatives: lane.negatives,
             attempts: lane.attempts,
-            failing_since: lane.failing_since,
+            failing_since: kept.gate.failing_since(lane.failing_since),
             told: lane.told,
             standing: lane.standing,
             events,

@@ -113,6 +113,7 @@ struct Record {
 struct Added {
     told: Words,
     telling: Words,
+    crashed: Option<i64>,
 }
 
 impl Added {
@@ -186,7 +187,7 @@ impl Known {
     pub(super) fn read(bytes: &[u8], back: i64) -> Result<Self, Strange> {
         let [VERSION, _, packed @ ..] = bytes else { return Err(Strange("a lane of another version")) };
         let (record, rest) = unpack::<Record>(packed, "a lane")?;
-        let (Added { told, telling }, rest) = Added::read(&record, rest)?;
+        let (Added { told, telling, crashed }, rest) = Added::read(&record, rest)?;
         let shifted = |nanos: i64| time(nanos - back);
         let lane = Lane {
             state: state(record.state, back)?,
@@ -205,6 +206,7 @@ impl Known {
             cleared: record.cleared.map(shifted),
             told,
             telling,
+            crashed: crashed.map(time),
             forgotten: record.forgotten,
             standing: record.standing.map(standing).transpose()?,
             heard: record.heard.map(|id| LeadId(id.into())),
@@ -274,7 +276,7 @@ impl Known {
             standing: lane.standing.map(|standing| (standing.status.to_string(), nanos(standing.at))),
             heard: lane.heard.as_ref().map(|id| id.0.as_str().into()),
         };
-        let added = Added { told: lane.told.clone(), telling: lane.telling.clone() };
+        let added = Added { told: lane.told.clone(), telling: lane.telling.clone(), crashed: lane.crashed.map(nanos) };
         let mut bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));
         bytes.extend_from_slice(rest);
         bytes.into()

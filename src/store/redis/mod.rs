@@ -128,8 +128,8 @@ impl Store for RedisStore {
         Ok(self.core.pause(why, now).await?)
     }
 
-    async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        Ok(self.core.resume(generation).await?)
+    async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
+        Ok(self.core.resume(generation, now).await?)
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {

@@ -95,7 +95,7 @@ impl Db {
             day_nearly_over: self.gate.days.is_nearly_over(now),
             negatives: lane.negatives,
             attempts: lane.attempts,
-            failing_since: lane.failing_since,
+            failing_since: self.gate.failing_since(lane.failing_since),
             told: lane.told,
             standing: lane.standing,
             events,
@@ -279,8 +279,9 @@ impl Db {
         Ok(())
     }
 
-    pub(super) fn resume(&mut self, generation: Option<u64>) -> Result<(), Error> {
-        self.gate.resume(generation);
+    pub(super) fn resume(&mut self, generation: Option<u64>, now: Timestamp) -> Result<(), Error> {
+        let now = self.tick(now)?;
+        self.gate.resume(generation, now);
         self.gate_moved = true;
         Ok(())
     }

@@ -337,8 +337,8 @@ impl Store for SqliteStore {
         self.ask(Sync::Disk, move |db| db.pause(why, now)).await
     }
 
-    async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        self.change(Sync::Disk, move |db| db.resume(generation)).await
+    async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
+        self.change(Sync::Disk, move |db| db.resume(generation, now)).await
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {

@@ -158,6 +158,7 @@ fn of_arrow(arrow: Arrow) -> Vec<Case> {
         }
         Arrow::LeasedLostTooOften => vec![
             case(arrows::a_lane_that_loses_its_worker_five_times_is_given_up),
+            case(arrows::workers_that_are_lost_now_and_then_are_no_fault_of_the_lead),
             case(arrows::giving_up_a_crashing_update_leaves_its_lead_alone),
         ],
         Arrow::LeasedRelease => vec![

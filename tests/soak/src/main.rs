@@ -6,7 +6,7 @@
 //! cargo run --release --manifest-path tests/soak/Cargo.toml -- --store redis-always
 //! ```
 //!
-//! The bridge is killed (SIGKILL) every few seconds and started again, frozen (SIGSTOP) and thawed, and its disk runs
+//! The bridge is killed (SIGKILL) every two to five seconds and started again, frozen (SIGSTOP) and thawed, and its disk runs
 //! full; between it and Konektor stands a proxy that cuts, delays and holds back what passes; Konektor itself (the
 //! sandbox) loses answers, commits and says 500, and finds new leads late. Senders behave as real ones do: what is not
 //! answered 2xx is sent again until it is, and some of what was is sent twice all the same. In the end everything works
@@ -50,7 +50,7 @@ use trouble::Troubled;
 const LIMIT: u32 = 6_000;
 /// Bridges on one Redis.
 const REPLICAS: usize = 3;
-/// Until the bridge has to be at rest: leases end after 30 s, and a create in doubt is looked for over 55 s.
+/// Until the bridge has to be at rest: leases end after 30 s, and a create in doubt is looked for over 60 s.
 const REST: Duration = Duration::from_mins(5);
 
 /// Runs the bridge while everything around it fails, and counts.

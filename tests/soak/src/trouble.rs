@@ -25,7 +25,18 @@ const WEATHER: &[(&str, Mood)] = &[
     (r#""lost_answer_rate":0.04,"commit_then_500_rate":0.04,"error_rate":0.02,"search_lag":"5s""#, Mood::Cutting),
 ];
 /// What happens to the bridge, one after the other.
-const BLOWS: &[Blow] = &[Blow::Kill, Blow::Freeze, Blow::Kill, Blow::Kill, Blow::FullDisk, Blow::Kill];
+const BLOWS: &[Blow] = &[
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Freeze,
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Kill,
+    Blow::FullDisk,
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Kill,
+];
 /// The same where there are several on one Redis.
 const BLOWS_ON_REDIS: &[Blow] = &[
     Blow::Kill,
