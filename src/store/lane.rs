@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use super::suspicion::{Doubt, Forgotten};
 use super::{Arrival, Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, Words, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
+use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 
 /// How long an update waits for more to say, from its first event on (`queue.md` §2.11, C4) …
@@ -78,6 +79,8 @@ pub(super) struct Lane {
     pub(super) forgotten: bool,
     /// Where Konektor said by itself that the lead stands.
     pub(super) standing: Option<Standing>,
+    /// The lane of the same person that will have a lead first: that lead is this lane's, too.
+    pub(super) follows: Option<ExternalRef>,
     /// Konektor said by itself which lead it is, while an attempt was under way that may find it out, too.
     pub(super) heard: Option<LeadId>,
 }
@@ -197,6 +200,7 @@ impl Lane {
             telling: Words::none(),
             forgotten: false,
             standing: None,
+            follows: None,
             heard: None,
         }
     }
@@ -400,6 +404,17 @@ impl Lane {
         self.heard.take()
     }
 
+    /// Whether it has no lead, and nothing was sent for one: it may still come to another lane's.
+    pub(super) const fn may_follow(&self) -> bool {
+        self.lead_id.is_none() && self.intent.is_none() && !matches!(self.state, State::Leased { .. })
+    }
+
+    /// It turns out to be of the same person as `other`, which has a lead or will have one first.
+    pub(super) fn follow(&mut self, other: &ExternalRef) {
+        debug_assert!(self.may_follow(), "it may have a lead of its own");
+        self.follows = Some(other.clone());
+    }
+
     /// Konektor says by itself where the lead stands; gives whether that was news.
     pub(super) fn stand(&mut self, standing: Standing) -> bool {
         let is_newer = self.standing.is_none_or(|known| known.at < standing.at);
@@ -416,6 +431,7 @@ impl Lane {
         match outcome {
             Outcome::Done { lead_id, upto } => {
                 self.lead_id = Some(lead_id.clone());
+                self.follows = None;
                 let telling = std::mem::take(&mut self.telling);
                 if self.intent.take().is_some_and(|intent| intent.upto == *upto) {
                     self.told.hear(&telling);

@@ -19,13 +19,16 @@ use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, T
 use crate::domain::event::DeadReason;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
 use crate::store::{
-    self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
-    Undelivered, Words,
+    self, Claimed, Fenced, Intent, LaneDetail, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq,
+    Settlement, StoreError, Undelivered, Words,
 };
 
 /// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
 /// have ended, had it been made at once.
 const PERMIT_LASTS: Duration = Duration::from_secs(30);
+
+/// How long a lane waits for another of the same person before it looks again.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
 
 /// A claimed lane being worked on.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub(super) enum Stage {
     /// Nothing: it is being stepped, or over.
     #[default]
     Taken,
+    /// What becomes of another lane of the same person.
+    Following,
     /// A sender's answer.
     LookingUp(Box<super::look_up::Question>),
     /// That the sender's answer is kept.
@@ -120,13 +125,19 @@ impl Attempt {
 
     /// Begins.
     pub(super) fn begin(&mut self, desk: &mut Desk<'_>) -> Option<Deed> {
-        Some(self.read(desk))
+        let Claimed { follows, lead_id: None, intent: None, .. } = &self.claimed else { return Some(self.read(desk)) };
+        let Some(other) = follows.clone() else { return Some(self.read(desk)) };
+        self.stage = Stage::Following;
+        Some(Deed::Ask(Ask::Lane(other)))
     }
 
     /// Takes in what came of the last deed, and gives the next one; `None` when the attempt is over.
     pub(super) fn heard(&mut self, said: Said, desk: &mut Desk<'_>) -> Option<Deed> {
         match (std::mem::take(&mut self.stage), said) {
             (Stage::LookingUp(question), Said::LookedUp(reply)) => Some(self.looked_up(*question, reply, desk)),
+            (Stage::Following, Said::Told(Ok(Told::Lane(other)))) => {
+                Some(self.followed(other.map(|other| *other), desk))
+            }
             (Stage::Keeping, Said::Told(Ok(Told::Fenced(fenced)))) => Some(match fenced {
                 Fenced::Done | Fenced::AlreadyDone => self.read(desk),
                 Fenced::Stale => self.release(desk),
@@ -147,7 +158,10 @@ impl Attempt {
             }
             (Stage::Settling(end), Said::Told(Err(error))) => self.not_settled(end, error, desk),
             (Stage::Unsettled(end), Said::Woken) => Some(self.put_settlement(end)),
-            (Stage::Keeping | Stage::Permitting(..) | Stage::Beginning(..), Said::Told(Err(error))) => {
+            (
+                Stage::Following | Stage::Keeping | Stage::Permitting(..) | Stage::Beginning(..),
+                Said::Told(Err(error)),
+            ) => {
                 desk.reports.push(Report::StoreFailed("attempt", error));
                 // Whatever was done of it: nothing has been sent.
                 Some(self.settle(Outcome::Release { at: desk.moment.now + AFTER_ERROR }.into(), desk))
@@ -180,6 +194,22 @@ impl Attempt {
         self.return_permit(desk);
         if !self.called {
             desk.breaker.unused();
+        }
+    }
+
+    /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one. What the lead
+    /// has been told there is newer than what is older.
+    fn followed(&mut self, other: Option<LaneDetail>, desk: &mut Desk<'_>) -> Deed {
+        match other {
+            Some(LaneDetail { lead_id: Some(lead_id), told, .. }) => {
+                self.words = vec![(Intent::NOTHING, told)];
+                self.settle(Outcome::Done { lead_id, upto: Intent::NOTHING }.into(), desk)
+            }
+            Some(LaneDetail { pending, .. }) if pending > 0 => {
+                self.settle(Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false }.into(), desk)
+            }
+            // Nothing will come of it.
+            Some(_) | None => self.read(desk),
         }
     }
 

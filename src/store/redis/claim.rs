@@ -285,6 +285,7 @@ impl Core {
             negatives: lane.negatives,
             attempts: lane.attempts,
             failing_since: kept.gate.failing_since(lane.failing_since),
+            follows: lane.follows,
             told: lane.told,
             standing: lane.standing,
             events,

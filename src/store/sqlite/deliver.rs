@@ -96,6 +96,7 @@ impl Db {
             negatives: lane.negatives,
             attempts: lane.attempts,
             failing_since: self.gate.failing_since(lane.failing_since),
+            follows: lane.follows,
             told: lane.told,
             standing: lane.standing,
             events,

@@ -332,7 +332,7 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
              DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
              ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
-             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
+             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              ALTER TABLE lane DROP COLUMN forgotten;
              UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify', '$.forgotten')
              WHERE name = 'counts';
@@ -367,7 +367,7 @@ fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_a
         conn.execute_batch(
             "DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
-             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
+             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
              ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              CREATE TABLE old (ref TEXT PRIMARY KEY, lead_id TEXT NOT NULL, doubles TEXT NOT NULL, seen INTEGER NOT NULL)
              WITHOUT ROWID;
@@ -403,7 +403,7 @@ fn a_store_of_version_3_is_taken_over_and_what_was_delivered_stays_newer_than_wh
         drop(bed);
         let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
         conn.execute_batch(
-            "ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
+            "ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
              ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              UPDATE lane SET delivered = 1, told = 1800000000000000000 WHERE ref = 'form:ann';
              UPDATE lane SET delivered = 3 WHERE ref = 'form:bob';
