@@ -161,15 +161,19 @@ async fn soak(cli: &Cli, table: &mut Table) -> Result<()> {
 async fn until_at_rest(bridge: &Bridge) -> Result<Duration> {
     let began = Instant::now();
     loop {
-        let stats = bridge.stats().await?;
-        let (inbox, pending, leased) = (stats.inbox(), stats.events("pending"), stats.leased());
-        if inbox + pending + leased == 0 {
-            return Ok(began.elapsed());
-        }
+        // A store that everybody uses may be slow for a moment.
+        let left = match bridge.stats().await {
+            Ok(stats) if stats.inbox() + stats.events("pending") + stats.leased() == 0 => return Ok(began.elapsed()),
+            Ok(stats) => format!(
+                "{} webhooks not sorted, {} events pending, {} lanes leased",
+                stats.inbox(),
+                stats.events("pending"),
+                stats.leased()
+            ),
+            Err(error) => error.to_string(),
+        };
         if began.elapsed() > REST {
-            bail!(
-                "not at rest after {REST:?}: {inbox} webhooks not sorted, {pending} events pending, {leased} lanes leased"
-            );
+            bail!("not at rest after {REST:?}: {left}");
         }
         sleep(Duration::from_millis(100)).await;
     }
