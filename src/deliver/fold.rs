@@ -76,21 +76,23 @@ pub(super) fn fold(
     }
 }
 
-/// Who `events` speak of, each for itself. Whether they are to be forwarded does not matter here, nor whether others can be
-/// read: some of them were in a create.
+/// Who `events` speak of, each for itself, and whether all of them say so. Whether they are to be forwarded does not matter
+/// here: some of them were in a create.
 pub(super) fn people(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
     region: Region,
     source_of: impl Fn(&SourceName) -> Option<Source>,
-) -> Vec<Lead> {
+) -> (Vec<Lead>, bool) {
     let person = |event: &StoredEvent| {
         let source = source_of(&event.source)?;
         let item = body_of(event, external_ref);
         let submission = received_at(read(&source, &item, true).ok()?.ok()?, event.received);
         lead_of(submission, &item, true, &source.rules, region).ok()
     };
-    events.iter().filter_map(person).collect()
+    let people: Vec<Lead> = events.iter().filter_map(person).collect();
+    let all = people.len() == events.len();
+    (people, all)
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.

@@ -125,8 +125,9 @@ impl Attempt {
 
     /// Begins.
     pub(super) fn begin(&mut self, desk: &mut Desk<'_>) -> Option<Deed> {
-        let Claimed { follows, lead_id: None, intent: None, .. } = &self.claimed else { return Some(self.read(desk)) };
-        let Some(other) = follows.clone() else { return Some(self.read(desk)) };
+        let Some(other) = self.claimed.follows.clone().filter(|_| self.claimed.intent.is_none()) else {
+            return Some(self.read(desk));
+        };
         self.stage = Stage::Following;
         Some(Deed::Ask(Ask::Lane(other)))
     }
@@ -197,19 +198,24 @@ impl Attempt {
         }
     }
 
-    /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one. What the lead
-    /// has been told there is newer than what is older.
+    /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one; and while
+    /// somebody writes into it there. What the lead has been told there is newer than what is older.
     fn followed(&mut self, other: Option<LaneDetail>, desk: &mut Desk<'_>) -> Deed {
-        match other {
-            Some(LaneDetail { lead_id: Some(lead_id), told, .. }) => {
+        let Some(LaneDetail { lead_id, told, pending, state, .. }) = other else { return self.read(desk) };
+        let later = Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false };
+        match (&self.claimed.lead_id, lead_id) {
+            (None, Some(lead_id)) => {
                 self.words = vec![(Intent::NOTHING, told)];
                 self.settle(Outcome::Done { lead_id, upto: Intent::NOTHING }.into(), desk)
             }
-            Some(LaneDetail { pending, .. }) if pending > 0 => {
-                self.settle(Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false }.into(), desk)
+            (None, None) if pending > 0 => self.settle(later.into(), desk),
+            (Some(ours), Some(theirs)) if *ours == theirs && state == "leased" => self.settle(later.into(), desk),
+            (Some(ours), Some(theirs)) if *ours == theirs => {
+                self.claimed.told.hear(&told);
+                self.read(desk)
             }
-            // Nothing will come of it.
-            Some(_) | None => self.read(desk),
+            // Nothing will come of it, or each has come to a lead of its own.
+            (None | Some(_), None) | (Some(_), Some(_)) => self.read(desk),
         }
     }
 
@@ -220,6 +226,9 @@ impl Attempt {
             return self.find_out(desk);
         }
         let external_ref = &self.claimed.lease.external_ref;
+        if let Some(left) = desk.doubts.lands_within(external_ref, desk.moment.running) {
+            return self.settle(Outcome::Retry { at: desk.moment.now + left, counted: false }.into(), desk);
+        }
         let Setup { sources, region, waits, .. } = desk.setup;
         match fold(external_ref, &self.claimed.events, &self.claimed.told, *region, |name| sources(name)) {
             Folded::Lead(lead, words) => {
@@ -249,12 +258,12 @@ impl Attempt {
     fn find_out(&mut self, desk: &mut Desk<'_>) -> Deed {
         let Setup { sources, region, waits, .. } = desk.setup;
         let (external_ref, intent) = (&self.claimed.lease.external_ref, self.claimed.intent.expect("there is one"));
-        let people = people(external_ref, &self.claimed.events, *region, |name| sources(name));
+        let (people, all) = people(external_ref, &self.claimed.events, *region, |name| sources(name));
         let Moment { now, running, die } = desk.moment;
         let quiet = desk.doubts.since(external_ref, intent, running) + waits.quiet();
         let doubted_until = now + quiet.saturating_sub(running);
         let lane = plan::Lane { doubted_until, ..plan::Lane::of(&self.claimed) };
-        let (plan, step) = Plan::in_doubt(lane, people, *waits, die, now);
+        let (plan, step) = Plan::in_doubt(lane, (people, all), *waits, die, now);
         self.follow(plan, step, desk)
     }
 
@@ -348,6 +357,9 @@ impl Attempt {
             desk.doubts.forbid(&self.claimed.lease.external_ref);
         } else if writes && answer.status.is_some() {
             desk.doubts.allow(&self.claimed.lease.external_ref);
+        }
+        if matches!((&request, &answer.verdict), (Request::Update(..), Verdict::Unclear(_))) {
+            desk.doubts.may_land(&self.claimed.lease.external_ref, asked.running + desk.setup.waits.landing());
         }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);

@@ -524,8 +524,31 @@ fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
         assert!(after(nothing).names()[0].starts_with("Begin"), "nothing will come of the other");
     }
     assert!(matches!(after(failed()).outcome(), Outcome::Release { .. }));
-    let known = Claimed { lead_id: Some(LeadId("lead_2".into())), ..follows() };
-    assert_eq!(Bench::given(known).names(), ["get"], "it has one of its own");
+    let known = |said| {
+        let mut bench = Bench::given(Claimed { lead_id: Some(LeadId("lead_2".into())), ..follows() });
+        bench.tell("Lane", said, at(10));
+        bench.names()
+    };
+    assert_eq!(known(detail(Some("lead_1"), 0)), ["get"], "it has one of its own");
+    assert_eq!(known(detail(Some("lead_2"), 3)), ["get"]);
+}
+
+#[test]
+fn no_update_overtakes_one_that_may_still_land_whatever_the_clock_on_the_wall_says() {
+    let known = || Claimed { lead_id: Some(LeadId("lead_1".into())), ..claimed(b"lead") };
+    let mut bench = Bench::given(known());
+    bench.tell("get", found(), at(10));
+    bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::Granted(PermitId(2))))), at(20));
+    bench.tell("update", unclear(), at(100));
+    bench.tell("Settle", done(), at(110));
+    let ahead = |millis| Moment { now: at(millis).now + Duration::from_hours(1), ..at(millis) };
+    let effects = bench.engine.claim_once(ahead(1_000));
+    bench.take(effects);
+    let lease = Lease { until: ahead(31_000).now, ..claimed(b"lead").lease };
+    let lane = Claimed { lease, ..known() };
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), ahead(1_000));
+    let waits = Waits::default().landing();
+    assert_eq!(*bench.outcome(), Outcome::Retry { at: ahead(20).now + waits, counted: false });
 }
 
 #[test]
