@@ -103,7 +103,8 @@ async fn moved(from: &dyn Store, to: &dyn Store, bar: &ProgressBar) -> Result<En
             Err(MoveError::Store(error)) if may_pass(&error) && left > 0 => {
                 // The step that failed was the only one, or others went before it.
                 left = if steps > 1 { TRIES } else { left - 1 };
-                tracing::warn!(%error, "a step of the move is tried again");
+                // Whoever does not read it misses nothing.
+                let _told = bar.suspend(|| writeln!(io::stderr(), "{error}; it is tried again"));
                 sleep(AGAIN).await;
             }
             ended => {
