@@ -178,6 +178,10 @@ fn answers() {
             lookups.add(&[&[who, status], b"{\"call_count\":28}\n", body.as_bytes()]);
         }
     }
+    for (who, cursor) in [(2, r#"{"forms":["12"],"after":"x"}"#), (3, "SPONSORED:18446744073709551515")] {
+        let page = r#"{"data":[{"id":"1"}],"elements":[{"id":"1"}],"paging":{"total":18446744073709551615}}"#;
+        lookups.add(&[&[who, 0], cursor.as_bytes(), b"\n", page.as_bytes()]);
+    }
     for body in KONEKTOR {
         api.add(&[body.as_bytes()]);
         if let Ok(value) = serde_json::from_str::<Value>(body) {

@@ -78,7 +78,7 @@ fuzz_target!(|input: &[u8]| {
     let answer = LookupAnswer { status, headers: &headers, body, failing_for: Duration::ZERO };
     match which % 8 {
         sender @ 0..2 => look_up(&SENDERS[usize::from(sender)], &answer),
-        sender @ 2..4 => list(SENDERS[usize::from(sender - 2)].provider.as_ref(), &answer),
+        sender @ 2..4 => list(SENDERS[usize::from(sender - 2)].provider.as_ref(), &header, &answer),
         service => drop(CAPTCHAS[usize::from(service - 4)].judge(Some((status, body)))),
     }
 });
@@ -98,9 +98,13 @@ fn look_up(Asked { provider, item }: &Asked, answer: &LookupAnswer<'_>) {
     panic!("it asks for ever");
 }
 
-fn list(provider: &dyn Provider, answer: &LookupAnswer<'_>) {
+fn list(provider: &dyn Provider, cursor: &str, answer: &LookupAnswer<'_>) {
     let span = Span { since: Timestamp::UNIX_EPOCH, until: Timestamp::UNIX_EPOCH + Duration::from_hours(24) };
     assert!(provider.page(span, None).is_some(), "there is a first page");
+    // Whoever asks by the admin API may say anything.
+    if provider.page(span, Some(cursor)).is_some() {
+        drop(provider.listed(span, Some(cursor), answer));
+    }
     if let Page::Leads { webhook, next, .. } = provider.listed(span, None, answer) {
         webhook.into_iter().for_each(|body| take(provider, body));
         if let Some(next) = next {
