@@ -5,6 +5,7 @@
 //! `tests/fixtures/`.
 
 mod captcha;
+mod charset;
 mod fictional;
 mod form;
 mod google_leads;
