@@ -8,7 +8,7 @@ use crate::domain::lead::Lead;
 use crate::domain::region::Region;
 use crate::domain::rules::{self, Occasion, Rules};
 use crate::domain::submission::Submission;
-use crate::providers::{ItemBody, Lookup, Reading, Source};
+use crate::providers::{Absent, ItemBody, Lookup, Reading, Source};
 use crate::store::{Seq, StoredEvent, Undelivered, Word, Words};
 
 /// What a lane's events come to.
@@ -20,6 +20,8 @@ pub(super) enum Folded {
     Ask(Seq, Box<Lookup>),
     /// These events are not to be forwarded.
     Withhold(Vec<(Seq, Hold)>),
+    /// There is no source to read this event.
+    Gone(Seq, Absent),
     /// This event cannot be read.
     Unreadable(Seq, Undelivered),
 }
@@ -32,14 +34,17 @@ pub(super) fn fold(
     events: &[StoredEvent],
     told: &Words,
     region: Region,
-    source_of: impl Fn(&SourceName) -> Option<Source>,
+    source_of: impl Fn(&SourceName) -> Result<Source, Absent>,
 ) -> Folded {
     let mut said: Vec<(Timestamp, Lead)> = Vec::new();
     let mut words = Vec::new();
     let mut clock = Timestamp::MIN;
     let mut withheld = Vec::new();
     for event in events {
-        let Some(source) = source_of(&event.source) else { return gone(event) };
+        let source = match source_of(&event.source) {
+            Ok(source) => source,
+            Err(absent) => return Folded::Gone(event.seq, absent),
+        };
         let item = body_of(event, external_ref);
         if let Some(lookup) = source.provider.lookup(&item).filter(|_| event.fetched.is_none()) {
             return Folded::Ask(event.seq, Box::new(lookup));
@@ -82,10 +87,10 @@ pub(super) fn people(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
     region: Region,
-    source_of: impl Fn(&SourceName) -> Option<Source>,
+    source_of: impl Fn(&SourceName) -> Result<Source, Absent>,
 ) -> (Vec<Lead>, bool) {
     let person = |event: &StoredEvent| {
-        let source = source_of(&event.source)?;
+        let source = source_of(&event.source).ok()?;
         let item = body_of(event, external_ref);
         let submission = received_at(read(&source, &item, true).ok()?.ok()?, event.received);
         lead_of(submission, &item, true, &source.rules, region).ok()
@@ -152,7 +157,13 @@ fn received_at(mut submission: Submission, received: Timestamp) -> Submission {
     submission
 }
 
-fn gone(event: &StoredEvent) -> Folded {
-    let detail = format!("the source `{}` is not configured any more; configure it again, then replay", event.source);
-    Folded::Unreadable(event.seq, Undelivered { reason: DeadReason::SourceGone, detail })
+/// Why nothing can come of what `source` has sent, and what to do.
+pub(super) fn gone(source: &SourceName, absent: &Absent) -> Undelivered {
+    let detail = match absent {
+        Absent::Wanting(why) | Absent::Off(why) => {
+            format!("the source `{source}` is off ({why}); switch it on again, then replay")
+        }
+        Absent::Gone => format!("the source `{source}` is not configured any more; configure it again, then replay"),
+    };
+    Undelivered { reason: DeadReason::SourceGone, detail }
 }

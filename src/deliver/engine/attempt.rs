@@ -12,12 +12,13 @@
 
 use std::time::Duration;
 
-use super::super::fold::{Folded, fold, people};
+use super::super::fold::{Folded, fold, gone, people};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
 use crate::domain::event::DeadReason;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
+use crate::providers::Absent;
 use crate::store::{
     self, Claimed, Fenced, Intent, LaneDetail, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq,
     Settlement, StoreError, Undelivered, Words,
@@ -239,8 +240,25 @@ impl Attempt {
                 self.follow(plan, step, desk)
             }
             Folded::Ask(seq, lookup) => self.look_up(seq, *lookup, desk),
+            Folded::Gone(seq, absent) => self.without_source(seq, &absent, desk),
             Folded::Withhold(holds) => self.settle(Outcome::Withheld(holds).into(), desk),
             Folded::Unreadable(seq, why) => self.give_up(seq, why, desk),
+        }
+    }
+
+    /// Nobody can read the event `seq` now. Where its source only lacks something it waits, at the head of the lane.
+    fn without_source(&mut self, seq: Seq, absent: &Absent, desk: &mut Desk<'_>) -> Deed {
+        let event = self.claimed.events.iter().find(|event| event.seq == seq);
+        let is_first = self.claimed.events.first().is_some_and(|first| first.seq == seq);
+        match absent {
+            Absent::Wanting(_) if is_first => {
+                self.settle(Outcome::Release { at: desk.moment.now + retry::SOURCE_AGAIN }.into(), desk)
+            }
+            Absent::Wanting(_) | Absent::Off(_) | Absent::Gone => {
+                let source = &event.expect("the fold names an event it was given").source;
+                let why = gone(source, absent);
+                self.give_up(seq, why, desk)
+            }
         }
     }
 

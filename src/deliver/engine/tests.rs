@@ -6,15 +6,15 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::deliver::{Die, SourceOf, Waits};
-use crate::domain::event::{EventId, Hold, Item, SourceName};
+use crate::domain::event::{DeadReason, EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Field, LeadId};
 use crate::domain::rules::Rules;
 use crate::domain::submission::{Answer as Given, Meaning, Submission};
 use crate::konektor::RateLimit;
 use crate::providers::{
-    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample, SampleKind, Source,
-    Unreadable, Verified, Webhook,
+    Absent, Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample, SampleKind,
+    Source, Unreadable, Verified, Webhook,
 };
 use crate::store::{
     Claim, Claimed, Fenced, Intent, LaneDetail, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent, Word,
@@ -122,7 +122,7 @@ impl Bench {
 
     fn idle() -> Self {
         let source = Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() };
-        let sources: SourceOf = Arc::new(move |_| Some(source.clone()));
+        let sources: SourceOf = Arc::new(move |_| Ok(source.clone()));
         let setup = Setup {
             sources,
             values: Arc::new(Vec::new),
@@ -439,8 +439,28 @@ fn other_settings_of_a_sender_are_asked_at_once() {
     bench.tell("LookUp", looked_up(401), at(0));
     bench.put_off(0);
     let source = Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() };
-    bench.engine.setup.sources = Arc::new(move |_| Some(source.clone()));
+    bench.engine.setup.sources = Arc::new(move |_| Ok(source.clone()));
     assert!(bench.asks(1_000));
+}
+
+#[test]
+fn an_event_whose_source_lacks_its_secret_waits_and_one_whose_source_is_switched_off_dies() {
+    let settled = |absent: Absent| {
+        let mut bench = Bench::idle();
+        bench.engine.setup.sources = Arc::new(move |_| Err(absent.clone()));
+        let effects = bench.engine.claim_once(at(0));
+        bench.take(effects);
+        bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(claimed(b"lead")))))), at(10));
+        bench.outcome().clone()
+    };
+    let wanting = Absent::Wanting("GOOGLE_LEADS_KEY is not set".into());
+    assert_eq!(settled(wanting), Outcome::Release { at: at(300_010).now });
+    for (absent, says) in
+        [(Absent::Off("switched off in a:1".into()), "is off (switched off in a:1)"), (Absent::Gone, "not configured")]
+    {
+        let Outcome::Dead { why, upto: 1 } = settled(absent) else { panic!("{says}") };
+        assert!(why.reason == DeadReason::SourceGone && why.detail.contains(says), "{}", why.detail);
+    }
 }
 
 #[test]
