@@ -34,16 +34,20 @@ pub(super) fn fold(
     region: Region,
     source_of: impl Fn(&SourceName) -> Option<Source>,
 ) -> Folded {
+    let sources: Vec<_> = events.iter().map(|event| source_of(&event.source)).collect();
+    if let Some(stopped) = stopped(external_ref, events, &sources) {
+        return Folded::Withhold(stopped);
+    }
     let mut said: Vec<(Timestamp, Lead)> = Vec::new();
     let mut times = Vec::new();
     let mut withheld = Vec::new();
-    for event in events {
-        let Some(source) = source_of(&event.source) else { return gone(event) };
+    for (event, source) in events.iter().zip(&sources) {
+        let Some(source) = source else { return gone(event) };
         let item = body_of(event, external_ref);
         if let Some(lookup) = source.provider.lookup(&item).filter(|_| event.fetched.is_none()) {
             return Folded::Ask(event.seq, Box::new(lookup));
         }
-        match read(&source, &item, event.released) {
+        match read(source, &item, event.released) {
             Ok(Ok(submission)) => {
                 let own = submission.submitted_at.map(|at| at.min(event.received));
                 let late = event.late || own.is_some_and(|at| told.is_some_and(|told| at < told));
@@ -70,6 +74,20 @@ pub(super) fn fold(
         Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), times),
         Some(_) | None => Folded::Withhold(withheld),
     }
+}
+
+/// What is not forwarded because one of `events` says that the sender has deleted the person's data: all of them but what a
+/// person has released.
+fn stopped(
+    external_ref: &ExternalRef,
+    events: &[StoredEvent],
+    sources: &[Option<Source>],
+) -> Option<Vec<(Seq, Hold)>> {
+    let unreleased = || events.iter().zip(sources).filter(|(event, _)| !event.released);
+    let deletes = |(event, source): (&StoredEvent, &Option<Source>)| {
+        source.as_ref().is_some_and(|source| source.provider.deletes(&body_of(event, external_ref)))
+    };
+    unreleased().any(deletes).then(|| unreleased().map(|(event, _)| (event.seq, Hold::DeletedAtSender)).collect())
 }
 
 /// Who `events` speak of, each for itself, and when each was said. Whether they are to be forwarded does not matter here, nor

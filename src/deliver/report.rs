@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::engine::{LookupEnd, Report, Stopped};
 use super::{Delivery, End};
-use crate::domain::event::DeadReason;
+use crate::domain::event::{DeadReason, Hold};
 use crate::domain::form::Drift;
 use crate::domain::lead::LeadId;
 use crate::store::{Claimed, DayState, Outcome, PauseReason, Undelivered};
@@ -103,7 +103,13 @@ impl Delivery {
                     tracing::error!(%source, request_id = %request, reason = %why.reason, why = detail, "lead given up");
                 }
             }
-            Outcome::Withheld(holds) => holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into())),
+            Outcome::Withheld(holds) => {
+                holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into()));
+                if holds.iter().any(|(_, hold)| *hold == Hold::DeletedAtSender) {
+                    let lead = claimed.lead_id.as_ref().map(ToString::to_string);
+                    tracing::warn!(lead, "a person's data was deleted at its sender; see `konektor-bridge withheld list`");
+                }
+            }
             Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {}
         }
     }

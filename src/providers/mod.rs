@@ -26,6 +26,7 @@ mod standard;
 mod tiktok;
 mod timed;
 mod unnamed;
+mod waits;
 mod whatsapp;
 
 use std::sync::Arc;
@@ -122,6 +123,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
         let _ = webhook;
         Vec::new()
+    }
+
+    /// True when the item says that the sender has deleted the person's data: nothing that is still undelivered of its lead
+    /// is forwarded, and a person is told to erase what was.
+    fn deletes(&self, item: &ItemBody<'_>) -> bool {
+        let _ = item;
+        false
     }
 
     /// What has to be fetched from the sender before [`Provider::read`]; `None` when the item says everything.
@@ -370,6 +378,9 @@ pub enum Refusal {
     /// The proof does not match the body under any configured secret.
     #[error("the proof does not match; was the secret changed at the sender?")]
     WrongProof,
+    /// The proof holds in the other of two ways in which the sender's documents can be read.
+    #[error("the sender signs in the other of the two ways that its documents allow; set `signed_prefix` of the source to {0}")]
+    OtherProof(bool),
     /// The signed time is too far from ours.
     #[error("the signed time is outside the tolerance; is a clock wrong?")]
     Stale,

@@ -286,7 +286,7 @@ fn the_demo_comes_out_right() {
     assert!(out.contains("401        12 senders") && out.matches("elementor, meta").count() == 2, "{out}");
     // The README shows how it begins, on another day.
     let mut lines = out.lines().map(timeless);
-    for line in readme::picture().lines().map(timeless) {
+    for line in crate::readme::picture().lines().map(timeless) {
         assert!(lines.any(|told| told == line), "the README shows `{line}`, which is not there, or not then: {out}");
     }
 }

@@ -123,8 +123,10 @@ enum Writer {
 fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Option<Writer> {
     let who = people(settings, delivery);
     let number = delivery.text(&settings.number);
-    let ours = number.as_deref().and_then(Who::parse).filter(|who| matches!(who, Who::Phone(_)));
-    if who.contains(&Who::Crowd) || ours.as_ref().is_some_and(|ours| who.contains(ours)) {
+    let phone = |text: &String| Who::parse(text).filter(|who| matches!(who, Who::Phone(_)));
+    let ours = number.as_ref().and_then(phone);
+    let own = delivery.text(&settings.own).as_ref().and_then(phone);
+    if who.contains(&Who::Crowd) || [&ours, &own].into_iter().flatten().any(|ours| who.contains(ours)) {
         return Some(Writer::Nobody);
     }
     let number = ours.and_then(|who| who.id()).or(number);

@@ -29,7 +29,7 @@
 //! | `test`, `spam` | one of them holds: the lead is withheld |
 //! | `who` | places of which one says who it is: where all are blank, as in notices that only name an id, it is withheld |
 //! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. `also` are other ids that the lead has, by which a later webhook may call it. Without an id, the content within ten minutes is one lead, but for what `volatile` names; with `by_content`, for ever |
-//! | `person` | instead, for messengers: `id` (or `id_else`), business `number`, `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Every `id` and `phone` that is there names the person, the first `id` the lead. Groups and the business's own number are none; a hidden id is never a number |
+//! | `person` | instead, for messengers: `id` (or `id_else`), business `number` (`own` where its number stands elsewhere, to tell its own messages), `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Every `id` and `phone` that is there names the person, the first `id` the lead. Groups and the business's own number are none; a hidden id is never a number |
 //! | `message` | what the person says: `text`, the `kind` of message or the `kinds` whose name it is, and what is there `with` it: `[image] caption (https://…)`. Of `plain` kinds only the text |
 //! | `whatsapp_cloud` | where one of these holds, the body is the WhatsApp Cloud API's own, passed on: it is cut and read as the dialect `whatsapp` does, and no key below `verify` is asked but `reply` and `sample` |
 //! | `profile` | `name`, `email`, `phone` that the sender knows of the person without having asked now: they fill blanks |

@@ -119,7 +119,11 @@ impl<'v> Reader<'_, 'v> {
                 submission.answers.push(answer);
                 !spot.is_part()
             }
-            Target::AdPlatform => word.parse().map(|platform| submission.ad_platform = Some(platform)).is_ok(),
+            Target::AdPlatform => {
+                let platform = word.parse().ok().or_else(|| attribution::network(&word));
+                submission.ad_platform = platform.or(submission.ad_platform);
+                platform.is_some()
+            }
             Target::Source => word.parse().map(|source| submission.source = Some(source)).is_ok(),
             Target::SubmittedAt => {
                 submission.submitted_at = time(&text);
@@ -174,12 +178,12 @@ impl<'v> Reader<'_, 'v> {
             let fact = who.id().map(|id| Fact::new(label, id));
             self.submission.facts.extend(fact.filter(|fact| !self.submission.facts.contains(fact)));
         }
-        let ours = self.delivery.text(&person.number).map(|text| match Who::parse(&text) {
+        let ours = self.delivery.text(&person.own).or_else(|| self.delivery.text(&person.number)).map(|text| match Who::parse(&text) {
             Some(Who::Phone(digits)) => Fact::new("Business number", digits),
             Some(_) | None => Fact::new("Business account", text),
         });
         self.submission.facts.extend(ours);
-        self.tell_all(&person.number);
+        [&person.own, &person.number].into_iter().for_each(|spots| self.tell_all(spots));
         self.submission.profile = profile;
         for spots in [&person.id, &person.id_else, &person.phone, &person.name, &person.username] {
             self.tell_all(spots);

@@ -318,6 +318,9 @@ pub(super) struct Person {
     /// The business number, or what stands for it; the source's name where absent.
     #[serde(default)]
     pub(super) number: Spots,
+    /// The business's own number, where that is not what it is told apart by: what it wrote is no lead.
+    #[serde(default)]
+    pub(super) own: Spots,
     /// Where else the person's number may stand.
     #[serde(default)]
     pub(super) phone: Spots,
