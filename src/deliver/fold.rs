@@ -24,15 +24,27 @@ pub(super) enum Folded {
     Unreadable(Seq, Undelivered),
 }
 
+/// A rule that nothing came of, where something was to. No word of the person is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Whose rule.
+    pub source: SourceName,
+    /// Which, as it stands in the file: `set.email`, `status[0]`.
+    pub rule: String,
+    /// Why.
+    pub why: String,
+}
+
 /// Folds `events` by the sources' present rules, by the senders' clocks: of two words the one that was said later wins,
 /// field by field, in whichever order they came. `told` is the newest word that has been delivered before; what is older
-/// only fills blanks (`queue.md` §2.11, C7).
+/// only fills blanks (`queue.md` §2.11, C7). Rules that nothing comes of are added to `flaws`.
 pub(super) fn fold(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
     told: Option<Timestamp>,
     region: Region,
     source_of: impl Fn(&SourceName) -> Option<Source>,
+    flaws: &mut Vec<Flaw>,
 ) -> Folded {
     let sources: Vec<_> = events.iter().map(|event| source_of(&event.source)).collect();
     if let Some(stopped) = stopped(external_ref, events, &sources) {
@@ -52,7 +64,7 @@ pub(super) fn fold(
                 let own = submission.submitted_at.map(|at| at.min(event.received));
                 let late = event.late || own.is_some_and(|at| told.is_some_and(|told| at < told));
                 let submission = received_at(submission, event.received);
-                match lead_of(submission, &item, event.released, &source.rules, region) {
+                match lead_of(submission, &item, event.released, &source.rules, region, flaws) {
                     Ok(lead) => {
                         times.extend(own.map(|at| (event.seq, at)));
                         said.push((own.unwrap_or(event.received), weigh(lead, late)));
@@ -105,7 +117,7 @@ pub(super) fn people(
         let Ok(Ok(submission)) = read(&source, &item, true) else { continue };
         times.extend(submission.submitted_at.map(|at| (event.seq, at.min(event.received))));
         let submission = received_at(submission, event.received);
-        people.extend(lead_of(submission, &item, true, &source.rules, region).ok());
+        people.extend(lead_of(submission, &item, true, &source.rules, region, &mut Vec::new()).ok());
     }
     (people, times)
 }
@@ -117,9 +129,12 @@ fn lead_of(
     released: bool,
     rules: &Rules,
     region: Region,
+    flaws: &mut Vec<Flaw>,
 ) -> Result<Lead, Hold> {
     let rules = rules.for_form_of(&submission);
     let occasion = occasion_of(item);
+    let failed = rules.failures(&submission, occasion, item.external_ref, region).into_iter();
+    flaws.extend(failed.map(|(rule, why)| Flaw { source: item.source.clone(), rule, why: why.to_string() }));
     let hold = rules::why_held(&submission, occasion, item.external_ref, rules, region);
     let is_forwarded = hold == Hold::No || released || (hold == Hold::TestRule && rules.forward_test_leads);
     submission.is_test |= hold == Hold::TestRule;
@@ -155,9 +170,10 @@ fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<S
             submission.is_test = true;
             Ok(*submission)
         }
-        Reading::Spam(submission) if released => Ok(*submission),
+        Reading::Spam(submission) | Reading::Nobody(submission) if released => Ok(*submission),
         Reading::Test(_) => Err(Hold::TestLead),
         Reading::Spam(_) => Err(Hold::Spam),
+        Reading::Nobody(_) => Err(Hold::NoContact),
     })
 }
 

@@ -80,7 +80,7 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
         fetched: fetched.cloned(),
     };
     let folded = |event: &StoredEvent| {
-        fold(&item.external_ref, std::slice::from_ref(event), None, region, |_| Some(source.clone()))
+        fold(&item.external_ref, std::slice::from_ref(event), None, region, |_| Some(source.clone()), &mut Vec::new())
     };
     let (held, end) = match folded(&event) {
         // Only reading it shows that it is a test: released, it goes on.
@@ -101,7 +101,12 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
 
 fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now: Timestamp) -> Rehearsal {
     let submission = match source.provider.read(&body_of(event, &item.external_ref)) {
-        Ok(Reading::Lead(submission) | Reading::Test(submission) | Reading::Spam(submission)) => submission,
+        Ok(
+            Reading::Lead(submission)
+            | Reading::Test(submission)
+            | Reading::Spam(submission)
+            | Reading::Nobody(submission),
+        ) => submission,
         Err(why) => return Rehearsal::Dead(Undelivered { reason: DeadReason::Unreadable, detail: why.to_string() }),
     };
     let lane = Lane {

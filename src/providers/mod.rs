@@ -465,6 +465,8 @@ pub enum Reading {
     Test(Box<Submission>),
     /// The sender marks it as spam.
     Spam(Box<Submission>),
+    /// It says neither who somebody is nor how to reach them, where its sender says that of every lead.
+    Nobody(Box<Submission>),
 }
 
 /// A GET to the sender's own API.

@@ -265,7 +265,7 @@ fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
 #[test]
 fn without_a_running_bridge_the_commands_say_how_to_start_one() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let variables = [("BRIDGE_ADMIN_LISTEN", free.as_str()), ("BRIDGE_LISTEN", &free), ("FORM_SECRET", "s")];
+    let variables = [("BRIDGE_ADMIN_LISTEN", free.as_str()), ("BRIDGE_LISTEN", &free), ("FORM_SECRET", FORM_SECRET)];
     for arguments in [&["events", "list"][..], &["dead-letters", "replay", "--all"], &["pause"], &["send", "form"]] {
         assert!(run(&variables, arguments).failed(1).contains("konektor-bridge serve"), "{arguments:?}");
     }

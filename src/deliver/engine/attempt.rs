@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::super::fold::{Folded, fold, people};
+use super::super::fold::{Flaw, Folded, fold, people};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
@@ -43,6 +43,8 @@ pub(super) struct Attempt {
     /// When the events in hand were said, by their senders' clocks.
     said: Vec<(Seq, Timestamp)>,
     log: Vec<store::Attempt>,
+    /// Rules that nothing came of when the events were last read.
+    flaws: Vec<Flaw>,
     pub(super) stage: Stage,
 }
 
@@ -91,6 +93,7 @@ impl Attempt {
             called: false,
             said: Vec::new(),
             log: Vec::new(),
+            flaws: Vec::new(),
             stage: Stage::Taken,
         }
     }
@@ -193,7 +196,9 @@ impl Attempt {
         }
         let external_ref = &self.claimed.lease.external_ref;
         let Setup { sources, region, waits, .. } = desk.setup;
-        match fold(external_ref, &self.claimed.events, self.claimed.told, *region, |name| sources(name)) {
+        self.flaws.clear();
+        let (events, told, flaws) = (&self.claimed.events, self.claimed.told, &mut self.flaws);
+        match fold(external_ref, events, told, *region, |name| sources(name), flaws) {
             Folded::Lead(lead, said) => {
                 self.said = said;
                 let forbidden = desk.doubts.forbidden(external_ref);
@@ -340,7 +345,25 @@ impl Attempt {
         if end.full {
             desk.full();
         }
+        if matches!(end.outcome, Outcome::Done { .. } | Outcome::Withheld(_)) {
+            self.tell_flaws(desk);
+        }
         self.put_settlement(Box::new(end))
+    }
+
+    /// Says once, now that something has come of the events, which rules nothing came of: into the lane's log and ours.
+    fn tell_flaws(&mut self, desk: &mut Desk<'_>) {
+        let mut flaws = std::mem::take(&mut self.flaws);
+        // Several events of one form fail alike.
+        flaws.dedup();
+        for Flaw { rule, why, .. } in &flaws {
+            let note = format!("{rule} says nothing: {why}");
+            self.note(store::Attempt { at: desk.moment.now, call: "rule".to_owned(), status: None, millis: 0, note });
+        }
+        if !flaws.is_empty() {
+            let request_id = self.claimed.events.last().map(|event| event.request_id.clone()).unwrap_or_default();
+            desk.reports.push(Report::RulesFailed { request_id, flaws });
+        }
     }
 
     fn put_settlement(&mut self, end: Box<End>) -> Deed {

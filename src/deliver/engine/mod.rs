@@ -35,6 +35,7 @@ use crate::konektor::{Answer, Request, Verdict};
 use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
 use attempt::Attempt;
 use chores::Doing;
+pub use super::fold::Flaw;
 pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Stopped, Ticket, Told};
 use forms::{Forms, Noting, Sighting};
 use loops::{Beat, Claiming, Expiring, Sorting};

@@ -121,6 +121,7 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
     let (Some(client_secrets), Some(token)) = (client_secret, access_token) else {
         return Err(settings::incomplete(&set));
     };
+    settings::long_enough("client_secret", &client_secrets)?;
     if first_option.is_some_and(|first| first > 1) {
         return Err(SettingsError::Invalid("`first_option` is 0 or 1".into()));
     }

@@ -13,6 +13,7 @@ use super::spot::{Delivery, Spot, Spots};
 use crate::domain::attribution;
 use crate::domain::event::Hold;
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::money;
 use crate::domain::status::LeadSource;
 use crate::domain::submission::{Answer, FORM, FORM_ID, Fact, Meaning, Payment, Profile, Submission};
 use crate::providers::person::Who;
@@ -54,9 +55,9 @@ pub(super) fn reading(
     Ok(match identity::hold(settings, delivery) {
         Hold::TestLead => Reading::Test(submission),
         Hold::Spam => Reading::Spam(submission),
+        Hold::NoContact => Reading::Nobody(submission),
         Hold::No
         | Hold::SourceOnHold
-        | Hold::NoContact
         | Hold::NotAccepted
         | Hold::IgnoreRule
         | Hold::TestRule
@@ -294,8 +295,7 @@ fn payment(paid: &Paid, delivery: &Delivery<'_>) -> Option<Payment> {
         return None;
     }
     let amount = delivery.text(&paid.amount).filter(|_| paid.amount_when.all_of_them(delivery));
-    let amount =
-        amount.and_then(|text| text.trim().parse::<f64>().ok()).filter(|amount| amount.is_finite() && *amount >= 0.0);
+    let amount = amount.and_then(|text| money::parse(&text));
     Some(Payment { amount, reference: delivery.name(&paid.reference) })
 }
 

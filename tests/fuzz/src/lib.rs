@@ -98,7 +98,10 @@ fn read(provider: &dyn Provider, source: &SourceName, item: &Item) {
     // What a look-up brings is from outside too: the item's own bytes are as good as any.
     for item in [item, ItemBody { fetched: Some(body), ..item }] {
         let Ok(reading) = provider.read(&item) else { continue };
-        let (Reading::Lead(submission) | Reading::Test(submission) | Reading::Spam(submission)) = reading;
+        let (Reading::Lead(submission)
+        | Reading::Test(submission)
+        | Reading::Spam(submission)
+        | Reading::Nobody(submission)) = reading;
         let lead = compose(&submission, external_ref, &Rules::default(), Region::default());
         assert!(lead.notes.render().chars().count() <= 5000, "the notes fit Konektor");
     }
