@@ -87,8 +87,10 @@ fn dialect(row: &Value) -> Option<(&'static str, toml::Table)> {
         |name: &str| toml::Table::from_iter([(name.to_owned(), toml::Value::try_from(&row["secret"]).unwrap())]);
     let meta = || {
         let text = |key: &str| row[key].as_str().unwrap_or("a-secret-of-nobody").to_owned();
+        // The secret of a challenge is the verify token.
+        let app_secret = if row["method"] == "GET" { text("app_secret") } else { text("secret") };
         toml::Table::from_iter([
-            ("app_secret".to_owned(), text("secret").into()),
+            ("app_secret".to_owned(), app_secret.into()),
             (
                 "verify_token".to_owned(),
                 row["verify_token"].as_str().map_or_else(|| text("secret"), str::to_owned).into(),
