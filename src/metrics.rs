@@ -283,7 +283,8 @@ impl Metrics {
         );
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
         registry.register("form_drift", "Changes of the fields of a form", self.form_drift.clone());
-        let help = "Leads of which a rule says nothing because its expression fails or gives what the field cannot hold";
+        let help =
+            "Leads of which a rule says nothing because its expression fails or gives what the field cannot hold";
         registry.register("rule_failures", help, self.rule_failures.clone());
         let readings = self.list_readings.clone();
         registry.register("list_readings", "Readings of a sender's own list by itself, by outcome", readings);

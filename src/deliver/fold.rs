@@ -90,11 +90,7 @@ pub(super) fn fold(
 
 /// What is not forwarded because one of `events` says that the sender has deleted the person's data: all of them but what a
 /// person has released.
-fn stopped(
-    external_ref: &ExternalRef,
-    events: &[StoredEvent],
-    sources: &[Option<Source>],
-) -> Option<Vec<(Seq, Hold)>> {
+fn stopped(external_ref: &ExternalRef, events: &[StoredEvent], sources: &[Option<Source>]) -> Option<Vec<(Seq, Hold)>> {
     let unreleased = || events.iter().zip(sources).filter(|(event, _)| !event.released);
     let deletes = |(event, source): (&StoredEvent, &Option<Source>)| {
         source.as_ref().is_some_and(|source| source.provider.deletes(&body_of(event, external_ref)))

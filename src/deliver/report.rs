@@ -111,7 +111,10 @@ impl Delivery {
                 holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into()));
                 if holds.iter().any(|(_, hold)| *hold == Hold::DeletedAtSender) {
                     let lead = claimed.lead_id.as_ref().map(ToString::to_string);
-                    tracing::warn!(lead, "a person's data was deleted at its sender; see `konektor-bridge withheld list`");
+                    tracing::warn!(
+                        lead,
+                        "a person's data was deleted at its sender; see `konektor-bridge withheld list`"
+                    );
                 }
             }
             Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {}

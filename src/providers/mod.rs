@@ -379,7 +379,9 @@ pub enum Refusal {
     #[error("the proof does not match; was the secret changed at the sender?")]
     WrongProof,
     /// The proof holds in the other of two ways in which the sender's documents can be read.
-    #[error("the sender signs in the other of the two ways that its documents allow; set `signed_prefix` of the source to {0}")]
+    #[error(
+        "the sender signs in the other of the two ways that its documents allow; set `signed_prefix` of the source to {0}"
+    )]
     OtherProof(bool),
     /// The signed time is too far from ours.
     #[error("the signed time is outside the tolerance; is a clock wrong?")]

@@ -132,7 +132,11 @@ async fn what_linkedin_has_deleted_is_withheld_and_never_forwarded() {
     for _ in 0..2 {
         assert_eq!(bridge.post("linkedin", created.clone()).await, 200);
         bridge.deliver_all().await;
-        assert_eq!((bridge.ledger().await.calls.total, bridge.count(EventState::Withheld).await), (0, 2), "it comes late");
+        assert_eq!(
+            (bridge.ledger().await.calls.total, bridge.count(EventState::Withheld).await),
+            (0, 2),
+            "it comes late"
+        );
         // Longer than anything else is remembered.
         bridge.clock.advance(Duration::from_hours(24 * 90));
     }

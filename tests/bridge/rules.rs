@@ -176,7 +176,8 @@ async fn a_rule_that_nothing_comes_of_holds_no_lead_up_and_is_told() {
     let reference = lead["externalRef"].as_str().unwrap();
     let lane = bridge.admin("GET", &format!("lanes/{reference}"), None).await;
     let log = lane["log"].as_array().unwrap();
-    let told: Vec<_> = log.iter().filter(|entry| entry["call"] == "rule").map(|entry| entry["note"].as_str().unwrap()).collect();
+    let told: Vec<_> =
+        log.iter().filter(|entry| entry["call"] == "rule").map(|entry| entry["note"].as_str().unwrap()).collect();
     assert_eq!(told.len(), 2, "an answer that is not there is nothing, and no failure: {lane:#}");
     assert!(told[0].starts_with("junk says nothing: ") && told[0].contains("at character"), "{told:?}");
     assert!(told[1].starts_with("set.phone says nothing: what it gives is no phone number"), "{told:?}");

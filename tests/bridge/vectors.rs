@@ -67,7 +67,17 @@ struct Row {
 
 /// What [`row`] and [`dialect`] make a request and settings of.
 const REQUEST: [&str; 12] = [
-    "provider", "scheme", "method", "secret", "headers", "url", "query", "body", "now", "valid", "verify_token",
+    "provider",
+    "scheme",
+    "method",
+    "secret",
+    "headers",
+    "url",
+    "query",
+    "body",
+    "now",
+    "valid",
+    "verify_token",
     "access_token",
 ];
 
@@ -339,7 +349,11 @@ impl Row {
             Err(refusal) => {
                 assert!(!self.valid, "it was refused: {refusal}");
                 let wrong_prefix = self.raw["policy"] == "strict_prefix_in_signed_string";
-                assert_eq!(matches!(refusal, Refusal::OtherProof(false)), wrong_prefix, "{refusal}: the log says which");
+                assert_eq!(
+                    matches!(refusal, Refusal::OtherProof(false)),
+                    wrong_prefix,
+                    "{refusal}: the log says which"
+                );
                 self.says("expect_status").into_iter().for_each(|status| assert_eq!(*status, 401, "the status"));
             }
         }
@@ -402,10 +416,16 @@ impl Row {
         match self.text("expect_action") {
             None => {}
             Some("ack_and_ignore") => {
-                assert!(items.iter().all(|item| item.hold == Hold::TestLead), "a test is withheld, another object nothing");
+                assert!(
+                    items.iter().all(|item| item.hold == Hold::TestLead),
+                    "a test is withheld, another object nothing"
+                );
             }
             Some("ack_test") => {
-                assert!(!items.is_empty() && items.iter().all(|item| item.hold == Hold::TestLead), "a test is withheld");
+                assert!(
+                    !items.is_empty() && items.iter().all(|item| item.hold == Hold::TestLead),
+                    "a test is withheld"
+                );
             }
             Some("erase_or_flag") => {
                 assert!(!items.is_empty() && items.iter().all(deletes), "an erasure is for a person");

@@ -90,8 +90,11 @@ mod tests {
     #[test]
     fn a_token_that_ends_soon_is_a_warning_and_one_that_has_ended_a_failure() {
         for (ends, level) in [("2026-12-31", Level::Fail), ("2027-01-14", Level::Warn), ("2027-02-28", Level::Ok)] {
-            let variables =
-                [("LINKEDIN_CLIENT_SECRET", "0123456789abcdef"), ("LINKEDIN_ACCESS_TOKEN", "x"), ("LINKEDIN_TOKEN_EXPIRES", ends)];
+            let variables = [
+                ("LINKEDIN_CLIENT_SECRET", "0123456789abcdef"),
+                ("LINKEDIN_ACCESS_TOKEN", "x"),
+                ("LINKEDIN_TOKEN_EXPIRES", ends),
+            ];
             let findings = found(&variables);
             let about = findings.iter().find(|finding| finding.says.starts_with("the token of linkedin"));
             assert_eq!(about.map(|finding| finding.level), Some(level), "{ends}");

@@ -210,7 +210,10 @@ fn alike(story: &mut Story<'_>, answers: &[(&str, Heard)]) -> std::io::Result<()
         *slowest = heard.took.max(*slowest);
     }
     for ((status, body), (names, slowest)) in groups {
-        story.tell(&status.to_string(), format!("{} senders, within {}  {body}", names.len(), took(slowest)).trim_end())?;
+        story.tell(
+            &status.to_string(),
+            format!("{} senders, within {}  {body}", names.len(), took(slowest)).trim_end(),
+        )?;
         names.chunks(NAMES).try_for_each(|names| story.tell("", &names.join(", ")))?;
     }
     Ok(())

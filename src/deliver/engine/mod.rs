@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use super::breaker::Breaker;
 use super::doubts::Doubts;
+pub use super::fold::Flaw;
 use super::fold::body_of;
 use super::senders::Senders;
 use super::{SourceOf, ValuesOf, Waits};
@@ -35,7 +36,6 @@ use crate::konektor::{Answer, Request, Verdict};
 use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
 use attempt::Attempt;
 use chores::Doing;
-pub use super::fold::Flaw;
 pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Stopped, Ticket, Told};
 use forms::{Forms, Noting, Sighting};
 use loops::{Beat, Claiming, Expiring, Sorting};

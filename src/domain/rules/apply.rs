@@ -102,7 +102,8 @@ impl Rules {
         let statuses = self.status.rules().iter().enumerate();
         let statuses = statuses.filter_map(|(at, rule)| Some((status_rule(at), rule.when.holds(&view).err()?)));
         let set = self.set.iter();
-        let set = set.filter_map(|(field, expression)| Some((set_rule(*field), flaw(*field, expression, &view, region)?)));
+        let set =
+            set.filter_map(|(field, expression)| Some((set_rule(*field), flaw(*field, expression, &view, region)?)));
         conditions.chain(statuses).chain(set).collect()
     }
 }

@@ -266,7 +266,10 @@ fn a_verified_body_that_cannot_be_read_is_unreadable_and_quotes_nothing() {
         (PLAIN, many.as_str()),
         ("application/json", r#"{"nama":"pribadi""#),
         ("multipart/form-data", "--b\r\n"),
-        ("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"rahasia-sangat-rahasia\"\r\n\r\npribadi"),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=\"rahasia-sangat-rahasia\"\r\n\r\npribadi",
+        ),
     ] {
         let webhook = post(&[("content-type", content_type), ("origin", SITE)], body.to_owned());
         let error = form.split(&form.verify(&webhook, now()).unwrap()).unwrap_err();

@@ -319,11 +319,8 @@ fn items(source: &SourceName, text: &str) -> Vec<Item> {
     match notification(text) {
         Notification::Created(id) => vec![item(source, CREATED, &id, text)],
         Notification::Deleted(id) => {
-            let tombstone = Item {
-                hold: Hold::DeletedAtSender,
-                same_within: Some(FOR_EVER),
-                ..item(source, CREATED, &id, text)
-            };
+            let tombstone =
+                Item { hold: Hold::DeletedAtSender, same_within: Some(FOR_EVER), ..item(source, CREATED, &id, text) };
             vec![item(source, DELETED, &id, text), tombstone]
         }
         Notification::Other => Vec::new(),

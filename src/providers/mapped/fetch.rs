@@ -28,7 +28,7 @@ pub(super) struct Fetch {
     #[serde(default)]
     when: Filters,
     /// The address of the API, without what follows the host.
-    base: Base,
+    base_url: Base,
     /// What follows it, with places of the item in braces.
     path: Template,
     /// The bearer token.
@@ -45,7 +45,7 @@ impl<'de> Deserialize<'de> for Base {
         let is_web = url::Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         match is_web {
             true => Ok(Self(text.trim_end_matches('/').to_owned())),
-            false => Err(de::Error::custom("fetch.base: an address like https://api.example.com")),
+            false => Err(de::Error::custom("fetch.base_url: an address like https://api.example.com")),
         }
     }
 }
@@ -60,7 +60,8 @@ impl<'de> Deserialize<'de> for Template {
         let mut rest = text.as_str();
         let mut parts = Vec::new();
         while let Some((before, after)) = rest.split_once('{') {
-            let (place, behind) = after.split_once('}').ok_or_else(|| de::Error::custom("fetch.path: `}` is missing"))?;
+            let (place, behind) =
+                after.split_once('}').ok_or_else(|| de::Error::custom("fetch.path: `}` is missing"))?;
             parts.push((before.to_owned(), place.parse().map_err(de::Error::custom)?));
             rest = behind;
         }
@@ -93,7 +94,7 @@ impl Fetch {
         let is_new = delivery.item.get(MEMBER).is_none();
         let path = self.path.filled(delivery).filter(|_| only_names && is_new)?;
         Some(Lookup {
-            url: format!("{}{path}", self.base.0),
+            url: format!("{}{path}", self.base_url.0),
             query: Vec::new(),
             bearer: Some(token.first().to_owned().into()),
             headers: vec![("Accept", "application/json".to_owned())],
@@ -170,7 +171,7 @@ mod tests {
 
     fn fetch() -> Fetch {
         toml::from_str(
-            "base = 'https://api.example.com/'\npath = '/contacts/{id}?properties=email'\ntoken = 'pat-of-nobody'\n\
+            "base_url = 'https://api.example.com/'\npath = '/contacts/{id}?properties=email'\ntoken = 'pat-of-nobody'\n\
              when = { path = 'kind', equals = 'created' }",
         )
         .unwrap()

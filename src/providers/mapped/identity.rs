@@ -98,7 +98,9 @@ pub(super) fn hold(settings: &Settings, delivery: &Delivery<'_>) -> Hold {
         Hold::TestLead
     } else if settings.spam.any_at_all(delivery) {
         Hold::Spam
-    } else if !settings.who.0.is_empty() && delivery.text(&settings.who).is_none() && !is_to_be_fetched(settings, delivery)
+    } else if !settings.who.0.is_empty()
+        && delivery.text(&settings.who).is_none()
+        && !is_to_be_fetched(settings, delivery)
     {
         Hold::NoContact
     } else {

@@ -179,10 +179,13 @@ impl<'v> Reader<'_, 'v> {
             let fact = who.id().map(|id| Fact::new(label, id));
             self.submission.facts.extend(fact.filter(|fact| !self.submission.facts.contains(fact)));
         }
-        let ours = self.delivery.text(&person.own).or_else(|| self.delivery.text(&person.number)).map(|text| match Who::parse(&text) {
-            Some(Who::Phone(digits)) => Fact::new("Business number", digits),
-            Some(_) | None => Fact::new("Business account", text),
-        });
+        let ours =
+            self.delivery.text(&person.own).or_else(|| self.delivery.text(&person.number)).map(
+                |text| match Who::parse(&text) {
+                    Some(Who::Phone(digits)) => Fact::new("Business number", digits),
+                    Some(_) | None => Fact::new("Business account", text),
+                },
+            );
         self.submission.facts.extend(ours);
         [&person.own, &person.number].into_iter().for_each(|spots| self.tell_all(spots));
         self.submission.profile = profile;

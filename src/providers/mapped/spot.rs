@@ -302,7 +302,16 @@ mod tests {
             assert_eq!(delivery.texts(&spot(text)), [found], "{text}");
         }
         assert_eq!(delivery.values(&spot("@")), [&whole["data"]]);
-        for none in ["no|number", "x|number", "x|user_id", "id|user_id", "l|long_number", "id|opaque", "long|opaque", "x|network"] {
+        for none in [
+            "no|number",
+            "x|number",
+            "x|user_id",
+            "id|user_id",
+            "l|long_number",
+            "id|opaque",
+            "long|opaque",
+            "x|network",
+        ] {
             assert!(delivery.texts(&spot(none)).is_empty(), "{none}");
         }
         assert!(delivery.texts(&spot("none")).is_empty() && delivery.texts(&spot("header:none")).is_empty());

@@ -168,7 +168,11 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         (Trouble::NotFound, _) => again_by(&NOT_FOUND_WAITS, answer.failing_for, NOT_SHOWN),
         (Trouble::Unknown, _) => {
             let what = format!("Meta answered with an error that is not known ({})", named(answer.status, code));
-            again_by(&NOT_FOUND_WAITS, answer.failing_for, &format!("{what}: look it up in Meta's documents, then replay"))
+            again_by(
+                &NOT_FOUND_WAITS,
+                answer.failing_for,
+                &format!("{what}: look it up in Meta's documents, then replay"),
+            )
         }
         (Trouble::Throttled, _) => Fetched::Throttled(until_regained(answer), USED_UP.to_owned()),
         (Trouble::Transient, _) if answer.failing_for >= TRANSIENT_FOR => {
