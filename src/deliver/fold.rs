@@ -4,18 +4,18 @@ use jiff::Timestamp;
 
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::{Fields, Lead};
+use crate::domain::lead::Lead;
 use crate::domain::region::Region;
 use crate::domain::rules::{self, Occasion, Rules};
 use crate::domain::submission::Submission;
 use crate::providers::{ItemBody, Lookup, Reading, Source};
-use crate::store::{Seq, StoredEvent, Undelivered};
+use crate::store::{Seq, StoredEvent, Undelivered, Word, Words};
 
 /// What a lane's events come to.
 #[derive(Debug)]
 pub(super) enum Folded {
-    /// One lead, to be created or updated; and when each event was said, by its sender's clock, where that is known.
-    Lead(Box<Lead>, Vec<(Seq, Timestamp)>),
+    /// One lead, to be created or updated; and on which fields each event has its say.
+    Lead(Box<Lead>, Vec<(Seq, Words)>),
     /// The sender has to be asked for this event's fields first.
     Ask(Seq, Box<Lookup>),
     /// These events are not to be forwarded.
@@ -36,12 +36,12 @@ pub struct Flaw {
 }
 
 /// Folds `events` by the sources' present rules, by the senders' clocks: of two words the one that was said later wins,
-/// field by field, in whichever order they came. `told` is the newest word that has been delivered before; what is older
-/// only fills blanks (`queue.md` §2.11, C7). Rules that nothing comes of are added to `flaws`.
+/// field by field, in whichever order they came. `told` is what has been delivered before; what is older than that only
+/// fills blanks (`queue.md` §2.11, C7). Rules that nothing comes of are added to `flaws`.
 pub(super) fn fold(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
-    told: Option<Timestamp>,
+    told: &Words,
     region: Region,
     source_of: impl Fn(&SourceName) -> Option<Source>,
     flaws: &mut Vec<Flaw>,
@@ -51,7 +51,8 @@ pub(super) fn fold(
         return Folded::Withhold(stopped);
     }
     let mut said: Vec<(Timestamp, Lead)> = Vec::new();
-    let mut times = Vec::new();
+    let mut words = Vec::new();
+    let mut clock = Timestamp::MIN;
     let mut withheld = Vec::new();
     for (event, source) in events.iter().zip(&sources) {
         let Some(source) = source else { return gone(event) };
@@ -62,12 +63,15 @@ pub(super) fn fold(
         match read(source, &item, event.released) {
             Ok(Ok(submission)) => {
                 let own = submission.submitted_at.map(|at| at.min(event.received));
-                let late = event.late || own.is_some_and(|at| told.is_some_and(|told| at < told));
+                let word = Word { seq: event.seq, at: own };
                 let submission = received_at(submission, event.received);
                 match lead_of(submission, &item, event.released, &source.rules, region, flaws) {
-                    Ok(lead) => {
-                        times.extend(own.map(|at| (event.seq, at)));
-                        said.push((own.unwrap_or(event.received), weigh(lead, late)));
+                    Ok(mut lead) => {
+                        lead.give_way(|field| told.are_newer(field, word));
+                        words.push((event.seq, Words::of(lead.stated_fields(), word)));
+                        // Our clock may have been set back meanwhile.
+                        clock = clock.max(event.received);
+                        said.push((own.unwrap_or(clock), lead));
                     }
                     Err(hold) => withheld.push((event.seq, hold)),
                 }
@@ -83,7 +87,7 @@ pub(super) fn fold(
         lead
     });
     match lead {
-        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), times),
+        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), words),
         Some(_) | None => Folded::Withhold(withheld),
     }
 }
@@ -98,24 +102,21 @@ fn stopped(external_ref: &ExternalRef, events: &[StoredEvent], sources: &[Option
     unreleased().any(deletes).then(|| unreleased().map(|(event, _)| (event.seq, Hold::DeletedAtSender)).collect())
 }
 
-/// Who `events` speak of, each for itself, and when each was said. Whether they are to be forwarded does not matter here, nor
-/// whether others can be read: some of them were in a create.
+/// Who `events` speak of, each for itself. Whether they are to be forwarded does not matter here, nor whether others can be
+/// read: some of them were in a create.
 pub(super) fn people(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
     region: Region,
     source_of: impl Fn(&SourceName) -> Option<Source>,
-) -> (Vec<Lead>, Vec<(Seq, Timestamp)>) {
-    let (mut people, mut times) = (Vec::new(), Vec::new());
-    for event in events {
-        let Some(source) = source_of(&event.source) else { continue };
+) -> Vec<Lead> {
+    let person = |event: &StoredEvent| {
+        let source = source_of(&event.source)?;
         let item = body_of(event, external_ref);
-        let Ok(Ok(submission)) = read(&source, &item, true) else { continue };
-        times.extend(submission.submitted_at.map(|at| (event.seq, at.min(event.received))));
-        let submission = received_at(submission, event.received);
-        people.extend(lead_of(submission, &item, true, &source.rules, region, &mut Vec::new()).ok());
-    }
-    (people, times)
+        let submission = received_at(read(&source, &item, true).ok()?.ok()?, event.received);
+        lead_of(submission, &item, true, &source.rules, region, &mut Vec::new()).ok()
+    };
+    events.iter().filter_map(person).collect()
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.
@@ -177,15 +178,6 @@ fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<S
 fn received_at(mut submission: Submission, received: Timestamp) -> Submission {
     submission.submitted_at.get_or_insert(received);
     submission
-}
-
-/// What is late may fill blanks, but newer words have already been delivered: none of it is stated any more.
-fn weigh(mut lead: Lead, late: bool) -> Lead {
-    if late {
-        lead.guessed = Fields { status: None, ..lead.for_create() };
-        lead.stated = Fields::default();
-    }
-    lead
 }
 
 fn gone(event: &StoredEvent) -> Folded {

@@ -13,7 +13,7 @@ use crate::domain::region::Region;
 use crate::domain::submission::Submission;
 use crate::konektor::{Answer, RateLimit, Request, Verdict};
 use crate::providers::{Lookup, Reading, Source, Verified};
-use crate::store::{InboxRecord, StoredEvent, Undelivered};
+use crate::store::{InboxRecord, StoredEvent, Undelivered, Words};
 
 /// One item, rehearsed.
 #[derive(Debug)]
@@ -74,13 +74,13 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
         source: source.name.clone(),
         received: now,
         request_id: String::new(),
-        late: false,
         released: item.hold != Hold::No,
         body: Bytes::copy_from_slice(&item.body),
         fetched: fetched.cloned(),
     };
     let folded = |event: &StoredEvent| {
-        fold(&item.external_ref, std::slice::from_ref(event), None, region, |_| Some(source.clone()), &mut Vec::new())
+        let (events, told) = (std::slice::from_ref(event), Words::default());
+        fold(&item.external_ref, events, &told, region, |_| Some(source.clone()), &mut Vec::new())
     };
     let (held, end) = match folded(&event) {
         // Only reading it shows that it is a test: released, it goes on.
@@ -114,6 +114,7 @@ fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now:
         lead_id: None,
         intent: None,
         search_first: false,
+        lost: None,
         day_nearly_over: false,
         negatives: 0,
         attempts: 0,

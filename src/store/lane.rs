@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::suspicion::{Doubt, Forgotten};
-use super::{Arrival, Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, WorkerId};
+use super::{Arrival, Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, Words, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
 use crate::domain::lead::LeadId;
 
@@ -34,6 +34,8 @@ pub(super) const VERIFY_AFTER: Duration = Duration::from_mins(15);
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Leases that may end without a word before the lane is given up (`queue.md` §2.4, heartbeat).
 const MAX_CRASHES: u32 = 5;
+/// Those of one such span count.
+const CRASHES_WITHIN: Duration = Duration::from_hours(24);
 
 /// What is known of one lead, without its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,16 +62,18 @@ pub(super) struct Lane {
     pub(super) attempts: u32,
     /// When the first of them was.
     pub(super) failing_since: Option<Timestamp>,
-    /// Leases that ended without a word.
+    /// Leases that ended without a word within a day.
     pub(super) crashes: u32,
+    /// When the first of them did.
+    pub(super) crashed: Option<Timestamp>,
     /// Pending events.
     pub(super) pending: u32,
-    /// The newest event that has been delivered.
-    pub(super) delivered: Seq,
     /// When the last doubt was settled: there was no lead then.
     pub(super) cleared: Option<Timestamp>,
-    /// By the senders' clocks, the newest word that has been delivered.
-    pub(super) told: Option<Timestamp>,
+    /// What has reached the lead.
+    pub(super) told: Words,
+    /// What is in the open intent's call, and will have reached the lead if that has.
+    pub(super) telling: Words,
     /// An earlier lane of this lead, which knew it, was forgotten.
     pub(super) forgotten: bool,
     /// Where Konektor said by itself that the lead stands.
@@ -186,10 +190,11 @@ impl Lane {
             attempts: 0,
             failing_since: None,
             crashes: 0,
+            crashed: None,
             pending: 0,
-            delivered: 0,
             cleared: None,
-            told: None,
+            told: Words::none(),
+            telling: Words::none(),
             forgotten: false,
             standing: None,
             heard: None,
@@ -278,6 +283,7 @@ impl Lane {
             return self.intent.is_none() && (doubt.look || self.forgotten);
         };
         if self.intent.is_none_or(|open| open.at < post.before) {
+            self.close_intent();
             self.intent = Some(Intent { fence: self.fence, at: post.before, upto: Intent::NOTHING });
             self.negatives = 0;
         }
@@ -309,23 +315,20 @@ impl Lane {
     }
 
     /// Writes the intent of the lease under `fence`.
-    pub(super) fn begin(&mut self, fence: u64, upto: Seq, now: Timestamp) -> Fenced {
-        if !self.is_held(fence, now) {
-            return Fenced::Stale;
-        }
-        let before = self.intent.replace(Intent { fence, at: now, upto });
-        match before {
-            None => {
-                self.negatives = 0;
-                Fenced::Done
-            }
+    pub(super) fn begin(&mut self, fence: u64, upto: Seq, telling: &Words, now: Timestamp) -> Fenced {
+        let begun = match self.intent {
+            _ if !self.is_held(fence, now) => return Fenced::Stale,
+            None => Fenced::Done,
             Some(same) if same.fence == fence => Fenced::AlreadyDone,
             // Another POST may be out: only a search may follow it.
-            Some(open) => {
-                self.intent = Some(open);
-                Fenced::Stale
-            }
+            Some(_) => return Fenced::Stale,
+        };
+        if begun == Fenced::Done {
+            self.negatives = 0;
         }
+        self.intent = Some(Intent { fence, at: now, upto });
+        self.telling.clone_from(telling);
+        begun
     }
 
     /// Whether a settlement under `fence` is the one that is waited for (`Ok`), or what to answer instead.
@@ -367,9 +370,9 @@ impl Lane {
         self.lead_id.is_none() && sent && in_it
     }
 
-    /// A newer word has reached the lead, by the sender's clock.
-    pub(super) fn hear(&mut self, told: Option<Timestamp>) {
-        self.told = self.told.max(told);
+    /// These words have reached the lead.
+    pub(super) fn hear(&mut self, told: &Words) {
+        self.told.hear(told);
     }
 
     /// Konektor says by itself that this is the lead. That a lead with the lane's reference is there is as conclusive as
@@ -413,8 +416,10 @@ impl Lane {
         match outcome {
             Outcome::Done { lead_id, upto } => {
                 self.lead_id = Some(lead_id.clone());
-                self.delivered = self.delivered.max(*upto);
-                self.intent = None;
+                let telling = std::mem::take(&mut self.telling);
+                if self.intent.take().is_some_and(|intent| intent.upto == *upto) {
+                    self.told.hear(&telling);
+                }
                 self.go_on(rest, window, now);
             }
             Outcome::Retry { at, counted } => {
@@ -429,7 +434,7 @@ impl Lane {
             Outcome::Negative { at, settled } => {
                 self.negatives = if *settled { 0 } else { self.negatives + 1 };
                 if *settled {
-                    self.intent = None;
+                    self.close_intent();
                     self.cleared = Some(now);
                 }
                 self.state = wait(*at, self.why(), now);
@@ -455,14 +460,20 @@ impl Lane {
     /// (a clean stop, a stray lease). An update that it sent may land until `late_update` after the end of its lease.
     /// Gives why all pending events are to end as dead, if they are.
     pub(super) fn lost(&mut self, crashed: bool, late_update: Duration, now: Timestamp) -> Option<Undelivered> {
-        self.crashes += u32::from(crashed);
+        if crashed {
+            let counts = self.crashed.is_some_and(|first| now < first + CRASHES_WITHIN);
+            let first = self.crashed.filter(|_| counts).unwrap_or(now);
+            (self.crashes, self.crashed) = (if counts { self.crashes + 1 } else { 1 }, Some(first));
+        }
         if self.crashes >= MAX_CRASHES {
             self.pending = 0;
-            self.crashes = 0;
+            (self.crashes, self.crashed) = (0, None);
             self.state = if self.lead_id.is_none() { State::Dead } else { State::Idle };
             return Some(Undelivered {
                 reason: DeadReason::Crashed,
-                detail: format!("its worker was lost {MAX_CRASHES} times; look into the log, then replay or discard"),
+                detail: format!(
+                    "its worker was lost {MAX_CRASHES} times within a day; look into the log, then replay or discard"
+                ),
             });
         }
         self.state = match (self.intent, &self.state) {
@@ -490,11 +501,7 @@ impl Lane {
             intent.at -= by;
         }
         self.cleared = self.cleared.map(|cleared| cleared - by);
-    }
-
-    /// Whether its newest delivered event is newer than `seq`.
-    pub(super) const fn is_late(&self, seq: Seq) -> bool {
-        seq < self.delivered
+        self.crashed = self.crashed.map(|crashed| crashed - by);
     }
 
     fn live_class(&self) -> Class {
@@ -516,7 +523,14 @@ impl Lane {
     /// What was begun under this lease is known not to have been executed: had its end been unclear, the attempt would
     /// have ended as [`Outcome::Ambiguous`]. An older intent stays.
     fn close_own_intent(&mut self) {
-        self.intent = self.intent.filter(|intent| intent.fence != self.fence);
+        if self.intent.is_some_and(|intent| intent.fence == self.fence) {
+            self.close_intent();
+        }
+    }
+
+    fn close_intent(&mut self) {
+        self.intent = None;
+        self.telling = Words::default();
     }
 
     const fn why(&self) -> Wait {
@@ -535,7 +549,8 @@ impl Lane {
     }
 
     fn reset_counters(&mut self) {
-        (self.negatives, self.attempts, self.crashes, self.failing_since) = (0, 0, 0, None);
+        (self.negatives, self.attempts, self.crashes) = (0, 0, 0);
+        (self.failing_since, self.crashed) = (None, None);
     }
 }
 
@@ -561,6 +576,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::lead::Field;
+    use crate::store::Word;
 
     const LATE_UPDATE: Duration = Duration::from_secs(18);
 
@@ -570,6 +587,10 @@ mod tests {
 
     fn me() -> WorkerId {
         WorkerId("me".to_owned())
+    }
+
+    fn words(upto: Seq) -> Words {
+        Words::of([Field::Phone], Word { seq: upto, at: None })
     }
 
     /// What a lane meets.
@@ -660,7 +681,7 @@ mod tests {
                     self.lane.claim(&me(), 0, self.now + Duration::from_secs(30), self.now);
                 }
                 Step::Begin => {
-                    let _ = self.lane.begin(self.lane.fence, self.last, self.now);
+                    let _ = self.lane.begin(self.lane.fence, self.last, &words(self.last), self.now);
                 }
                 Step::Settle(kind) if self.lane.expects(self.lane.fence).is_ok() => {
                     self.settle(&outcome(*kind, self.last, self.now));
@@ -726,7 +747,8 @@ mod tests {
                 prop_assert!(lane.lead_id.is_none() || !lane.is_dead());
                 let is_leased = matches!(lane.state, State::Leased { .. });
                 prop_assert!(lane.heard.is_none() || is_leased);
-                prop_assert!(lane.fence >= before.fence && lane.delivered >= before.delivered);
+                prop_assert!(lane.fence >= before.fence);
+                prop_assert!(lane.intent.is_some() || lane.telling.is_empty(), "{:?} after {:?}", lane, step);
                 if let Some(open) = before.intent && lane.intent != Some(open) {
                     let own = open.fence == before.fence;
                     let may = match step {
@@ -774,7 +796,7 @@ mod tests {
             let mut lane = Lane::new();
             lane.arrive(1, at(0), Arrival::Live, COALESCE, at(0));
             lane.claim(&me(), 0, at(30), at(0));
-            assert_eq!(lane.begin(1, 1, at(0)), Fenced::Done);
+            assert_eq!(lane.begin(1, 1, &Words::default(), at(0)), Fenced::Done);
             assert_eq!(lane.lost(true, LATE_UPDATE, at(lost_at)), None);
             assert_eq!(lane.state, due);
         }
@@ -790,7 +812,7 @@ mod tests {
 
     fn claimed_and_begun(lane: &mut Lane, now: Timestamp) {
         lane.claim(&WorkerId("w".into()), 0, now + Duration::from_secs(30), now);
-        let _done = lane.begin(lane.fence, 1, now);
+        let _done = lane.begin(lane.fence, 1, &Words::default(), now);
     }
 
     fn refused() -> Outcome {
@@ -827,7 +849,7 @@ mod tests {
 
     fn doubt_since(before: i64) -> Doubt {
         let forgotten = Some(Forgotten { before: at(before), concerns: at(before + 50) });
-        Doubt { forgotten, look: true }
+        Doubt { forgotten, look: true, lost: None }
     }
 
     fn suspected(since: i64, doubt: Doubt) -> (Lane, bool) {

@@ -20,6 +20,7 @@ mod sqlite;
 mod suspicion;
 mod time;
 mod view;
+mod words;
 mod work;
 
 use async_trait::async_trait;
@@ -42,6 +43,7 @@ pub use view::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,
     Moved, Queue, Selector, Stats,
 };
+pub use words::{Word, Words};
 pub use work::{
     Arrival, Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Observation, Outcome,
     PauseReason, PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, Standing, StoredEvent,
@@ -59,6 +61,9 @@ pub trait Store: Send + Sync {
     ///
     /// A crash before it returns: the sender got no 200 and sends it again. After: it is sorted at the next start.
     async fn keep(&self, webhook: Kept) -> Result<(), StoreError>;
+
+    /// Whether a webhook would be kept at this moment; the error is what its sender would hear of. Keeps nothing.
+    async fn would_keep(&self) -> Result<(), StoreError>;
 
     /// The oldest unsorted records, at most `max` and 256 KiB; if there are any, at least one.
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
@@ -92,8 +97,10 @@ pub trait Store: Send + Sync {
     /// Again under the same lease (a second POST after a refused one) it moves the intent's time on. [`Fenced::Stale`]
     /// also when the lease has ended, or an earlier lease left an intent that is still open.
     ///
+    /// `telling` is what the call says: once the lead is known to be there, whoever finds it out, that has reached it.
+    ///
     /// A crash after it: the lane may search, but not POST, until the doubt is settled (`Outcome::Negative`).
-    async fn begin(&self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, StoreError>;
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError>;
 
     /// One more permit for a second call under the same lease. A pause does not stop it: what is under way may end.
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError>;

@@ -12,8 +12,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::super::fold::{Flaw, Folded, fold, people};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
@@ -22,7 +20,7 @@ use crate::domain::event::DeadReason;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
 use crate::store::{
     self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
-    Undelivered,
+    Undelivered, Words,
 };
 
 /// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
@@ -40,8 +38,8 @@ pub(super) struct Attempt {
     /// The right to the next call, and since when it is held.
     permit: Option<(PermitId, Duration)>,
     called: bool,
-    /// When the events in hand were said, by their senders' clocks.
-    said: Vec<(Seq, Timestamp)>,
+    /// On which fields the events in hand have their say.
+    words: Vec<(Seq, Words)>,
     log: Vec<store::Attempt>,
     /// Rules that nothing came of when the events were last read.
     flaws: Vec<Flaw>,
@@ -91,7 +89,7 @@ impl Attempt {
             ends: asked.running + length,
             claimed,
             called: false,
-            said: Vec::new(),
+            words: Vec::new(),
             log: Vec::new(),
             flaws: Vec::new(),
             stage: Stage::Taken,
@@ -197,10 +195,10 @@ impl Attempt {
         let external_ref = &self.claimed.lease.external_ref;
         let Setup { sources, region, waits, .. } = desk.setup;
         self.flaws.clear();
-        let (events, told, flaws) = (&self.claimed.events, self.claimed.told, &mut self.flaws);
+        let (events, told, flaws) = (&self.claimed.events, &self.claimed.told, &mut self.flaws);
         match fold(external_ref, events, told, *region, |name| sources(name), flaws) {
-            Folded::Lead(lead, said) => {
-                self.said = said;
+            Folded::Lead(lead, words) => {
+                self.words = words;
                 let forbidden = desk.doubts.forbidden(external_ref);
                 let lane = plan::Lane { forbidden, ..plan::Lane::of(&self.claimed) };
                 let (plan, step) = Plan::start(lane, *lead, *waits, desk.moment.die, desk.moment.now);
@@ -226,8 +224,7 @@ impl Attempt {
     fn find_out(&mut self, desk: &mut Desk<'_>) -> Deed {
         let Setup { sources, region, waits, .. } = desk.setup;
         let (external_ref, intent) = (&self.claimed.lease.external_ref, self.claimed.intent.expect("there is one"));
-        let (people, said) = people(external_ref, &self.claimed.events, *region, |name| sources(name));
-        self.said = said;
+        let people = people(external_ref, &self.claimed.events, *region, |name| sources(name));
         let Moment { now, running, die } = desk.moment;
         let quiet = desk.doubts.since(external_ref, intent, running) + waits.quiet();
         let doubted_until = now + quiet.saturating_sub(running);
@@ -284,7 +281,8 @@ impl Attempt {
 
     fn write_intent(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
         self.stage = Stage::Beginning(planned, desk.moment.running);
-        Deed::Ask(Ask::Begin(self.lease().clone(), self.claimed.upto()))
+        let upto = self.claimed.upto();
+        Deed::Ask(Ask::Begin(self.lease().clone(), upto, self.words_up_to(upto)))
     }
 
     fn begun(&mut self, planned: Box<Planned>, asked: Duration, fenced: Fenced, desk: &mut Desk<'_>) -> Option<Deed> {
@@ -367,12 +365,20 @@ impl Attempt {
     }
 
     fn put_settlement(&mut self, end: Box<End>) -> Deed {
-        let delivered = |seq: Seq| matches!(end.outcome, Outcome::Done { upto, .. } if seq <= upto);
-        let told = self.said.iter().filter(|(seq, _)| delivered(*seq)).map(|(_, at)| *at).max();
+        let told = match end.outcome {
+            Outcome::Done { upto, .. } => self.words_up_to(upto),
+            _ => Words::default(),
+        };
         let learned = Learned { doubles: end.doubles.clone(), told };
         let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone(), learned };
         self.stage = Stage::Settling(end);
         Deed::Ask(Ask::Settle(self.lease().clone(), settlement))
+    }
+
+    fn words_up_to(&self, upto: Seq) -> Words {
+        let mut words = Words::default();
+        self.words.iter().filter(|(seq, _)| *seq <= upto).for_each(|(_, more)| words.hear(more));
+        words
     }
 
     fn settled(&self, end: Box<End>, fenced: Fenced, desk: &mut Desk<'_>) {

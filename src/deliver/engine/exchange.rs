@@ -15,7 +15,7 @@ use crate::konektor::{Answer, Request, Verdict};
 use crate::providers::Lookup;
 use crate::store::{
     Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, Lease, Observation, PauseReason, PermitGrant, PermitId,
-    Seq, Settlement, SortCount, Sorted, Store, StoreError, Topic, Undelivered, Verification, Verified, WorkerId,
+    Seq, Settlement, SortCount, Sorted, Store, StoreError, Topic, Undelivered, Verification, Verified, Words, WorkerId,
 };
 
 /// What is true when something is said.
@@ -111,7 +111,7 @@ pub enum Ask {
     /// [`Store::claim`].
     Claim,
     /// [`Store::begin`].
-    Begin(Lease, Seq),
+    Begin(Lease, Seq, Words),
     /// [`Store::permit`].
     Permit(Lease),
     /// [`Store::fetched`].
@@ -174,7 +174,7 @@ impl Ask {
             Self::Sort(sorted) => Told::Sorted(store.sort(sorted, now).await?),
             Self::Expire(max) => Told::Expired(store.expire(max, now).await?),
             Self::Claim => Told::Claim(store.claim(worker, now).await?),
-            Self::Begin(lease, upto) => Told::Fenced(store.begin(&lease, upto, now).await?),
+            Self::Begin(lease, upto, telling) => Told::Fenced(store.begin(&lease, upto, telling, now).await?),
             Self::Permit(lease) => Told::Permit(store.permit(&lease, now).await?),
             Self::Fetched(lease, seq, fields) => Told::Fenced(store.fetched(&lease, seq, fields).await?),
             Self::Settle(lease, settlement) => Told::Fenced(store.settle(&lease, settlement, now).await?),

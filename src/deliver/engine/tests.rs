@@ -8,14 +8,17 @@ use super::*;
 use crate::deliver::{Die, SourceOf, Waits};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::{Field, LeadId};
 use crate::domain::rules::Rules;
-use crate::domain::submission::{Answer as Word, Meaning, Submission};
+use crate::domain::submission::{Answer as Given, Meaning, Submission};
 use crate::konektor::RateLimit;
 use crate::providers::{
     Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample, SampleKind, Source,
     Unreadable, Verified, Webhook,
 };
-use crate::store::{Claim, Claimed, Fenced, Intent, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent};
+use crate::store::{
+    Claim, Claimed, Fenced, Intent, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent, Word, Words,
+};
 
 /// Reads whatever it is given but `garbled`; takes `test` for a test, stops in the middle of what says `panic`, has to look
 /// up what says `notice`, and knows when it was `said `: a hundred seconds before it came.
@@ -65,7 +68,7 @@ impl Provider for Dialect {
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
         assert_ne!(item.body, b"panic", "a bug");
-        let answers = vec![Word::new("name", "Siti").meaning(Meaning::FirstName)];
+        let answers = vec![Given::new("name", "Siti").meaning(Meaning::FirstName)];
         let submitted_at = item.body.strip_prefix(b"said ").map(|_| item.received - Duration::from_secs(100));
         let submission = Box::new(Submission { answers, submitted_at, ..Submission::default() });
         match item.body {
@@ -187,7 +190,6 @@ fn claimed(body: &'static [u8]) -> Claimed {
         source: source_name(),
         received: at(0).now,
         request_id: String::new(),
-        late: false,
         released: false,
         body: body.into(),
         fetched: None,
@@ -198,8 +200,9 @@ fn claimed(body: &'static [u8]) -> Claimed {
         lead_id: None,
         intent: None,
         search_first: false,
+        lost: None,
         day_nearly_over: false,
-        told: None,
+        told: Words::default(),
         negatives: 0,
         attempts: 0,
         failing_since: None,
@@ -483,21 +486,54 @@ fn a_sender_s_answer_is_judged_by_how_long_its_item_cannot_be_had() {
 }
 
 #[test]
-fn a_lead_that_is_found_was_told_what_its_create_said_and_no_more() {
-    let mut bench = Bench::idle();
-    let effects = bench.engine.claim_once(at(0));
-    bench.take(effects);
+fn an_intent_says_what_its_create_tells_by_the_senders_clocks() {
     let mut lane = claimed(b"said 1");
-    let later = StoredEvent { seq: 2, received: at(9_000).now, ..lane.events[0].clone() };
+    let later =
+        StoredEvent { seq: 2, received: at(9_000).now, body: b"lead".to_vec().into(), ..lane.events[0].clone() };
     lane.events.push(later);
-    lane.intent = Some(Intent { fence: 1, at: at(0).now, upto: 1 });
-    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(5));
-    let view = serde_json::json!({ "id": "lead_1", "externalRef": external_ref().as_str() });
-    let verdict = Verdict::Found { leads: vec![serde_json::from_value(view).unwrap()], total: None, next: None };
-    let found = Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() };
-    bench.tell("search", Said::Answered(found), at(200));
-    let told = bench.settlement().learned.told;
-    assert_eq!(told, Some(at(0).now - Duration::from_secs(100)), "the second event is not in Konektor yet");
+    let mut bench = Bench::given(lane);
+    let (_, deed) = &bench.wants[0];
+    let Deed::Ask(Ask::Begin(_, 2, telling)) = deed else { panic!("{deed:?}") };
+    let told = |field, word| telling.are_newer(field, word);
+    let first = at(0).now - Duration::from_secs(100);
+    assert!(told(Field::Name, Word { seq: 1, at: Some(first) }), "the second event has its say on the name, too");
+    assert!(!told(Field::Phone, Word { seq: 0, at: None }), "nobody has said anything of it");
+    let telling = telling.clone();
+    bench.tell("Begin", done(), at(10));
+    bench.tell("create", created(), at(200));
+    assert_eq!(bench.settlement().learned.told, telling);
+}
+
+#[test]
+fn what_is_late_on_one_field_is_not_on_others() {
+    let word = |second: u64| Word { seq: 9, at: Some(at(0).now - Duration::from_secs(second)) };
+    let told = |field, second| Words::of([field], word(second));
+    let renames = |told: Words| {
+        let lane = Claimed { lead_id: Some(LeadId("lead_1".into())), told, ..claimed(b"said 1") };
+        let mut bench = Bench::given(lane);
+        bench.tell("get", found(), at(10));
+        bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::Granted(PermitId(2))))), at(20));
+        let update = bench.wants.iter().find_map(|(_, deed)| match deed {
+            Deed::Call(Request::Update(_, body)) => Some(body),
+            _ => None,
+        });
+        update.unwrap_or_else(|| panic!("{:?}", bench.names())).first_name.is_some()
+    };
+    assert!(renames(Words::default()) && renames(told(Field::Name, 101)), "it was said 100 s before it came");
+    assert!(renames(told(Field::Phone, 99)));
+    assert!(!renames(told(Field::Name, 99)), "another name has been delivered since");
+}
+
+fn created() -> Said {
+    let verdict = Verdict::Lead(Box::new(serde_json::from_value(serde_json::json!({ "id": "lead_1" })).unwrap()));
+    Said::Answered(Answer { verdict, status: Some(201), request_id: None, rate: RateLimit::default() })
+}
+
+/// A lead of another name.
+fn found() -> Said {
+    let view = serde_json::json!({ "id": "lead_1", "firstName": "Ayu" });
+    let verdict = Verdict::Lead(Box::new(serde_json::from_value(view).unwrap()));
+    Said::Answered(Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() })
 }
 
 impl Bench {

@@ -272,7 +272,7 @@ impl Core {
         step.in_hand(receipt::CALL_BYTES, &in_hand);
         kept.write(seen.base.gate, &mut step);
         let Some(mut answers) = self.commit(Sync::Taken, &seen.base, step, now).await? else { return Ok(None) };
-        let events = next(&mut answers)?.list()?.map(|event| stored_event(event, &known)).collect::<Result<_, _>>()?;
+        let events = next(&mut answers)?.list()?.map(stored_event).collect::<Result<_, _>>()?;
         let Known { external_ref, lane, .. } = known;
         Ok(Some(Claimed {
             lease: Lease { external_ref, fence: lane.fence, until },
@@ -280,10 +280,11 @@ impl Core {
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
+            lost: doubt.lost,
             day_nearly_over: kept.gate.days.is_nearly_over(now),
             negatives: lane.negatives,
             attempts: lane.attempts,
-            failing_since: lane.failing_since,
+            failing_since: kept.gate.failing_since(lane.failing_since),
             told: lane.told,
             standing: lane.standing,
             events,
@@ -291,7 +292,7 @@ impl Core {
     }
 }
 
-fn stored_event(answer: Reply, known: &Known) -> Result<StoredEvent, Strange> {
+fn stored_event(answer: Reply) -> Result<StoredEvent, Strange> {
     let mut parts = answer.list()?;
     let seq = next(&mut parts)?.number()?;
     let Receipt { born, released, .. } = Receipt::read(&next(&mut parts)?.bytes()?)?;
@@ -303,7 +304,6 @@ fn stored_event(answer: Reply, known: &Known) -> Result<StoredEvent, Strange> {
         source: born.source,
         received: born.received,
         request_id: born.request_id,
-        late: known.lane.is_late(seq),
         released,
         body: body(&payload)?,
         fetched: fetched.map(Bytes::from),

@@ -46,17 +46,6 @@ pub async fn examine(ties: &RedisTies) -> Result<Vec<Remark>, StoreError> {
     Ok(judge(&Facts::ask(&mut line).await?, ties))
 }
 
-/// Whether what kept [`examine`] from asking may pass by itself: a server that is just starting, or that others are taking
-/// over from. What it forbids stays forbidden.
-#[must_use]
-pub fn may_pass(error: &StoreError) -> bool {
-    let StoreError::Backend(_, cause) = error else { return false };
-    match cause.downcast_ref::<LinkError>() {
-        Some(LinkError::Unreachable(_) | LinkError::Slow | LinkError::Unready(_)) => true,
-        Some(_) | None => false,
-    }
-}
-
 /// Whether a bridge is connected to the server with this prefix; `None` where the server does not tell us.
 ///
 /// # Errors

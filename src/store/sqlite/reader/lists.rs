@@ -76,7 +76,7 @@ fn lane_detail(row: &Row<'_>) -> Result<(u64, LaneDetail), Error> {
         pending: lane.pending,
         attempts: lane.attempts,
         crashes: lane.crashes,
-        log: log_at(row, 28)?,
+        log: log_at(row, 29)?,
     };
     Ok((id, detail))
 }
