@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::super::fold::{Folded, fold, gone, people};
+use super::super::fold::{Flaw, Folded, fold, gone, people};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
@@ -45,6 +45,8 @@ pub(super) struct Attempt {
     /// On which fields the events in hand have their say.
     words: Vec<(Seq, Words)>,
     log: Vec<store::Attempt>,
+    /// Rules that nothing came of when the events were last read.
+    flaws: Vec<Flaw>,
     pub(super) stage: Stage,
 }
 
@@ -95,6 +97,7 @@ impl Attempt {
             called: false,
             words: Vec::new(),
             log: Vec::new(),
+            flaws: Vec::new(),
             stage: Stage::Taken,
         }
     }
@@ -231,7 +234,9 @@ impl Attempt {
             return self.settle(Outcome::Retry { at: desk.moment.now + left, counted: false }.into(), desk);
         }
         let Setup { sources, region, waits, .. } = desk.setup;
-        match fold(external_ref, &self.claimed.events, &self.claimed.told, *region, |name| sources(name)) {
+        self.flaws.clear();
+        let (events, told, flaws) = (&self.claimed.events, &self.claimed.told, &mut self.flaws);
+        match fold(external_ref, events, told, *region, |name| sources(name), flaws) {
             Folded::Lead(lead, words) => {
                 self.words = words;
                 let forbidden = desk.doubts.forbidden(external_ref);
@@ -398,7 +403,25 @@ impl Attempt {
         if end.full {
             desk.full();
         }
+        if matches!(end.outcome, Outcome::Done { .. } | Outcome::Withheld(_)) {
+            self.tell_flaws(desk);
+        }
         self.put_settlement(Box::new(end))
+    }
+
+    /// Says once, now that something has come of the events, which rules nothing came of: into the lane's log and ours.
+    fn tell_flaws(&mut self, desk: &mut Desk<'_>) {
+        let mut flaws = std::mem::take(&mut self.flaws);
+        // Several events of one form fail alike.
+        flaws.dedup();
+        for Flaw { rule, why, .. } in &flaws {
+            let note = format!("{rule} says nothing: {why}");
+            self.note(store::Attempt { at: desk.moment.now, call: "rule".to_owned(), status: None, millis: 0, note });
+        }
+        if !flaws.is_empty() {
+            let request_id = self.claimed.events.last().map(|event| event.request_id.clone()).unwrap_or_default();
+            desk.reports.push(Report::RulesFailed { request_id, flaws });
+        }
     }
 
     fn put_settlement(&mut self, end: Box<End>) -> Deed {
