@@ -61,7 +61,7 @@ pub(super) async fn run(Command::Migrate(args): Command, mut context: Context) -
     if args.from == args.to {
         return Err(BadUsage("--from and --to name the same store".to_owned()).into());
     }
-    let settings = config::load(&context.environment)?.settings;
+    let settings = config::load_settings(&context.environment)?;
     let (from, to) = (backend(args.from, &settings)?, backend(args.to, &settings)?);
     if let Backend::Embedded { data_dir } = &from
         && !data_dir.join("store.db").exists()

@@ -369,7 +369,7 @@ pub enum Outcome {
 pub struct Attempt {
     /// When it was sent.
     pub at: Timestamp,
-    /// What was called (`create`, `update`, `search`, `fetch`).
+    /// What was called (`create`, `update`, `search`, `fetch`), or `rule` for one that nothing came of.
     pub call: String,
     /// HTTP status; absent when there was no answer.
     pub status: Option<u16>,

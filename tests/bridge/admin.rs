@@ -442,7 +442,7 @@ async fn the_description_knows_every_field() {
     check(schemas, "Event", &detail.event);
     check(schemas, "EventDetail", &detail);
     check(schemas, "EventPage", &page);
-    check(schemas, "Sources", &wire::Sources { sources: vec![source.clone()] });
+    check(schemas, "Sources", &wire::Sources { sources: vec![source.clone()], once_on: vec!["meta".into()] });
     check(schemas, "Source", &source);
     check(schemas, "Form", &form);
     check(schemas, "FormChange", &change);

@@ -12,12 +12,13 @@
 
 use std::time::Duration;
 
-use super::super::fold::{Folded, fold, people};
+use super::super::fold::{Flaw, Folded, fold, gone, people};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
 use crate::domain::event::DeadReason;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
+use crate::providers::Absent;
 use crate::store::{
     self, Claimed, Fenced, Intent, LaneDetail, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq,
     Settlement, StoreError, Undelivered, Words,
@@ -44,6 +45,8 @@ pub(super) struct Attempt {
     /// On which fields the events in hand have their say.
     words: Vec<(Seq, Words)>,
     log: Vec<store::Attempt>,
+    /// Rules that nothing came of when the events were last read.
+    flaws: Vec<Flaw>,
     pub(super) stage: Stage,
 }
 
@@ -94,6 +97,7 @@ impl Attempt {
             called: false,
             words: Vec::new(),
             log: Vec::new(),
+            flaws: Vec::new(),
             stage: Stage::Taken,
         }
     }
@@ -125,8 +129,9 @@ impl Attempt {
 
     /// Begins.
     pub(super) fn begin(&mut self, desk: &mut Desk<'_>) -> Option<Deed> {
-        let Claimed { follows, lead_id: None, intent: None, .. } = &self.claimed else { return Some(self.read(desk)) };
-        let Some(other) = follows.clone() else { return Some(self.read(desk)) };
+        let Some(other) = self.claimed.follows.clone().filter(|_| self.claimed.intent.is_none()) else {
+            return Some(self.read(desk));
+        };
         self.stage = Stage::Following;
         Some(Deed::Ask(Ask::Lane(other)))
     }
@@ -197,19 +202,24 @@ impl Attempt {
         }
     }
 
-    /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one. What the lead
-    /// has been told there is newer than what is older.
+    /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one; and while
+    /// somebody writes into it there. What the lead has been told there is newer than what is older.
     fn followed(&mut self, other: Option<LaneDetail>, desk: &mut Desk<'_>) -> Deed {
-        match other {
-            Some(LaneDetail { lead_id: Some(lead_id), told, .. }) => {
+        let Some(LaneDetail { lead_id, told, pending, state, .. }) = other else { return self.read(desk) };
+        let later = Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false };
+        match (&self.claimed.lead_id, lead_id) {
+            (None, Some(lead_id)) => {
                 self.words = vec![(Intent::NOTHING, told)];
                 self.settle(Outcome::Done { lead_id, upto: Intent::NOTHING }.into(), desk)
             }
-            Some(LaneDetail { pending, .. }) if pending > 0 => {
-                self.settle(Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false }.into(), desk)
+            (None, None) if pending > 0 => self.settle(later.into(), desk),
+            (Some(ours), Some(theirs)) if *ours == theirs && state == "leased" => self.settle(later.into(), desk),
+            (Some(ours), Some(theirs)) if *ours == theirs => {
+                self.claimed.told.hear(&told);
+                self.read(desk)
             }
-            // Nothing will come of it.
-            Some(_) | None => self.read(desk),
+            // Nothing will come of it, or each has come to a lead of its own.
+            (None | Some(_), None) | (Some(_), Some(_)) => self.read(desk),
         }
     }
 
@@ -220,8 +230,13 @@ impl Attempt {
             return self.find_out(desk);
         }
         let external_ref = &self.claimed.lease.external_ref;
+        if let Some(left) = desk.doubts.lands_within(external_ref, desk.moment.running) {
+            return self.settle(Outcome::Retry { at: desk.moment.now + left, counted: false }.into(), desk);
+        }
         let Setup { sources, region, waits, .. } = desk.setup;
-        match fold(external_ref, &self.claimed.events, &self.claimed.told, *region, |name| sources(name)) {
+        self.flaws.clear();
+        let (events, told, flaws) = (&self.claimed.events, &self.claimed.told, &mut self.flaws);
+        match fold(external_ref, events, told, *region, |name| sources(name), flaws) {
             Folded::Lead(lead, words) => {
                 self.words = words;
                 let forbidden = desk.doubts.forbidden(external_ref);
@@ -230,8 +245,25 @@ impl Attempt {
                 self.follow(plan, step, desk)
             }
             Folded::Ask(seq, lookup) => self.look_up(seq, *lookup, desk),
+            Folded::Gone(seq, absent) => self.without_source(seq, &absent, desk),
             Folded::Withhold(holds) => self.settle(Outcome::Withheld(holds).into(), desk),
             Folded::Unreadable(seq, why) => self.give_up(seq, why, desk),
+        }
+    }
+
+    /// Nobody can read the event `seq` now. Where its source only lacks something it waits, at the head of the lane.
+    fn without_source(&mut self, seq: Seq, absent: &Absent, desk: &mut Desk<'_>) -> Deed {
+        let event = self.claimed.events.iter().find(|event| event.seq == seq);
+        let is_first = self.claimed.events.first().is_some_and(|first| first.seq == seq);
+        match absent {
+            Absent::Wanting(_) if is_first => {
+                self.settle(Outcome::Release { at: desk.moment.now + retry::SOURCE_AGAIN }.into(), desk)
+            }
+            Absent::Wanting(_) | Absent::Off(_) | Absent::Gone => {
+                let source = &event.expect("the fold names an event it was given").source;
+                let why = gone(source, absent);
+                self.give_up(seq, why, desk)
+            }
         }
     }
 
@@ -249,12 +281,12 @@ impl Attempt {
     fn find_out(&mut self, desk: &mut Desk<'_>) -> Deed {
         let Setup { sources, region, waits, .. } = desk.setup;
         let (external_ref, intent) = (&self.claimed.lease.external_ref, self.claimed.intent.expect("there is one"));
-        let people = people(external_ref, &self.claimed.events, *region, |name| sources(name));
+        let (people, all) = people(external_ref, &self.claimed.events, *region, |name| sources(name));
         let Moment { now, running, die } = desk.moment;
         let quiet = desk.doubts.since(external_ref, intent, running) + waits.quiet();
         let doubted_until = now + quiet.saturating_sub(running);
         let lane = plan::Lane { doubted_until, ..plan::Lane::of(&self.claimed) };
-        let (plan, step) = Plan::in_doubt(lane, people, *waits, die, now);
+        let (plan, step) = Plan::in_doubt(lane, (people, all), *waits, die, now);
         self.follow(plan, step, desk)
     }
 
@@ -349,6 +381,9 @@ impl Attempt {
         } else if writes && answer.status.is_some() {
             desk.doubts.allow(&self.claimed.lease.external_ref);
         }
+        if matches!((&request, &answer.verdict), (Request::Update(..), Verdict::Unclear(_))) {
+            desk.doubts.may_land(&self.claimed.lease.external_ref, asked.running + desk.setup.waits.landing());
+        }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);
         self.follow(plan, step, desk)
@@ -368,7 +403,25 @@ impl Attempt {
         if end.full {
             desk.full();
         }
+        if matches!(end.outcome, Outcome::Done { .. } | Outcome::Withheld(_)) {
+            self.tell_flaws(desk);
+        }
         self.put_settlement(Box::new(end))
+    }
+
+    /// Says once, now that something has come of the events, which rules nothing came of: into the lane's log and ours.
+    fn tell_flaws(&mut self, desk: &mut Desk<'_>) {
+        let mut flaws = std::mem::take(&mut self.flaws);
+        // Several events of one form fail alike.
+        flaws.dedup();
+        for Flaw { rule, why, .. } in &flaws {
+            let note = format!("{rule} says nothing: {why}");
+            self.note(store::Attempt { at: desk.moment.now, call: "rule".to_owned(), status: None, millis: 0, note });
+        }
+        if !flaws.is_empty() {
+            let request_id = self.claimed.events.last().map(|event| event.request_id.clone()).unwrap_or_default();
+            desk.reports.push(Report::RulesFailed { request_id, flaws });
+        }
     }
 
     fn put_settlement(&mut self, end: Box<End>) -> Deed {

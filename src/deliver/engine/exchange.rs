@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::super::fold::Flaw;
 use super::super::plan::End;
 use super::super::retry::Die;
 use crate::domain::event::{Hold, SourceName};
@@ -290,6 +291,13 @@ pub enum Report {
         source: SourceName,
         /// What is different; at least one.
         changes: Vec<FormChange>,
+    },
+    /// Of a lead that was delivered or withheld, rules that nothing came of; at least one.
+    RulesFailed {
+        /// The request that brought the newest of its events.
+        request_id: String,
+        /// Which, and why.
+        flaws: Vec<Flaw>,
     },
     /// Receipts past their retention were forgotten.
     Expired(usize),

@@ -178,14 +178,16 @@ pub(super) fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made(
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let modes = || ["store.db", "store.db-wal", "store.db-shm"].map(|name| mode(&dir.path().join(name)));
+    let names = ["store.db", "store.db-wal", "store.db-shm", "store.lock", "store.run"];
+    let modes = || names.map(|name| mode(&dir.path().join(name)));
     let store = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
-    assert_eq!(modes(), [0o600; 3]);
+    assert_eq!(modes(), [0o600; 5]);
     drop(store);
-    let file = dir.path().join("store.db");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for name in ["store.db", "store.lock", "store.run"] {
+        std::fs::set_permissions(dir.path().join(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
     let _store = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
-    assert_eq!(modes(), [0o600; 3], "what an older version left open is closed");
+    assert_eq!(modes(), [0o600; 5], "what an older version left open is closed");
 }
 
 #[test]
@@ -194,6 +196,21 @@ pub(super) fn nobody_else_may_look_into_the_directory() {
     let inner = dir.path().join("a/b");
     let _store = SqliteStore::open(&inner, Options::default(), start()).unwrap();
     assert_eq!(mode(&inner), 0o700);
+}
+
+#[test]
+pub(super) fn of_a_damaged_file_it_is_said_what_to_do() {
+    use std::os::unix::fs::FileExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    drop(SqliteStore::open(dir.path(), Options::default(), start()).unwrap());
+    // First the page that holds the list of tables, behind its head; then the head of the file.
+    for (offset, bytes) in [(100, 400), (0, 100)] {
+        std::fs::File::options().write(true).open(&path).unwrap().write_all_at(&vec![0xa5; bytes], offset).unwrap();
+        let error = SqliteStore::open(dir.path(), Options::default(), start()).err().expect("it is refused");
+        let said = error.to_string();
+        assert!(said.contains("damaged") && said.contains("serve --restored") && said.contains(".recover"), "{said}");
+    }
 }
 
 #[test]
