@@ -185,11 +185,6 @@ fn without_looking_whether_anything_has_moved_the_suite_fails() {
         vec![case(races::calls_at_once_take_no_more_permits_than_there_are)],
     );
     barks(
-        "return call('HGET', key('m'), 'seq') == ARGV[at], at + 1",
-        "return true, at + 1",
-        vec![case(races::sorters_of_different_records_at_once_give_every_event_its_own_place)],
-    );
-    barks(
         "return call('HEXISTS', key('in'), ARGV[at]) == 1, at + 1\nend\n\nchecks",
         "return true, at + 1\nend\n\nchecks",
         vec![case(races::a_record_of_a_known_event_is_a_duplicate_once_whoever_finds_that)],
