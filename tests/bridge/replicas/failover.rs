@@ -116,7 +116,9 @@ async fn a_new_primary_without_a_replica_takes_nothing_until_it_has_one_again() 
     assert_eq!(site.ready(&bridge).await, 503);
     primary.comes_back();
     site.until(async || site.ready(&bridge).await == 200, "it is ready again").await;
-    site.sends(&bridge.public, 3).await;
+    // The new replica may be slow for a while yet.
+    let is_taken = async || site.send(&bridge.public, 3).await.is_ok_and(|answer| answer.status() == 200);
+    site.until(is_taken, "it is taken").await;
     pause(&site, &bridge, "resume").await;
     site.has_leads(4, &bridge).await;
 }
