@@ -1,5 +1,6 @@
 //! What is measured: the bridge in release, a sandbox beside it, and a directory for both.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,11 @@ impl Bench {
             None => build()?,
         };
         Ok(Self { binary, room: tempfile::tempdir()? })
+    }
+
+    /// The bridge's binary.
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// The size of the binary in MiB.
@@ -88,6 +94,7 @@ impl Bench {
             upstream,
             public: free_address()?,
             admin: free_address()?,
+            variables: BTreeMap::new(),
         })
     }
 
@@ -112,6 +119,7 @@ impl Bench {
         if settings.exists() {
             command.env("BRIDGE_CONFIG", settings);
         }
+        command.envs(&place.variables);
         let began = Instant::now();
         let mut process = Process::start(command, &place.log)?;
         until_answered(&mut process, public, "/healthz").await?;
@@ -164,6 +172,8 @@ pub struct Place {
     pub public: SocketAddr,
     /// Where its people find it.
     pub admin: SocketAddr,
+    /// What else it is told.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// A local Konektor that runs.

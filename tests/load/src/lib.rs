@@ -4,6 +4,7 @@ pub mod bench;
 pub mod http;
 pub mod process;
 pub mod table;
+pub mod variables;
 pub mod webhooks;
 
 use std::process::ExitCode;
