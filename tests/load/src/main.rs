@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release --manifest-path tests/load/Cargo.toml                              # everything that takes seconds
-//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate export
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate export sources
 //! ```
 //!
 //! Everything runs on this machine, on loopback addresses, and ends by itself. Linux only: memory is read from `/proc`.
@@ -16,6 +16,7 @@ mod keep;
 mod list;
 mod million;
 mod rate;
+mod sources;
 mod speed;
 mod volley;
 
@@ -64,10 +65,10 @@ struct Measure {
     /// What to measure.
     #[arg(default_values_t = [Part::Idle, Part::Keep, Part::Speed])]
     parts: Vec<Part>,
-    /// Rounds of `keep`.
+    /// Rounds of `keep` and `sources`.
     #[arg(long, default_value_t = 3)]
     rounds: u64,
-    /// Seconds of a round of `keep`, for each side. A second writes some 300 MB, sorting included, and the disks of rented
+    /// Seconds of a round of `keep` and `sources`, for each side. A second writes some 300 MB, sorting included, and the disks of rented
     /// machines are throttled after a burst.
     #[arg(long, default_value_t = 2)]
     seconds: u64,
@@ -92,6 +93,8 @@ enum Part {
     Rate,
     /// Memory, time and rate of an export of 100 000 leads: three minutes.
     Export,
+    /// Start and throughput with two sources on, and with all and ten more: half a minute.
+    Sources,
 }
 
 impl std::fmt::Display for Part {
@@ -125,6 +128,9 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
             Part::Million => million::measure(bench, what.events, table).await?,
             Part::Rate => rate::measure(bench, table).await?,
             Part::Export => export::measure(bench, table).await?,
+            Part::Sources => {
+                sources::measure(bench, what.rounds, Duration::from_secs(what.seconds), table).await?;
+            }
         }
     }
     Ok(())
