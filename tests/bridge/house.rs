@@ -302,3 +302,13 @@ fn the_names_of_tests_are_sentences() {
     });
     assert_none(short.collect(), "the name of a test says what holds:");
 }
+
+#[test]
+fn the_benchmark_is_built_as_the_bridge_is() {
+    let profile = |manifest| {
+        let text = fs::read_to_string(root().join(manifest)).expect("a manifest is text");
+        let manifest: toml::Table = text.parse().expect("a manifest is TOML");
+        manifest["profile"]["release"].clone()
+    };
+    assert_eq!(profile("tests/bench/Cargo.toml"), profile("Cargo.toml"), "copy the bridge's profile");
+}

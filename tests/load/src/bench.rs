@@ -1,7 +1,7 @@
 //! What is measured: the bridge in release, a sandbox beside it, and a directory for both.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,6 +55,11 @@ impl Bench {
     #[must_use]
     pub fn kept(&self) -> Kept {
         self.kept
+    }
+
+    /// The bridge's binary.
+    pub fn binary(&self) -> &Path {
+        &self.binary
     }
 
     /// The size of the binary in MiB.
@@ -142,6 +147,7 @@ impl Bench {
             admin: free_address()?,
             redis: None,
             binary: None,
+            variables: BTreeMap::new(),
         })
     }
 
@@ -169,6 +175,7 @@ impl Bench {
         if settings.exists() {
             command.env("BRIDGE_CONFIG", settings);
         }
+        command.envs(&place.variables);
         let began = Instant::now();
         let mut process = Process::start(command, &place.log)?;
         until_answered(&mut process, public, "/healthz").await?;
@@ -234,6 +241,8 @@ pub struct Place {
     pub redis: Option<Shared>,
     /// Another version of it.
     pub binary: Option<PathBuf>,
+    /// What else it is told.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// A local Konektor that runs.

@@ -5,6 +5,7 @@ pub mod http;
 pub mod process;
 pub mod redis;
 pub mod table;
+pub mod variables;
 pub mod webhooks;
 
 use std::process::ExitCode;

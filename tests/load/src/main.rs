@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release --manifest-path tests/load/Cargo.toml                              # everything that takes seconds
-//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate export
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate export sources
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure keep --store redis-always
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure keep million --store redis-everysec
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure sizes failover
@@ -22,6 +22,7 @@ mod million;
 mod rate;
 #[cfg(feature = "claims")]
 mod sizes;
+mod sources;
 mod speed;
 mod volley;
 
@@ -71,10 +72,10 @@ struct Measure {
     /// What to measure.
     #[arg(default_values_t = [Part::Idle, Part::Keep, Part::Speed])]
     parts: Vec<Part>,
-    /// Rounds of `keep`.
+    /// Rounds of `keep` and `sources`.
     #[arg(long, default_value_t = 3)]
     rounds: u64,
-    /// Seconds of a round of `keep`, for each side. A second writes some 300 MB, sorting included, and the disks of rented
+    /// Seconds of a round of `keep` and `sources`, for each side. A second writes some 300 MB, sorting included, and the disks of rented
     /// machines are throttled after a burst.
     #[arg(long, default_value_t = 2)]
     seconds: u64,
@@ -126,6 +127,8 @@ enum Part {
     Sizes,
     /// A primary of Redis that dies behind three sentinels: half a minute.
     Failover,
+    /// Start and throughput with two sources on, and with all and ten more: half a minute.
+    Sources,
 }
 
 impl std::fmt::Display for Part {
@@ -166,6 +169,9 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
             #[cfg(not(feature = "claims"))]
             Part::Sizes => anyhow::bail!("this was built without the store (feature `claims`)"),
             Part::Failover => failover::measure(bench, table).await?,
+            Part::Sources => {
+                sources::measure(bench, what.rounds, Duration::from_secs(what.seconds), table).await?;
+            }
         }
     }
     Ok(())
