@@ -103,7 +103,14 @@ impl Delivery {
                     tracing::error!(%source, request_id = %request, reason = %why.reason, why = detail, "lead given up");
                 }
             }
-            Outcome::Withheld(holds) => holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into())),
+            Outcome::Withheld(holds) => {
+                for (seq, hold) in holds {
+                    metrics.withheld((*hold).into());
+                    let Some(event) = claimed.events.iter().find(|event| event.seq == *seq) else { continue };
+                    let (source, request, why) = (&event.source, &event.request_id, <&str>::from(*hold));
+                    tracing::info!(%source, request_id = %request, why, "withheld; see `konektor-bridge withheld list`");
+                }
+            }
             Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {}
         }
     }
