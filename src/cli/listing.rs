@@ -186,10 +186,15 @@ fn print_lane(lane: &Lane, now: Timestamp, out: &mut Out) -> io::Result<()> {
     }
     for Attempt { at, call, status, millis, note } in &lane.log {
         let status = status.map_or_else(|| "–".to_owned(), |status| status.to_string());
-        let took = took(std::time::Duration::from_millis(*millis));
+        let took = lasted(*millis);
         writeln!(out, "{:<10} {call} {status} in {took} {}", age(*at, now) + " ago", printable(note))?;
     }
     Ok(())
+}
+
+/// How long a call took, of which whole milliseconds are known.
+fn lasted(millis: u64) -> String {
+    if millis == 0 { "under 1 ms".to_owned() } else { took(std::time::Duration::from_millis(millis)) }
 }
 
 fn print_payload(payload: &Payload, out: &mut Out) -> io::Result<()> {
@@ -202,5 +207,15 @@ fn print_payload(payload: &Payload, out: &mut Out) -> io::Result<()> {
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json) => out.json(&json),
         Err(_) => writeln!(out, "{}", printable(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_took_no_whole_millisecond_did_not_take_none() {
+        assert_eq!([0, 1, 250].map(lasted), ["under 1 ms", "1.0 ms", "250 ms"]);
     }
 }

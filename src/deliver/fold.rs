@@ -26,35 +26,51 @@ pub(super) enum Folded {
     Unreadable(Seq, Undelivered),
 }
 
+/// A rule that nothing came of, where something was to. No word of the person is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Whose rule.
+    pub source: SourceName,
+    /// Which, as it stands in the file: `set.email`, `status[0]`.
+    pub rule: String,
+    /// Why.
+    pub why: String,
+}
+
 /// Folds `events` by the sources' present rules, by the senders' clocks: of two words the one that was said later wins,
 /// field by field, in whichever order they came. `told` is what has been delivered before; what is older than that only
-/// fills blanks (`queue.md` §2.11, C7).
+/// fills blanks (`queue.md` §2.11, C7). Rules that nothing comes of are added to `flaws`.
 pub(super) fn fold(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
     told: &Words,
     region: Region,
     source_of: impl Fn(&SourceName) -> Result<Source, Absent>,
+    flaws: &mut Vec<Flaw>,
 ) -> Folded {
+    let sources: Vec<_> = events.iter().map(|event| source_of(&event.source)).collect();
+    if let Some(stopped) = stopped(external_ref, events, &sources) {
+        return Folded::Withhold(stopped);
+    }
     let mut said: Vec<(Timestamp, Lead)> = Vec::new();
     let mut words = Vec::new();
     let mut clock = Timestamp::MIN;
     let mut withheld = Vec::new();
-    for event in events {
-        let source = match source_of(&event.source) {
+    for (event, source) in events.iter().zip(&sources) {
+        let source = match source {
             Ok(source) => source,
-            Err(absent) => return Folded::Gone(event.seq, absent),
+            Err(absent) => return Folded::Gone(event.seq, absent.clone()),
         };
         let item = body_of(event, external_ref);
         if let Some(lookup) = source.provider.lookup(&item).filter(|_| event.fetched.is_none()) {
             return Folded::Ask(event.seq, Box::new(lookup));
         }
-        match read(&source, &item, event.released) {
+        match read(source, &item, event.released) {
             Ok(Ok(submission)) => {
                 let own = submission.submitted_at.map(|at| at.min(event.received));
                 let word = Word { seq: event.seq, at: own };
                 let submission = received_at(submission, event.received);
-                match lead_of(submission, &item, event.released, &source.rules, region) {
+                match lead_of(submission, &item, event.released, &source.rules, region, flaws) {
                     Ok(mut lead) => {
                         lead.give_way(|field| told.are_newer(field, word));
                         words.push((event.seq, Words::of(lead.stated_fields(), word)));
@@ -81,21 +97,37 @@ pub(super) fn fold(
     }
 }
 
-/// Who `events` speak of, each for itself. Whether they are to be forwarded does not matter here, nor whether others can be
-/// read: some of them were in a create.
+/// What is not forwarded because one of `events` says that the sender has deleted the person's data: all of them but what a
+/// person has released.
+fn stopped(
+    external_ref: &ExternalRef,
+    events: &[StoredEvent],
+    sources: &[Result<Source, Absent>],
+) -> Option<Vec<(Seq, Hold)>> {
+    let unreleased = || events.iter().zip(sources).filter(|(event, _)| !event.released);
+    let deletes = |(event, source): (&StoredEvent, &Result<Source, Absent>)| {
+        source.as_ref().is_ok_and(|source| source.provider.deletes(&body_of(event, external_ref)))
+    };
+    unreleased().any(deletes).then(|| unreleased().map(|(event, _)| (event.seq, Hold::DeletedAtSender)).collect())
+}
+
+/// Who `events` speak of, each for itself, and whether all of them say so. Whether they are to be forwarded does not matter
+/// here: some of them were in a create.
 pub(super) fn people(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
     region: Region,
     source_of: impl Fn(&SourceName) -> Result<Source, Absent>,
-) -> Vec<Lead> {
+) -> (Vec<Lead>, bool) {
     let person = |event: &StoredEvent| {
         let source = source_of(&event.source).ok()?;
         let item = body_of(event, external_ref);
         let submission = received_at(read(&source, &item, true).ok()?.ok()?, event.received);
-        lead_of(submission, &item, true, &source.rules, region).ok()
+        lead_of(submission, &item, true, &source.rules, region, &mut Vec::new()).ok()
     };
-    events.iter().filter_map(person).collect()
+    let people: Vec<Lead> = events.iter().filter_map(person).collect();
+    let all = people.len() == events.len();
+    (people, all)
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.
@@ -105,9 +137,12 @@ fn lead_of(
     released: bool,
     rules: &Rules,
     region: Region,
+    flaws: &mut Vec<Flaw>,
 ) -> Result<Lead, Hold> {
     let rules = rules.for_form_of(&submission);
     let occasion = occasion_of(item);
+    let failed = rules.failures(&submission, occasion, item.external_ref, region).into_iter();
+    flaws.extend(failed.map(|(rule, why)| Flaw { source: item.source.clone(), rule, why: why.to_string() }));
     let hold = rules::why_held(&submission, occasion, item.external_ref, rules, region);
     let is_forwarded = hold == Hold::No || released || (hold == Hold::TestRule && rules.forward_test_leads);
     submission.is_test |= hold == Hold::TestRule;
@@ -143,9 +178,10 @@ fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<S
             submission.is_test = true;
             Ok(*submission)
         }
-        Reading::Spam(submission) if released => Ok(*submission),
+        Reading::Spam(submission) | Reading::Nobody(submission) if released => Ok(*submission),
         Reading::Test(_) => Err(Hold::TestLead),
         Reading::Spam(_) => Err(Hold::Spam),
+        Reading::Nobody(_) => Err(Hold::NoContact),
     })
 }
 

@@ -79,7 +79,8 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
         fetched: fetched.cloned(),
     };
     let folded = |event: &StoredEvent| {
-        fold(&item.external_ref, std::slice::from_ref(event), &Words::default(), region, |_| Ok(source.clone()))
+        let (events, told) = (std::slice::from_ref(event), Words::default());
+        fold(&item.external_ref, events, &told, region, |_| Ok(source.clone()), &mut Vec::new())
     };
     let (held, end) = match folded(&event) {
         // Only reading it shows that it is a test: released, it goes on.
@@ -101,7 +102,12 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
 
 fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now: Timestamp) -> Rehearsal {
     let submission = match source.provider.read(&body_of(event, &item.external_ref)) {
-        Ok(Reading::Lead(submission) | Reading::Test(submission) | Reading::Spam(submission)) => submission,
+        Ok(
+            Reading::Lead(submission)
+            | Reading::Test(submission)
+            | Reading::Spam(submission)
+            | Reading::Nobody(submission),
+        ) => submission,
         Err(why) => return Rehearsal::Dead(Undelivered { reason: DeadReason::Unreadable, detail: why.to_string() }),
     };
     let lane = Lane {

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use super::fold::gone;
 use crate::domain::event::{DeadReason, Hold, Item, Lesson};
 use crate::domain::rules::HoldRule;
-use crate::providers::{Absent, Source, Unreadable, Verified};
+use crate::providers::{Absent, ItemBody, Source, Unreadable, Verified};
 use crate::store::{Arrival, InboxRecord, Sorted, Undelivered};
 
 /// Splits one record with the provider of its source.
@@ -35,9 +35,18 @@ fn split_with(source: &Source, webhook: &Verified) -> Result<(Vec<Item>, Vec<Les
     for item in &mut items {
         item.hold = match item.hold {
             Hold::TestLead if source.rules.forward_test_leads => Hold::No,
-            Hold::No if source.rules.hold == HoldRule::Everything => Hold::SourceOnHold,
+            Hold::No if source.rules.hold == HoldRule::Everything && !deletes(source, webhook, item) => {
+                Hold::SourceOnHold
+            }
             hold => hold,
         };
     }
     Ok((items, lessons))
+}
+
+/// Whether `item` says that the sender has deleted a person's data. That is held up by no rule: it stops what it is about.
+fn deletes(source: &Source, webhook: &Verified, item: &Item) -> bool {
+    let (external_ref, received) = (&item.external_ref, webhook.received());
+    let body = ItemBody { source: &source.name, external_ref, received, body: &item.body, fetched: None };
+    source.provider.deletes(&body)
 }

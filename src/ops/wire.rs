@@ -547,6 +547,7 @@ impl From<store::LaneDetail> for Lane {
             lead_id,
             standing,
             intent,
+            told: _,
             pending,
             attempts,
             crashes,

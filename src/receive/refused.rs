@@ -74,7 +74,12 @@ impl Refused {
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Cut => StatusCode::BAD_REQUEST,
             Self::Proof(
-                Refusal::NoProof | Refusal::GarbledProof | Refusal::WrongProof | Refusal::Stale | Refusal::Origin,
+                Refusal::NoProof
+                | Refusal::GarbledProof
+                | Refusal::WrongProof
+                | Refusal::OtherProof(_)
+                | Refusal::Stale
+                | Refusal::Origin,
             ) => StatusCode::UNAUTHORIZED,
             Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -95,7 +100,12 @@ impl Refused {
             Self::Slow => "timeout",
             Self::Cut => "incomplete",
             Self::Proof(
-                Refusal::NoProof | Refusal::GarbledProof | Refusal::WrongProof | Refusal::Stale | Refusal::Origin,
+                Refusal::NoProof
+                | Refusal::GarbledProof
+                | Refusal::WrongProof
+                | Refusal::OtherProof(_)
+                | Refusal::Stale
+                | Refusal::Origin,
             ) => "signature",
             Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => "unavailable",
             Self::Panicked => "internal",
@@ -150,6 +160,10 @@ impl Front {
             // Whoever scans the internet does not fill our log.
             Refused::Path | Refused::Source => tracing::debug!(request_id, reason, "nothing at this URL"),
             Refused::Store(_) | Refused::Late => self.say_failing(refused),
+            // Only who has the secret can sign so: leads are being lost until its owner says the word.
+            Refused::Proof(Refusal::OtherProof(_)) => {
+                tracing::error!(source, request_id, reason, why = %refused, "webhook refused");
+            }
             _ => tracing::info!(source, request_id, reason, why = %refused, "webhook refused"),
         }
         refused.answer()

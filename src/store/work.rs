@@ -186,6 +186,9 @@ pub struct Claimed {
     pub attempts: u32,
     /// When the first of them was.
     pub failing_since: Option<Timestamp>,
+    /// The lane of the same person that will have a lead first ([`Store::sort`](super::Store::sort)): nothing is created before
+    /// it is known what becomes of that.
+    pub follows: Option<ExternalRef>,
     /// What has reached the lead: older words on the same fields are late.
     pub told: Words,
     /// Where Konektor said by itself that the lead stands.
@@ -366,7 +369,7 @@ pub enum Outcome {
 pub struct Attempt {
     /// When it was sent.
     pub at: Timestamp,
-    /// What was called (`create`, `update`, `search`, `fetch`).
+    /// What was called (`create`, `update`, `search`, `fetch`), or `rule` for one that nothing came of.
     pub call: String,
     /// HTTP status; absent when there was no answer.
     pub status: Option<u16>,

@@ -56,6 +56,7 @@ fn dead_letter() -> EventDetail {
             lead_id: Some(LeadId("lead-1".into())),
             standing: Some(Standing { status: Status::Hot, at: at(2) }),
             intent: Some(Intent { fence: 1, at: at(1), upto: 5 }),
+            told: konektor_bridge::store::Words::default(),
             pending: 1,
             attempts: 2,
             crashes: 3,

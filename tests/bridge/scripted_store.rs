@@ -192,6 +192,10 @@ impl Store for ScriptedStore {
         unreachable!("the edge notes nothing")
     }
 
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        self.answers()
+    }
+
     async fn unsorted(&self, _max: usize) -> Result<Vec<InboxRecord>, StoreError> {
         unreachable!("the edge does not sort")
     }

@@ -13,7 +13,7 @@ use crate::cli::moment::Moment;
 use crate::cli::output::{Out, Text, Tone};
 use crate::domain::lead::LeadId;
 use crate::domain::status::{AdPlatform, LeadSource, Priority, Status};
-use crate::konektor::wire::{Cursor, LeadBody, LeadView, Money, Page, Pagination, Word};
+use crate::konektor::wire::{Change, Cursor, LeadBody, LeadView, Money, Page, Pagination, Word};
 use crate::konektor::{Api, LeadFilter, ListQuery, Place, Reply, SortBy, SortOrder};
 
 /// List, read, make, change and export leads
@@ -123,7 +123,8 @@ pub(in crate::cli) struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct GetArgs {
     /// Konektor's id of the lead
-    id: String,
+    #[arg(value_parser = lead_id)]
+    id: LeadId,
     /// As JSON: what Konektor wrote
     #[arg(long)]
     json: bool,
@@ -147,7 +148,8 @@ pub(in crate::cli) struct CreateArgs {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct UpdateArgs {
     /// Konektor's id of the lead
-    id: String,
+    #[arg(value_parser = lead_id)]
+    id: LeadId,
     /// Given name, or the whole name
     #[arg(long, value_name = "NAME")]
     first_name: Option<String>,
@@ -161,7 +163,7 @@ pub(in crate::cli) struct UpdateArgs {
 /// What a lead can be told, beside its first name.
 #[derive(Debug, clap::Args)]
 struct FieldArgs {
-    /// Family name, at most 100 characters
+    /// Family name, at most 100 characters; '' takes away what is there
     #[arg(long, value_name = "NAME")]
     last_name: Option<String>,
     /// Address
@@ -203,7 +205,7 @@ impl FieldArgs {
     fn body(self, first_name: Option<String>) -> LeadBody {
         LeadBody {
             first_name,
-            last_name: self.last_name,
+            last_name: self.last_name.map(|name| if name.is_empty() { Change::Cleared } else { Change::To(name) }),
             email: self.email,
             phone: self.phone,
             status: self.status,
@@ -228,6 +230,14 @@ pub(super) async fn run(command: Command, context: Context) -> anyhow::Result<Ex
         Command::Update(args) => update(args, context).await,
         Command::Export(args) => export::run(args, context).await,
     }
+}
+
+/// An id that can stand in a path: of nothing and of dots a URL would name something else.
+fn lead_id(text: &str) -> Result<LeadId, &'static str> {
+    if matches!(text, "" | "." | "..") {
+        return Err("write Konektor's id of the lead, such as lead_abc123; `api leads list` shows them");
+    }
+    Ok(LeadId(text.to_owned()))
 }
 
 async fn list(args: ListArgs, mut context: Context) -> anyhow::Result<Exit> {
@@ -292,7 +302,7 @@ fn what_follows(page: &Page) -> std::io::Result<Exit> {
 
 async fn get(args: GetArgs, mut context: Context) -> anyhow::Result<Exit> {
     let api = session::open(&context, Pace::Prompt)?;
-    let reply = api.lead(&LeadId(args.id)).await.map_err(session::not_read)?;
+    let reply = api.lead(&args.id).await.map_err(session::not_read)?;
     show(&reply, args.json, &api, &mut context.out).await
 }
 
@@ -309,7 +319,7 @@ async fn update(args: UpdateArgs, mut context: Context) -> anyhow::Result<Exit> 
         return Err(BadUsage("say what to change, for example --status contacted".into()).into());
     }
     let api = session::open(&context, Pace::Prompt)?;
-    let reply = api.update(&LeadId(args.id), &body).await.map_err(session::not_written)?;
+    let reply = api.update(&args.id, &body).await.map_err(session::not_written)?;
     show(&reply, args.json, &api, &mut context.out).await
 }
 

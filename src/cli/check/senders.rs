@@ -101,19 +101,22 @@ mod tests {
     #[test]
     fn a_token_that_ends_soon_is_a_warning_and_one_that_has_ended_a_failure() {
         for (ends, level) in [("2026-12-31", Level::Fail), ("2027-01-14", Level::Warn), ("2027-02-28", Level::Ok)] {
-            let variables =
-                [("LINKEDIN_CLIENT_SECRET", "x"), ("LINKEDIN_ACCESS_TOKEN", "x"), ("LINKEDIN_TOKEN_EXPIRES", ends)];
+            let variables = [
+                ("LINKEDIN_CLIENT_SECRET", "0123456789abcdef"),
+                ("LINKEDIN_ACCESS_TOKEN", "x"),
+                ("LINKEDIN_TOKEN_EXPIRES", ends),
+            ];
             let findings = found(&variables);
             let about = findings.iter().find(|finding| finding.says.starts_with("the token of linkedin"));
             assert_eq!(about.map(|finding| finding.level), Some(level), "{ends}");
         }
-        let silent = found(&[("LINKEDIN_CLIENT_SECRET", "x"), ("LINKEDIN_ACCESS_TOKEN", "x")]);
+        let silent = found(&[("LINKEDIN_CLIENT_SECRET", "0123456789abcdef"), ("LINKEDIN_ACCESS_TOKEN", "x")]);
         assert!(!silent.iter().any(|finding| finding.says.starts_with("the token of")));
     }
 
     #[test]
     fn a_list_that_is_not_read_for_want_of_a_setting_is_a_warning() {
-        let token = [("LINKEDIN_CLIENT_SECRET", "x"), ("LINKEDIN_ACCESS_TOKEN", "x")];
+        let token = [("LINKEDIN_CLIENT_SECRET", "0123456789abcdef"), ("LINKEDIN_ACCESS_TOKEN", "x")];
         let owned = [&token[..], &[("LINKEDIN_OWNER", "urn:li:organization:1")]].concat();
         let warned = |variables: &[(&str, &str)]| {
             let findings = found(variables);
@@ -133,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_source_that_is_half_set_up_is_a_warning_and_one_that_is_not_is_none() {
-        let findings = found(&[("GOOGLE_LEADS_KEY", "0123456789abcdef"), ("META_APP_SECRET", "x")]);
+        let findings = found(&[("GOOGLE_LEADS_KEY", "0123456789abcdef"), ("META_APP_SECRET", "0123456789abcdef")]);
         let levels: Vec<_> = findings.iter().map(|finding| (finding.level, finding.says.as_str())).collect();
         assert!(levels.contains(&(Level::Ok, "google is on")), "{levels:?}");
         assert!(levels.iter().any(|(level, says)| *level == Level::Warn && says.starts_with("meta is off: ")));

@@ -26,6 +26,8 @@ use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undeliv
 
 /// Pages of a search that are read. A reference is found on the first; more of them is a search that finds too much.
 const PAGES: usize = 5;
+/// How often a lead is looked for of which Konektor says that it is there.
+const CONFLICTS: u32 = 3;
 /// How long a create waits before it is put off until tomorrow: the store hears of the limit meanwhile.
 const SOON: Duration = Duration::from_secs(2);
 /// How long a call waits that is refused for a limit which cannot be its own.
@@ -122,11 +124,15 @@ pub(super) struct Plan {
     lead: Lead,
     /// What each event says, where it is only to be found out whether the lead is there.
     people: Vec<Lead>,
+    /// All events in hand say who it is.
+    all_known: bool,
     waits: Waits,
     die: Die,
     asked: Timestamp,
     search: Search,
     salvaged: bool,
+    /// Konektor does not let a last name be taken away.
+    last_name_stays: bool,
     /// Konektor's own lead that carries the code that the person named.
     adopted: Option<Adopted>,
 }
@@ -161,16 +167,34 @@ impl Plan {
     #[must_use]
     pub(super) fn start(lane: Lane, lead: Lead, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
         let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0, read: 0 };
-        let mut plan =
-            Self { lane, lead, people: Vec::new(), waits, die, asked: now, search, salvaged: false, adopted: None };
+        let mut plan = Self {
+            lane,
+            lead,
+            people: Vec::new(),
+            all_known: true,
+            waits,
+            die,
+            asked: now,
+            search,
+            salvaged: false,
+            last_name_stays: false,
+            adopted: None,
+        };
         let step = plan.first();
         (plan, step)
     }
 
     /// Begins an attempt to find out whether an earlier POST of `lane` has made its lead. It carried some of the events in
-    /// hand, of which each says who `people` are: any of them may be what Konektor shows. Nothing is written meanwhile.
+    /// hand, of which each says who `people` are, or not `all` of them do: any of them may be what Konektor shows. Nothing is written
+    /// meanwhile.
     #[must_use]
-    pub(super) fn in_doubt(lane: Lane, people: Vec<Lead>, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
+    pub(super) fn in_doubt(
+        lane: Lane,
+        (people, all): (Vec<Lead>, bool),
+        waits: Waits,
+        die: Die,
+        now: Timestamp,
+    ) -> (Self, Step) {
         let nobody = Lead {
             external_ref: lane.external_ref.clone(),
             stated: Fields::default(),
@@ -178,7 +202,7 @@ impl Plan {
             notes: Notes::default(),
         };
         let (plan, step) = Self::start(lane, nobody, waits, die, now);
-        (Self { people, ..plan }, step)
+        (Self { people, all_known: all, ..plan }, step)
     }
 
     fn first(&mut self) -> Step {
@@ -315,7 +339,7 @@ impl Plan {
     fn sought(&self) -> Sought<'_> {
         let said = if self.people.is_empty() { std::slice::from_ref(&self.lead) } else { &self.people };
         let create = match self.lane.intent {
-            Some(intent) if !intent.is_suspected() => Create::Sent(intent.at),
+            Some(intent) if !intent.is_suspected() && self.all_known => Create::Sent(intent.at),
             Some(intent) => Create::Forgotten(self.lane.lost.unwrap_or(intent.at)),
             None if self.search.why == WhySearch::BeforeCreate => {
                 self.lane.lost.map_or(Create::Unknown, Create::Forgotten)
@@ -355,6 +379,10 @@ impl Plan {
             }
             (WhySearch::BeforeCreate, _) => self.look_for_code(),
             (WhySearch::Code, _) => self.create(),
+            // It may have been made this moment, and not be found yet.
+            (WhySearch::Conflict, _) if self.lane.attempts < CONFLICTS => {
+                Step::Finish(Outcome::Retry { at: now + self.waits.search, counted: true }.into())
+            }
             (WhySearch::Conflict, _) => self.dead(
                 DeadReason::Rejected,
                 "Konektor says that this reference exists, but no lead is found under it; look for a deleted lead"
@@ -467,10 +495,14 @@ impl Plan {
             return None;
         }
         self.salvaged = true;
+        let updates = self.lane.lead_id.is_some() || self.adopted.is_some();
         for error in errors {
             match &mut self.adopted {
                 Some(adopted) if error.field == "externalRef" => adopted.gets_reference = false,
-                Some(_) | None => set_aside(&mut self.lead, &error.field)?,
+                Some(_) | None if set_aside(&mut self.lead, &error.field).is_some() => {}
+                // Nothing was said of it: what is refused is to take it away.
+                Some(_) | None if error.field == "lastName" && updates => self.last_name_stays = true,
+                Some(_) | None => return None,
             }
         }
         Some(match self.lane.lead_id.as_ref().or(self.adopted.as_ref().map(|adopted| &adopted.id)) {

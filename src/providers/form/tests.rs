@@ -82,12 +82,12 @@ fn a_browser_is_let_in_from_a_listed_site_only() {
 
 #[test]
 fn a_wrong_signature_is_not_made_good_by_an_allowed_site() {
-    let form = form("allowed_origins = 'https://toko.example'\nsecret = 'rahasia'");
+    let form = form("allowed_origins = 'https://toko.example'\nsecret = 'rahasia-sangat-rahasia'");
     let signed = |signature: &str| {
         let headers = [("content-type", PLAIN), ("origin", SITE), (SIGNATURE, signature)];
         form.verify(&post(&headers, "a=b"), now()).map(drop)
     };
-    assert_eq!(signed(&timed::sign("rahasia", b"a=b", now())), Ok(()));
+    assert_eq!(signed(&timed::sign("rahasia-sangat-rahasia", b"a=b", now())), Ok(()));
     assert_eq!(signed(&timed::sign("another", b"a=b", now())), Err(Refusal::WrongProof));
     assert_eq!(signed(""), Err(Refusal::GarbledProof));
     assert_eq!(form.verify(&from_site("a=b"), now()).map(drop), Ok(()));
@@ -95,7 +95,7 @@ fn a_wrong_signature_is_not_made_good_by_an_allowed_site() {
 
 #[test]
 fn a_source_with_a_secret_alone_takes_no_browser() {
-    let form = form("secret = 'rahasia'");
+    let form = form("secret = 'rahasia-sangat-rahasia'");
     assert_eq!(form.verify(&from_site("a=b"), now()), Err(Refusal::NoProof));
 }
 
@@ -154,8 +154,8 @@ fn scripts_get_json_and_browsers_go_to_the_next_page() {
 
 #[test]
 fn a_back_end_that_signs_gets_json_and_no_page() {
-    let form = form("secret = 'rahasia'\nredirect_ok = 'https://toko.example/terima-kasih'");
-    let signature = timed::sign("rahasia", b"a=b", now());
+    let form = form("secret = 'rahasia-sangat-rahasia'\nredirect_ok = 'https://toko.example/terima-kasih'");
+    let signature = timed::sign("rahasia-sangat-rahasia", b"a=b", now());
     let reply = form.accepted(&post(&[("content-type", PLAIN), (SIGNATURE, &signature)], "a=b"));
     assert_eq!((reply.status, reply.body.as_str()), (200, r#"{"ok":true,"id":"req-1"}"#));
 }
@@ -291,16 +291,19 @@ fn a_stored_item_has_the_page_and_the_fields_and_no_file() {
 #[test]
 fn a_verified_body_that_cannot_be_read_is_unreadable_and_quotes_nothing() {
     let form = for_browsers();
-    let many = "rahasia=pribadi&".repeat(10_000);
+    let many = "rahasia-sangat-rahasia=pribadi&".repeat(10_000);
     for (content_type, body) in [
         (PLAIN, many.as_str()),
         ("application/json", r#"{"nama":"pribadi""#),
         ("multipart/form-data", "--b\r\n"),
-        ("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"rahasia\"\r\n\r\npribadi"),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=\"rahasia-sangat-rahasia\"\r\n\r\npribadi",
+        ),
     ] {
         let webhook = post(&[("content-type", content_type), ("origin", SITE)], body.to_owned());
         let error = form.split(&form.verify(&webhook, now()).unwrap()).unwrap_err();
-        assert!(!error.0.contains("pribadi") && !error.0.contains("rahasia"), "{error}");
+        assert!(!error.0.contains("pribadi") && !error.0.contains("rahasia-sangat-rahasia"), "{error}");
     }
     assert_eq!(form.accepted(&from_site("nama=Siti")).status, 303);
 }

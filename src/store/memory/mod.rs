@@ -109,6 +109,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        self.look(|model| model.has_room(1))?
+    }
+
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
         self.look(|model| model.unsorted(max))
     }
@@ -157,8 +161,8 @@ impl Store for MemoryStore {
         self.ask(|model| model.pause(why, now))
     }
 
-    async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        self.change(|model| model.resume(generation))
+    async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
+        self.change(|model| model.resume(generation, now))
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {

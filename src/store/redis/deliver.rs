@@ -115,8 +115,8 @@ impl Core {
         self.through_the_gate(Sync::Durable, Step::default, now, |gate, now| gate.pause(why, now)).await
     }
 
-    pub(super) async fn resume(&self, generation: Option<u64>) -> Result<(), Trouble> {
-        self.through_the_gate(Sync::Durable, Step::that_tells, None, |gate, _| gate.resume(generation)).await
+    pub(super) async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), Trouble> {
+        self.through_the_gate(Sync::Durable, Step::that_tells, now, |gate, now| gate.resume(generation, now)).await
     }
 
     /// Changes the gate.

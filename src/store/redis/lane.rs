@@ -113,6 +113,8 @@ struct Record {
 struct Added {
     told: Words,
     telling: Words,
+    crashed: Option<i64>,
+    follows: Option<String>,
 }
 
 impl Added {
@@ -186,7 +188,7 @@ impl Known {
     pub(super) fn read(bytes: &[u8], back: i64) -> Result<Self, Strange> {
         let [VERSION, _, packed @ ..] = bytes else { return Err(Strange("a lane of another version")) };
         let (record, rest) = unpack::<Record>(packed, "a lane")?;
-        let (Added { told, telling }, rest) = Added::read(&record, rest)?;
+        let (Added { told, telling, crashed, follows }, rest) = Added::read(&record, rest)?;
         let shifted = |nanos: i64| time(nanos - back);
         let lane = Lane {
             state: state(record.state, back)?,
@@ -205,6 +207,8 @@ impl Known {
             cleared: record.cleared.map(shifted),
             told,
             telling,
+            crashed: crashed.map(time),
+            follows: follows.map(ExternalRef::from_stored),
             forgotten: record.forgotten,
             standing: record.standing.map(standing).transpose()?,
             heard: record.heard.map(|id| LeadId(id.into())),
@@ -274,7 +278,12 @@ impl Known {
             standing: lane.standing.map(|standing| (standing.status.to_string(), nanos(standing.at))),
             heard: lane.heard.as_ref().map(|id| id.0.as_str().into()),
         };
-        let added = Added { told: lane.told.clone(), telling: lane.telling.clone() };
+        let added = Added {
+            told: lane.told.clone(),
+            telling: lane.telling.clone(),
+            crashed: lane.crashed.map(nanos),
+            follows: lane.follows.as_ref().map(|other| other.as_str().to_owned()),
+        };
         let mut bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));
         bytes.extend_from_slice(rest);
         bytes.into()
@@ -460,5 +469,57 @@ fn class(number: u8) -> Result<Class, Strange> {
         1 => Ok(Class::Update),
         2 => Ok(Class::Bulk),
         _ => Err(Strange("the class of a lane")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(seq: Seq) -> Words {
+        Words::of([Field::Phone], Word { seq, at: None })
+    }
+
+    fn known() -> Known {
+        let mut known = Known::new(ExternalRef::new("form:", "ann"), false);
+        known.lane.told = told(5);
+        known
+    }
+
+    /// What the version before makes of a record: it knows nothing of what stands after it, and leaves that there.
+    fn as_before(bytes: &[u8], change: impl FnOnce(&mut Record)) -> Vec<u8> {
+        let (mut record, rest) = unpack::<Record>(&bytes[2..], "a lane").unwrap();
+        change(&mut record);
+        let mut bytes = pack(&record, bytes[..2].to_vec());
+        bytes.extend_from_slice(rest);
+        bytes
+    }
+
+    #[test]
+    fn what_the_version_before_delivers_meanwhile_counts_for_every_field() {
+        let ours = known().write(0);
+        let untouched = Known::read(&as_before(&ours, |record| record.fence += 1), 0).unwrap();
+        assert_eq!((untouched.lane.fence, untouched.lane.told), (1, told(5)));
+        let delivered = Known::read(&as_before(&ours, |record| record.delivered = 9), 0).unwrap();
+        assert_eq!(delivered.lane.told, Words::of(Field::ALL, Word { seq: 9, at: None }));
+    }
+
+    #[test]
+    fn a_record_of_the_version_before_ends_where_ours_goes_on() {
+        let ours = known().write(0);
+        let (record, _) = unpack::<Record>(&ours[2..], "a lane").unwrap();
+        let read = Known::read(&pack(&record, ours[..2].to_vec()), 0).unwrap();
+        assert_eq!(read.lane.told, Words::of(Field::ALL, Word { seq: 5, at: None }));
+        assert!(read.lane.telling.is_empty());
+    }
+
+    #[test]
+    fn what_a_version_after_this_one_adds_is_left_where_it_is() {
+        let mut bytes = known().write(0).to_vec();
+        bytes.extend(b"of later");
+        let read = Known::read(&bytes, 0).unwrap();
+        assert_eq!(read.lane.told, told(5));
+        assert!(read.write(0).ends_with(b"of later"));
+        assert_eq!(Known::read(&[2, 0], 0).unwrap_err(), Strange("a lane of another version"));
     }
 }

@@ -46,7 +46,8 @@ use super::{
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
-pub use link::{OnTime, RedisTies, Remark, Weight, examine, in_use, may_pass};
+pub use self::core::may_pass;
+pub use link::{OnTime, RedisTies, Remark, Weight, examine, in_use};
 
 /// A store that several replicas share. Made at once; connects when it is first asked.
 pub struct RedisStore {
@@ -68,6 +69,10 @@ impl RedisStore {
 impl Store for RedisStore {
     async fn keep(&self, webhook: Kept) -> Result<(), StoreError> {
         self.mailbox.keep(&self.core, &webhook).await
+    }
+
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        self.core.would_keep().await?.map_or(Ok(()), |what| Err(StoreError::Full(what)))
     }
 
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
@@ -123,8 +128,8 @@ impl Store for RedisStore {
         Ok(self.core.pause(why, now).await?)
     }
 
-    async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        Ok(self.core.resume(generation).await?)
+    async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
+        Ok(self.core.resume(generation, now).await?)
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {

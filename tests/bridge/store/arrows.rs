@@ -234,6 +234,19 @@ pub(super) fn a_lane_that_loses_its_worker_five_times_is_given_up() {
 }
 
 #[test]
+pub(super) fn workers_that_are_lost_now_and_then_are_no_fault_of_the_lead() {
+    on_every_backend(async |bed: Bed| {
+        bed.arrive("ann", "1").await;
+        for _ in 0..9 {
+            let _ = bed.claim().await;
+            bed.pass(6 * 3600);
+        }
+        assert_eq!(bodies(&bed.claim().await), ["1"], "four within a day, and another four");
+        assert!(bed.lane("ann").await.crashes < 5);
+    });
+}
+
+#[test]
 pub(super) fn giving_up_a_crashing_update_leaves_its_lead_alone() {
     on_every_backend(async |bed: Bed| {
         bed.create("ann", "1").await;

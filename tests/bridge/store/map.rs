@@ -158,6 +158,7 @@ fn of_arrow(arrow: Arrow) -> Vec<Case> {
         }
         Arrow::LeasedLostTooOften => vec![
             case(arrows::a_lane_that_loses_its_worker_five_times_is_given_up),
+            case(arrows::workers_that_are_lost_now_and_then_are_no_fault_of_the_lead),
             case(arrows::giving_up_a_crashing_update_leaves_its_lead_alone),
         ],
         Arrow::LeasedRelease => vec![
@@ -332,6 +333,7 @@ fn of_rule(rule: Rule) -> Vec<Case> {
         Rule::OnePersonOneLane => vec![
             case(names::a_person_who_is_seen_by_another_name_stays_one_lead),
             case(names::of_two_lanes_of_one_person_the_older_goes_on_and_a_person_is_told),
+            case(names::a_lane_without_a_lead_follows_the_one_of_the_same_person_that_has_one_or_is_older),
             case(names::a_new_number_is_the_same_persons_and_the_old_one_is_nobodys),
             case(names::names_are_forgotten_with_their_lane),
         ],

@@ -8,7 +8,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::store::{
     Arrival, Claim, Claimed, EventFilter, EventState, Fenced, Observation, Options, Outcome, PauseReason, RateHeaders,
-    Selector, Settlement, Sorted, SqliteStore, Store, Undelivered, WorkerId,
+    Selector, Settlement, Sorted, SqliteStore, Store, Undelivered, Words, WorkerId,
 };
 use tempfile::TempDir;
 
