@@ -40,6 +40,11 @@ impl Filter {
         ListQuery { limit: None, cursor: None, state, source, reason, since: at(since), until: at(until), lead }
     }
 
+    fn is_any(&self) -> bool {
+        let Self { source, reason, since, until, lead } = self;
+        source.is_some() || reason.is_some() || since.is_some() || until.is_some() || lead.is_some()
+    }
+
     pub(super) fn which(self, now: Timestamp) -> Which {
         let ListQuery { source, reason, since, until, lead, .. } = self.query(None, now);
         Which { source, reason, since, until, lead, ..Which::default() }
@@ -69,7 +74,7 @@ pub(super) struct ShowArgs {
     json: bool,
 }
 
-/// Shows one of the admin API's lists of events; `nothing` is said when it is empty.
+/// Shows one of the admin API's lists of events; `nothing` is said when it is empty whatever is asked for.
 pub(super) async fn list(
     list: &str,
     state: Option<EventState>,
@@ -78,6 +83,7 @@ pub(super) async fn list(
     mut context: Context,
 ) -> anyhow::Result<Exit> {
     let now = context.now();
+    let nothing = if args.filter.is_any() { "nothing matches" } else { nothing };
     let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let (events, more) = admin.events(list, args.filter.query(state, now), args.limit).await?;
     if args.json {

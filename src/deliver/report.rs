@@ -108,7 +108,12 @@ impl Delivery {
                 }
             }
             Outcome::Withheld(holds) => {
-                holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into()));
+                for (seq, hold) in holds {
+                    metrics.withheld((*hold).into());
+                    let Some(event) = claimed.events.iter().find(|event| event.seq == *seq) else { continue };
+                    let (source, request, why) = (&event.source, &event.request_id, <&str>::from(*hold));
+                    tracing::info!(%source, request_id = %request, why, "withheld; see `konektor-bridge withheld list`");
+                }
                 if holds.iter().any(|(_, hold)| *hold == Hold::DeletedAtSender) {
                     let lead = claimed.lead_id.as_ref().map(ToString::to_string);
                     tracing::warn!(

@@ -128,6 +128,54 @@ fn multipart(content_type: &str, body: Bytes) -> Result<Vec<Field>, Unreadable> 
         .unwrap_or_else(|| Err(Unreadable("its multipart body ends too early".to_owned())))
 }
 
+/// What stands in a kept body where a file was.
+const NOT_KEPT: &[u8] = b"(a file, not kept)\r\n";
+
+/// Where in a multipart body a line stands.
+enum Place {
+    /// In the head of a part, which may have named a file already.
+    Head { file: bool },
+    /// In a text, or before the first part.
+    Text,
+    /// In a file.
+    File,
+}
+
+/// A multipart body without the contents of its files, line by line, whatever else is wrong with it: for one that cannot
+/// be read and is kept whole.
+pub(super) fn without_files(body: &[u8]) -> Vec<u8> {
+    let lines = || body.split_inclusive(|byte| *byte == b'\n');
+    let begins = lines().map(<[u8]>::trim_ascii_end).find(|line| line.len() > 2 && line.starts_with(b"--"));
+    let Some(begins) = begins else { return body.to_vec() };
+    let (mut kept, mut place) = (Vec::new(), Place::Text);
+    for line in lines() {
+        if line.starts_with(begins) {
+            place = Place::Head { file: false };
+        }
+        match place {
+            Place::File => {}
+            Place::Text => kept.extend_from_slice(line),
+            Place::Head { file } => {
+                kept.extend_from_slice(line);
+                let ends = line.trim_ascii().is_empty();
+                place = match file || names_file(line) {
+                    file if !ends => Place::Head { file },
+                    true => Place::File,
+                    false => Place::Text,
+                };
+                if matches!(place, Place::File) {
+                    kept.extend_from_slice(NOT_KEPT);
+                }
+            }
+        }
+    }
+    kept
+}
+
+fn names_file(line: &[u8]) -> bool {
+    line.to_ascii_lowercase().windows(b"filename".len()).any(|window| window == b"filename")
+}
+
 async fn parts(mut multipart: multer::Multipart<'_>, charset: &'static Charset) -> Result<Vec<Field>, Unreadable> {
     // The reader's own errors can quote field names, which are the sender's text: said in our words instead.
     let broken = |_| Unreadable("its multipart body is broken or ends too early".to_owned());

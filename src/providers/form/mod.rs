@@ -19,6 +19,7 @@ mod settings;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +80,9 @@ impl Provider for Form {
             Method::Get | Method::Options => return Err(Refusal::Method),
         }
         self.admit(webhook, now)?;
-        self.encoding(&webhook.media_type()).filter(|_| webhook.is_plain()).ok_or(Refusal::ContentType)?;
-        Ok(Verified::new(webhook, &["content-type", "origin", "referer"], webhook.body.clone()))
+        let encoding = self.encoding(&webhook.media_type()).filter(|_| webhook.is_plain());
+        let body = kept(encoding.ok_or(Refusal::ContentType)?, webhook);
+        Ok(Verified::new(webhook, &["content-type", "origin", "referer"], body))
     }
 
     fn challenge(&self, webhook: &Webhook) -> Result<Option<Challenge>, Refusal> {
@@ -276,6 +278,17 @@ impl Form {
 
     fn form_id<'f>(&self, fields: &'f [Field]) -> Option<&'f str> {
         fields.iter().filter(|field| self.settings.is_form_id(&field.0)).find_map(Field::filled)
+    }
+}
+
+/// The body as it is kept. Of one that cannot be read the whole is, until a person has seen to it: without its files.
+fn kept(encoding: Encoding, webhook: &Webhook) -> Bytes {
+    let Header::Once(content_type) = webhook.header("content-type") else { return webhook.body.clone() };
+    match encoding {
+        Encoding::Multipart if body::fields(encoding, content_type, &webhook.body).is_err() => {
+            body::without_files(&webhook.body).into()
+        }
+        Encoding::Multipart | Encoding::Urlencoded | Encoding::Json | Encoding::TextJson => webhook.body.clone(),
     }
 }
 

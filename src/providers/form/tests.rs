@@ -22,7 +22,7 @@ fn for_browsers() -> Form {
     form("allowed_origins = 'https://toko.example'\nredirect_ok = 'https://toko.example/terima-kasih'")
 }
 
-fn post(headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> Webhook {
+fn post(headers: &[(&str, &str)], body: impl Into<Bytes>) -> Webhook {
     Webhook {
         source: SourceName::parse("landing").unwrap(),
         received: now(),
