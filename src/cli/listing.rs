@@ -78,7 +78,7 @@ pub(super) async fn list(
     mut context: Context,
 ) -> anyhow::Result<Exit> {
     let now = context.now();
-    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let (events, more) = admin.events(list, args.filter.query(state, now), args.limit).await?;
     if args.json {
         context.out.json(&events)?;
@@ -95,7 +95,7 @@ pub(super) async fn list(
 
 /// Shows one event of a list, whole.
 pub(super) async fn show(list: &str, args: ShowArgs, mut context: Context) -> anyhow::Result<Exit> {
-    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let detail: EventDetail = admin.get(&[list, &args.id]).await?;
     if args.json {
         context.out.json(&detail)?;
@@ -180,10 +180,15 @@ fn print_lane(lane: &Lane, now: Timestamp, out: &mut Out) -> io::Result<()> {
     }
     for Attempt { at, call, status, millis, note } in &lane.log {
         let status = status.map_or_else(|| "–".to_owned(), |status| status.to_string());
-        let took = took(std::time::Duration::from_millis(*millis));
+        let took = lasted(*millis);
         writeln!(out, "{:<10} {call} {status} in {took} {}", age(*at, now) + " ago", printable(note))?;
     }
     Ok(())
+}
+
+/// How long a call took, of which whole milliseconds are known.
+fn lasted(millis: u64) -> String {
+    if millis == 0 { "under 1 ms".to_owned() } else { took(std::time::Duration::from_millis(millis)) }
 }
 
 fn print_payload(payload: &Payload, out: &mut Out) -> io::Result<()> {
@@ -196,5 +201,15 @@ fn print_payload(payload: &Payload, out: &mut Out) -> io::Result<()> {
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json) => out.json(&json),
         Err(_) => writeln!(out, "{}", printable(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_took_no_whole_millisecond_did_not_take_none() {
+        assert_eq!([0, 1, 250].map(lasted), ["under 1 ms", "1.0 ms", "250 ms"]);
     }
 }

@@ -47,6 +47,14 @@ pub struct SourceConfig {
     pub places: Places,
 }
 
+impl SourceConfig {
+    /// True when the owner's file says something of it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.origin.file != DEFAULT_NAME
+    }
+}
+
 impl std::fmt::Debug for SourceConfig {
     /// Shows the keys of the settings, not their values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -8,7 +8,7 @@ use crate::domain::lead::Lead;
 use crate::domain::region::Region;
 use crate::domain::rules::{self, Occasion, Rules};
 use crate::domain::submission::Submission;
-use crate::providers::{ItemBody, Lookup, Reading, Source};
+use crate::providers::{Absent, ItemBody, Lookup, Reading, Source};
 use crate::store::{Seq, StoredEvent, Undelivered, Word, Words};
 
 /// What a lane's events come to.
@@ -20,6 +20,8 @@ pub(super) enum Folded {
     Ask(Seq, Box<Lookup>),
     /// These events are not to be forwarded.
     Withhold(Vec<(Seq, Hold)>),
+    /// There is no source to read this event.
+    Gone(Seq, Absent),
     /// This event cannot be read.
     Unreadable(Seq, Undelivered),
 }
@@ -43,7 +45,7 @@ pub(super) fn fold(
     events: &[StoredEvent],
     told: &Words,
     region: Region,
-    source_of: impl Fn(&SourceName) -> Option<Source>,
+    source_of: impl Fn(&SourceName) -> Result<Source, Absent>,
     flaws: &mut Vec<Flaw>,
 ) -> Folded {
     let sources: Vec<_> = events.iter().map(|event| source_of(&event.source)).collect();
@@ -55,7 +57,10 @@ pub(super) fn fold(
     let mut clock = Timestamp::MIN;
     let mut withheld = Vec::new();
     for (event, source) in events.iter().zip(&sources) {
-        let Some(source) = source else { return gone(event) };
+        let source = match source {
+            Ok(source) => source,
+            Err(absent) => return Folded::Gone(event.seq, absent.clone()),
+        };
         let item = body_of(event, external_ref);
         if let Some(lookup) = source.provider.lookup(&item).filter(|_| event.fetched.is_none()) {
             return Folded::Ask(event.seq, Box::new(lookup));
@@ -94,29 +99,35 @@ pub(super) fn fold(
 
 /// What is not forwarded because one of `events` says that the sender has deleted the person's data: all of them but what a
 /// person has released.
-fn stopped(external_ref: &ExternalRef, events: &[StoredEvent], sources: &[Option<Source>]) -> Option<Vec<(Seq, Hold)>> {
+fn stopped(
+    external_ref: &ExternalRef,
+    events: &[StoredEvent],
+    sources: &[Result<Source, Absent>],
+) -> Option<Vec<(Seq, Hold)>> {
     let unreleased = || events.iter().zip(sources).filter(|(event, _)| !event.released);
-    let deletes = |(event, source): (&StoredEvent, &Option<Source>)| {
-        source.as_ref().is_some_and(|source| source.provider.deletes(&body_of(event, external_ref)))
+    let deletes = |(event, source): (&StoredEvent, &Result<Source, Absent>)| {
+        source.as_ref().is_ok_and(|source| source.provider.deletes(&body_of(event, external_ref)))
     };
     unreleased().any(deletes).then(|| unreleased().map(|(event, _)| (event.seq, Hold::DeletedAtSender)).collect())
 }
 
-/// Who `events` speak of, each for itself. Whether they are to be forwarded does not matter here, nor whether others can be
-/// read: some of them were in a create.
+/// Who `events` speak of, each for itself, and whether all of them say so. Whether they are to be forwarded does not matter
+/// here: some of them were in a create.
 pub(super) fn people(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
     region: Region,
-    source_of: impl Fn(&SourceName) -> Option<Source>,
-) -> Vec<Lead> {
+    source_of: impl Fn(&SourceName) -> Result<Source, Absent>,
+) -> (Vec<Lead>, bool) {
     let person = |event: &StoredEvent| {
-        let source = source_of(&event.source)?;
+        let source = source_of(&event.source).ok()?;
         let item = body_of(event, external_ref);
         let submission = received_at(read(&source, &item, true).ok()?.ok()?, event.received);
         lead_of(submission, &item, true, &source.rules, region, &mut Vec::new()).ok()
     };
-    events.iter().filter_map(person).collect()
+    let people: Vec<Lead> = events.iter().filter_map(person).collect();
+    let all = people.len() == events.len();
+    (people, all)
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.
@@ -180,7 +191,13 @@ fn received_at(mut submission: Submission, received: Timestamp) -> Submission {
     submission
 }
 
-fn gone(event: &StoredEvent) -> Folded {
-    let detail = format!("the source `{}` is not configured any more; configure it again, then replay", event.source);
-    Folded::Unreadable(event.seq, Undelivered { reason: DeadReason::SourceGone, detail })
+/// Why nothing can come of what `source` has sent, and what to do.
+pub(super) fn gone(source: &SourceName, absent: &Absent) -> Undelivered {
+    let detail = match absent {
+        Absent::Wanting(why) | Absent::Off(why) => {
+            format!("the source `{source}` is off ({why}); switch it on again, then replay")
+        }
+        Absent::Gone => format!("the source `{source}` is not configured any more; configure it again, then replay"),
+    };
+    Undelivered { reason: DeadReason::SourceGone, detail }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::fold::{Folded, body_of, fold, occasion_of};
+use super::fold::{Folded, body_of, fold, gone, occasion_of};
 use super::plan::{Lane, Plan, Step};
 use super::retry::{Die, Waits};
 use super::sort;
@@ -63,7 +63,7 @@ pub fn rehearse(
     now: Timestamp,
 ) -> Result<Vec<Rehearsed>, Undelivered> {
     let record = InboxRecord { place: 0, webhook: webhook.into_kept() };
-    let items = sort::split(record, Some(source)).split?;
+    let items = sort::split(record, Ok(source)).split?;
     Ok(items.into_iter().map(|item| one(source, item, fetched, region, now)).collect())
 }
 
@@ -80,7 +80,7 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
     };
     let folded = |event: &StoredEvent| {
         let (events, told) = (std::slice::from_ref(event), Words::default());
-        fold(&item.external_ref, events, &told, region, |_| Some(source.clone()), &mut Vec::new())
+        fold(&item.external_ref, events, &told, region, |_| Ok(source.clone()), &mut Vec::new())
     };
     let (held, end) = match folded(&event) {
         // Only reading it shows that it is a test: released, it goes on.
@@ -93,6 +93,7 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
     let end = match end {
         Folded::Lead(lead, _) => call(source, &item, &event, lead, now),
         Folded::Ask(_, lookup) => Rehearsal::Ask(lookup),
+        Folded::Gone(_, absent) => Rehearsal::Dead(gone(&source.name, &absent)),
         Folded::Unreadable(_, why) => Rehearsal::Dead(why),
         Folded::Withhold(_) => Rehearsal::Nothing,
     };

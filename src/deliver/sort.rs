@@ -2,24 +2,22 @@
 
 use std::panic::AssertUnwindSafe;
 
+use super::fold::gone;
 use crate::domain::event::{DeadReason, Hold, Item, Lesson};
 use crate::domain::rules::HoldRule;
-use crate::providers::{ItemBody, Source, Unreadable, Verified};
+use crate::providers::{Absent, ItemBody, Source, Unreadable, Verified};
 use crate::store::{Arrival, InboxRecord, Sorted, Undelivered};
 
-/// Splits one record with the provider of its source; `None` when that source is not configured any more.
+/// Splits one record with the provider of its source.
 #[must_use]
-pub(super) fn split(record: InboxRecord, source: Option<&Source>) -> Sorted {
+pub(super) fn split(record: InboxRecord, source: Result<&Source, &Absent>) -> Sorted {
     let InboxRecord { place, webhook } = record;
     let (name, received, request_id) = (webhook.source.clone(), webhook.received, webhook.request_id.clone());
     let webhook = Verified::from_inbox(webhook);
     let arrival = if webhook.is_back_filled() { Arrival::Bulk } else { Arrival::Live };
     let split = match source {
-        Some(source) => split_with(source, &webhook),
-        None => Err(Undelivered {
-            reason: DeadReason::SourceGone,
-            detail: format!("the source `{name}` is not configured any more; configure it again, then replay"),
-        }),
+        Ok(source) => split_with(source, &webhook),
+        Err(absent) => Err(gone(&name, absent)),
     };
     let (split, lessons) = split.map_or_else(|why| (Err(why), Vec::new()), |(items, lessons)| (Ok(items), lessons));
     Sorted { place, source: name, received, request_id, arrival, split, lessons }

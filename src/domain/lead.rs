@@ -154,8 +154,8 @@ impl Fields {
         if earlier.status.is_some_and(|before| self.status.is_some_and(|after| !before.allows(after))) {
             self.status = earlier.status;
         }
-        // A new first name without a last name is a one-word name, not the old family name under a new given one.
-        if self.first_name.is_some() {
+        // Another first name without a last name is a one-word name, not the old family name under a new given one.
+        if self.first_name.is_some() && self.first_name != earlier.first_name {
             earlier.last_name = None;
         }
         self.fill_each(earlier);
@@ -207,9 +207,9 @@ impl Lead {
     }
 
     /// Newer words have been delivered on the fields that are `late`: what is stated of them is a guess from now on, which
-    /// fills blanks, and lines of the notes give way to those that are there. A late status is none.
+    /// fills blanks, and lines of the notes give way to those that are there. A status goes forwards only, whenever it comes.
     pub fn give_way(&mut self, late: impl Fn(Field) -> bool) {
-        let mut older = Fields { status: None, ..self.stated.take(&late) };
+        let mut older = self.stated.take(|field| field != Field::Status && late(field));
         older.fill(std::mem::take(&mut self.guessed));
         self.guessed = older;
         if late(Field::Notes) {

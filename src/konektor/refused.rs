@@ -26,7 +26,7 @@ pub enum Refused {
     #[error("the workspace's leads of today are used up; try again tomorrow")]
     Quota,
     /// Too many requests; not executed.
-    #[error("too many requests in this minute; try again in a minute")]
+    #[error("the workspace's requests of this minute are used up; try again in a minute")]
     Throttled,
     /// Where Konektor's API should be there is something else: the base URL is wrong.
     #[error("Konektor's API is not there; look at the base URL")]

@@ -5,6 +5,7 @@
 //! `tests/fixtures/`.
 
 mod captcha;
+mod charset;
 mod fictional;
 mod form;
 mod google_leads;
@@ -42,7 +43,7 @@ use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
-pub use registry::{Configured, Found, Registry, SourceState};
+pub use registry::{Absent, Cause, Configured, Found, Registry, SourceState};
 pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
 

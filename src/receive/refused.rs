@@ -25,6 +25,9 @@ pub(super) enum Refused {
     /// There is no such source, and never was.
     #[error("there is no source of this name")]
     Source,
+    /// Its source has been on and lacks something: the sender keeps the webhook until it is there.
+    #[error("its source is off for want of a setting; `konektor-bridge sources` shows which")]
+    Wanting,
     /// No hook knows this method.
     #[error("the method is not one that a hook knows")]
     Method,
@@ -78,7 +81,9 @@ impl Refused {
                 | Refusal::Stale
                 | Refusal::Origin,
             ) => StatusCode::UNAUTHORIZED,
-            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -102,7 +107,7 @@ impl Refused {
                 | Refusal::Stale
                 | Refusal::Origin,
             ) => "signature",
-            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => "unavailable",
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => "unavailable",
             Self::Panicked => "internal",
         }
     }
@@ -113,6 +118,7 @@ impl Refused {
             Self::Proof(refusal) => refusal.into(),
             Self::Path => "unknown_path",
             Self::Source => "unknown_source",
+            Self::Wanting => "source_wanting",
             Self::Crowded => "crowded",
             Self::Store(StoreError::Full(_)) => "store_full",
             Self::Store(StoreError::Closed) => "store_closed",
@@ -135,7 +141,7 @@ impl Refused {
             Self::Encoding => {
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
-            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
                 headers.insert(RETRY_AFTER, rand::random_range(AGAIN_AFTER).into());
             }
             _ => {}

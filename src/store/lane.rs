@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::suspicion::{Doubt, Forgotten};
+use super::suspicion::{AT_ANY_TIME, Doubt, Forgotten};
 use super::{Arrival, Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, Words, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
+use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 
 /// How long an update waits for more to say, from its first event on (`queue.md` §2.11, C4) …
@@ -74,10 +75,13 @@ pub(super) struct Lane {
     pub(super) told: Words,
     /// What is in the open intent's call, and will have reached the lead if that has.
     pub(super) telling: Words,
-    /// An earlier lane of this lead, which knew it, was forgotten.
+    /// The lead may be there although nothing is known of it: an earlier lane, which knew it, was forgotten, or a search could not
+    /// be decided.
     pub(super) forgotten: bool,
     /// Where Konektor said by itself that the lead stands.
     pub(super) standing: Option<Standing>,
+    /// The lane of the same person that will have a lead first: that lead is this lane's, too.
+    pub(super) follows: Option<ExternalRef>,
     /// Konektor said by itself which lead it is, while an attempt was under way that may find it out, too.
     pub(super) heard: Option<LeadId>,
 }
@@ -197,6 +201,7 @@ impl Lane {
             telling: Words::none(),
             forgotten: false,
             standing: None,
+            follows: None,
             heard: None,
         }
     }
@@ -254,6 +259,11 @@ impl Lane {
     pub(super) fn discarded(&mut self, left: u64) {
         if self.is_dead() && left == 0 {
             self.state = State::Idle;
+            // Who the lead is that may have been made went with the events.
+            if let Some(intent) = &mut self.intent {
+                intent.upto = Intent::NOTHING;
+                self.telling = Words::default();
+            }
         }
     }
 
@@ -288,6 +298,11 @@ impl Lane {
             self.negatives = 0;
         }
         false
+    }
+
+    /// Since when its lead may have been made and forgotten with its events ([`Claimed::lost`](super::Claimed::lost)).
+    pub(super) fn lost_since(&self, doubt: Doubt) -> Option<Timestamp> {
+        if self.forgotten && self.lead_id.is_none() { Some(AT_ANY_TIME) } else { doubt.lost }
     }
 
     /// Leases it under the next fence, which is at least `least`.
@@ -400,6 +415,17 @@ impl Lane {
         self.heard.take()
     }
 
+    /// Whether it has no lead, and nothing was sent for one: it may still come to another lane's.
+    pub(super) const fn may_follow(&self) -> bool {
+        self.lead_id.is_none() && self.intent.is_none() && !matches!(self.state, State::Leased { .. })
+    }
+
+    /// It turns out to be of the same person as `other`, which has a lead or will have one first.
+    pub(super) fn follow(&mut self, other: &ExternalRef) {
+        debug_assert!(self.may_follow(), "it may have a lead of its own");
+        self.follows = Some(other.clone());
+    }
+
     /// Konektor says by itself where the lead stands; gives whether that was news.
     pub(super) fn stand(&mut self, standing: Standing) -> bool {
         let is_newer = self.standing.is_none_or(|known| known.at < standing.at);
@@ -439,7 +465,8 @@ impl Lane {
                 }
                 self.state = wait(*at, self.why(), now);
             }
-            Outcome::Dead { .. } => {
+            Outcome::Dead { why, .. } => {
+                self.forgotten |= self.lead_id.is_none() && why.reason == DeadReason::Unresolved;
                 self.close_own_intent();
                 if self.lead_id.is_none() { self.state = State::Dead } else { self.go_on(rest, window, now) }
             }
@@ -886,6 +913,30 @@ mod tests {
         assert_eq!(lane.intent, None);
         lane.search_first(doubt_since(200));
         assert!(lane.intent.is_some(), "another loss is another doubt");
+    }
+
+    #[test]
+    fn a_search_that_could_not_be_decided_is_made_again_before_anything_is_created() {
+        let why = Undelivered { reason: DeadReason::Unresolved, detail: String::new() };
+        let (mut lane, _) = suspected(0, Doubt::default());
+        assert_eq!((lane.search_first(Doubt::default()), lane.lost_since(doubt_since(9))), (false, None));
+        lane.claim(&me(), 0, at(30), at(0));
+        lane.go(&Outcome::Dead { why, upto: 1 }, Rest::default(), Duration::ZERO, at(1));
+        lane.sign_off();
+        lane.revive(Rest { count: 1, first: Some((1, at(0))) }, Arrival::Live);
+        assert!(lane.search_first(Doubt::default()));
+        assert_eq!(lane.lost_since(Doubt::default()), Some(AT_ANY_TIME), "whoever is found may be it");
+    }
+
+    #[test]
+    fn who_was_in_an_open_create_is_forgotten_with_its_events() {
+        let intent = Intent { fence: 1, at: at(5), upto: 3 };
+        let mut lane = Lane { intent: Some(intent), telling: words(3), state: State::Dead, ..Lane::new() };
+        lane.discarded(1);
+        assert_eq!((&lane.state, lane.intent), (&State::Dead, Some(intent)));
+        lane.discarded(0);
+        assert_eq!((&lane.state, lane.intent), (&State::Idle, Some(Intent { upto: Intent::NOTHING, ..intent })));
+        assert!(lane.telling.is_empty());
     }
 
     #[test]

@@ -76,9 +76,10 @@ pub trait Store: Send + Sync {
     ///
     /// In the same step an item joins the lane that is known by any of its names, the oldest if there are several; without
     /// one, its reference names a new lane. All its names are that lane's from then on, as long as the lane is remembered.
-    /// Two lanes of one person stay two leads: what the younger holds goes on to its own lead, what comes next goes to the
-    /// older, and an incident says so. Before its items, a record's lessons are heeded: a lane learns which lead is its own
-    /// (which ends an open intent, and counts only after a lease that lasts), and where that stands.
+    /// What comes next goes to the oldest. Another lane of the same person, what it holds still going on, comes to the
+    /// oldest's lead where it has none of its own ([`Claimed::follows`]), and the oldest to the other's; two that may have
+    /// one each stay two leads, and an incident says so. Before its items, a record's lessons are heeded: a lane learns
+    /// which lead is its own (which ends an open intent, and counts only after a lease that lasts), and where that stands.
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError>;
 
     /// Leases the lane that is next, together with one upstream permit, or says until when there is nothing to do.

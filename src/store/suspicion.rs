@@ -15,6 +15,9 @@ pub(super) const AFTER_A_LOSS: Duration = Duration::from_mins(10);
 /// (Meta).
 pub(super) const AFTER_A_RESTORE: Duration = Duration::from_hours(7 * 24);
 
+/// There is no telling how long before.
+pub(super) const AT_ANY_TIME: Timestamp = Timestamp::UNIX_EPOCH;
+
 /// The store may have forgotten what it knew before `from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Suspicion {
@@ -30,9 +33,10 @@ pub(super) struct Suspicion {
 }
 
 impl Suspicion {
-    /// Noticed `now`.
-    pub(super) const fn new(now: Timestamp, lasts: Duration) -> Self {
-        Self { from: now, first: None, lasts, until: None }
+    /// Noticed `now`. An older state that was put back may lack days.
+    pub(super) fn new(now: Timestamp, lasts: Duration) -> Self {
+        let first = (lasts > AFTER_A_LOSS).then_some(AT_ANY_TIME);
+        Self { from: now, first, lasts, until: None }
     }
 
     /// Together with what was suspected `before`.
@@ -41,7 +45,8 @@ impl Suspicion {
             None => before.lasts,
             Some(until) => Duration::try_from(until.duration_since(self.from)).unwrap_or_default(),
         });
-        let first = before.filter(|_| !left.is_zero()).map(|before| before.first());
+        let earlier = before.filter(|_| !left.is_zero()).map(|before| before.first());
+        let first = [self.first, earlier].into_iter().flatten().min();
         Self { first, lasts: self.lasts.max(left), ..self }
     }
 

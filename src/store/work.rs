@@ -186,6 +186,9 @@ pub struct Claimed {
     pub attempts: u32,
     /// When the first of them was.
     pub failing_since: Option<Timestamp>,
+    /// The lane of the same person that will have a lead first ([`Store::sort`](super::Store::sort)): nothing is created before
+    /// it is known what becomes of that.
+    pub follows: Option<ExternalRef>,
     /// What has reached the lead: older words on the same fields are late.
     pub told: Words,
     /// Where Konektor said by itself that the lead stands.

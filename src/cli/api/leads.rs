@@ -123,7 +123,8 @@ pub(in crate::cli) struct ListArgs {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct GetArgs {
     /// Konektor's id of the lead
-    id: String,
+    #[arg(value_parser = lead_id)]
+    id: LeadId,
     /// As JSON: what Konektor wrote
     #[arg(long)]
     json: bool,
@@ -147,7 +148,8 @@ pub(in crate::cli) struct CreateArgs {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct UpdateArgs {
     /// Konektor's id of the lead
-    id: String,
+    #[arg(value_parser = lead_id)]
+    id: LeadId,
     /// Given name, or the whole name
     #[arg(long, value_name = "NAME")]
     first_name: Option<String>,
@@ -230,6 +232,14 @@ pub(super) async fn run(command: Command, context: Context) -> anyhow::Result<Ex
     }
 }
 
+/// An id that can stand in a path: of nothing and of dots a URL would name something else.
+fn lead_id(text: &str) -> Result<LeadId, &'static str> {
+    if matches!(text, "" | "." | "..") {
+        return Err("write Konektor's id of the lead, such as lead_abc123; `api leads list` shows them");
+    }
+    Ok(LeadId(text.to_owned()))
+}
+
 async fn list(args: ListArgs, mut context: Context) -> anyhow::Result<Exit> {
     let api = session::open(&context, Pace::Prompt)?;
     let place = match (args.cursor, args.page) {
@@ -292,7 +302,7 @@ fn what_follows(page: &Page) -> std::io::Result<Exit> {
 
 async fn get(args: GetArgs, mut context: Context) -> anyhow::Result<Exit> {
     let api = session::open(&context, Pace::Prompt)?;
-    let reply = api.lead(&LeadId(args.id)).await.map_err(session::not_read)?;
+    let reply = api.lead(&args.id).await.map_err(session::not_read)?;
     show(&reply, args.json, &api, &mut context.out).await
 }
 
@@ -309,7 +319,7 @@ async fn update(args: UpdateArgs, mut context: Context) -> anyhow::Result<Exit> 
         return Err(BadUsage("say what to change, for example --status contacted".into()).into());
     }
     let api = session::open(&context, Pace::Prompt)?;
-    let reply = api.update(&LeadId(args.id), &body).await.map_err(session::not_written)?;
+    let reply = api.update(&args.id, &body).await.map_err(session::not_written)?;
     show(&reply, args.json, &api, &mut context.out).await
 }
 

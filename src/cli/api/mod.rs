@@ -9,7 +9,7 @@ mod locale;
 mod session;
 mod skill;
 mod support;
-mod words;
+pub(in crate::cli) mod words;
 mod workspace;
 
 pub(super) use self::session::{client, not_read, not_written};

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantArray;
 
 /// Takes the words of `T`.
-pub(super) fn word<T>() -> impl TypedValueParser<Value = T>
+pub(in crate::cli) fn word<T>() -> impl TypedValueParser<Value = T>
 where
     T: VariantArray + Copy + Into<&'static str> + FromStr<Err: Debug> + Send + Sync,
 {

@@ -149,9 +149,10 @@ fn accepted(error: &ApiError, settings: &Settings) -> Finding {
         (Refused::Unauthorized, _) => {
             Finding::fail("key", "refused: it is wrong, expired or revoked; make a new one and set KONEKTOR_API_KEY")
         }
-        (Refused::Throttled, _) => {
-            Finding::warn("key", "could not be seen: too many requests in this minute; try again in a minute")
-        }
+        (Refused::Throttled, _) => Finding::warn(
+            "key",
+            "could not be seen: the workspace's requests of this minute are used up; try again in a minute",
+        ),
         (Refused::Unsent(_), _) => Finding::fail(
             "konektor",
             format!(

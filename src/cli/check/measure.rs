@@ -45,7 +45,7 @@ struct Measured {
 
 /// Makes leads and looks for them, so many times.
 pub(super) async fn run(rounds: u32, consent: bool, json: bool, mut context: Context) -> anyhow::Result<Exit> {
-    let settings = config::load(&context.environment)?.settings;
+    let settings = config::load_settings(&context.environment)?;
     if !consent {
         return Err(BadUsage(format!(
             "this creates {rounds} leads in the workspace at {}, which you then have to delete by hand, for the API cannot; \

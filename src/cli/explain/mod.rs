@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use super::Context;
 use super::failure::{BadUsage, Exit};
 use super::moment::Moment;
+use crate::app::sources::default_region;
 use crate::deliver::rehearse;
-use crate::domain::region::Region;
 use crate::providers::{Method, Provider, Refusal, Sample, Source, Verified, Webhook};
 
 /// The largest file that is read: what no bridge would take needs no explanation.
@@ -74,7 +74,7 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
         .map_err(|refusal| anyhow::anyhow!("no webhook of `{}` looks like this: {refusal}", args.source))?;
     // Nothing can be proved by secrets that are made up.
     let proof = if stand_ins.is_empty() { proof } else { Proof::Unchecked };
-    let region = Region::parse(&config.settings.default_region)?;
+    let region = default_region(&config.settings)?;
     let rehearsed = rehearse(&source, verified, fetched.as_ref(), region, now);
     let explanation = show::Explanation {
         source: &source,

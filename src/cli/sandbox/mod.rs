@@ -12,9 +12,11 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::Context;
+use super::api::words::word;
 use super::failure::{BadUsage, Exit};
 use super::output::Tone;
 use super::stopping::asked_to_stop;
+use crate::config::with_suggestion;
 use crate::sandbox::{
     self, DEFAULT_KEY, Database, Faults, Key, Plan, Running, Seeding, Settings, Subscriber, Workspace,
 };
@@ -38,8 +40,8 @@ pub(super) struct Args {
     /// The key that it takes
     #[arg(long, default_value = DEFAULT_KEY)]
     key: String,
-    /// The plan, which sets the rate limit: starter, pro, enterprise or custom
-    #[arg(long, default_value = "pro")]
+    /// The plan, which sets the rate limit
+    #[arg(long, default_value = "pro", value_parser = word::<Plan>())]
     plan: Plan,
     /// Requests a minute, whatever the plan says
     #[arg(long, value_name = "REQUESTS")]
@@ -124,12 +126,40 @@ pub(super) fn faults(texts: &[String]) -> Result<Faults, BadUsage> {
         let (name, value) =
             text.split_once('=').ok_or_else(|| BadUsage(format!("write the fault `{text}` as NAME=VALUE")))?;
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        let alone = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
+        serde_json::from_value::<Faults>(alone).map_err(|error| BadUsage(wrong(name, &error.to_string())))?;
         object.insert(name.to_owned(), value);
     }
     let faults: Faults =
         serde_json::from_value(Value::Object(object)).map_err(|error| BadUsage(format!("--fault: {error}")))?;
     faults.check().map_err(|error| BadUsage(format!("--fault: {error}")))?;
     Ok(faults)
+}
+
+/// Says of a fault that cannot be read what may be written.
+fn wrong(name: &str, error: &str) -> String {
+    match allowed(name) {
+        Some(allowed) => format!("--fault {name}: {error}; write {allowed}"),
+        None => format!("--fault: {}", with_suggestion(error)),
+    }
+}
+
+/// What the fault `name` takes; `None` when there is no such fault.
+fn allowed(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "latency" | "answer_latency" | "search_lag" => "a time, such as 250ms, 1.5s or 2m",
+        "error_rate"
+        | "lost_answer_rate"
+        | "commit_then_500_rate"
+        | "conversion_failed_rate"
+        | "conversion_partial_rate" => "a number from 0 (never) to 1 (always)",
+        "rate_limit" => r#"a limit, such as {"model": "sliding_log", "per_minute": 10}"#,
+        "revoke_key" => "the key that is refused",
+        "daily_limit" => "a number of leads",
+        "reject_field" => "the name of a field, such as email",
+        "next" => r#"a list, such as [{"on": "create", "times": 2, "then": "lost_answer"}]"#,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -156,5 +186,15 @@ mod tests {
         assert!(read(&["latency"]).unwrap_err().contains("NAME=VALUE"));
         assert!(read(&["latencies=1s"]).unwrap_err().contains("latencies"));
         assert!(read(&["error_rate=2"]).unwrap_err().contains("0 to 1"));
+    }
+
+    #[test]
+    fn of_a_fault_that_cannot_be_read_it_is_said_what_may_be_written() {
+        let every = serde_json::to_value(Faults::default()).unwrap();
+        for name in every.as_object().unwrap().keys() {
+            let error = read(&[&format!(r#"{name}={{"no":1}}"#)]).unwrap_err();
+            assert!(error.starts_with(&format!("--fault {name}: ")) && error.contains("; write "), "{error}");
+        }
+        assert!(read(&["latancy=1s"]).unwrap_err().contains("did you mean `latency`?"));
     }
 }

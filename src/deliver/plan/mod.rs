@@ -124,6 +124,8 @@ pub(super) struct Plan {
     lead: Lead,
     /// What each event says, where it is only to be found out whether the lead is there.
     people: Vec<Lead>,
+    /// All events in hand say who it is.
+    all_known: bool,
     waits: Waits,
     die: Die,
     asked: Timestamp,
@@ -169,6 +171,7 @@ impl Plan {
             lane,
             lead,
             people: Vec::new(),
+            all_known: true,
             waits,
             die,
             asked: now,
@@ -182,9 +185,16 @@ impl Plan {
     }
 
     /// Begins an attempt to find out whether an earlier POST of `lane` has made its lead. It carried some of the events in
-    /// hand, of which each says who `people` are: any of them may be what Konektor shows. Nothing is written meanwhile.
+    /// hand, of which each says who `people` are, or not `all` of them do: any of them may be what Konektor shows. Nothing is written
+    /// meanwhile.
     #[must_use]
-    pub(super) fn in_doubt(lane: Lane, people: Vec<Lead>, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
+    pub(super) fn in_doubt(
+        lane: Lane,
+        (people, all): (Vec<Lead>, bool),
+        waits: Waits,
+        die: Die,
+        now: Timestamp,
+    ) -> (Self, Step) {
         let nobody = Lead {
             external_ref: lane.external_ref.clone(),
             stated: Fields::default(),
@@ -192,7 +202,7 @@ impl Plan {
             notes: Notes::default(),
         };
         let (plan, step) = Self::start(lane, nobody, waits, die, now);
-        (Self { people, ..plan }, step)
+        (Self { people, all_known: all, ..plan }, step)
     }
 
     fn first(&mut self) -> Step {
@@ -329,7 +339,7 @@ impl Plan {
     fn sought(&self) -> Sought<'_> {
         let said = if self.people.is_empty() { std::slice::from_ref(&self.lead) } else { &self.people };
         let create = match self.lane.intent {
-            Some(intent) if !intent.is_suspected() => Create::Sent(intent.at),
+            Some(intent) if !intent.is_suspected() && self.all_known => Create::Sent(intent.at),
             Some(intent) => Create::Forgotten(self.lane.lost.unwrap_or(intent.at)),
             None if self.search.why == WhySearch::BeforeCreate => {
                 self.lane.lost.map_or(Create::Unknown, Create::Forgotten)

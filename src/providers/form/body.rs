@@ -1,13 +1,16 @@
 //! The bodies in which a form may come, read into its fields: urlencoded, multipart, JSON.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use encoding_rs::{Encoding as Charset, UTF_8};
 use futures_util::{FutureExt, future, stream};
+use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
-use crate::providers::Unreadable;
 use crate::providers::mapped::{self, FieldMap};
+use crate::providers::{Unreadable, charset};
 
 /// The most fields that one form may have. PHP, which answers most forms of the world, takes as many
 /// (`max_input_vars`).
@@ -84,19 +87,35 @@ pub(in crate::providers) fn fields(
     content_type: &str,
     body: &Bytes,
 ) -> Result<Vec<Field>, Unreadable> {
+    let charset = charset::of(content_type);
     match encoding {
-        Encoding::Urlencoded => urlencoded(body),
+        Encoding::Urlencoded if charset == UTF_8 => urlencoded(form_urlencoded::parse(body)),
+        Encoding::Urlencoded => urlencoded(pairs(body, charset)),
         Encoding::Multipart => multipart(content_type, body.clone()),
-        Encoding::Json | Encoding::TextJson => json(body),
+        Encoding::Json | Encoding::TextJson => json(&charset::text(charset, body)),
     }
 }
 
-/// Bytes that are not UTF-8 become U+FFFD: an odd character is better than a lost lead. So a `_charset_` that names
-/// another encoding has no effect; browsers send it for pages that are not UTF-8, which are no longer made.
-fn urlencoded(body: &[u8]) -> Result<Vec<Field>, Unreadable> {
-    let pairs = form_urlencoded::parse(body).filter(|(name, _)| !name.is_empty());
-    let fields: Vec<_> = pairs.take(MAX_FIELDS + 1).map(|(name, value)| Field::text(name, value)).collect();
+/// A `_charset_` that names another encoding than UTF-8 has no effect; browsers send it for pages that are not UTF-8,
+/// which are no longer made.
+fn urlencoded<T: Into<String>>(pairs: impl Iterator<Item = (T, T)>) -> Result<Vec<Field>, Unreadable> {
+    let fields = pairs.map(|(name, value)| Field::text(name, value)).filter(|Field(name, _)| !name.is_empty());
+    let fields: Vec<_> = fields.take(MAX_FIELDS + 1).collect();
     if fields.len() > MAX_FIELDS { Err(too_many()) } else { Ok(fields) }
+}
+
+/// The pairs of a body in another encoding than UTF-8: percent signs stand for bytes of that.
+fn pairs(body: &[u8], charset: &'static Charset) -> impl Iterator<Item = (String, String)> {
+    let text = move |bytes: &[u8]| {
+        let spaced: Vec<u8> = bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        charset::text(charset, &Cow::from(percent_decode(&spaced))).into_owned()
+    };
+    let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    pairs.map(move |pair| {
+        let mut halves = pair.splitn(2, |byte| *byte == b'=');
+        let mut half = || text(halves.next().unwrap_or_default());
+        (half(), half())
+    })
 }
 
 /// The body is all there, so the reader never waits: one poll reads it to its end.
@@ -104,12 +123,12 @@ fn multipart(content_type: &str, body: Bytes) -> Result<Vec<Field>, Unreadable> 
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| Unreadable("its content type has no multipart boundary".to_owned()))?;
     let whole = stream::once(future::ready(Ok::<_, Infallible>(body)));
-    parts(multer::Multipart::new(whole, boundary))
+    parts(multer::Multipart::new(whole, boundary), charset::of(content_type))
         .now_or_never()
         .unwrap_or_else(|| Err(Unreadable("its multipart body ends too early".to_owned())))
 }
 
-async fn parts(mut multipart: multer::Multipart<'_>) -> Result<Vec<Field>, Unreadable> {
+async fn parts(mut multipart: multer::Multipart<'_>, charset: &'static Charset) -> Result<Vec<Field>, Unreadable> {
     // The reader's own errors can quote field names, which are the sender's text: said in our words instead.
     let broken = |_| Unreadable("its multipart body is broken or ends too early".to_owned());
     let mut fields = Vec::new();
@@ -119,17 +138,18 @@ async fn parts(mut multipart: multer::Multipart<'_>) -> Result<Vec<Field>, Unrea
         if count > MAX_FIELDS {
             return Err(too_many());
         }
-        fields.extend(part_read(part).await.map_err(broken)?);
+        fields.extend(part_read(part, charset).await.map_err(broken)?);
     }
     Ok(fields)
 }
 
 /// A part as a field; `None` for parts without a name and for file inputs that were left empty.
-async fn part_read(mut part: multer::Field<'_>) -> multer::Result<Option<Field>> {
+async fn part_read(mut part: multer::Field<'_>, charset: &'static Charset) -> multer::Result<Option<Field>> {
     let Some(name) = part.name().map(unescaped).filter(|name| !name.is_empty()) else { return Ok(None) };
     let Some(file) = part.file_name().map(unescaped) else {
+        let own = part.content_type().map(|kind| charset::of(kind.as_ref()));
         let bytes = part.bytes().await?;
-        return Ok(Some(Field::text(name, String::from_utf8_lossy(&bytes))));
+        return Ok(Some(Field::text(name, charset::text(own.unwrap_or(charset), &bytes))));
     };
     let media_type = part.content_type().map(|kind| kind.essence_str().to_owned());
     let mut bytes = 0;
@@ -146,8 +166,7 @@ fn unescaped(name: &str) -> String {
     name.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
 }
 
-fn json(body: &[u8]) -> Result<Vec<Field>, Unreadable> {
-    let text = String::from_utf8_lossy(body);
+fn json(text: &str) -> Result<Vec<Field>, Unreadable> {
     let document = mapped::document(text.trim_start_matches('\u{feff}').as_bytes())?;
     if !document.is_object() {
         return Err(Unreadable("its JSON is not an object".to_owned()));
@@ -193,6 +212,27 @@ mod tests {
         assert_eq!(parts, [Field::text("a", "\u{fffd}")]);
         let json = read("application/json", "", &b"\xef\xbb\xbf{\"a\":\"\xe9\"}"[..]).unwrap();
         assert_eq!(json, [Field::text("a", "\u{fffd}")]);
+    }
+
+    #[test]
+    fn a_body_in_another_encoding_is_read_by_what_its_type_says() {
+        let latin = |kind: &str| format!("{kind}; charset=ISO-8859-1");
+        for (media_type, body) in [
+            ("application/x-www-form-urlencoded", &b"nama=Ren%E9e+Andr\xe9&&kota=S%c3%a3o=a"[..]),
+            ("application/json", b"{\"nama\":\"Ren\xe9e Andr\xe9\",\"kota\":\"S\\u00e3o=a\"}"),
+            (
+                "multipart/form-data",
+                b"--b1\r\nContent-Disposition: form-data; name=\"nama\"\r\n\r\nRen\xe9e Andr\xe9\r\n--b1\r\n\
+                  Content-Disposition: form-data; name=\"kota\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
+                  S\xc3\xa3o=a\r\n--b1--",
+            ),
+        ] {
+            let content_type = latin(media_type) + "; boundary=b1";
+            let fields = read(media_type, &content_type, Bytes::from_static(body)).unwrap();
+            assert_eq!(fields, [Field::text("nama", "Renée André"), Field::text("kota", "São=a")], "{media_type}");
+        }
+        let many = "a=1&".repeat(MAX_FIELDS + 1);
+        assert!(read("application/x-www-form-urlencoded", "a; charset=latin1", many).is_err());
     }
 
     #[test]

@@ -232,9 +232,39 @@ fn the_same_submission_id_is_the_same_lead_and_another_content_an_update() {
 #[test]
 fn a_post_that_says_nothing_is_about_no_lead() {
     let form = for_browsers();
-    for body in ["", "nama=&email=+", "_charset_=utf-8&submission_id=1&form_id=kontak"] {
+    for body in ["", "nama=&email=+", "_charset_=&nama="] {
         assert_eq!(items(&form, &from_site(body)), [], "{body}");
     }
+}
+
+#[test]
+fn a_post_with_something_filled_in_and_no_answer_is_withheld_and_not_forgotten() {
+    let form = for_browsers();
+    for body in ["_charset_=utf-8", "submission_id=1&form_id=kontak", "csrf_token=abc", "_subject=Halo"] {
+        assert_eq!(only_item(&form, &from_site(body)).hold, Hold::NoContact, "{body}");
+    }
+    let [one, other] = ["_subject=Halo", "_subject=Hai"].map(|body| only_item(&form, &from_site(body)).id);
+    assert_ne!(one, other);
+}
+
+#[test]
+fn what_only_looks_like_a_control_field_is_an_answer() {
+    let form = for_browsers();
+    let answers = |body: &'static str| {
+        let item = only_item(&form, &from_site(body));
+        assert_eq!(item.hold, Hold::No, "{body}");
+        let Reading::Lead(submission) = reading(&form, &item) else { panic!("{body}") };
+        submission.answers.into_iter().map(|answer| (answer.key, answer.value)).collect::<Vec<_>>()
+    };
+    let said = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(
+        answers("nama=Siti&_replyto=siti%40example.com"),
+        [said("nama", "Siti"), said("_replyto", "siti@example.com")]
+    );
+    assert_eq!(
+        answers("csrf_token_name=Joko&altcha_phone=081200010002"),
+        [said("csrf_token_name", "Joko"), said("altcha_phone", "081200010002")]
+    );
 }
 
 #[test]

@@ -132,12 +132,14 @@ fn behind(place: &Place, leads: u64, paging: &Object<'_>) -> Place {
     let held = number("count").filter(|count| (1..=COUNT).contains(count)).unwrap_or(COUNT);
     let links = paging.list("links").into_iter().filter_map(|link| Object::parse(link.get()));
     let has_next = links.into_iter().any(|link| link.text("rel").as_deref() == Some("next"));
+    // Where it stands comes back from whoever asks for the next page: it may be any number.
+    let next = place.start.saturating_add(held);
     let goes_on = match number("total") {
-        Some(total) => place.start + held < total,
+        Some(total) => next < total,
         None => leads >= held,
     };
     match has_next || goes_on {
-        true => Place { start: place.start + held, ..*place },
+        true => Place { start: next, ..*place },
         false => Place { kind: place.kind + 1, start: 0 },
     }
 }
@@ -224,6 +226,8 @@ mod tests {
         assert_eq!(next(&account(), None, &with(r#"{"count":1}"#)).unwrap(), "SPONSORED:1", "it gives fewer at a time");
         assert_eq!(next(&account(), None, &with(r#"{"count":10,"total":11}"#)).unwrap(), "SPONSORED:10");
         assert_eq!(next(&account(), Some("SPONSORED:10"), &with(r#"{"count":10,"total":11}"#)), None);
+        let last = Some("SPONSORED:18446744073709551600");
+        assert_eq!(next(&account(), last, &with(r#"{"total":18446744073709551615}"#)), None, "no number is too large");
         let link = r#"{"count":10,"links":[{"rel":"prev"},{"rel":"next","href":"/x"}]}"#;
         assert_eq!(next(&account(), None, &with(link)).unwrap(), "SPONSORED:10");
         assert_eq!(next(&organisation(), None, r#"{"elements":[]}"#).unwrap(), "EVENT:0");

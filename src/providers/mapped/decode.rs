@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::document::document;
 use super::settings::{Decode, Settings};
-use crate::providers::Unreadable;
 use crate::providers::form::answers::{brackets, is_position};
 use crate::providers::form::body::{self, Content, Encoding, Field};
+use crate::providers::{Unreadable, charset};
 
 /// How long an entity may be: `&thetasym;` has ten letters.
 const MAX_ENTITY: usize = 12;
@@ -21,11 +21,11 @@ const MAX_ENTITY: usize = 12;
 pub(super) fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<String, Unreadable> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     match (decode, media_type.as_str()) {
-        (Decode::Json, _) => json_text(body),
+        (Decode::Json, _) => Ok(json_text(content_type, body)),
         (Decode::Jwt, _) => claims(body),
         (Decode::Auto | Decode::Form, "multipart/form-data") => form(Encoding::Multipart, content_type, body),
         (Decode::Form, _) => form(Encoding::Urlencoded, content_type, body),
-        (Decode::Auto, _) if begins_json(body) => json_text(body),
+        (Decode::Auto, _) if begins_json(body) => Ok(json_text(content_type, body)),
         (Decode::Auto, _) if is_token(body) => claims(body),
         (Decode::Auto, "application/x-www-form-urlencoded" | "") => form(Encoding::Urlencoded, content_type, body),
         (Decode::Auto, _) => Err(Unreadable("it is neither JSON nor a form".to_owned())),
@@ -43,11 +43,8 @@ fn is_token(body: &[u8]) -> bool {
     body.starts_with(b"eyJ") && body.iter().all(letter) && body.iter().filter(|byte| **byte == b'.').count() == 2
 }
 
-fn json_text(body: &Bytes) -> Result<String, Unreadable> {
-    match String::from_utf8(body.to_vec()) {
-        Ok(text) => Ok(text),
-        Err(_) => Ok(String::from_utf8_lossy(body).into_owned()),
-    }
+fn json_text(content_type: &str, body: &[u8]) -> String {
+    charset::text(charset::of(content_type), body).into_owned()
 }
 
 /// The claims of a token, whose signature `verify` has checked.
@@ -235,6 +232,16 @@ mod tests {
         assert_eq!(read("", "eyJ=1.2.3").unwrap(), r#"{"eyJ":"1.2.3"}"#);
         assert!(read("text/plain", "a=1").is_err());
         assert!(read("application/json", "halo").is_err());
+    }
+
+    #[test]
+    fn what_the_content_type_says_of_the_encoding_counts() {
+        let read =
+            |content_type, body: &'static [u8]| text(Decode::Auto, content_type, &Bytes::from_static(body)).unwrap();
+        assert_eq!(read("application/json; charset=iso-8859-1", b"{\"a\":\"\xe9\"}"), r#"{"a":"é"}"#);
+        assert_eq!(read("application/json; charset=iso-8859-1", "{\"a\":\"é\"}".as_bytes()), r#"{"a":"é"}"#);
+        assert_eq!(read("application/json", b"{\"a\":\"\xe9\"}"), "{\"a\":\"\u{fffd}\"}");
+        assert_eq!(read("application/x-www-form-urlencoded;charset=latin1", b"a=%E9"), r#"{"a":"é"}"#);
     }
 
     #[test]

@@ -138,6 +138,7 @@ impl Model {
         let (least, day_nearly_over) = (self.gate.least_fence(), self.gate.days.is_nearly_over(now));
         let known = self.known(&external_ref, now);
         let search_first = known.lane.search_first(doubt);
+        let lost = known.lane.lost_since(doubt);
         known.lane.claim(worker, least, until, now);
         let lane = known.lane.clone();
         Claimed {
@@ -147,11 +148,12 @@ impl Model {
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
-            lost: doubt.lost,
+            lost,
             day_nearly_over,
             negatives: lane.negatives,
             attempts: lane.attempts,
             failing_since: self.gate.failing_since(lane.failing_since),
+            follows: lane.follows,
             told: lane.told,
             standing: lane.standing,
         }

@@ -265,6 +265,7 @@ impl Core {
         let doubt = kept.gate.doubt(&self.options, now);
         let known = desk.lane(&name)?;
         let search_first = known.lane.search_first(doubt);
+        let lost = known.lane.lost_since(doubt);
         known.lane.claim(worker, kept.gate.least_fence(), until, now);
         let known = known.clone();
         let in_hand: Vec<Seq> = known.pending().iter().take(receipt::CALL_EVENTS).map(|event| event.seq).collect();
@@ -280,11 +281,12 @@ impl Core {
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
-            lost: doubt.lost,
+            lost,
             day_nearly_over: kept.gate.days.is_nearly_over(now),
             negatives: lane.negatives,
             attempts: lane.attempts,
             failing_since: kept.gate.failing_since(lane.failing_since),
+            follows: lane.follows,
             told: lane.told,
             standing: lane.standing,
             events,

@@ -114,6 +114,7 @@ struct Added {
     told: Words,
     telling: Words,
     crashed: Option<i64>,
+    follows: Option<String>,
 }
 
 impl Added {
@@ -187,7 +188,7 @@ impl Known {
     pub(super) fn read(bytes: &[u8], back: i64) -> Result<Self, Strange> {
         let [VERSION, _, packed @ ..] = bytes else { return Err(Strange("a lane of another version")) };
         let (record, rest) = unpack::<Record>(packed, "a lane")?;
-        let (Added { told, telling, crashed }, rest) = Added::read(&record, rest)?;
+        let (Added { told, telling, crashed, follows }, rest) = Added::read(&record, rest)?;
         let shifted = |nanos: i64| time(nanos - back);
         let lane = Lane {
             state: state(record.state, back)?,
@@ -207,6 +208,7 @@ impl Known {
             told,
             telling,
             crashed: crashed.map(time),
+            follows: follows.map(ExternalRef::from_stored),
             forgotten: record.forgotten,
             standing: record.standing.map(standing).transpose()?,
             heard: record.heard.map(|id| LeadId(id.into())),
@@ -276,7 +278,12 @@ impl Known {
             standing: lane.standing.map(|standing| (standing.status.to_string(), nanos(standing.at))),
             heard: lane.heard.as_ref().map(|id| id.0.as_str().into()),
         };
-        let added = Added { told: lane.told.clone(), telling: lane.telling.clone(), crashed: lane.crashed.map(nanos) };
+        let added = Added {
+            told: lane.told.clone(),
+            telling: lane.telling.clone(),
+            crashed: lane.crashed.map(nanos),
+            follows: lane.follows.as_ref().map(|other| other.as_str().to_owned()),
+        };
         let mut bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));
         bytes.extend_from_slice(rest);
         bytes.into()

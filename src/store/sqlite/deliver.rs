@@ -81,6 +81,7 @@ impl Db {
         let until = now + self.options.lease;
         let doubt = self.gate.doubt(&self.options, now);
         let search_first = row.lane.search_first(doubt);
+        let lost = row.lane.lost_since(doubt);
         row.lane.claim(worker, self.gate.least_fence(), until, now);
         self.save_lane(&mut row, now)?;
         let events = self.in_hand(&row)?;
@@ -91,11 +92,12 @@ impl Db {
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
-            lost: doubt.lost,
+            lost,
             day_nearly_over: self.gate.days.is_nearly_over(now),
             negatives: lane.negatives,
             attempts: lane.attempts,
             failing_since: self.gate.failing_since(lane.failing_since),
+            follows: lane.follows,
             told: lane.told,
             standing: lane.standing,
             events,

@@ -148,7 +148,7 @@ impl Db {
             Entry::Dead(_) => count.crowded += 1,
         }
         self.save_lane(row, now)?;
-        self.joined(item, &joined, count, now)
+        self.joined(item, &mut joined, count, now)
     }
 
     /// Writes a new event; false when its id is there already.

@@ -50,6 +50,7 @@ impl LaneRow {
             standing: standing(row)?,
             heard: row.get::<_, Option<String>>(27)?.map(LeadId),
             crashed: maybe_time_at(row, 28)?,
+            follows: row.get::<_, Option<String>>(29)?.map(ExternalRef::from_stored),
         };
         let stored = Some((lane.state.clone(), Line::of(&lane)));
         Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
@@ -191,6 +192,7 @@ impl Db {
             lane.standing.map(|standing| nanos(standing.at)),
             lane.heard.as_ref().map(|id| &id.0),
             lane.crashed.map(nanos),
+            lane.follows.as_ref().map(ExternalRef::as_str),
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;

@@ -69,9 +69,25 @@ pub enum OpenError {
     /// The operating system gave no thread.
     #[error("no thread could be started for the store")]
     Thread(#[source] std::io::Error),
+    /// Something has written over it.
+    #[error(
+        "the file store.db is damaged: move all store.* files out of the directory and keep them; then put a backup back \
+         and start once with `serve --restored`, or save what can still be read with `sqlite3 store.db .recover`"
+    )]
+    Damaged(#[source] rusqlite::Error),
     /// SQLite could not open it.
     #[error("SQLite could not open the store")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error),
+            _ => Self::Sqlite(error),
+        }
+    }
 }
 
 /// How the writer's thread ended.
@@ -222,8 +238,7 @@ impl Last {
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let unusable = |error| OpenError::Directory(dir.to_owned(), error);
     make_private(dir).map_err(unusable)?;
-    let file =
-        File::options().create(true).truncate(false).write(true).open(dir.join("store.lock")).map_err(unusable)?;
+    let file = private_file(&dir.join("store.lock")).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => {
             hide_files(dir).map_err(unusable)?;
@@ -242,18 +257,23 @@ fn make_private(dir: &Path) -> std::io::Result<()> {
     builder.create(dir)
 }
 
-/// Makes the database, and lets nobody else read it or what SQLite puts beside it (which gets the mode of the database):
-/// the directory may be one that somebody else made.
+/// A file for this user only, opened to be written; as it is where it is there.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    File::options().create(true).truncate(false).write(true).mode(0o600).open(path)
+}
+
+/// Makes the database, and lets nobody else read it or what stands beside it (what SQLite puts there gets the mode of the
+/// database): the directory may be one that somebody else made.
 fn hide_files(dir: &Path) -> std::io::Result<()> {
-    File::options().create(true).truncate(false).write(true).mode(0o600).open(dir.join("store.db"))?;
-    for name in ["store.db", "store.db-wal", "store.db-shm"] {
+    private_file(&dir.join("store.db"))?;
+    for name in ["store.db", "store.db-wal", "store.db-shm", "store.lock", past::MARK] {
         let path = dir.join(name);
         let Ok(metadata) = path.metadata() else { continue };
         if metadata.permissions().mode() & 0o077 == 0 {
             continue;
         }
         if let Err(error) = std::fs::set_permissions(&path, Permissions::from_mode(0o600)) {
-            tracing::warn!(%error, "others can read {}, which holds personal data; chmod it to 600", path.display());
+            tracing::warn!(%error, "others can read {}, a part of the store; chmod it to 600", path.display());
         }
     }
     Ok(())

@@ -4,14 +4,13 @@
 //! or a POST waits for the disk besides. But power fails, disks lie, and people put backups back. Two things tell: which
 //! run of the machine it was, in the store; and which run of the store, in the store and in a file beside it.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 /// The file beside the store.
-const MARK: &str = "store.run";
+pub(super) const MARK: &str = "store.run";
 /// Names this run of the machine (Linux).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -70,7 +69,8 @@ impl Runs {
         let Some(run) = &self.run else { return Ok(()) };
         let mark = Mark { run: run.clone(), stopped: self.stopped };
         let new = dir.join("store.run.new");
-        let mut file = File::create(&new)?;
+        let mut file = super::private_file(&new)?;
+        file.set_len(0)?;
         file.write_all(super::values::json(&mark).as_bytes())?;
         file.sync_all()?;
         std::fs::rename(new, dir.join(MARK))

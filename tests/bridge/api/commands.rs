@@ -233,12 +233,17 @@ fn what_is_wrong_with_the_call_is_64_and_what_konektor_did_not_do_is_1() {
         &["leads", "create", "--first-name", "x", "--actual-value", "Rp 5"],
         &["analytics", "summary", "--timeframe", "today", "--from", "3d"],
         &["leads", "update", "lead_1"],
+        &["leads", "update", ".", "--status", "lost"],
     ] {
         assert_eq!(told([], wrong).code, 64, "{wrong:?}");
     }
     let invalid =
         r#"{"success":false,"error":{"code":"VALIDATION_ERROR","message":"x","details":{"email":"Invalid email"}}}"#;
     let create = ["leads", "create", "--first-name", "Siti"];
+    for none in ["", "."] {
+        let said = told([], &["leads", "get", none]).failed(64);
+        assert!(said.contains("such as lead_abc123"), "{said}");
+    }
     assert!(told([answer(400, &[], invalid)], &create).failed(64).contains("email: Invalid email"));
     let unclear = told([answer(502, &[("x-request-id", "abc")], "")], &create).failed(1);
     assert!(unclear.contains("may have been done") && unclear.contains("abc"), "{unclear}");

@@ -333,6 +333,7 @@ fn of_rule(rule: Rule) -> Vec<Case> {
         Rule::OnePersonOneLane => vec![
             case(names::a_person_who_is_seen_by_another_name_stays_one_lead),
             case(names::of_two_lanes_of_one_person_the_older_goes_on_and_a_person_is_told),
+            case(names::a_lane_without_a_lead_follows_the_one_of_the_same_person_that_has_one_or_is_older),
             case(names::a_new_number_is_the_same_persons_and_the_old_one_is_nobodys),
             case(names::names_are_forgotten_with_their_lane),
         ],

@@ -27,6 +27,7 @@ mod people;
 mod races;
 mod replicas;
 mod restart;
+mod sizes;
 mod turns;
 mod upstreams;
 mod versions;

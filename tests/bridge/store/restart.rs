@@ -178,14 +178,16 @@ pub(super) fn nobody_else_may_read_what_is_kept_in_a_directory_that_others_made(
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let modes = || ["store.db", "store.db-wal", "store.db-shm"].map(|name| mode(&dir.path().join(name)));
+    let names = ["store.db", "store.db-wal", "store.db-shm", "store.lock", "store.run"];
+    let modes = || names.map(|name| mode(&dir.path().join(name)));
     let store = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
-    assert_eq!(modes(), [0o600; 3]);
+    assert_eq!(modes(), [0o600; 5]);
     drop(store);
-    let file = dir.path().join("store.db");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for name in ["store.db", "store.lock", "store.run"] {
+        std::fs::set_permissions(dir.path().join(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
     let _store = SqliteStore::open(dir.path(), Options::default(), start()).unwrap();
-    assert_eq!(modes(), [0o600; 3], "what an older version left open is closed");
+    assert_eq!(modes(), [0o600; 5], "what an older version left open is closed");
 }
 
 #[test]
@@ -194,6 +196,21 @@ pub(super) fn nobody_else_may_look_into_the_directory() {
     let inner = dir.path().join("a/b");
     let _store = SqliteStore::open(&inner, Options::default(), start()).unwrap();
     assert_eq!(mode(&inner), 0o700);
+}
+
+#[test]
+pub(super) fn of_a_damaged_file_it_is_said_what_to_do() {
+    use std::os::unix::fs::FileExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    drop(SqliteStore::open(dir.path(), Options::default(), start()).unwrap());
+    // First the page that holds the list of tables, behind its head; then the head of the file.
+    for (offset, bytes) in [(100, 400), (0, 100)] {
+        std::fs::File::options().write(true).open(&path).unwrap().write_all_at(&vec![0xa5; bytes], offset).unwrap();
+        let error = SqliteStore::open(dir.path(), Options::default(), start()).err().expect("it is refused");
+        let said = error.to_string();
+        assert!(said.contains("damaged") && said.contains("serve --restored") && said.contains(".recover"), "{said}");
+    }
 }
 
 #[test]
@@ -332,7 +349,7 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
              DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
              ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
-             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
+             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              ALTER TABLE lane DROP COLUMN forgotten;
              UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify', '$.forgotten')
              WHERE name = 'counts';
@@ -367,7 +384,7 @@ fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_a
         conn.execute_batch(
             "DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
-             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
+             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
              ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              CREATE TABLE old (ref TEXT PRIMARY KEY, lead_id TEXT NOT NULL, doubles TEXT NOT NULL, seen INTEGER NOT NULL)
              WITHOUT ROWID;
@@ -403,7 +420,7 @@ fn a_store_of_version_3_is_taken_over_and_what_was_delivered_stays_newer_than_wh
         drop(bed);
         let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
         conn.execute_batch(
-            "ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
+            "ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
              ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              UPDATE lane SET delivered = 1, told = 1800000000000000000 WHERE ref = 'form:ann';
              UPDATE lane SET delivered = 3 WHERE ref = 'form:bob';

@@ -5,7 +5,7 @@
 #![no_main]
 
 use konektor_bridge::konektor::wire::{
-    Campaign, PendingConversion, Conversions, FunnelStep, LeadView, Page, Summary, Ticket, Workspace,
+    Campaign, Conversions, FunnelStep, LeadView, Page, PendingConversion, Summary, Ticket, Workspace,
 };
 use libfuzzer_sys::fuzz_target;
 use serde::de::DeserializeOwned;

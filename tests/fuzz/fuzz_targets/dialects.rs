@@ -6,18 +6,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use konektor_bridge::config::PRESETS;
-use konektor_bridge::providers::{DIALECTS, Provider};
-use konektor_bridge_fuzz::{ask, provider};
+use konektor_bridge::providers::Provider;
+use konektor_bridge_fuzz::{TYPES, ask, provider, words};
 use libfuzzer_sys::fuzz_target;
 
-const TYPES: [&str; 4] =
-    ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b1", "text/plain"];
-
-static PROVIDERS: LazyLock<Vec<Arc<dyn Provider>>> = LazyLock::new(|| {
-    let names = DIALECTS.iter().map(|(name, _)| *name).chain(PRESETS.iter().map(|(name, _)| *name));
-    names.map(provider).collect()
-});
+static PROVIDERS: LazyLock<Vec<Arc<dyn Provider>>> = LazyLock::new(|| words().map(provider).collect());
 
 fuzz_target!(|input: &[u8]| {
     let [which, media, body @ ..] = input else { return };

@@ -1,4 +1,5 @@
-//! The bridge's block in a lead's notes: any lines, merged into any notes.
+//! The bridge's block in a lead's notes: any lines, merged into any notes. Zero bytes stand between the notes that there
+//! are, and labels and values in turn.
 //!
 //! Run with `cargo +nightly fuzz run --fuzz-dir tests/fuzz notes` from the top of the repository.
 
@@ -8,10 +9,11 @@ use jiff::Timestamp;
 use konektor_bridge::domain::notes::{MAX_LEN, Notes, Section};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (&str, Vec<(&str, &str)>)| {
-    let (existing, lines) = input;
+fuzz_target!(|text: &str| {
+    let mut parts = text.split('\0');
+    let existing = parts.next().unwrap_or_default();
     let mut notes = Notes::default();
-    for (label, value) in lines {
+    while let (Some(label), Some(value)) = (parts.next(), parts.next()) {
         notes.add(Section::Answers, label, value);
         notes.say(Timestamp::UNIX_EPOCH, label, value);
     }

@@ -31,9 +31,8 @@ use dial::Line;
 use error::Again;
 use lines::Lines;
 
-/// A call takes no longer than this, all its tries together: a sender hears 503 within two seconds, also from a machine
-/// that has much to do.
-const BUDGET: Duration = Duration::from_millis(1500);
+/// A call takes no longer than this, all its tries together.
+const BUDGET: Duration = Duration::from_millis(1900);
 
 /// How often a call that did not reach the right server is tried again, at most. Every script is safe to run twice.
 const RETRIES: u32 = 2;

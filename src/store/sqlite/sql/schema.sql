@@ -44,7 +44,8 @@ CREATE TABLE lane (
     status        TEXT,                 -- where Konektor said by itself that the lead stands,
     status_at     INTEGER,              -- and when
     heard         TEXT,                 -- leased: which lead Konektor said by itself that it is
-    crashed       INTEGER               -- when the first worker of those counted was lost
+    crashed       INTEGER,              -- when the first worker of those counted was lost
+    follows       TEXT                  -- externalRef of the same person's lane that will have a lead first
 );
 CREATE INDEX lane_line ON lane (state, line, ord) WHERE state IN (1, 2);
 CREATE INDEX lane_due ON lane (state, due) WHERE due IS NOT NULL;

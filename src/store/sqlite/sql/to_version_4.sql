@@ -1,6 +1,7 @@
 -- From version 3 to 4: the newest words are told apart by field, and lost workers are counted by the day. What was known of a lead counts for
 -- all of its fields.
 ALTER TABLE lane ADD COLUMN crashed INTEGER;
+ALTER TABLE lane ADD COLUMN follows TEXT;
 ALTER TABLE lane ADD COLUMN telling TEXT;
 ALTER TABLE lane RENAME COLUMN told TO told_3;
 ALTER TABLE lane ADD COLUMN told TEXT;
