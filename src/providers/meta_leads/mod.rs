@@ -236,7 +236,7 @@ mod tests {
 
     fn table() -> toml::Table {
         toml::toml! {
-            app_secret = ["new", "old"]
+            app_secret = ["an-app-secret-of-nobody", "an-older-secret-of-nobody"]
             verify_token = "token"
             access_token = "EAAG"
         }
