@@ -48,6 +48,12 @@ struct Drifted {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRule {
+    source: Word,
+    rule: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reading {
     source: Word,
     outcome: Word,
@@ -111,6 +117,7 @@ pub struct Metrics {
     calls: Timed,
     doubled: Counter,
     form_drift: Family<Drifted, Counter>,
+    rule_failures: Family<OfRule, Counter>,
     list_readings: Family<Reading, Counter>,
     listed: Family<OfSource, Counter>,
     created: Histogram,
@@ -227,6 +234,7 @@ impl Metrics {
             calls: Timed::new_with_constructor(of_calls),
             doubled: Counter::default(),
             form_drift: Family::default(),
+            rule_failures: Family::default(),
             list_readings: Family::default(),
             listed: Family::default(),
             // 10 ms to 22 h, by fours: an idle bridge takes milliseconds, an outage of Konektor hours.
@@ -275,6 +283,9 @@ impl Metrics {
         );
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
         registry.register("form_drift", "Changes of the fields of a form", self.form_drift.clone());
+        let help =
+            "Leads of which a rule says nothing because its expression fails or gives what the field cannot hold";
+        registry.register("rule_failures", help, self.rule_failures.clone());
         let readings = self.list_readings.clone();
         registry.register("list_readings", "Readings of a sender's own list by itself, by outcome", readings);
         let listed = self.listed.clone();
@@ -366,6 +377,12 @@ impl Metrics {
     pub fn form_drift(&self, source: &SourceName, kind: &'static str) {
         let drifted = Drifted { source: source.as_str().to_owned().into(), kind: kind.into() };
         self.form_drift.get_or_create(&drifted).inc();
+    }
+
+    /// The rule called `rule` of `source` says nothing of a lead, where it was to.
+    pub fn rule_failed(&self, source: &SourceName, rule: &str) {
+        let of = OfRule { source: source.as_str().to_owned().into(), rule: rule.to_owned().into() };
+        self.rule_failures.get_or_create(&of).inc();
     }
 
     /// The list of the sender of `source` was read, or not (`complete`, `later`, `refused`, `store_failed`).
@@ -507,6 +524,7 @@ mod tests {
         metrics.upstream_call("create", "done", Duration::from_millis(7));
         metrics.doubled();
         metrics.form_drift(&SourceName::parse("form").unwrap(), "renamed");
+        metrics.rule_failed(&SourceName::parse("form").unwrap(), "set.phone");
         metrics.reloaded("applied");
         metrics.access_expires([(&meta, jiff::Timestamp::from_second(1_800_000_000).unwrap())].into_iter());
         let text = metrics.render(None);
@@ -529,6 +547,7 @@ mod tests {
             r#"konektor_bridge_upstream_call_seconds_bucket{le="0.01",call="create",outcome="done"} 1"#,
             "konektor_bridge_doubled_total 1",
             r#"konektor_bridge_form_drift_total{source="form",kind="renamed"} 1"#,
+            r#"konektor_bridge_rule_failures_total{source="form",rule="set.phone"} 1"#,
             r#"konektor_bridge_access_expires_timestamp_seconds{source="meta"} 1800000000"#,
             "konektor_bridge_receive_to_created_seconds_count 1",
             r#"konektor_bridge_config_reloads_total{outcome="applied"} 1"#,

@@ -9,13 +9,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::captcha::CaptchaServices;
-use super::reload::{Live, Reloader};
+use super::reload::{Live, ReloadError, Reloader};
+use super::sources::default_region;
 use super::store::waits;
 use crate::clock::Clock;
 use crate::config::{Admin, Config, Environment, Settings};
 use crate::deliver::{self, Backfill, Delivery, Fetcher};
 use crate::domain::event::SourceName;
-use crate::domain::region::Region;
 use crate::domain::rules::Value;
 use crate::http::Running;
 use crate::konektor::Client;
@@ -73,7 +73,7 @@ impl Bridge {
         let (reloader, live) =
             Reloader::start(&config, environment, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics))
                 .await
-                .context("the sources cannot be set up")?;
+                .map_err(ReloadError::into_start)?;
         let shared = Shared {
             settings: &config.settings,
             store: &store,
@@ -179,7 +179,7 @@ impl Shared<'_> {
             waits: waits(self.settings),
             clock: Arc::clone(self.clock),
             metrics: Arc::clone(self.metrics),
-            region: Region::parse(&self.settings.default_region).context("BRIDGE_DEFAULT_REGION")?,
+            region: default_region(self.settings)?,
         })
     }
 

@@ -13,14 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::sources::build_sources;
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, Environment, Files, Finding};
+use crate::config::{self, Config, ConfigError, Environment, Files, Finding, OwnFile, SourceConfig};
 use crate::domain::event::SourceName;
 use crate::metrics::Metrics;
-use crate::providers::{Configured, EXPIRES_SOON, List, Registry, SourceState};
+use crate::providers::{Absent, Cause, Configured, EXPIRES_SOON, List, Registry, SourceState};
 use crate::store::{PauseReason, Store, StoreError};
 
-/// How often the files are looked at. A person who has changed one waits that long at most.
+/// How often the files are looked at. A person who has changed one waits that long at most, and [`SETTLED_AFTER`].
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// When what was read of a changed file is compared with the file again: who writes it may not be through.
+const SETTLED_AFTER: Duration = Duration::from_millis(500);
 
 /// What changes while the bridge runs.
 #[derive(Debug, Clone)]
@@ -39,6 +41,10 @@ pub struct Reloader {
     metrics: Arc<Metrics>,
     admin_token: Option<SecretString>,
     files: Files,
+    /// What was read last, until it is known that the files stay like this.
+    unsettled: Option<Result<Config, ConfigError>>,
+    /// Whether the owner's file describes sources.
+    has_own: bool,
     registry: watch::Sender<Arc<Registry>>,
     api_key: watch::Sender<Option<SecretString>>,
 }
@@ -52,6 +58,16 @@ pub enum ReloadError {
     /// The store does not say which sources have been on.
     #[error("the store did not take the list of sources")]
     Store(#[from] StoreError),
+}
+
+impl ReloadError {
+    /// As it is told at the start: what is wrong with the configuration is told as that.
+    pub(super) fn into_start(self) -> anyhow::Error {
+        match self {
+            Self::Config(wrong) => wrong.into(),
+            Self::Store(_) => anyhow::Error::new(self).context("the sources cannot be set up"),
+        }
+    }
 }
 
 /// What a reload came to.
@@ -79,11 +95,14 @@ impl Reloader {
         let registry = Registry::new(sources, store.known_sources().await?);
         remember(store.as_ref(), &registry, clock.as_ref()).await?;
         log_sources(&registry);
+        log_removed(&registry);
         watch_access(&registry, &metrics, clock.now());
         let (registry, registry_seen) = watch::channel(Arc::new(registry));
         let (api_key, api_key_seen) = watch::channel(config.settings.api_key.clone());
         let (admin_token, files) = (config.settings.admin_token.clone(), config.files.clone());
-        let reloader = Self { environment, store, clock, metrics, admin_token, files, registry, api_key };
+        let (unsettled, has_own) = (None, has_own(config));
+        let reloader =
+            Self { environment, store, clock, metrics, admin_token, files, unsettled, has_own, registry, api_key };
         Ok((reloader, Live { registry: registry_seen, api_key: api_key_seen }))
     }
 
@@ -93,29 +112,49 @@ impl Reloader {
     /// The signal cannot be listened to.
     pub async fn run(mut self, shutdown: CancellationToken) -> std::io::Result<()> {
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
+            let pause = if self.unsettled.is_some() { SETTLED_AFTER } else { LOOK_EVERY };
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 _ = hangup.recv() => {
                     self.reload().await;
                 }
-                _ = look.tick() => {
+                () = tokio::time::sleep(pause) => {
                     self.look().await;
                 }
             }
         }
     }
 
-    /// Reloads if a file has changed since it was last read; `None` when none has.
+    /// Reads everything again if a file has changed since it was last taken, and takes it at the next look if nothing has
+    /// changed in between; `None` when nothing was to be taken.
     pub async fn look(&mut self) -> Option<Reloaded> {
-        let files = self.files.clone();
-        if blocking(move || files.changed()).await { Some(self.reload().await) } else { None }
+        if let Some(read) = self.unsettled.take()
+            && !changed(files_of(&read)).await
+        {
+            return Some(self.take(read).await);
+        }
+        if changed(&self.files).await {
+            self.unsettled = Some(self.read().await);
+        }
+        None
     }
 
     /// Reads everything again, and takes it if it is right.
     pub async fn reload(&mut self) -> Reloaded {
-        let outcome = match self.try_reload().await {
+        self.unsettled = None;
+        let read = self.read().await;
+        self.take(read).await
+    }
+
+    async fn read(&self) -> Result<Config, ConfigError> {
+        let environment = self.environment.clone();
+        blocking(move || config::load(&environment)).await
+    }
+
+    /// Takes what was read, if it is right.
+    async fn take(&mut self, read: Result<Config, ConfigError>) -> Reloaded {
+        let outcome = match self.try_take(read).await {
             Ok(()) => Reloaded::Applied,
             Err(error) => {
                 let why = match &error {
@@ -133,20 +172,17 @@ impl Reloader {
         outcome
     }
 
-    async fn try_reload(&mut self) -> Result<(), ReloadError> {
-        let environment = self.environment.clone();
-        let config = blocking(move || config::load(&environment)).await.inspect_err(|error| {
+    async fn try_take(&mut self, read: Result<Config, ConfigError>) -> Result<(), ReloadError> {
+        let judged = read.and_then(|config| Ok((self.judge(&config)?, config)));
+        let (registry, config) = judged.inspect_err(|error| {
             // What was wrong is not looked at again before it has changed.
             self.files = error.files.clone();
         })?;
-        let files = config.files.clone();
-        let sources = self.judge(&config).inspect_err(|_| self.files = files.clone())?;
-        let known: Vec<_> = self.registry.borrow().once_on().cloned().collect();
-        let registry = Registry::new(sources, known);
         remember(self.store.as_ref(), &registry, self.clock.as_ref()).await?;
-        self.files = files;
+        (self.files, self.has_own) = (config.files.clone(), has_own(&config));
         tracing::info!("configuration reloaded");
         log_sources(&registry);
+        log_dropped(&self.registry.borrow(), &registry);
         watch_access(&registry, &self.metrics, self.clock.now());
         self.registry.send_replace(Arc::new(registry));
         self.take_key(config.settings.api_key).await;
@@ -156,13 +192,20 @@ impl Reloader {
         Ok(())
     }
 
-    /// The sources of a configuration that could take the place of the present one.
-    fn judge(&self, config: &Config) -> Result<Vec<(SourceName, Configured)>, ConfigError> {
+    /// The sources of a configuration that could take the place of the present one: nothing that is there may go for
+    /// want of something, as nobody has decided that.
+    fn judge(&self, config: &Config) -> Result<Registry, ConfigError> {
+        let mut findings = Vec::new();
         if self.api_key.borrow().is_some() && config.settings.api_key.is_none() {
-            let finding = Finding::new("KONEKTOR_API_KEY", "is not set any more");
-            return Err(ConfigError { findings: vec![finding], files: config.files.clone() });
+            findings.push(Finding::new("KONEKTOR_API_KEY", "is not set any more"));
         }
-        sources_of(config)
+        findings.extend(self.has_own.then(|| emptied(config.own)).flatten());
+        let before = self.registry.borrow();
+        let registry = Registry::new(sources_of(config)?, before.once_on().cloned());
+        if findings.is_empty() {
+            findings = wanting(&before, &registry);
+        }
+        if findings.is_empty() { Ok(registry) } else { Err(ConfigError { findings, files: config.files.clone() }) }
     }
 
     /// Uses a new key, and ends the pause that the old one led to.
@@ -193,6 +236,34 @@ fn sources_of(config: &Config) -> Result<Vec<(SourceName, Configured)>, ConfigEr
         .map_err(|findings| ConfigError { findings, files: config.files.clone() })
 }
 
+fn has_own(config: &Config) -> bool {
+    config.sources.iter().any(SourceConfig::is_own)
+}
+
+/// What is wrong with a file that described sources before: who writes it has only begun, or has lost it.
+fn emptied(own: OwnFile) -> Option<Finding> {
+    const PLACE: &str = "the file of sources";
+    match own {
+        OwnFile::Written => None,
+        OwnFile::Blank => {
+            Some(Finding::new(PLACE, "is empty; to do without it on purpose leave a remark (`# …`) in it"))
+        }
+        OwnFile::Absent => Some(Finding::new(PLACE, "is not there any more; to do without it restart the bridge")),
+    }
+}
+
+/// The sources that were on before and lack something after.
+fn wanting(before: &Registry, after: &Registry) -> Vec<Finding> {
+    let finding = |(name, configured): (&SourceName, &Configured)| match &configured.state {
+        SourceState::Off { cause: Cause::Want, why, .. } if before.source(name).is_ok() => Some(Finding::new(
+            format!("source `{name}`"),
+            format!("is on and would go off: {why}; to switch it off on purpose set `enabled = false`"),
+        )),
+        SourceState::On(_) | SourceState::Off { .. } => None,
+    };
+    after.iter().filter_map(finding).collect()
+}
+
 async fn remember(store: &dyn Store, registry: &Registry, clock: &dyn Clock) -> Result<(), StoreError> {
     let on: Vec<_> = registry.on().map(|source| source.name.clone()).collect();
     store.remember_sources(&on, clock.now()).await
@@ -206,8 +277,25 @@ fn log_sources(registry: &Registry) {
                 List::Off(why) => tracing::info!(%source, why, "source is on, the list of its sender is not read"),
                 List::On | List::None => tracing::info!(%source, "source is on"),
             },
+            SourceState::Off { cause: Cause::Want, why, .. } if registry.was_on(source) => {
+                tracing::error!(%source, why, "source has been on and is off: its webhooks are answered 503 until it is mended");
+            }
             SourceState::Off { why, .. } => tracing::info!(%source, why, "source is off"),
         }
+    }
+}
+
+/// Says which sources have been on and are not described any more.
+fn log_removed(registry: &Registry) {
+    for source in registry.once_on().filter(|name| matches!(registry.source(name), Err(Absent::Gone))) {
+        tracing::warn!(%source, "source has been on and is not configured: its webhooks are answered 200 and dropped");
+    }
+}
+
+/// Says which sources their owner has switched off or removed.
+fn log_dropped(before: &Registry, after: &Registry) {
+    for source in before.on().map(|source| &source.name).filter(|name| after.source(name).is_err()) {
+        tracing::warn!(%source, "source was switched off or removed: from now on its webhooks are answered 200 and dropped");
     }
 }
 
@@ -222,6 +310,19 @@ fn watch_access(registry: &Registry, metrics: &Metrics, now: Timestamp) {
 
 fn same(one: Option<&SecretString>, other: Option<&SecretString>) -> bool {
     one.map(ExposeSecret::expose_secret) == other.map(ExposeSecret::expose_secret)
+}
+
+/// The files that were read, whether they were right or wrong.
+fn files_of(read: &Result<Config, ConfigError>) -> &Files {
+    match read {
+        Ok(config) => &config.files,
+        Err(error) => &error.files,
+    }
+}
+
+async fn changed(files: &Files) -> bool {
+    let files = files.clone();
+    blocking(move || files.changed()).await
 }
 
 /// Reads files off the runtime's threads.

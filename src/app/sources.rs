@@ -3,10 +3,11 @@
 use url::Url;
 
 use super::rules::rules;
-use crate::config::{self, Finding, SourceConfig, with_suggestion};
+use crate::config::{self, ConfigError, Files, Finding, Settings, SourceConfig, with_suggestion};
 use crate::domain::event::SourceName;
+use crate::domain::region::Region;
 use crate::domain::rules::Rules;
-use crate::providers::{self, Configured, Place, SettingsError, Source, SourceState};
+use crate::providers::{self, Cause, Configured, Place, SettingsError, Source, SourceState};
 
 /// Makes each source, on or off, for senders that reach us at `public_url`.
 ///
@@ -36,6 +37,17 @@ pub fn build_sources(
     if findings.is_empty() { Ok(sources) } else { Err(findings) }
 }
 
+/// The region for phone numbers of sources that set none. Which regions there are is for the domain to say.
+///
+/// # Errors
+/// There is none like that.
+pub fn default_region(settings: &Settings) -> Result<Region, ConfigError> {
+    Region::parse(&settings.default_region).map_err(|error| {
+        let findings = vec![Finding::new("BRIDGE_DEFAULT_REGION", error.to_string())];
+        ConfigError { findings, files: Files::default() }
+    })
+}
+
 /// Makes one source, or says what is wrong.
 fn build_source(
     config: &SourceConfig,
@@ -44,14 +56,14 @@ fn build_source(
 ) -> Result<(SourceName, Configured), String> {
     let name = SourceName::parse(&config.name).map_err(|error| error.to_string())?;
     let configured = |state| Configured { dialect: config.provider.clone(), state };
-    let off = |why: String, missing: &[String]| configured(SourceState::Off { why, missing: missing.to_vec() });
+    let off = |cause, why, missing: &[String]| configured(SourceState::Off { cause, why, missing: missing.to_vec() });
     if !config.enabled {
-        return Ok((name, off(format!("switched off in {}", config.origin), &[])));
+        return Ok((name, off(Cause::Owner, format!("switched off in {}", config.origin), &[])));
     }
     // A provider that does not exist is wrong even before its secrets are there.
     let build = providers::dialect(&config.dialect).map_err(|_| no_such_provider(&config.provider))?;
     if !config.missing.is_empty() {
-        return Ok((name, off(not_set(&config.missing), &config.missing)));
+        return Ok((name, off(Cause::Want, not_set(&config.missing), &config.missing)));
     }
     let place = Place::new(name.clone(), public_url.map(Url::as_str));
     match build(config.settings.clone(), &place) {
@@ -60,7 +72,7 @@ fn build_source(
             let missing = wanted(&why, &config.unset);
             let named = missing.iter().any(|variable| why.contains(variable.as_str()));
             let why = if named || missing.is_empty() { why } else { format!("{why}: {}", missing.join(" or ")) };
-            Ok((name, off(why, &missing)))
+            Ok((name, off(Cause::Want, why, &missing)))
         }
         Err(SettingsError::Invalid(problem)) => Err(with_suggestion(&problem)),
     }

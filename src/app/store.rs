@@ -13,9 +13,7 @@ use crate::clock::{Clock, FollowingClock};
 use crate::config::{Backend, Redis, SearchFirst, Settings};
 use crate::deliver::Waits;
 use crate::store::moving::{Marked, marked};
-use crate::store::{
-    Options, RedisStore, RedisTies, Remark, SqliteStore, Store, StoreError, Weight, examine, in_use, may_pass,
-};
+use crate::store::{Options, RedisStore, RedisTies, SqliteStore, Store, StoreError, Weight, examine, in_use, may_pass};
 
 /// How long a Redis that may only be starting is waited for, and how long between two looks: it is often started together
 /// with the bridge, and reads its file first.
@@ -47,7 +45,7 @@ pub struct Opened {
 /// What is in the way, and what to do about it.
 pub async fn open(settings: &Settings, state: State, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
     let opened = open_backend(&settings.backend, options(settings, state), clock).await?;
-    match marked(opened.store.as_ref()).await? {
+    match once_it_answers(async || marked(opened.store.as_ref()).await).await? {
         Marked::Free => Ok(opened),
         Marked::Given => bail!(
             "what this store held was moved to another one, or is being moved (`konektor-bridge store migrate`); serve on that one"
@@ -131,9 +129,7 @@ async fn fits(ties: &RedisTies) -> anyhow::Result<()> {
 }
 
 /// Looks again and again, for a while, where what is in the way may pass by itself.
-async fn once_it_answers(
-    mut look: impl AsyncFnMut() -> Result<Vec<Remark>, StoreError>,
-) -> Result<Vec<Remark>, StoreError> {
+async fn once_it_answers<T>(mut look: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
     let until = Instant::now() + REDIS_WITHIN;
     loop {
         let error = match look().await {

@@ -64,9 +64,9 @@ impl Setting {
     }
 }
 
-/// Shows what is in force; that it can be read as a whole comes first.
+/// Shows what is set, and then what is wrong with it, if anything is.
 fn in_force(args: &Args, mut context: Context) -> anyhow::Result<Exit> {
-    let config = config::load(&context.environment)?;
+    config::load_settings(&context.environment)?;
     let service = VARIABLES.iter().map(|v| Setting::of(v.name, v.default, v.secret, &context.environment));
     let sources = config::built_in_variables();
     let sources =
@@ -74,6 +74,7 @@ fn in_force(args: &Args, mut context: Context) -> anyhow::Result<Exit> {
     let settings: Vec<_> = service.chain(sources).collect();
     if args.json {
         context.out.json(&settings)?;
+        config::load(&context.environment)?;
         return Ok(Exit::Done);
     }
     let rows = settings.into_iter().map(|Setting { name, value, from }| {
@@ -85,7 +86,7 @@ fn in_force(args: &Args, mut context: Context) -> anyhow::Result<Exit> {
         ]
     });
     context.out.table(["variable", "value", "from"], &[0], rows)?;
-    for warning in config.warnings {
+    for warning in config::load(&context.environment)?.warnings {
         writeln!(context.out, "\n{warning}")?;
     }
     Ok(Exit::Done)

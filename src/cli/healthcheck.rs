@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) struct Args {}
 
 pub(super) async fn run(Args {}: Args, context: Context) -> anyhow::Result<Exit> {
-    let settings = config::load(&context.environment)?.settings;
+    let settings = config::load_to_ask(&context.environment)?;
     ask(settings.listen, "healthz").await?;
     if let Admin::Open(address) | Admin::Guarded(address, _) = settings.admin {
         ask(address, "readyz").await?;

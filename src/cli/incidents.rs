@@ -38,7 +38,7 @@ pub(super) struct DismissArgs {
 }
 
 pub(super) async fn run(command: Command, mut context: Context) -> anyhow::Result<Exit> {
-    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     match command {
         Command::List { json } => list(&admin, json, &mut context).await,
         Command::Dismiss(DismissArgs { lead, all }) => {

@@ -78,7 +78,7 @@ pub(super) async fn list(
     mut context: Context,
 ) -> anyhow::Result<Exit> {
     let now = context.now();
-    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let (events, more) = admin.events(list, args.filter.query(state, now), args.limit).await?;
     if args.json {
         context.out.json(&events)?;
@@ -95,7 +95,7 @@ pub(super) async fn list(
 
 /// Shows one event of a list, whole.
 pub(super) async fn show(list: &str, args: ShowArgs, mut context: Context) -> anyhow::Result<Exit> {
-    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let detail: EventDetail = admin.get(&[list, &args.id]).await?;
     if args.json {
         context.out.json(&detail)?;

@@ -14,6 +14,7 @@ mod explain;
 mod failure;
 mod healthcheck;
 mod incidents;
+mod known;
 mod listing;
 mod local;
 mod moment;

@@ -40,7 +40,7 @@ impl WhichArgs {
 pub(super) async fn run(path: &[&str], moved: &str, args: WhichArgs, mut context: Context) -> anyhow::Result<Exit> {
     let which = args.which(&context)?;
     let named = which.ids.len();
-    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let count = admin.move_all(path, which).await?;
     writeln!(context.out, "{count} {moved}")?;
     if count < named {

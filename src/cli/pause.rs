@@ -29,7 +29,7 @@ pub(super) async fn resume(ResumeArgs {}: ResumeArgs, context: Context) -> anyho
 }
 
 async fn ask(verb: &str, mut context: Context) -> anyhow::Result<Exit> {
-    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let state: PauseState = admin.post(&[verb], &json!({})).await?;
     match state.paused {
         Some(paused) => writeln!(

@@ -10,13 +10,14 @@ use url::Url;
 use super::Context;
 use super::admin::Admin;
 use super::failure::Exit;
+use super::known;
 use super::local;
 use super::output::{Text, Tone};
 use crate::config::Settings;
 use crate::domain::event::SourceName;
 use crate::domain::form::{Change, Drift};
 use crate::ops::wire::{Form, Sources};
-use crate::providers::{Configured, SourceState};
+use crate::providers::{Configured, Found, SourceState};
 
 /// Stands for the host as long as `BRIDGE_PUBLIC_URL` does not say.
 const PLACEHOLDER: &str = "https://your-bridge.example.com";
@@ -26,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Show the sources: the URL to paste at the sender, on or off and why, what is missing
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  konektor-bridge sources\n  konektor-bridge sources --json")]
+#[command(after_help = "Examples:\n  konektor-bridge sources\n  konektor-bridge sources --json\n\n\
+    Exit code 1 when a source has been on and is off for want of a setting.")]
 pub(super) struct Args {
     /// As JSON
     #[arg(long)]
@@ -40,6 +42,8 @@ struct Line {
     provider: String,
     url: String,
     on: bool,
+    /// True when it has been on and lacks something: its webhooks are answered 503.
+    wanting: bool,
     /// Why it is off.
     why: Option<String>,
     /// The variables and files that would switch it on.
@@ -49,20 +53,27 @@ struct Line {
 }
 
 impl Line {
-    fn of(base: &Url, name: &SourceName, configured: &Configured, forms: Vec<Form>) -> Self {
+    fn of(base: &Url, name: &SourceName, configured: &Configured, wanting: bool, forms: Vec<Form>) -> Self {
         let (on, why, missing) = match &configured.state {
             SourceState::On(_) => (true, None, Vec::new()),
-            SourceState::Off { why, missing } => (false, Some(why.clone()), missing.clone()),
+            SourceState::Off { why, missing, .. } => (false, Some(why.clone()), missing.clone()),
         };
         let hook = String::from(local::hook(base, name));
         // The token itself is a secret, and this list is not.
         let url = if configured.ends_in_token() { format!("{hook}/<token>") } else { hook };
-        Self { name: name.to_string(), provider: configured.dialect.clone(), url, on, why, missing, forms }
+        Self { name: name.to_string(), provider: configured.dialect.clone(), url, on, wanting, why, missing, forms }
     }
 
     fn row(&self) -> [Text; 4] {
-        let state = if self.on { Text("on".into(), Tone::Good) } else { Text("off".into(), Tone::Faint) };
-        let (url, why) = (self.url.clone(), self.why.clone().unwrap_or_default());
+        let (state, tone) = match (self.on, self.wanting) {
+            (true, _) => ("on", Tone::Good),
+            (false, true) => ("off", Tone::Bad),
+            (false, false) => ("off", Tone::Faint),
+        };
+        let state = Text(state.into(), tone);
+        let why = self.why.clone().unwrap_or_default();
+        let why = if self.wanting { format!("has been on: {why}") } else { why };
+        let url = self.url.clone();
         [Text(self.name.clone(), Tone::Strong), state, Text::from(url), Text::from(why)]
     }
 
@@ -87,18 +98,28 @@ fn sentence(Change { kind, field, was, at }: &Change) -> String {
 
 pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     let (config, registry) = context.configured()?;
+    let registry = registry.knowing(known::once_on(&config.settings, context.now()).await);
     let mut forms = changed_forms(&config.settings).await;
     let public = config.settings.public_url;
     let base = public.clone().unwrap_or_else(|| PLACEHOLDER.parse().expect("the placeholder is a URL"));
     let line = |(name, configured): (&SourceName, &Configured)| {
-        Line::of(&base, name, configured, forms.remove(name.as_str()).unwrap_or_default())
+        let wanting = matches!(registry.find(name), Found::Wanting);
+        Line::of(&base, name, configured, wanting, forms.remove(name.as_str()).unwrap_or_default())
     };
     let lines: Vec<Line> = registry.iter().map(line).collect();
     if args.json {
         context.out.json(&lines)?;
-        return Ok(Exit::Done);
+        return Ok(end(&lines));
     }
     context.out.table(["source", "state", "paste at the sender", "why"], &[0, 2], lines.iter().map(Line::row))?;
+    let wanting: Vec<_> = lines.iter().filter(|line| line.wanting).map(|line| line.name.as_str()).collect();
+    if !wanting.is_empty() {
+        let names = wanting.join(", ");
+        writeln!(
+            context.out,
+            "\nMend: {names}. What has been on and lacks something answers 503, and its senders keep their webhooks for a while."
+        )?;
+    }
     let drift: Vec<String> = lines.iter().flat_map(Line::drift).collect();
     if !drift.is_empty() {
         writeln!(context.out, "\nForms have changed; do their mappings still fit?")?;
@@ -110,7 +131,12 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
     for warning in config.warnings {
         writeln!(context.out, "\n{warning}")?;
     }
-    Ok(Exit::Done)
+    Ok(end(&lines))
+}
+
+/// A source that has gone off without anybody's decision is a failure.
+fn end(lines: &[Line]) -> Exit {
+    if lines.iter().any(|line| line.wanting) { Exit::NotDone } else { Exit::Done }
 }
 
 /// The forms that have changed, by source. Only a running bridge knows; without one there is nothing to say.

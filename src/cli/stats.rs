@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
-    let admin = Admin::of(&config::load(&context.environment)?.settings)?;
+    let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let stats: Stats = admin.get(&["stats"]).await?;
     if args.json {
         context.out.json(&stats)?;

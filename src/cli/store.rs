@@ -3,18 +3,24 @@
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use tokio::time::sleep;
 
 use super::Context;
 use super::failure::{BadUsage, Exit};
 use super::output::Text;
 use crate::app::store::open_to_move;
 use crate::config::{self, Backend, Settings};
-use crate::store::moving::{Ended, give_up, move_all};
-use crate::store::{EventState, Store, Tally};
+use crate::store::moving::{Ended, MoveError, give_up, move_all};
+use crate::store::{EventState, Store, Tally, may_pass};
+
+/// How often a step that failed is tried again, and how long is waited before.
+const TRIES: u32 = 10;
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Move what is kept between the embedded store and Redis
 #[derive(Debug, Subcommand)]
@@ -55,7 +61,7 @@ pub(super) async fn run(Command::Migrate(args): Command, mut context: Context) -
     if args.from == args.to {
         return Err(BadUsage("--from and --to name the same store".to_owned()).into());
     }
-    let settings = config::load(&context.environment)?.settings;
+    let settings = config::load_settings(&context.environment)?;
     let (from, to) = (backend(args.from, &settings)?, backend(args.to, &settings)?);
     if let Backend::Embedded { data_dir } = &from
         && !data_dir.join("store.db").exists()
@@ -68,7 +74,8 @@ pub(super) async fn run(Command::Migrate(args): Command, mut context: Context) -
         give_up(from.store.as_ref(), to.store.as_ref()).await.map(|()| None)
     } else {
         let now = from.clock.now();
-        moved(from.store.as_ref(), to.store.as_ref(), total(from.store.as_ref(), now).await?).await.map(Some)
+        let bar = progress(total(from.store.as_ref(), now).await?, total(to.store.as_ref(), now).await?);
+        moved(from.store.as_ref(), to.store.as_ref(), &bar).await.map(Some)
     };
     from.store.close().await;
     to.store.close().await;
@@ -80,12 +87,32 @@ pub(super) async fn run(Command::Migrate(args): Command, mut context: Context) -
     Ok(Exit::Done)
 }
 
-async fn moved(from: &dyn Store, to: &dyn Store, total: u64) -> Result<Ended, crate::store::moving::MoveError> {
-    let bar = progress(total);
+/// Moves everything. What may pass by itself is waited for.
+async fn moved(from: &dyn Store, to: &dyn Store, bar: &ProgressBar) -> Result<Ended, MoveError> {
     let id = uuid::Uuid::new_v4().simple().to_string();
-    let ended = move_all(from, to, &id, |count| bar.inc(count)).await;
-    bar.finish_and_clear();
-    ended
+    let (mut leads, mut left) = (0, TRIES);
+    loop {
+        let mut steps = 0;
+        let ended = move_all(from, to, &id, |parts| {
+            steps += 1;
+            leads += parts.leads();
+            bar.set_message(HumanCount(leads).to_string());
+            bar.inc(parts.payloads());
+        });
+        match ended.await {
+            Err(MoveError::Store(error)) if may_pass(&error) && left > 0 => {
+                // The step that failed was the only one, or others went before it.
+                left = if steps > 1 { TRIES } else { left - 1 };
+                // Whoever does not read it misses nothing.
+                let _told = bar.suspend(|| writeln!(io::stderr(), "{error}; it is tried again"));
+                sleep(AGAIN).await;
+            }
+            ended => {
+                bar.finish_and_clear();
+                return ended;
+            }
+        }
+    }
 }
 
 fn backend(place: Place, settings: &Settings) -> anyhow::Result<Backend> {
@@ -103,14 +130,15 @@ async fn total(store: &dyn Store, now: jiff::Timestamp) -> anyhow::Result<u64> {
     Ok(stats.inbox + events)
 }
 
-/// A bar on a terminal.
-fn progress(total: u64) -> ProgressBar {
+/// A bar on a terminal. So many events are there already, of a move that was begun before.
+fn progress(total: u64, there: u64) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} events, {elapsed} ({eta} to go)")
+    // Leads go first, and nobody has counted them.
+    let style = ProgressStyle::with_template("{bar:40} {msg} leads, {human_pos} of {human_len} events, {elapsed}")
         .expect("it is a template");
-    ProgressBar::new(total).with_style(style)
+    ProgressBar::new(total).with_style(style).with_message("0").with_position(there)
 }
 
 /// Shows what each end holds, which has to be the same.

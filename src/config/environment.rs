@@ -118,9 +118,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Like [`Reader::file`], for a file that holds one value: its trailing line end is dropped, empty is `None`.
+    /// Like [`Reader::file`], for a file that holds one value and has to be there: its trailing line end is dropped,
+    /// empty is `None`.
     pub(super) fn value_file(&mut self, path: &Path) -> Result<Option<String>, String> {
-        Ok(self.file(path)?.and_then(without_line_end))
+        match self.file(path)? {
+            Some(text) => Ok(without_line_end(text)),
+            None => Err(format!("`{}` is not there", path.display())),
+        }
     }
 
     pub(super) fn into_files(self) -> Files {

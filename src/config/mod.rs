@@ -26,6 +26,8 @@ use environment::Reader;
 
 /// Where sources are looked for when `BRIDGE_CONFIG` does not say.
 const USUAL_FILE: &str = "config/bridge.toml";
+/// The key to Konektor.
+const API_KEY: &str = "KONEKTOR_API_KEY";
 
 /// Everything the bridge is told.
 #[derive(Debug, Clone)]
@@ -34,10 +36,33 @@ pub struct Config {
     pub settings: Settings,
     /// Every source, on or off, by name.
     pub sources: Vec<SourceConfig>,
+    /// What the owner's file of sources is.
+    pub own: OwnFile,
     /// Each file that was read, or looked for: when one changes, so may this.
     pub files: Files,
     /// What is not wrong but probably not meant, a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// The owner's file of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnFile {
+    /// There is none.
+    Absent,
+    /// There is nothing in it.
+    Blank,
+    /// There is something in it, if only a remark.
+    Written,
+}
+
+impl OwnFile {
+    fn of(file: Option<&UserFile>) -> Self {
+        match file {
+            None => Self::Absent,
+            Some(file) if file.text.trim().is_empty() => Self::Blank,
+            Some(_) => Self::Written,
+        }
+    }
 }
 
 /// One thing that is wrong.
@@ -85,13 +110,41 @@ pub fn load(environment: &Environment) -> Result<Config, ConfigError> {
     let settings = settings::read(&mut reader, &mut findings);
     let file = user_file(&mut reader, &mut findings);
     let insecure = settings.as_ref().is_some_and(|settings| settings.allow_insecure_upstream);
+    let own = OwnFile::of(file.as_ref());
     let sources = sources::read(file.as_ref(), &mut reader, insecure, &mut findings);
     let files = reader.into_files();
     match settings {
         Some(settings) if findings.is_empty() => {
-            Ok(Config { settings, sources, files, warnings: variables::misspelt(environment) })
+            Ok(Config { settings, sources, own, files, warnings: variables::misspelt(environment) })
         }
         _ => Err(ConfigError { findings, files }),
+    }
+}
+
+/// Reads the settings alone, for what has no use for sources: whether those are right does not matter.
+///
+/// # Errors
+/// [`ConfigError`] with everything that is wrong.
+pub fn load_settings(environment: &Environment) -> Result<Settings, ConfigError> {
+    settings_where(environment, |_| true)
+}
+
+/// The same, for what only asks a running bridge: that has the key to Konektor, whatever stands here.
+///
+/// # Errors
+/// [`ConfigError`] with everything that is wrong.
+pub fn load_to_ask(environment: &Environment) -> Result<Settings, ConfigError> {
+    settings_where(environment, |finding| finding.place != API_KEY)
+}
+
+fn settings_where(environment: &Environment, matters: impl Fn(&Finding) -> bool) -> Result<Settings, ConfigError> {
+    let mut reader = Reader::new(environment);
+    let mut findings = Vec::new();
+    let settings = settings::read(&mut reader, &mut findings);
+    findings.retain(matters);
+    match settings {
+        Some(settings) if findings.is_empty() => Ok(settings),
+        _ => Err(ConfigError { findings, files: reader.into_files() }),
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Unresolved {
     pub(super) missing: Vec<String>,
     /// Optional: the key is dropped.
     pub(super) unset: Vec<String>,
-    /// Neither found nor absent: a variable or file that cannot be read.
+    /// Neither found nor unset: a variable or file that cannot be read, a file that is not there.
     pub(super) broken: Vec<String>,
 }
 
@@ -132,9 +132,22 @@ mod tests {
         assert_eq!(table, "a = ['1', 'plain']".parse().unwrap());
         assert_eq!((unresolved.missing.len(), unresolved.unset), (0, vec!["B".to_owned()]));
 
-        let (table, unresolved) = resolved("a = ['env:A', 'file:/nowhere/b']", &[]);
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        let path = empty.path().to_str().unwrap();
+        let (table, unresolved) = resolved(&format!("a = ['env:A', 'file:{path}']"), &[]);
         assert!(table.is_empty());
-        assert_eq!(unresolved.missing, ["A", "/nowhere/b"]);
+        assert_eq!(unresolved.missing, ["A", path]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_wrong_however_it_is_named() {
+        for (toml, environment) in
+            [("a = 'file:/nowhere/b'", &[][..]), ("a = ['env:A']", &[("A_FILE", "/nowhere/b")][..])]
+        {
+            let (_, unresolved) = resolved(toml, environment);
+            assert!(unresolved.missing.is_empty(), "{toml}");
+            assert!(unresolved.broken[0].contains("/nowhere/b"), "{:?}", unresolved.broken);
+        }
     }
 
     #[test]

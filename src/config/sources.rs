@@ -47,6 +47,14 @@ pub struct SourceConfig {
     pub places: Places,
 }
 
+impl SourceConfig {
+    /// True when the owner's file says something of it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.origin.file != DEFAULT_NAME
+    }
+}
+
 impl std::fmt::Debug for SourceConfig {
     /// Shows the keys of the settings, not their values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -247,11 +255,25 @@ fn settle(
 
 /// The settings called `…_url` that would carry tokens in the clear, or are no URL.
 fn insecure_urls(settings: &Table, insecure: bool) -> impl Iterator<Item = String> {
-    settings
-        .iter()
+    texts(settings)
+        .into_iter()
         .filter(|(key, _)| key.ends_with("_url"))
-        .filter_map(|(key, value)| Some((key, value.as_str()?)))
         .filter_map(move |(key, url)| Some(format!("{key} {}", values::upstream(url, insecure).err()?)))
+}
+
+/// Every text of `settings` under its whole name: `fetch.token`.
+fn texts(settings: &Table) -> Vec<(String, &str)> {
+    let mut all = Vec::new();
+    for (key, value) in settings {
+        match value {
+            Value::String(text) => all.push((key.clone(), text.as_str())),
+            Value::Table(table) => {
+                all.extend(texts(table).into_iter().map(|(inner, text)| (format!("{key}.{inner}"), text)))
+            }
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) => {}
+        }
+    }
+    all
 }
 
 /// Every variable that the built-in sources read, in the order of that file.
@@ -262,14 +284,14 @@ pub fn built_in_variables() -> Vec<SourceVariable> {
     let mut variables = Vec::new();
     for (source, entry) in sources {
         let settings = entry.get("settings").and_then(Value::as_table);
-        for (setting, value) in settings.into_iter().flatten() {
-            let (name, required, default) = match Reference::parse(value.as_str().unwrap_or_default()) {
+        for (setting, text) in settings.map(texts).unwrap_or_default() {
+            let (name, required, default) = match Reference::parse(text) {
                 Reference::Required(name) => (name, true, None),
                 Reference::Optional(name) => (name, false, None),
                 Reference::Default(name, default) => (name, false, Some(default.to_owned())),
                 Reference::Literal(_) | Reference::File(_) => continue,
             };
-            let (name, source, setting) = (name.to_owned(), source.clone(), setting.clone());
+            let (name, source) = (name.to_owned(), source.clone());
             variables.push(SourceVariable { name, source, setting, required, default });
         }
     }

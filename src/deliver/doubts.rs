@@ -11,6 +11,8 @@ use crate::store::Intent;
 pub(super) struct Doubts {
     /// The fence of the intent, and since when this process knows of it: by its own clock, which nobody sets.
     open: BTreeMap<ExternalRef, (u64, Duration)>,
+    /// Until when an update may still land whose end is not known, by the same clock: a newer one must not overtake it.
+    landing: BTreeMap<ExternalRef, Duration>,
     /// How often in a row.
     forbidden: BTreeMap<ExternalRef, u32>,
 }
@@ -35,6 +37,17 @@ impl Doubts {
     /// There is no doubt about it any more.
     pub(super) fn over(&mut self, lead: &ExternalRef) {
         self.open.remove(lead);
+    }
+
+    /// An update of the lead may land until then.
+    pub(super) fn may_land(&mut self, lead: &ExternalRef, until: Duration) {
+        self.landing.insert(lead.clone(), until);
+    }
+
+    /// How much longer one may, if any may.
+    pub(super) fn lands_within(&mut self, lead: &ExternalRef, now: Duration) -> Option<Duration> {
+        self.landing.retain(|_, until| now < *until);
+        self.landing.get(lead).map(|until| *until - now)
     }
 
     /// How often in a row Konektor has forbidden the lead.

@@ -4,54 +4,79 @@ use jiff::Timestamp;
 
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::{Fields, Lead};
+use crate::domain::lead::Lead;
 use crate::domain::region::Region;
 use crate::domain::rules::{self, Occasion, Rules};
 use crate::domain::submission::Submission;
-use crate::providers::{ItemBody, Lookup, Reading, Source};
-use crate::store::{Seq, StoredEvent, Undelivered};
+use crate::providers::{Absent, ItemBody, Lookup, Reading, Source};
+use crate::store::{Seq, StoredEvent, Undelivered, Word, Words};
 
 /// What a lane's events come to.
 #[derive(Debug)]
 pub(super) enum Folded {
-    /// One lead, to be created or updated; and when each event was said, by its sender's clock, where that is known.
-    Lead(Box<Lead>, Vec<(Seq, Timestamp)>),
+    /// One lead, to be created or updated; and on which fields each event has its say.
+    Lead(Box<Lead>, Vec<(Seq, Words)>),
     /// The sender has to be asked for this event's fields first.
     Ask(Seq, Box<Lookup>),
     /// These events are not to be forwarded.
     Withhold(Vec<(Seq, Hold)>),
+    /// There is no source to read this event.
+    Gone(Seq, Absent),
     /// This event cannot be read.
     Unreadable(Seq, Undelivered),
 }
 
+/// A rule that nothing came of, where something was to. No word of the person is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Whose rule.
+    pub source: SourceName,
+    /// Which, as it stands in the file: `set.email`, `status[0]`.
+    pub rule: String,
+    /// Why.
+    pub why: String,
+}
+
 /// Folds `events` by the sources' present rules, by the senders' clocks: of two words the one that was said later wins,
-/// field by field, in whichever order they came. `told` is the newest word that has been delivered before; what is older
-/// only fills blanks (`queue.md` §2.11, C7).
+/// field by field, in whichever order they came. `told` is what has been delivered before; what is older than that only
+/// fills blanks (`queue.md` §2.11, C7). Rules that nothing comes of are added to `flaws`.
 pub(super) fn fold(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
-    told: Option<Timestamp>,
+    told: &Words,
     region: Region,
-    source_of: impl Fn(&SourceName) -> Option<Source>,
+    source_of: impl Fn(&SourceName) -> Result<Source, Absent>,
+    flaws: &mut Vec<Flaw>,
 ) -> Folded {
+    let sources: Vec<_> = events.iter().map(|event| source_of(&event.source)).collect();
+    if let Some(stopped) = stopped(external_ref, events, &sources) {
+        return Folded::Withhold(stopped);
+    }
     let mut said: Vec<(Timestamp, Lead)> = Vec::new();
-    let mut times = Vec::new();
+    let mut words = Vec::new();
+    let mut clock = Timestamp::MIN;
     let mut withheld = Vec::new();
-    for event in events {
-        let Some(source) = source_of(&event.source) else { return gone(event) };
+    for (event, source) in events.iter().zip(&sources) {
+        let source = match source {
+            Ok(source) => source,
+            Err(absent) => return Folded::Gone(event.seq, absent.clone()),
+        };
         let item = body_of(event, external_ref);
         if let Some(lookup) = source.provider.lookup(&item).filter(|_| event.fetched.is_none()) {
             return Folded::Ask(event.seq, Box::new(lookup));
         }
-        match read(&source, &item, event.released) {
+        match read(source, &item, event.released) {
             Ok(Ok(submission)) => {
                 let own = submission.submitted_at.map(|at| at.min(event.received));
-                let late = event.late || own.is_some_and(|at| told.is_some_and(|told| at < told));
+                let word = Word { seq: event.seq, at: own };
                 let submission = received_at(submission, event.received);
-                match lead_of(submission, &item, event.released, &source.rules, region) {
-                    Ok(lead) => {
-                        times.extend(own.map(|at| (event.seq, at)));
-                        said.push((own.unwrap_or(event.received), weigh(lead, late)));
+                match lead_of(submission, &item, event.released, &source.rules, region, flaws) {
+                    Ok(mut lead) => {
+                        lead.give_way(|field| told.are_newer(field, word));
+                        words.push((event.seq, Words::of(lead.stated_fields(), word)));
+                        // Our clock may have been set back meanwhile.
+                        clock = clock.max(event.received);
+                        said.push((own.unwrap_or(clock), lead));
                     }
                     Err(hold) => withheld.push((event.seq, hold)),
                 }
@@ -67,29 +92,42 @@ pub(super) fn fold(
         lead
     });
     match lead {
-        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), times),
+        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), words),
         Some(_) | None => Folded::Withhold(withheld),
     }
 }
 
-/// Who `events` speak of, each for itself, and when each was said. Whether they are to be forwarded does not matter here, nor
-/// whether others can be read: some of them were in a create.
+/// What is not forwarded because one of `events` says that the sender has deleted the person's data: all of them but what a
+/// person has released.
+fn stopped(
+    external_ref: &ExternalRef,
+    events: &[StoredEvent],
+    sources: &[Result<Source, Absent>],
+) -> Option<Vec<(Seq, Hold)>> {
+    let unreleased = || events.iter().zip(sources).filter(|(event, _)| !event.released);
+    let deletes = |(event, source): (&StoredEvent, &Result<Source, Absent>)| {
+        source.as_ref().is_ok_and(|source| source.provider.deletes(&body_of(event, external_ref)))
+    };
+    unreleased().any(deletes).then(|| unreleased().map(|(event, _)| (event.seq, Hold::DeletedAtSender)).collect())
+}
+
+/// Who `events` speak of, each for itself, and whether all of them say so. Whether they are to be forwarded does not matter
+/// here: some of them were in a create.
 pub(super) fn people(
     external_ref: &ExternalRef,
     events: &[StoredEvent],
     region: Region,
-    source_of: impl Fn(&SourceName) -> Option<Source>,
-) -> (Vec<Lead>, Vec<(Seq, Timestamp)>) {
-    let (mut people, mut times) = (Vec::new(), Vec::new());
-    for event in events {
-        let Some(source) = source_of(&event.source) else { continue };
+    source_of: impl Fn(&SourceName) -> Result<Source, Absent>,
+) -> (Vec<Lead>, bool) {
+    let person = |event: &StoredEvent| {
+        let source = source_of(&event.source).ok()?;
         let item = body_of(event, external_ref);
-        let Ok(Ok(submission)) = read(&source, &item, true) else { continue };
-        times.extend(submission.submitted_at.map(|at| (event.seq, at.min(event.received))));
-        let submission = received_at(submission, event.received);
-        people.extend(lead_of(submission, &item, true, &source.rules, region).ok());
-    }
-    (people, times)
+        let submission = received_at(read(&source, &item, true).ok()?.ok()?, event.received);
+        lead_of(submission, &item, true, &source.rules, region, &mut Vec::new()).ok()
+    };
+    let people: Vec<Lead> = events.iter().filter_map(person).collect();
+    let all = people.len() == events.len();
+    (people, all)
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.
@@ -99,9 +137,12 @@ fn lead_of(
     released: bool,
     rules: &Rules,
     region: Region,
+    flaws: &mut Vec<Flaw>,
 ) -> Result<Lead, Hold> {
     let rules = rules.for_form_of(&submission);
     let occasion = occasion_of(item);
+    let failed = rules.failures(&submission, occasion, item.external_ref, region).into_iter();
+    flaws.extend(failed.map(|(rule, why)| Flaw { source: item.source.clone(), rule, why: why.to_string() }));
     let hold = rules::why_held(&submission, occasion, item.external_ref, rules, region);
     let is_forwarded = hold == Hold::No || released || (hold == Hold::TestRule && rules.forward_test_leads);
     submission.is_test |= hold == Hold::TestRule;
@@ -137,9 +178,10 @@ fn read(source: &Source, item: &ItemBody<'_>, released: bool) -> Result<Result<S
             submission.is_test = true;
             Ok(*submission)
         }
-        Reading::Spam(submission) if released => Ok(*submission),
+        Reading::Spam(submission) | Reading::Nobody(submission) if released => Ok(*submission),
         Reading::Test(_) => Err(Hold::TestLead),
         Reading::Spam(_) => Err(Hold::Spam),
+        Reading::Nobody(_) => Err(Hold::NoContact),
     })
 }
 
@@ -149,16 +191,13 @@ fn received_at(mut submission: Submission, received: Timestamp) -> Submission {
     submission
 }
 
-/// What is late may fill blanks, but newer words have already been delivered: none of it is stated any more.
-fn weigh(mut lead: Lead, late: bool) -> Lead {
-    if late {
-        lead.guessed = Fields { status: None, ..lead.for_create() };
-        lead.stated = Fields::default();
-    }
-    lead
-}
-
-fn gone(event: &StoredEvent) -> Folded {
-    let detail = format!("the source `{}` is not configured any more; configure it again, then replay", event.source);
-    Folded::Unreadable(event.seq, Undelivered { reason: DeadReason::SourceGone, detail })
+/// Why nothing can come of what `source` has sent, and what to do.
+pub(super) fn gone(source: &SourceName, absent: &Absent) -> Undelivered {
+    let detail = match absent {
+        Absent::Wanting(why) | Absent::Off(why) => {
+            format!("the source `{source}` is off ({why}); switch it on again, then replay")
+        }
+        Absent::Gone => format!("the source `{source}` is not configured any more; configure it again, then replay"),
+    };
+    Undelivered { reason: DeadReason::SourceGone, detail }
 }

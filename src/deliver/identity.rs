@@ -17,6 +17,10 @@ const CLOCKS: Duration = Duration::from_mins(5);
 /// How far it may be where something is wrong: somebody has set one of them to another time zone.
 const WRONG_CLOCKS: Duration = Duration::from_hours(24);
 
+/// How long before a loss was noticed a create may have been sent that was forgotten: what can be lost is a matter of
+/// seconds.
+const LOST: Duration = Duration::from_mins(1);
+
 /// Digits from which on a number without its country code is one: Indonesian mobile numbers have nine or more, and
 /// nothing shorter is unlike others enough.
 const NATIONAL: usize = 8;
@@ -54,11 +58,31 @@ enum Likeness {
     Unknown,
 }
 
-/// Looks among `found`, of which `complete` says whether it is all, for a lead of which each of `said` says who it is;
-/// `made_after` is when its create was sent, where that is known.
+/// What is known of a lead that is searched for under its reference.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sought<'a> {
+    /// Each says who it may be.
+    pub(super) said: &'a [Lead],
+    /// What is known of its create.
+    pub(super) create: Create,
+}
+
+/// What is known of a create that may have made a lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Create {
+    /// Nothing.
+    Unknown,
+    /// It was sent then, with one of the events in hand.
+    Sent(Timestamp),
+    /// It may have been sent, and forgotten with its event, in the time before this: a moment before the store lost what it
+    /// had kept last.
+    Forgotten(Timestamp),
+}
+
+/// Looks among `found`, of which `complete` says whether it is all, for the lead that is `sought`.
 #[must_use]
-pub(super) fn recognise(found: &[LeadView], complete: bool, said: &[Lead], made_after: Option<Timestamp>) -> Hit {
-    let of = |wanted| found.iter().filter(move |view| compare(view, said, made_after) == wanted);
+pub(super) fn recognise(found: &[LeadView], complete: bool, sought: Sought<'_>) -> Hit {
+    let of = |wanted| found.iter().filter(move |view| compare(view, sought) == wanted);
     let mut ours: Vec<&LeadView> = of(Likeness::Same).collect();
     ours.sort_by_key(|view| view.created_at);
     if !ours.is_empty() {
@@ -96,20 +120,28 @@ pub(super) fn doubles(found: &[LeadView], known: &LeadId, external_ref: &Externa
 }
 
 /// A lead may have been said to have one number and then another, and any of them may be what was sent.
-fn compare(view: &LeadView, said: &[Lead], made_after: Option<Timestamp>) -> Likeness {
+fn compare(view: &LeadView, sought: Sought<'_>) -> Likeness {
+    let Sought { said, create } = sought;
     if let Some(shown) = &view.external_ref {
         let is_ours = said.iter().any(|lead| shown == lead.external_ref.as_str());
         return if is_ours { Likeness::Same } else { Likeness::Other };
     }
     let likenesses: Vec<_> = said.iter().map(|lead| by_person(view, &Person::said(lead))).collect();
-    if let (Some(created), Some(sent)) = (view.created_at, made_after)
-        && created + CLOCKS < sent
-    {
+    let best = [Likeness::Same, Likeness::Unknown].into_iter().find(|one| likenesses.contains(one));
+    let likeness = best.unwrap_or(Likeness::Other);
+    let made_before = |time: Timestamp| view.created_at.is_some_and(|created| created < time);
+    match create {
         // Another form of the same person, or ours, and a clock is wrong: nothing tells.
-        let perhaps = created + WRONG_CLOCKS >= sent && likenesses.contains(&Likeness::Same);
-        return if perhaps { Likeness::Unknown } else { Likeness::Other };
+        Create::Sent(sent) if made_before(sent - CLOCKS) => {
+            let perhaps = likeness == Likeness::Same && !made_before(sent - WRONG_CLOCKS);
+            if perhaps { Likeness::Unknown } else { Likeness::Other }
+        }
+        // The event that was forgotten may have said another number.
+        Create::Forgotten(noticed) if likeness == Likeness::Other && !made_before(noticed - LOST - CLOCKS) => {
+            Likeness::Unknown
+        }
+        Create::Unknown | Create::Sent(_) | Create::Forgotten(_) => likeness,
     }
-    [Likeness::Same, Likeness::Unknown].into_iter().find(|one| likenesses.contains(one)).unwrap_or(Likeness::Other)
 }
 
 /// What tells one lead from another where the reference is not shown.
@@ -200,6 +232,10 @@ mod tests {
         serde_json::from_value(view).unwrap()
     }
 
+    fn sought(said: &[Lead]) -> Sought<'_> {
+        Sought { said, create: Create::Unknown }
+    }
+
     fn ours() -> Hit {
         Hit::Ours(vec![LeadId("lead_1".into())])
     }
@@ -208,32 +244,32 @@ mod tests {
     fn a_shown_reference_decides_alone_and_to_the_letter() {
         let shown = |text: &str| vec![view(serde_json::json!({ "externalRef": text, "phone": "+6281234567890" }))];
         let lead = lead(Some("+6281234567890"), None);
-        assert_eq!(recognise(&shown(REF), true, std::slice::from_ref(&lead), None), ours());
+        assert_eq!(recognise(&shown(REF), true, sought(std::slice::from_ref(&lead))), ours());
         assert_eq!(
-            recognise(&shown("meta:leadgen:1111111111111112"), true, std::slice::from_ref(&lead), None),
+            recognise(&shown("meta:leadgen:1111111111111112"), true, sought(std::slice::from_ref(&lead))),
             Hit::Nobody,
             "a longer one"
         );
-        assert_eq!(recognise(&shown(&REF.to_uppercase()), true, std::slice::from_ref(&lead), None), Hit::Nobody);
+        assert_eq!(recognise(&shown(&REF.to_uppercase()), true, sought(std::slice::from_ref(&lead))), Hit::Nobody);
     }
 
     #[test]
     fn without_it_the_same_phone_in_another_spelling_is_the_same_person() {
         let found = [view(serde_json::json!({ "phone": "62 812-3456-7890" }))];
-        assert_eq!(recognise(&found, true, &[lead(Some("+6281234567890"), None)], None), ours());
-        assert_eq!(recognise(&found, true, &[lead(Some("+6281234567891"), None)], None), Hit::Nobody);
+        assert_eq!(recognise(&found, true, sought(&[lead(Some("+6281234567890"), None)])), ours());
+        assert_eq!(recognise(&found, true, sought(&[lead(Some("+6281234567891"), None)])), Hit::Nobody);
     }
 
     #[test]
     fn without_phone_and_address_the_name_decides_or_nobody_can() {
         let lead = lead(None, None);
         assert_eq!(
-            recognise(&[view(serde_json::json!({ "firstName": "siti" }))], true, std::slice::from_ref(&lead), None),
+            recognise(&[view(serde_json::json!({ "firstName": "siti" }))], true, sought(std::slice::from_ref(&lead))),
             ours()
         );
         let budi = [view(serde_json::json!({ "firstName": "Budi" }))];
         assert_eq!(
-            recognise(&budi, true, std::slice::from_ref(&lead), None),
+            recognise(&budi, true, sought(std::slice::from_ref(&lead))),
             Hit::Undecided(vec![LeadId("lead_1".into())])
         );
     }
@@ -241,8 +277,10 @@ mod tests {
     #[test]
     fn a_lead_from_before_the_create_is_another() {
         let found = [view(serde_json::json!({ "phone": "+6281234567890", "createdAt": "2026-11-23T08:00:00.000Z" }))];
-        let hit =
-            |sent: &str| recognise(&found, true, &[lead(Some("+6281234567890"), None)], Some(sent.parse().unwrap()));
+        let hit = |sent: &str| {
+            let create = Create::Sent(sent.parse().unwrap());
+            recognise(&found, true, Sought { create, ..sought(&[lead(Some("+6281234567890"), None)]) })
+        };
         assert_eq!(hit("2026-11-23T08:04:00Z"), ours());
         assert_eq!(hit("2026-11-24T09:00:00Z"), Hit::Nobody);
         assert_eq!(hit("2026-11-23T08:10:00Z"), Hit::Undecided(vec![LeadId("lead_1".into())]), "or a clock is wrong");
@@ -252,15 +290,30 @@ mod tests {
     fn a_lead_of_which_several_numbers_were_said_is_known_by_any_of_them() {
         let found = [view(serde_json::json!({ "phone": "+6281234567890", "firstName": "Siti" }))];
         let said = [lead(Some("+6281234567899"), None), lead(Some("+6281234567890"), None)];
-        assert_eq!(recognise(&found, true, &said, None), ours());
-        assert_eq!(recognise(&found, true, &said[..1], None), Hit::Nobody);
+        assert_eq!(recognise(&found, true, sought(&said)), ours());
+        assert_eq!(recognise(&found, true, sought(&said[..1])), Hit::Nobody);
+    }
+
+    #[test]
+    fn of_a_create_that_was_forgotten_another_number_proves_nothing() {
+        let said = [lead(Some("+6281234567890"), None)];
+        let create = Create::Forgotten("2026-11-23T08:00:00Z".parse().unwrap());
+        let hit = |fields| recognise(&[view(fields)], true, Sought { create, ..sought(&said) });
+        let made = |phone: &str, at: &str| serde_json::json!({ "phone": phone, "createdAt": at });
+        let unclear = Hit::Undecided(vec![LeadId("lead_1".into())]);
+        assert_eq!(hit(made("+6281234567899", "2026-11-23T07:59:00Z")), unclear);
+        assert_eq!(hit(serde_json::json!({ "phone": "+6281234567899" })), unclear);
+        assert_eq!(hit(made("+6281234567899", "2026-11-23T07:50:00Z")), Hit::Nobody, "nothing so old was forgotten");
+        assert_eq!(hit(made("+6281234567890", "2026-11-23T07:50:00Z")), ours());
+        let shown = serde_json::json!({ "phone": "+6281234567890", "externalRef": "meta:leadgen:2" });
+        assert_eq!(hit(shown), Hit::Nobody, "a reference tells all the same");
     }
 
     #[test]
     fn nobody_can_be_said_only_when_all_was_read() {
         let lead = lead(None, Some("siti@example.com"));
-        assert_eq!(recognise(&[], true, std::slice::from_ref(&lead), None), Hit::Nobody);
-        assert_eq!(recognise(&[], false, std::slice::from_ref(&lead), None), Hit::TooMany);
+        assert_eq!(recognise(&[], true, sought(std::slice::from_ref(&lead))), Hit::Nobody);
+        assert_eq!(recognise(&[], false, sought(std::slice::from_ref(&lead))), Hit::TooMany);
     }
 
     #[test]
@@ -296,7 +349,7 @@ mod tests {
         let mut lead = lead(Some("+6281234567890"), None);
         lead.stated.unique_code = Some("KNK-7F3A".into());
         let found = [view(serde_json::json!({ "uniqueCode": "API_7F3A1B2C", "phone": "+6281234567890" }))];
-        assert_eq!(recognise(&found, true, std::slice::from_ref(&lead), None), ours(), "a create sends no code");
+        assert_eq!(recognise(&found, true, sought(std::slice::from_ref(&lead))), ours(), "a create sends no code");
     }
 
     #[test]
@@ -308,7 +361,7 @@ mod tests {
         };
         let found = [made("second", "2026-11-23T08:02:00Z"), made("first", "2026-11-23T08:01:00Z")];
         let both = Hit::Ours(vec![LeadId("first".into()), LeadId("second".into())]);
-        assert_eq!(recognise(&found, true, &[lead(None, None)], None), both);
+        assert_eq!(recognise(&found, true, sought(&[lead(None, None)])), both);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::domain::region::Region;
 use crate::domain::rules::Value;
 use crate::konektor::Client;
 use crate::metrics::Metrics;
-use crate::providers::Source;
+use crate::providers::{Absent, Source};
 use crate::store::{Options, Store, StoreError, WorkerId};
 pub use backfill::Backfill;
 use engine::{Engine, Setup};
@@ -43,7 +43,7 @@ pub use retry::{Die, Waits};
 pub const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
 /// Finds a source by its name, with the rules of this moment.
-pub type SourceOf = Arc<dyn Fn(&SourceName) -> Option<Source> + Send + Sync>;
+pub type SourceOf = Arc<dyn Fn(&SourceName) -> Result<Source, Absent> + Send + Sync>;
 
 /// Every source that is on, with the rules of this moment.
 pub type SourcesOf = Arc<dyn Fn() -> Vec<Source> + Send + Sync>;

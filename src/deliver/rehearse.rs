@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::fold::{Folded, body_of, fold, occasion_of};
+use super::fold::{Folded, body_of, fold, gone, occasion_of};
 use super::plan::{Lane, Plan, Step};
 use super::retry::{Die, Waits};
 use super::sort;
@@ -13,7 +13,7 @@ use crate::domain::region::Region;
 use crate::domain::submission::Submission;
 use crate::konektor::{Answer, RateLimit, Request, Verdict};
 use crate::providers::{Lookup, Reading, Source, Verified};
-use crate::store::{InboxRecord, StoredEvent, Undelivered};
+use crate::store::{InboxRecord, StoredEvent, Undelivered, Words};
 
 /// One item, rehearsed.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ pub fn rehearse(
     now: Timestamp,
 ) -> Result<Vec<Rehearsed>, Undelivered> {
     let record = InboxRecord { place: 0, webhook: webhook.into_kept() };
-    let items = sort::split(record, Some(source)).split?;
+    let items = sort::split(record, Ok(source)).split?;
     Ok(items.into_iter().map(|item| one(source, item, fetched, region, now)).collect())
 }
 
@@ -74,13 +74,13 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
         source: source.name.clone(),
         received: now,
         request_id: String::new(),
-        late: false,
         released: item.hold != Hold::No,
         body: Bytes::copy_from_slice(&item.body),
         fetched: fetched.cloned(),
     };
     let folded = |event: &StoredEvent| {
-        fold(&item.external_ref, std::slice::from_ref(event), None, region, |_| Some(source.clone()))
+        let (events, told) = (std::slice::from_ref(event), Words::default());
+        fold(&item.external_ref, events, &told, region, |_| Ok(source.clone()), &mut Vec::new())
     };
     let (held, end) = match folded(&event) {
         // Only reading it shows that it is a test: released, it goes on.
@@ -93,6 +93,7 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
     let end = match end {
         Folded::Lead(lead, _) => call(source, &item, &event, lead, now),
         Folded::Ask(_, lookup) => Rehearsal::Ask(lookup),
+        Folded::Gone(_, absent) => Rehearsal::Dead(gone(&source.name, &absent)),
         Folded::Unreadable(_, why) => Rehearsal::Dead(why),
         Folded::Withhold(_) => Rehearsal::Nothing,
     };
@@ -101,7 +102,12 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
 
 fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now: Timestamp) -> Rehearsal {
     let submission = match source.provider.read(&body_of(event, &item.external_ref)) {
-        Ok(Reading::Lead(submission) | Reading::Test(submission) | Reading::Spam(submission)) => submission,
+        Ok(
+            Reading::Lead(submission)
+            | Reading::Test(submission)
+            | Reading::Spam(submission)
+            | Reading::Nobody(submission),
+        ) => submission,
         Err(why) => return Rehearsal::Dead(Undelivered { reason: DeadReason::Unreadable, detail: why.to_string() }),
     };
     let lane = Lane {
@@ -109,6 +115,7 @@ fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now:
         lead_id: None,
         intent: None,
         search_first: false,
+        lost: None,
         day_nearly_over: false,
         negatives: 0,
         attempts: 0,

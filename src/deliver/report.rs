@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::engine::{LookupEnd, Report, Stopped};
+use super::engine::{Flaw, LookupEnd, Report, Stopped};
 use super::{Delivery, End};
-use crate::domain::event::DeadReason;
+use crate::domain::event::{DeadReason, Hold};
 use crate::domain::form::Drift;
 use crate::domain::lead::LeadId;
 use crate::store::{Claimed, DayState, Outcome, PauseReason, Undelivered};
@@ -35,6 +35,10 @@ impl Delivery {
                 // Not which: the names are whatever a visitor's browser has sent.
                 tracing::warn!(%source, new, vanished, renamed, "the fields of a form have changed; see `konektor-bridge sources` and whether its mapping still fits");
             }
+            Report::RulesFailed { request_id, flaws } => flaws.iter().for_each(|Flaw { source, rule, why }| {
+                metrics.rule_failed(source, rule);
+                tracing::warn!(%source, request_id, rule, why, "a rule says nothing of a lead, which goes on without it; see `konektor-bridge explain`");
+            }),
             Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),
             Report::Called { call, verdict, status, took } => {
                 metrics.upstream_call(call, verdict.word(), took);
@@ -103,7 +107,16 @@ impl Delivery {
                     tracing::error!(%source, request_id = %request, reason = %why.reason, why = detail, "lead given up");
                 }
             }
-            Outcome::Withheld(holds) => holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into())),
+            Outcome::Withheld(holds) => {
+                holds.iter().for_each(|(_, hold)| metrics.withheld((*hold).into()));
+                if holds.iter().any(|(_, hold)| *hold == Hold::DeletedAtSender) {
+                    let lead = claimed.lead_id.as_ref().map(ToString::to_string);
+                    tracing::warn!(
+                        lead,
+                        "a person's data was deleted at its sender; see `konektor-bridge withheld list`"
+                    );
+                }
+            }
             Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {}
         }
     }

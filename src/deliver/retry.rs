@@ -19,6 +19,8 @@ pub(super) const UPDATE_FOR: Duration = Duration::from_hours(24);
 pub(super) const UNRESOLVED_FOR: Duration = Duration::from_hours(24);
 /// How long a verification is put off that could not be made.
 pub(super) const VERIFY_AGAIN: Duration = Duration::from_mins(15);
+/// How long an event is put off whose source lacks something: a person has to see to it.
+pub(super) const SOURCE_AGAIN: Duration = Duration::from_mins(5);
 /// Longest pause between two tries.
 const CAP: Duration = Duration::from_mins(5);
 /// What the first pause is at most.

@@ -143,6 +143,7 @@ mod tests {
     use crate::konektor::Client;
     use crate::metrics::Metrics;
     use crate::outbound::Outbound;
+    use crate::providers::Absent;
     use crate::store::{MemoryStore, Options};
 
     /// Asks the process to stop when the time is asked for the last of so many times.
@@ -167,7 +168,7 @@ mod tests {
             store: Arc::new(MemoryStore::new(Options::default())),
             client: Client::new(&nowhere, Arc::new(secrecy::SecretString::default)).unwrap(),
             fetcher: Fetcher::new(Outbound::default()),
-            sources: Arc::new(|_| None),
+            sources: Arc::new(|_| Err(Absent::Gone)),
             values: Arc::new(Vec::new),
             waits: Waits::default(),
             clock: Arc::new(clock),

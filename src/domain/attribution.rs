@@ -93,8 +93,10 @@ fn rank(platform: AdPlatform) -> u8 {
     }
 }
 
-/// The network that a `utm_source` names.
-fn network(source: &str) -> Option<AdPlatform> {
+/// The network that a `utm_source` names, or a tool by its own word for it.
+#[must_use]
+pub fn network(source: &str) -> Option<AdPlatform> {
+    let source = source.trim().to_lowercase();
     let name = source.trim_end_matches(".com").replace([' ', '-', '_', '.'], "");
     let name = name.strip_suffix("ads").or_else(|| name.strip_suffix("ad")).unwrap_or(&name);
     Some(match name {

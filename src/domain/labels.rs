@@ -148,7 +148,10 @@ fn join_compounds(words: Vec<String>) -> Vec<String> {
     for word in words {
         match joined.last_mut() {
             Some(before)
-                if matches!((before.as_str(), word.as_str()), ("e", "mail") | ("whats", "app") | ("hand", "phone")) =>
+                if matches!(
+                    (before.as_str(), word.as_str()),
+                    ("e", "mail") | ("whats", "app") | ("hand", "phone") | ("reply", "to")
+                ) =>
             {
                 before.push_str(&word);
             }
@@ -179,7 +182,8 @@ const NAME_FILLER: &str = "\
     full, lengkap, complete, sesuai, ktp, identitas, contact, kontak, person, customer, client, klien, \
     pelanggan, pemesan, pembeli, siapa, and, dan, or, atau";
 
-const EMAIL: &str = "email, emails, surel, emailaddress, youremail, workemail";
+/// `_replyto` is what Formspree's forms call the address.
+const EMAIL: &str = "email, emails, surel, emailaddress, youremail, workemail, replyto";
 const EMAIL_FILLER: &str = "\
     mail, alamat, address, id, contact, kontak, customer, personal, pribadi, primary, utama, or, atau";
 
@@ -306,6 +310,9 @@ mod tests {
                 "emailAddress",
                 "Personal Email",
                 "Email (optional)",
+                "_replyto",
+                "Reply-To",
+                "_email",
             ],
             Meaning::Email,
         );

@@ -60,15 +60,102 @@ pub struct Fields {
     pub actual_value: Option<f64>,
 }
 
+/// A field that one statement may say anew. The two names are one, and so is our part of the notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Field {
+    /// [`Fields::first_name`] and [`Fields::last_name`].
+    Name,
+    /// [`Fields::phone`].
+    Phone,
+    /// [`Fields::email`].
+    Email,
+    /// [`Fields::status`].
+    Status,
+    /// [`Fields::priority`].
+    Priority,
+    /// [`Fields::source`].
+    Source,
+    /// [`Fields::ad_platform`].
+    AdPlatform,
+    /// [`Fields::unique_code`].
+    UniqueCode,
+    /// [`Fields::assigned_to`].
+    AssignedTo,
+    /// [`Fields::estimated_value`].
+    EstimatedValue,
+    /// [`Fields::actual_value`].
+    ActualValue,
+    /// [`Lead::notes`].
+    Notes,
+}
+
+impl Field {
+    /// All of them. Stores keep their places as numbers: new ones go to the end.
+    pub const ALL: [Self; 12] = [
+        Self::Name,
+        Self::Phone,
+        Self::Email,
+        Self::Status,
+        Self::Priority,
+        Self::Source,
+        Self::AdPlatform,
+        Self::UniqueCode,
+        Self::AssignedTo,
+        Self::EstimatedValue,
+        Self::ActualValue,
+        Self::Notes,
+    ];
+}
+
 impl Fields {
+    /// Whether something is said of `field`; never of the notes.
+    fn say(&self, field: Field) -> bool {
+        match field {
+            Field::Name => self.first_name.is_some() || self.last_name.is_some(),
+            Field::Phone => self.phone.is_some(),
+            Field::Email => self.email.is_some(),
+            Field::Status => self.status.is_some(),
+            Field::Priority => self.priority.is_some(),
+            Field::Source => self.source.is_some(),
+            Field::AdPlatform => self.ad_platform.is_some(),
+            Field::UniqueCode => self.unique_code.is_some(),
+            Field::AssignedTo => self.assigned_to.is_some(),
+            Field::EstimatedValue => self.estimated_value.is_some(),
+            Field::ActualValue => self.actual_value.is_some(),
+            Field::Notes => false,
+        }
+    }
+
+    /// Takes out what is said of the fields that are `chosen`.
+    fn take(&mut self, chosen: impl Fn(Field) -> bool) -> Self {
+        fn part<T>(is_chosen: bool, from: &mut Option<T>) -> Option<T> {
+            if is_chosen { from.take() } else { None }
+        }
+        let name = chosen(Field::Name);
+        Self {
+            first_name: part(name, &mut self.first_name),
+            last_name: part(name, &mut self.last_name),
+            email: part(chosen(Field::Email), &mut self.email),
+            phone: part(chosen(Field::Phone), &mut self.phone),
+            status: part(chosen(Field::Status), &mut self.status),
+            priority: part(chosen(Field::Priority), &mut self.priority),
+            source: part(chosen(Field::Source), &mut self.source),
+            ad_platform: part(chosen(Field::AdPlatform), &mut self.ad_platform),
+            unique_code: part(chosen(Field::UniqueCode), &mut self.unique_code),
+            assigned_to: part(chosen(Field::AssignedTo), &mut self.assigned_to),
+            estimated_value: part(chosen(Field::EstimatedValue), &mut self.estimated_value),
+            actual_value: part(chosen(Field::ActualValue), &mut self.actual_value),
+        }
+    }
+
     /// Lets everything that `later` says win over what is here; a status only if it is a step forward.
     pub fn absorb(&mut self, later: Self) {
         let mut earlier = std::mem::replace(self, later);
         if earlier.status.is_some_and(|before| self.status.is_some_and(|after| !before.allows(after))) {
             self.status = earlier.status;
         }
-        // A new first name without a last name is a one-word name, not the old family name under a new given one.
-        if self.first_name.is_some() {
+        // Another first name without a last name is a one-word name, not the old family name under a new given one.
+        if self.first_name.is_some() && self.first_name != earlier.first_name {
             earlier.last_name = None;
         }
         self.fill_each(earlier);
@@ -109,6 +196,25 @@ impl Lead {
         self.stated.absorb(later.stated);
         self.guessed.fill(later.guessed);
         self.notes.absorb(later.notes);
+    }
+
+    /// The fields of which something is stated.
+    pub fn stated_fields(&self) -> impl Iterator<Item = Field> {
+        Field::ALL.into_iter().filter(|field| match field {
+            Field::Notes => !self.notes.is_empty(),
+            _ => self.stated.say(*field),
+        })
+    }
+
+    /// Newer words have been delivered on the fields that are `late`: what is stated of them is a guess from now on, which
+    /// fills blanks, and lines of the notes give way to those that are there. A status goes forwards only, whenever it comes.
+    pub fn give_way(&mut self, late: impl Fn(Field) -> bool) {
+        let mut older = self.stated.take(|field| field != Field::Status && late(field));
+        older.fill(std::mem::take(&mut self.guessed));
+        self.guessed = older;
+        if late(Field::Notes) {
+            self.notes.give_way();
+        }
     }
 
     /// The fields of a create: what was stated, and the guesses where nothing was.

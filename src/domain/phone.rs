@@ -37,7 +37,7 @@ impl Phone {
     /// With a plus or `00` it is international. Without, it is read as `region` writes numbers; for Indonesia `08…`, `8…`,
     /// `62 8…` and `620 8…` are mobile numbers, `0…` a landline, and everything else is ambiguous. Words before the
     /// number and remarks after it (`WA 0812-3456-7890 (Budi)`) are left out: see [`Phone::leaves_out`]. Of several
-    /// numbers the first counts.
+    /// numbers the first counts. A country code written twice (a field that begins with `+62`) counts once.
     ///
     /// # Errors
     /// [`NotAPhone`] says which kind of thing it is instead.
@@ -45,6 +45,8 @@ impl Phone {
         let written = Written::read(&plain(text))?;
         match written.digits.strip_prefix("00") {
             _ if written.plus => international(&written.digits),
+            // `00812…` has a 0 too many, or is of Japan.
+            Some(rest) if region == Region::INDONESIA && looks_mobile(rest) => Err(NotAPhone::Ambiguous),
             Some(rest) => international(rest),
             None if region == Region::INDONESIA => indonesian(&written.digits),
             None => national(&written.digits, region),
@@ -132,6 +134,10 @@ impl Written {
         let of_number = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '-' | '.' | '(' | ')');
         let end = written.find(|c| !of_number(c)).unwrap_or(written.len());
         let digits = written[..end].chars().filter(char::is_ascii_digit).collect::<String>();
+        // `+62 +62812…`: the country code stood there already when the number was put behind it.
+        if text[start..].starts_with('+') && digits.len() <= 3 && written[end..].starts_with('+') {
+            return Self::read(&written[end..]);
+        }
         // A letter right behind the last digit means that the digits go on in another way: 0812xxxx, 8.12E+10.
         let goes_on = written[..end].ends_with(|c: char| c.is_ascii_digit() || c == '.')
             && written[end..].starts_with(char::is_alphabetic)
@@ -169,20 +175,26 @@ fn international(digits: &str) -> Result<Phone, NotAPhone> {
         Some(rest) if rest.len() == 10 => format!("+52{rest}"),
         _ => format!("+{digits}"),
     };
+    let is_indonesian = digits.starts_with("+62");
     let number = PHONE_NUMBER_UTIL.parse(digits, None).map_err(|_| NotAPhone::Impossible)?;
     // Only the length is asked for: new ranges are in use before they are in the data, and the country is certain.
+    // Indonesia's landlines have their areas, and new ranges are mobile ones: what is not in its plan is a slip.
+    let is_slip = is_indonesian && !number.is_valid();
     match number.is_possible_with_reason() {
-        Ok(NumberLengthType::IsPossible) => e164(&number),
-        Ok(NumberLengthType::IsPossibleLocalOnly) | Err(_) => Err(NotAPhone::Impossible),
+        Ok(NumberLengthType::IsPossible) if !is_slip => e164(&number),
+        Ok(_) | Err(_) => Err(NotAPhone::Impossible),
     }
 }
 
 /// `62` and a mobile number, possibly with a trunk 0 between; `None` when it is something else.
 ///
 /// Mobile numbers begin with 8 and have 9 to 13 digits after the country code: longer ones than libphonenumber's plan holds
-/// are in use (google/libphonenumber#918).
+/// are in use (google/libphonenumber#918). A second `62` before one of them is the first once more: no landline of the
+/// area codes 0628… is as long.
 fn indonesian_mobile(digits: &str) -> Option<Result<Phone, NotAPhone>> {
     let mobile = digits.strip_prefix("62")?.trim_start_matches('0');
+    let again = mobile.strip_prefix("62").map(|mobile| mobile.trim_start_matches('0'));
+    let mobile = again.filter(|mobile| mobile.starts_with('8') && (9..=13).contains(&mobile.len())).unwrap_or(mobile);
     let fits = mobile.starts_with('8').then(|| (9..=13).contains(&mobile.len()))?;
     Some(if fits { Ok(Phone(format!("+62{mobile}"))) } else { Err(NotAPhone::Impossible) })
 }
@@ -199,6 +211,13 @@ fn indonesian(digits: &str) -> Result<Phone, NotAPhone> {
         None if digits.starts_with('8') && (9..=13).contains(&digits.len()) => international(&format!("62{digits}")),
         None => Err(NotAPhone::Ambiguous),
     }
+}
+
+/// True for digits that are an Indonesian mobile number without its 0: its operators' prefixes are 81…, 82…, 83…, 85…, 87…,
+/// 88… and 89….
+fn looks_mobile(digits: &str) -> bool {
+    let operator = digits.strip_prefix('8').is_some_and(|rest| rest.starts_with(['1', '2', '3', '5', '7', '8', '9']));
+    operator && (9..=13).contains(&digits.len())
 }
 
 /// Digits without a plus, as `region` writes them. What is not in its numbering plan may be a foreign number.
@@ -283,6 +302,38 @@ mod tests {
     fn the_libphonenumber_trap_does_not_catch_us() {
         assert_eq!(id("62811123"), Err(NotAPhone::Impossible));
         assert_eq!(id("628111234567"), Ok("+628111234567".to_owned()));
+    }
+
+    #[test]
+    fn a_country_code_written_twice_counts_once() {
+        for text in [
+            "+62 6281234567890",
+            "+62 62 812 3456 7890",
+            "+62 +62 812-3456-7890",
+            "+62 62081234567890",
+            "626281234567890",
+        ] {
+            assert_eq!(id(text), Ok("+6281234567890".to_owned()), "{text:?}");
+            assert!(Phone::parse(text, Region::INDONESIA).is_ok_and(|phone| !phone.leaves_out(text)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_indonesia_s_plan_is_no_number() {
+        for text in ["+62 6262 1234 5678", "+62 1234 567 890", "+6299912345678"] {
+            assert_eq!(id(text), Err(NotAPhone::Impossible), "{text:?}");
+        }
+        for text in ["+62 628 20123", "+62 411 123456", "+62 31 5031234"] {
+            assert!(id(text).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn two_zeros_before_a_mobile_number_may_be_a_slip_or_japan() {
+        assert_eq!(id("00812 3456 7890"), Err(NotAPhone::Ambiguous));
+        assert_eq!(id("0086 10 1234 5678"), Ok("+861012345678".to_owned()));
+        assert_eq!(abroad("0081 3 1234 5678", "MY"), Ok("+81312345678".to_owned()));
+        assert_eq!(id("+81 3 1234 5678"), Ok("+81312345678".to_owned()));
     }
 
     #[test]

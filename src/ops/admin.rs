@@ -52,7 +52,8 @@ pub(super) async fn sources(parts: &Parts) -> HttpResponse {
     });
     let since = parts.clock.now() - FORMS_FOR;
     let shown = |(name, configured)| source(parts, name, configured, forms(name, &memos, since));
-    ok(&wire::Sources { sources: registry.iter().map(shown).collect() })
+    let once_on = registry.once_on().map(ToString::to_string).collect();
+    ok(&wire::Sources { sources: registry.iter().map(shown).collect(), once_on })
 }
 
 /// The forms of a source of which a change has been noticed since then.
@@ -70,7 +71,7 @@ fn source(parts: &Parts, name: &SourceName, configured: &Configured, forms: Vec<
     let base = parts.public_url.as_ref().map_or("", |url| url.as_str().trim_end_matches('/'));
     let (on, why, missing) = match &configured.state {
         SourceState::On(_) => (true, None, Vec::new()),
-        SourceState::Off { why, missing } => (false, Some(why.clone()), missing.clone()),
+        SourceState::Off { why, missing, .. } => (false, Some(why.clone()), missing.clone()),
     };
     let token = if configured.ends_in_token() { "/<token>" } else { "" };
     let url = format!("{base}/hooks/{name}{token}");

@@ -15,14 +15,16 @@ use crate::store::{Stats, StoreError};
 /// How long the store may take to answer a probe.
 const STORE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Whether webhooks should be sent here. A pause is no reason against it: they are kept.
+/// Whether webhooks should be sent here: a store that answers may still take none. A pause is no reason against it: they
+/// are kept.
 pub(super) async fn ready(parts: &Parts) -> HttpResponse {
-    let stats = stats(parts).await;
+    let (stats, kept) = tokio::join!(stats(parts), within(parts.store.would_keep()));
+    let store = stats.as_ref().map(drop).and(kept.as_ref().map(drop));
     let stopping = parts.stopping.is_cancelled();
     let body = Ready {
-        ready: stats.is_ok() && !stopping,
+        ready: store.is_ok() && !stopping,
         stopping,
-        store: stats.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned()),
+        store: store.map_or_else(ToString::to_string, |()| "ok".to_owned()),
         paused: stats.ok().and_then(|stats| stats.paused).map(|(why, _)| why.to_string()),
     };
     http::json(if body.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
@@ -38,8 +40,11 @@ pub(super) async fn metrics(parts: &Parts) -> HttpResponse {
 }
 
 async fn stats(parts: &Parts) -> Result<Stats, StoreError> {
-    let stats = parts.store.stats(parts.clock.now());
-    tokio::time::timeout(STORE_WITHIN, stats).await.unwrap_or(Err(StoreError::Busy))
+    within(parts.store.stats(parts.clock.now())).await
+}
+
+async fn within<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(STORE_WITHIN, asked).await.unwrap_or(Err(StoreError::Busy))
 }
 
 fn numbers(stats: &Stats, now: Timestamp) -> StoreNumbers {

@@ -150,6 +150,8 @@ pub struct Ready {
 pub struct Sources {
     /// By name.
     pub sources: Vec<Source>,
+    /// The names of all that are on or have been, also of those that are not configured any more.
+    pub once_on: Vec<String>,
 }
 
 /// A source.
@@ -545,6 +547,7 @@ impl From<store::LaneDetail> for Lane {
             lead_id,
             standing,
             intent,
+            told: _,
             pending,
             attempts,
             crashes,

@@ -46,7 +46,10 @@ struct Konektor {
 pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
     let Settings { secret } = settings::read(table)?;
     match secret {
-        Some(secrets) => Ok(Arc::new(Konektor { secrets })),
+        Some(secrets) => {
+            settings::long_enough("secret", &secrets)?;
+            Ok(Arc::new(Konektor { secrets }))
+        }
         None => Err(settings::incomplete(&[("secret", false)])),
     }
 }

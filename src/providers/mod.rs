@@ -27,6 +27,7 @@ mod standard;
 mod tiktok;
 mod timed;
 mod unnamed;
+mod waits;
 mod whatsapp;
 
 use std::sync::Arc;
@@ -42,7 +43,7 @@ use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
-pub use registry::{Configured, Found, Registry, SourceState};
+pub use registry::{Absent, Cause, Configured, Found, Registry, SourceState};
 pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
 
@@ -123,6 +124,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
         let _ = webhook;
         Vec::new()
+    }
+
+    /// True when the item says that the sender has deleted the person's data: nothing that is still undelivered of its lead
+    /// is forwarded, and a person is told to erase what was.
+    fn deletes(&self, item: &ItemBody<'_>) -> bool {
+        let _ = item;
+        false
     }
 
     /// What has to be fetched from the sender before [`Provider::read`]; `None` when the item says everything.
@@ -371,6 +379,11 @@ pub enum Refusal {
     /// The proof does not match the body under any configured secret.
     #[error("the proof does not match; was the secret changed at the sender?")]
     WrongProof,
+    /// The proof holds in the other of two ways in which the sender's documents can be read.
+    #[error(
+        "the sender signs in the other of the two ways that its documents allow; set `signed_prefix` of the source to {0}"
+    )]
+    OtherProof(bool),
     /// The signed time is too far from ours.
     #[error("the signed time is outside the tolerance; is a clock wrong?")]
     Stale,
@@ -455,6 +468,8 @@ pub enum Reading {
     Test(Box<Submission>),
     /// The sender marks it as spam.
     Spam(Box<Submission>),
+    /// It says neither who somebody is nor how to reach them, where its sender says that of every lead.
+    Nobody(Box<Submission>),
 }
 
 /// A GET to the sender's own API.

@@ -72,8 +72,15 @@ pub(super) fn is_user_id(text: &str) -> bool {
     country && (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
+/// A number with its country. What begins with zeros was written as one dials it here: `00` before a country, `08` before an
+/// Indonesian mobile number, for no number with its country begins so.
 fn digits(number: &str) -> String {
-    number.trim_start_matches('+').to_owned()
+    let digits = number.trim_start_matches('+');
+    match digits.strip_prefix("00") {
+        Some(abroad) if !abroad.is_empty() => abroad.to_owned(),
+        _ if digits.starts_with("08") => format!("62{}", &digits[1..]),
+        _ => digits.to_owned(),
+    }
 }
 
 #[cfg(test)]

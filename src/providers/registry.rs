@@ -40,6 +40,8 @@ pub enum SourceState {
     On(Source),
     /// It does not.
     Off {
+        /// Whether that is meant.
+        cause: Cause,
         /// Why, and what to do.
         why: String,
         /// The variables and files that would switch it on.
@@ -47,16 +49,38 @@ pub enum SourceState {
     },
 }
 
+/// What switched a source off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Its owner.
+    Owner,
+    /// That something is missing without which it cannot be on, a secret for example. Nobody has decided that.
+    Want,
+}
+
 /// What stands at a URL.
 #[derive(Debug, Clone, Copy)]
 pub enum Found<'a> {
     /// A source.
     On(&'a Source),
-    /// A source that has been on and is not any more: its webhooks are answered with success and dropped, as a sender
-    /// that hears 404 may switch the hook off for ever.
+    /// A source that has been on and now lacks something: its senders have to keep their webhooks until it is there.
+    Wanting,
+    /// A source that has been on and that its owner has switched off or removed: its webhooks are answered with success
+    /// and dropped, as a sender that hears 404 may switch the hook off for ever.
     OnceOn,
     /// Nothing.
     Unknown,
+}
+
+/// Why there is no source that could read an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absent {
+    /// It lacks something, as it says.
+    Wanting(String),
+    /// Its owner has switched it off, as it says.
+    Off(String),
+    /// It is not configured.
+    Gone,
 }
 
 impl Registry {
@@ -72,23 +96,41 @@ impl Registry {
         registry
     }
 
+    /// The same, that also knows of `once_on` that they have been on before.
+    #[must_use]
+    pub fn knowing(mut self, once_on: impl IntoIterator<Item = SourceName>) -> Self {
+        self.once_on.extend(once_on);
+        self
+    }
+
     /// Looks a name up.
     #[must_use]
     pub fn find(&self, name: &SourceName) -> Found<'_> {
         match self.sources.get(name).map(|configured| &configured.state) {
             Some(SourceState::On(source)) => Found::On(source),
-            Some(SourceState::Off { .. }) | None if self.once_on.contains(name) => Found::OnceOn,
+            Some(SourceState::Off { cause: Cause::Want, .. }) if self.was_on(name) => Found::Wanting,
+            Some(SourceState::Off { .. }) | None if self.was_on(name) => Found::OnceOn,
             Some(SourceState::Off { .. }) | None => Found::Unknown,
         }
     }
 
-    /// The source of that name, if it is on.
-    #[must_use]
-    pub fn source(&self, name: &SourceName) -> Option<&Source> {
-        match self.find(name) {
-            Found::On(source) => Some(source),
-            Found::OnceOn | Found::Unknown => None,
+    /// The source of that name, to read its events.
+    ///
+    /// # Errors
+    /// [`Absent`]: it is not on.
+    pub fn source(&self, name: &SourceName) -> Result<&Source, Absent> {
+        match self.sources.get(name).map(|configured| &configured.state) {
+            Some(SourceState::On(source)) => Ok(source),
+            Some(SourceState::Off { cause: Cause::Want, why, .. }) => Err(Absent::Wanting(why.clone())),
+            Some(SourceState::Off { cause: Cause::Owner, why, .. }) => Err(Absent::Off(why.clone())),
+            None => Err(Absent::Gone),
         }
+    }
+
+    /// True when the source of that name is on or has been.
+    #[must_use]
+    pub fn was_on(&self, name: &SourceName) -> bool {
+        self.once_on.contains(name)
     }
 
     /// Every source, by name.
@@ -117,14 +159,20 @@ mod tests {
     #[test]
     fn a_source_that_was_once_on_is_not_the_same_as_one_that_never_was() {
         let name = |text| SourceName::parse(text).unwrap();
-        let off = Configured {
+        let off = |cause| Configured {
             dialect: "form".into(),
-            state: SourceState::Off { why: "switched off".into(), missing: Vec::new() },
+            state: SourceState::Off { cause, why: "off".into(), missing: Vec::new() },
         };
-        let registry = Registry::new([(name("a"), off.clone()), (name("b"), off)], [name("a"), name("removed")]);
+        let (owner, want) = (off(Cause::Owner), off(Cause::Want));
+        let sources = [(name("a"), owner.clone()), (name("b"), owner), (name("c"), want.clone()), (name("d"), want)];
+        let registry = Registry::new(sources, [name("a"), name("c"), name("removed")]);
         assert!(matches!(registry.find(&name("a")), Found::OnceOn));
         assert!(matches!(registry.find(&name("b")), Found::Unknown));
         assert!(matches!(registry.find(&name("removed")), Found::OnceOn));
-        assert!(registry.source(&name("a")).is_none() && registry.on().next().is_none());
+        assert!(matches!(registry.find(&name("c")), Found::Wanting));
+        assert!(matches!(registry.find(&name("d")), Found::Unknown));
+        let absent = ["a", "c", "removed"].map(|text| registry.source(&name(text)).map(drop).unwrap_err());
+        assert_eq!(absent, [Absent::Off("off".into()), Absent::Wanting("off".into()), Absent::Gone]);
+        assert!(registry.on().next().is_none());
     }
 }

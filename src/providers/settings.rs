@@ -6,7 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::de::DeserializeOwned;
 
-use super::SettingsError;
+use super::{Secrets, SettingsError};
 
 /// Secrets come padded or not (Python's library for Standard Webhooks takes both), some with stray bits at their end.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -35,9 +35,33 @@ pub(super) fn incomplete(settings: &[(&str, bool)]) -> SettingsError {
     SettingsError::Incomplete(format!("set {}", missing.join(" and ")))
 }
 
+/// The shortest secret that signs: shorter ones can be guessed from one signed webhook.
+const SHORTEST: usize = 16;
+
+/// Refuses a secret called `name` that is too short to sign with. The senders make longer ones.
+///
+/// # Errors
+/// [`SettingsError::Invalid`]: one of them is.
+pub(super) fn long_enough(name: &str, secrets: &Secrets) -> Result<(), SettingsError> {
+    match secrets.iter().any(|secret| secret.len() < SHORTEST) {
+        true => Err(SettingsError::Invalid(format!(
+            "`{name}` has fewer than {SHORTEST} characters and could be guessed; give the whole of it, or make a longer one"
+        ))),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_refused_wherever_it_stands() {
+        let of = |secrets: &[&str]| Secrets::new(secrets.iter().map(|text| (*text).to_owned()).collect()).unwrap();
+        assert!(long_enough("secret", &of(&["0123456789abcdef"])).is_ok());
+        let error = long_enough("secret", &of(&["0123456789abcdef", "0123456789abcde"])).unwrap_err();
+        assert!(error.to_string().contains("`secret`") && !error.to_string().contains("abcde"), "{error}");
+    }
 
     #[test]
     fn what_is_missing_is_named() {

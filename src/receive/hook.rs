@@ -46,7 +46,7 @@ fn readable(front: &Front, name: &SourceName, request: &HttpRequest) -> Vec<(&'s
     let (Some(Some(origin)), None) = (origins.next(), origins.next()) else { return Vec::new() };
     match front.parts.registry.borrow().find(name) {
         Found::On(source) => source.provider.readable_by(origin),
-        Found::OnceOn | Found::Unknown => Vec::new(),
+        Found::Wanting | Found::OnceOn | Found::Unknown => Vec::new(),
     }
 }
 
@@ -62,6 +62,7 @@ async fn stages(
     let registry = front.parts.registry.borrow().clone();
     let source = match registry.find(&name) {
         Found::On(source) => source,
+        Found::Wanting => return Err(Refused::Wanting),
         Found::OnceOn => return Ok(dropped(front, &name, request_id)),
         Found::Unknown => return Err(Refused::Source),
     };
@@ -156,10 +157,10 @@ fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-/// The answer to a source that has been on: success, so that its sender does not switch the hook off for ever.
+/// The answer to a source that its owner has switched off or removed: success, so that its sender does not switch the hook off for ever.
 fn dropped(front: &Front, source: &SourceName, request_id: &str) -> Reply {
     front.parts.metrics.refused(Some(source), "source_off");
-    tracing::info!(%source, request_id, "webhook dropped, for its source is off");
+    tracing::info!(%source, request_id, "webhook dropped, for its source is off or removed");
     Reply::json("{}")
 }
 

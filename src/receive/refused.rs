@@ -25,6 +25,9 @@ pub(super) enum Refused {
     /// There is no such source, and never was.
     #[error("there is no source of this name")]
     Source,
+    /// Its source has been on and lacks something: the sender keeps the webhook until it is there.
+    #[error("its source is off for want of a setting; `konektor-bridge sources` shows which")]
+    Wanting,
     /// No hook knows this method.
     #[error("the method is not one that a hook knows")]
     Method,
@@ -71,9 +74,16 @@ impl Refused {
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Cut => StatusCode::BAD_REQUEST,
             Self::Proof(
-                Refusal::NoProof | Refusal::GarbledProof | Refusal::WrongProof | Refusal::Stale | Refusal::Origin,
+                Refusal::NoProof
+                | Refusal::GarbledProof
+                | Refusal::WrongProof
+                | Refusal::OtherProof(_)
+                | Refusal::Stale
+                | Refusal::Origin,
             ) => StatusCode::UNAUTHORIZED,
-            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -90,9 +100,14 @@ impl Refused {
             Self::Slow => "timeout",
             Self::Cut => "incomplete",
             Self::Proof(
-                Refusal::NoProof | Refusal::GarbledProof | Refusal::WrongProof | Refusal::Stale | Refusal::Origin,
+                Refusal::NoProof
+                | Refusal::GarbledProof
+                | Refusal::WrongProof
+                | Refusal::OtherProof(_)
+                | Refusal::Stale
+                | Refusal::Origin,
             ) => "signature",
-            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => "unavailable",
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => "unavailable",
             Self::Panicked => "internal",
         }
     }
@@ -103,6 +118,7 @@ impl Refused {
             Self::Proof(refusal) => refusal.into(),
             Self::Path => "unknown_path",
             Self::Source => "unknown_source",
+            Self::Wanting => "source_wanting",
             Self::Crowded => "crowded",
             Self::Store(StoreError::Full(_)) => "store_full",
             Self::Store(StoreError::Closed) => "store_closed",
@@ -125,7 +141,7 @@ impl Refused {
             Self::Encoding => {
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             }
-            Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
                 headers.insert(RETRY_AFTER, rand::random_range(AGAIN_AFTER).into());
             }
             _ => {}
@@ -144,6 +160,10 @@ impl Front {
             // Whoever scans the internet does not fill our log.
             Refused::Path | Refused::Source => tracing::debug!(request_id, reason, "nothing at this URL"),
             Refused::Store(_) | Refused::Late => self.say_failing(refused),
+            // Only who has the secret can sign so: leads are being lost until its owner says the word.
+            Refused::Proof(Refusal::OtherProof(_)) => {
+                tracing::error!(source, request_id, reason, why = %refused, "webhook refused");
+            }
             _ => tracing::info!(source, request_id, reason, why = %refused, "webhook refused"),
         }
         refused.answer()

@@ -14,6 +14,8 @@ use crate::domain::event::SourceName;
 
 /// How long creates wait after a refusal when nobody knows when the day ends: then one of them tries.
 const BLIND_WAIT: Duration = Duration::from_mins(15);
+/// How long they wait after one at the beginning of a day: two clocks that say midnight are seldom further apart.
+const MIDNIGHT_AGAIN: Duration = Duration::from_mins(1);
 /// A day is nearly used up when less than one in so many of its leads is left.
 const NEARLY: u64 = 10;
 /// Longest time between two midnights that is believed: a clock that is put back makes 25 hours.
@@ -111,7 +113,13 @@ impl Days {
             }
             DayNote::Refused => {
                 let ends = self.day.as_ref().map(|day| day.ends).filter(|ends| *ends > now);
-                self.closed_until = Some(ends.unwrap_or(now + BLIND_WAIT));
+                // Where Konektor's clock is behind ours, it is still counting yesterday's.
+                let until = match ends {
+                    Some(ends) if now < ends - Duration::from_hours(24) + BLIND_WAIT => now + MIDNIGHT_AGAIN,
+                    Some(ends) => ends,
+                    None => now + BLIND_WAIT,
+                };
+                self.closed_until = Some(until);
                 self.look = self.look.map(|look| look.min(now));
             }
         }
@@ -283,6 +291,18 @@ mod tests {
             assert_eq!(waits(&mut told(used), 1), expected, "{used} used");
         }
         assert_eq!(waits(&mut Days::default(), 1), [false; 3], "nobody knows");
+    }
+
+    #[test]
+    fn a_refusal_just_after_midnight_is_of_the_day_before() {
+        let mut days = told(100);
+        let mut refused = |seconds| {
+            days.note(DayNote::Refused, at(seconds));
+            days.holds(&source("meta"), false, at(seconds))
+        };
+        assert_eq!(refused(1000), Some(at(1060)));
+        assert_eq!(refused(1060), Some(at(1120)));
+        assert_eq!(refused(1000 + 900), Some(at(1000 + 86_400)), "it cannot be that any more");
     }
 
     #[test]

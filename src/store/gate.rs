@@ -99,6 +99,8 @@ pub(super) struct Gate {
     /// What the store may have forgotten.
     suspicion: Option<Suspicion>,
     paused: Option<Paused>,
+    /// When the last pause ended.
+    resumed: Option<Timestamp>,
     generation: u64,
     turn: u64,
 }
@@ -119,15 +121,16 @@ pub(super) struct GateRecord {
     days: Days,
     suspicion: Option<Suspicion>,
     paused: Option<Paused>,
+    resumed: Option<Timestamp>,
     generation: u64,
 }
 
 impl Gate {
     /// The gate as it was kept. `call_timeout` is the longest that a call may be under way.
     pub(super) fn restore(record: GateRecord, calls: BTreeMap<u64, Timestamp>, call_timeout: Duration) -> Self {
-        let GateRecord { tuning, days, suspicion, paused, generation } = record;
+        let GateRecord { tuning, days, suspicion, paused, resumed, generation } = record;
         let limiter = Limiter::restore(tuning, calls, call_timeout);
-        Self { limiter, days, suspicion, paused, generation, turn: 0 }
+        Self { limiter, days, suspicion, paused, resumed, generation, turn: 0 }
     }
 
     /// The gate where other processes go through it, too: what the limiter has in memory, and whose turn it is.
@@ -147,6 +150,7 @@ impl Gate {
             days: self.days.clone(),
             suspicion: self.suspicion,
             paused: self.paused.clone(),
+            resumed: self.resumed,
             generation: self.generation,
         }
     }
@@ -181,10 +185,15 @@ impl Gate {
     }
 
     /// Ends the pause, if it is that of `generation` (`None`: any).
-    pub(super) fn resume(&mut self, generation: Option<u64>) {
-        if generation.is_none_or(|generation| generation == self.generation) {
-            self.paused = None;
+    pub(super) fn resume(&mut self, generation: Option<u64>, now: Timestamp) {
+        if generation.is_none_or(|generation| generation == self.generation) && self.paused.take().is_some() {
+            self.resumed = Some(now);
         }
+    }
+
+    /// Since when a lane has been failing whose first failure was `since`: nobody has tried it during a pause.
+    pub(super) fn failing_since(&self, since: Option<Timestamp>) -> Option<Timestamp> {
+        since.map(|since| self.resumed.map_or(since, |resumed| resumed.max(since)))
     }
 
     /// The clock was set back.
@@ -197,6 +206,7 @@ impl Gate {
         if let Some(paused) = &mut self.paused {
             paused.next_probe -= by;
         }
+        self.resumed = self.resumed.map(|resumed| resumed - by);
     }
 
     /// Why calls are stopped, and since when.
@@ -368,10 +378,22 @@ mod tests {
         }
         assert_eq!(waits, [30, 60, 120, 240, 300, 300]);
         gate.pause(PauseReason::Forbidden, now);
-        gate.resume(Some(1));
+        gate.resume(Some(1), at(0));
         assert!(gate.paused().is_some());
-        gate.resume(Some(2));
+        gate.resume(Some(2), at(0));
         assert_eq!(gate.paused(), None);
+    }
+
+    #[test]
+    fn nobody_is_blamed_for_the_time_of_a_pause() {
+        let mut gate = gate();
+        assert_eq!(gate.failing_since(Some(at(5))), Some(at(5)));
+        gate.resume(None, at(10));
+        assert_eq!(gate.failing_since(Some(at(5))), Some(at(5)), "there was none");
+        gate.pause(PauseReason::Operator, at(20));
+        gate.resume(None, at(1000));
+        assert_eq!([5, 2000].map(|since| gate.failing_since(Some(at(since)))), [Some(at(1000)), Some(at(2000))]);
+        assert_eq!(gate.failing_since(None), None);
     }
 
     #[test]
@@ -381,7 +403,7 @@ mod tests {
         gate.pause(PauseReason::Unauthorized, at(1));
         assert_eq!(gate.pass([1; LINES], false, at(9999)), Pass::Wait(None));
         assert_eq!(gate.paused(), Some((PauseReason::Operator, at(0))));
-        gate.resume(None);
+        gate.resume(None, at(0));
         assert!(matches!(gate.pass([1; LINES], false, at(9999)), Pass::Lane(Line::New, _)));
     }
 

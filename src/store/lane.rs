@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::suspicion::{Doubt, Forgotten};
-use super::{Arrival, Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, WorkerId};
+use super::suspicion::{AT_ANY_TIME, Doubt, Forgotten};
+use super::{Arrival, Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, Words, WorkerId};
 use crate::domain::event::{DeadReason, Hold};
+use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 
 /// How long an update waits for more to say, from its first event on (`queue.md` §2.11, C4) …
@@ -34,6 +35,8 @@ pub(super) const VERIFY_AFTER: Duration = Duration::from_mins(15);
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Leases that may end without a word before the lane is given up (`queue.md` §2.4, heartbeat).
 const MAX_CRASHES: u32 = 5;
+/// Those of one such span count.
+const CRASHES_WITHIN: Duration = Duration::from_hours(24);
 
 /// What is known of one lead, without its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,20 +63,25 @@ pub(super) struct Lane {
     pub(super) attempts: u32,
     /// When the first of them was.
     pub(super) failing_since: Option<Timestamp>,
-    /// Leases that ended without a word.
+    /// Leases that ended without a word within a day.
     pub(super) crashes: u32,
+    /// When the first of them did.
+    pub(super) crashed: Option<Timestamp>,
     /// Pending events.
     pub(super) pending: u32,
-    /// The newest event that has been delivered.
-    pub(super) delivered: Seq,
     /// When the last doubt was settled: there was no lead then.
     pub(super) cleared: Option<Timestamp>,
-    /// By the senders' clocks, the newest word that has been delivered.
-    pub(super) told: Option<Timestamp>,
-    /// An earlier lane of this lead, which knew it, was forgotten.
+    /// What has reached the lead.
+    pub(super) told: Words,
+    /// What is in the open intent's call, and will have reached the lead if that has.
+    pub(super) telling: Words,
+    /// The lead may be there although nothing is known of it: an earlier lane, which knew it, was forgotten, or a search could not
+    /// be decided.
     pub(super) forgotten: bool,
     /// Where Konektor said by itself that the lead stands.
     pub(super) standing: Option<Standing>,
+    /// The lane of the same person that will have a lead first: that lead is this lane's, too.
+    pub(super) follows: Option<ExternalRef>,
     /// Konektor said by itself which lead it is, while an attempt was under way that may find it out, too.
     pub(super) heard: Option<LeadId>,
 }
@@ -186,12 +194,14 @@ impl Lane {
             attempts: 0,
             failing_since: None,
             crashes: 0,
+            crashed: None,
             pending: 0,
-            delivered: 0,
             cleared: None,
-            told: None,
+            told: Words::none(),
+            telling: Words::none(),
             forgotten: false,
             standing: None,
+            follows: None,
             heard: None,
         }
     }
@@ -249,6 +259,11 @@ impl Lane {
     pub(super) fn discarded(&mut self, left: u64) {
         if self.is_dead() && left == 0 {
             self.state = State::Idle;
+            // Who the lead is that may have been made went with the events.
+            if let Some(intent) = &mut self.intent {
+                intent.upto = Intent::NOTHING;
+                self.telling = Words::default();
+            }
         }
     }
 
@@ -278,10 +293,16 @@ impl Lane {
             return self.intent.is_none() && (doubt.look || self.forgotten);
         };
         if self.intent.is_none_or(|open| open.at < post.before) {
+            self.close_intent();
             self.intent = Some(Intent { fence: self.fence, at: post.before, upto: Intent::NOTHING });
             self.negatives = 0;
         }
         false
+    }
+
+    /// Since when its lead may have been made and forgotten with its events ([`Claimed::lost`](super::Claimed::lost)).
+    pub(super) fn lost_since(&self, doubt: Doubt) -> Option<Timestamp> {
+        if self.forgotten && self.lead_id.is_none() { Some(AT_ANY_TIME) } else { doubt.lost }
     }
 
     /// Leases it under the next fence, which is at least `least`.
@@ -309,23 +330,20 @@ impl Lane {
     }
 
     /// Writes the intent of the lease under `fence`.
-    pub(super) fn begin(&mut self, fence: u64, upto: Seq, now: Timestamp) -> Fenced {
-        if !self.is_held(fence, now) {
-            return Fenced::Stale;
-        }
-        let before = self.intent.replace(Intent { fence, at: now, upto });
-        match before {
-            None => {
-                self.negatives = 0;
-                Fenced::Done
-            }
+    pub(super) fn begin(&mut self, fence: u64, upto: Seq, telling: &Words, now: Timestamp) -> Fenced {
+        let begun = match self.intent {
+            _ if !self.is_held(fence, now) => return Fenced::Stale,
+            None => Fenced::Done,
             Some(same) if same.fence == fence => Fenced::AlreadyDone,
             // Another POST may be out: only a search may follow it.
-            Some(open) => {
-                self.intent = Some(open);
-                Fenced::Stale
-            }
+            Some(_) => return Fenced::Stale,
+        };
+        if begun == Fenced::Done {
+            self.negatives = 0;
         }
+        self.intent = Some(Intent { fence, at: now, upto });
+        self.telling.clone_from(telling);
+        begun
     }
 
     /// Whether a settlement under `fence` is the one that is waited for (`Ok`), or what to answer instead.
@@ -367,9 +385,9 @@ impl Lane {
         self.lead_id.is_none() && sent && in_it
     }
 
-    /// A newer word has reached the lead, by the sender's clock.
-    pub(super) fn hear(&mut self, told: Option<Timestamp>) {
-        self.told = self.told.max(told);
+    /// These words have reached the lead.
+    pub(super) fn hear(&mut self, told: &Words) {
+        self.told.hear(told);
     }
 
     /// Konektor says by itself that this is the lead. That a lead with the lane's reference is there is as conclusive as
@@ -397,6 +415,17 @@ impl Lane {
         self.heard.take()
     }
 
+    /// Whether it has no lead, and nothing was sent for one: it may still come to another lane's.
+    pub(super) const fn may_follow(&self) -> bool {
+        self.lead_id.is_none() && self.intent.is_none() && !matches!(self.state, State::Leased { .. })
+    }
+
+    /// It turns out to be of the same person as `other`, which has a lead or will have one first.
+    pub(super) fn follow(&mut self, other: &ExternalRef) {
+        debug_assert!(self.may_follow(), "it may have a lead of its own");
+        self.follows = Some(other.clone());
+    }
+
     /// Konektor says by itself where the lead stands; gives whether that was news.
     pub(super) fn stand(&mut self, standing: Standing) -> bool {
         let is_newer = self.standing.is_none_or(|known| known.at < standing.at);
@@ -413,8 +442,10 @@ impl Lane {
         match outcome {
             Outcome::Done { lead_id, upto } => {
                 self.lead_id = Some(lead_id.clone());
-                self.delivered = self.delivered.max(*upto);
-                self.intent = None;
+                let telling = std::mem::take(&mut self.telling);
+                if self.intent.take().is_some_and(|intent| intent.upto == *upto) {
+                    self.told.hear(&telling);
+                }
                 self.go_on(rest, window, now);
             }
             Outcome::Retry { at, counted } => {
@@ -429,12 +460,13 @@ impl Lane {
             Outcome::Negative { at, settled } => {
                 self.negatives = if *settled { 0 } else { self.negatives + 1 };
                 if *settled {
-                    self.intent = None;
+                    self.close_intent();
                     self.cleared = Some(now);
                 }
                 self.state = wait(*at, self.why(), now);
             }
-            Outcome::Dead { .. } => {
+            Outcome::Dead { why, .. } => {
+                self.forgotten |= self.lead_id.is_none() && why.reason == DeadReason::Unresolved;
                 self.close_own_intent();
                 if self.lead_id.is_none() { self.state = State::Dead } else { self.go_on(rest, window, now) }
             }
@@ -455,14 +487,20 @@ impl Lane {
     /// (a clean stop, a stray lease). An update that it sent may land until `late_update` after the end of its lease.
     /// Gives why all pending events are to end as dead, if they are.
     pub(super) fn lost(&mut self, crashed: bool, late_update: Duration, now: Timestamp) -> Option<Undelivered> {
-        self.crashes += u32::from(crashed);
+        if crashed {
+            let counts = self.crashed.is_some_and(|first| now < first + CRASHES_WITHIN);
+            let first = self.crashed.filter(|_| counts).unwrap_or(now);
+            (self.crashes, self.crashed) = (if counts { self.crashes + 1 } else { 1 }, Some(first));
+        }
         if self.crashes >= MAX_CRASHES {
             self.pending = 0;
-            self.crashes = 0;
+            (self.crashes, self.crashed) = (0, None);
             self.state = if self.lead_id.is_none() { State::Dead } else { State::Idle };
             return Some(Undelivered {
                 reason: DeadReason::Crashed,
-                detail: format!("its worker was lost {MAX_CRASHES} times; look into the log, then replay or discard"),
+                detail: format!(
+                    "its worker was lost {MAX_CRASHES} times within a day; look into the log, then replay or discard"
+                ),
             });
         }
         self.state = match (self.intent, &self.state) {
@@ -490,11 +528,7 @@ impl Lane {
             intent.at -= by;
         }
         self.cleared = self.cleared.map(|cleared| cleared - by);
-    }
-
-    /// Whether its newest delivered event is newer than `seq`.
-    pub(super) const fn is_late(&self, seq: Seq) -> bool {
-        seq < self.delivered
+        self.crashed = self.crashed.map(|crashed| crashed - by);
     }
 
     fn live_class(&self) -> Class {
@@ -516,7 +550,14 @@ impl Lane {
     /// What was begun under this lease is known not to have been executed: had its end been unclear, the attempt would
     /// have ended as [`Outcome::Ambiguous`]. An older intent stays.
     fn close_own_intent(&mut self) {
-        self.intent = self.intent.filter(|intent| intent.fence != self.fence);
+        if self.intent.is_some_and(|intent| intent.fence == self.fence) {
+            self.close_intent();
+        }
+    }
+
+    fn close_intent(&mut self) {
+        self.intent = None;
+        self.telling = Words::default();
     }
 
     const fn why(&self) -> Wait {
@@ -535,7 +576,8 @@ impl Lane {
     }
 
     fn reset_counters(&mut self) {
-        (self.negatives, self.attempts, self.crashes, self.failing_since) = (0, 0, 0, None);
+        (self.negatives, self.attempts, self.crashes) = (0, 0, 0);
+        (self.failing_since, self.crashed) = (None, None);
     }
 }
 
@@ -561,6 +603,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::lead::Field;
+    use crate::store::Word;
 
     const LATE_UPDATE: Duration = Duration::from_secs(18);
 
@@ -570,6 +614,10 @@ mod tests {
 
     fn me() -> WorkerId {
         WorkerId("me".to_owned())
+    }
+
+    fn words(upto: Seq) -> Words {
+        Words::of([Field::Phone], Word { seq: upto, at: None })
     }
 
     /// What a lane meets.
@@ -660,7 +708,7 @@ mod tests {
                     self.lane.claim(&me(), 0, self.now + Duration::from_secs(30), self.now);
                 }
                 Step::Begin => {
-                    let _ = self.lane.begin(self.lane.fence, self.last, self.now);
+                    let _ = self.lane.begin(self.lane.fence, self.last, &words(self.last), self.now);
                 }
                 Step::Settle(kind) if self.lane.expects(self.lane.fence).is_ok() => {
                     self.settle(&outcome(*kind, self.last, self.now));
@@ -726,7 +774,8 @@ mod tests {
                 prop_assert!(lane.lead_id.is_none() || !lane.is_dead());
                 let is_leased = matches!(lane.state, State::Leased { .. });
                 prop_assert!(lane.heard.is_none() || is_leased);
-                prop_assert!(lane.fence >= before.fence && lane.delivered >= before.delivered);
+                prop_assert!(lane.fence >= before.fence);
+                prop_assert!(lane.intent.is_some() || lane.telling.is_empty(), "{:?} after {:?}", lane, step);
                 if let Some(open) = before.intent && lane.intent != Some(open) {
                     let own = open.fence == before.fence;
                     let may = match step {
@@ -774,7 +823,7 @@ mod tests {
             let mut lane = Lane::new();
             lane.arrive(1, at(0), Arrival::Live, COALESCE, at(0));
             lane.claim(&me(), 0, at(30), at(0));
-            assert_eq!(lane.begin(1, 1, at(0)), Fenced::Done);
+            assert_eq!(lane.begin(1, 1, &Words::default(), at(0)), Fenced::Done);
             assert_eq!(lane.lost(true, LATE_UPDATE, at(lost_at)), None);
             assert_eq!(lane.state, due);
         }
@@ -790,7 +839,7 @@ mod tests {
 
     fn claimed_and_begun(lane: &mut Lane, now: Timestamp) {
         lane.claim(&WorkerId("w".into()), 0, now + Duration::from_secs(30), now);
-        let _done = lane.begin(lane.fence, 1, now);
+        let _done = lane.begin(lane.fence, 1, &Words::default(), now);
     }
 
     fn refused() -> Outcome {
@@ -827,7 +876,7 @@ mod tests {
 
     fn doubt_since(before: i64) -> Doubt {
         let forgotten = Some(Forgotten { before: at(before), concerns: at(before + 50) });
-        Doubt { forgotten, look: true }
+        Doubt { forgotten, look: true, lost: None }
     }
 
     fn suspected(since: i64, doubt: Doubt) -> (Lane, bool) {
@@ -864,6 +913,30 @@ mod tests {
         assert_eq!(lane.intent, None);
         lane.search_first(doubt_since(200));
         assert!(lane.intent.is_some(), "another loss is another doubt");
+    }
+
+    #[test]
+    fn a_search_that_could_not_be_decided_is_made_again_before_anything_is_created() {
+        let why = Undelivered { reason: DeadReason::Unresolved, detail: String::new() };
+        let (mut lane, _) = suspected(0, Doubt::default());
+        assert_eq!((lane.search_first(Doubt::default()), lane.lost_since(doubt_since(9))), (false, None));
+        lane.claim(&me(), 0, at(30), at(0));
+        lane.go(&Outcome::Dead { why, upto: 1 }, Rest::default(), Duration::ZERO, at(1));
+        lane.sign_off();
+        lane.revive(Rest { count: 1, first: Some((1, at(0))) }, Arrival::Live);
+        assert!(lane.search_first(Doubt::default()));
+        assert_eq!(lane.lost_since(Doubt::default()), Some(AT_ANY_TIME), "whoever is found may be it");
+    }
+
+    #[test]
+    fn who_was_in_an_open_create_is_forgotten_with_its_events() {
+        let intent = Intent { fence: 1, at: at(5), upto: 3 };
+        let mut lane = Lane { intent: Some(intent), telling: words(3), state: State::Dead, ..Lane::new() };
+        lane.discarded(1);
+        assert_eq!((&lane.state, lane.intent), (&State::Dead, Some(intent)));
+        lane.discarded(0);
+        assert_eq!((&lane.state, lane.intent), (&State::Idle, Some(Intent { upto: Intent::NOTHING, ..intent })));
+        assert!(lane.telling.is_empty());
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod sqlite;
 mod suspicion;
 mod time;
 mod view;
+mod words;
 mod work;
 
 use async_trait::async_trait;
@@ -42,6 +43,7 @@ pub use view::{
     Class, EventDetail, EventFilter, EventPage, EventQuery, EventRow, EventState, Incident, LaneDetail, LimiterStats,
     Moved, Queue, Selector, Stats,
 };
+pub use words::{Word, Words};
 pub use work::{
     Arrival, Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Observation, Outcome,
     PauseReason, PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, Standing, StoredEvent,
@@ -60,6 +62,9 @@ pub trait Store: Send + Sync {
     /// A crash before it returns: the sender got no 200 and sends it again. After: it is sorted at the next start.
     async fn keep(&self, webhook: Kept) -> Result<(), StoreError>;
 
+    /// Whether a webhook would be kept at this moment; the error is what its sender would hear of. Keeps nothing.
+    async fn would_keep(&self) -> Result<(), StoreError>;
+
     /// The oldest unsorted records, at most `max` and 256 KiB; if there are any, at least one.
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
 
@@ -71,9 +76,10 @@ pub trait Store: Send + Sync {
     ///
     /// In the same step an item joins the lane that is known by any of its names, the oldest if there are several; without
     /// one, its reference names a new lane. All its names are that lane's from then on, as long as the lane is remembered.
-    /// Two lanes of one person stay two leads: what the younger holds goes on to its own lead, what comes next goes to the
-    /// older, and an incident says so. Before its items, a record's lessons are heeded: a lane learns which lead is its own
-    /// (which ends an open intent, and counts only after a lease that lasts), and where that stands.
+    /// What comes next goes to the oldest. Another lane of the same person, what it holds still going on, comes to the
+    /// oldest's lead where it has none of its own ([`Claimed::follows`]), and the oldest to the other's; two that may have
+    /// one each stay two leads, and an incident says so. Before its items, a record's lessons are heeded: a lane learns
+    /// which lead is its own (which ends an open intent, and counts only after a lease that lasts), and where that stands.
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError>;
 
     /// Leases the lane that is next, together with one upstream permit, or says until when there is nothing to do.
@@ -92,8 +98,10 @@ pub trait Store: Send + Sync {
     /// Again under the same lease (a second POST after a refused one) it moves the intent's time on. [`Fenced::Stale`]
     /// also when the lease has ended, or an earlier lease left an intent that is still open.
     ///
+    /// `telling` is what the call says: once the lead is known to be there, whoever finds it out, that has reached it.
+    ///
     /// A crash after it: the lane may search, but not POST, until the doubt is settled (`Outcome::Negative`).
-    async fn begin(&self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, StoreError>;
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError>;
 
     /// One more permit for a second call under the same lease. A pause does not stop it: what is under way may end.
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError>;

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 
-use super::parts::{Place, Tally};
+use super::parts::{Parts, Place, Tally};
 use super::{Store, StoreError, Topic};
 
 /// Parts moved in one step.
@@ -92,8 +92,8 @@ pub async fn give_up(from: &dyn Store, to: &dyn Store) -> Result<(), MoveError> 
     Ok(())
 }
 
-/// Moves everything, or goes on with that. `id` names the move if it begins now; `told` hears how many events and webhooks
-/// have been moved, each time there are more.
+/// Moves everything, or goes on with that. `id` names the move if it begins now; `told` sees what is on its way, each time
+/// there is more.
 ///
 /// # Errors
 /// [`MoveError`]; it may be tried again after each.
@@ -101,7 +101,7 @@ pub async fn move_all(
     from: &dyn Store,
     to: &dyn Store,
     id: &str,
-    mut told: impl FnMut(u64),
+    mut told: impl FnMut(&Parts),
 ) -> Result<Ended, MoveError> {
     let begun = from.memo(Topic::Move, TO).await?.filter(|mark| !mark.is_empty());
     look(to, begun.as_ref()).await?;
@@ -110,7 +110,7 @@ pub async fn move_all(
     loop {
         let parts = from.give(place, STEP).await?;
         let next = parts.next;
-        told(parts.payloads());
+        told(&parts);
         // The last part is taken once more if the comparison is not reached: nothing is served on before it.
         let is = note(&id, &next.unwrap_or(place).to_string());
         if !to.take(parts, mark.clone(), is.clone()).await? {

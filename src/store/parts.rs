@@ -104,6 +104,12 @@ impl Parts {
         })
     }
 
+    /// Leads among them.
+    #[must_use]
+    pub fn leads(&self) -> u64 {
+        self.parts.iter().filter(|part| matches!(part, Part::Lane(_))).count() as u64
+    }
+
     /// Events and webhooks among them.
     #[must_use]
     pub fn payloads(&self) -> u64 {

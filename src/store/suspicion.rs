@@ -15,11 +15,17 @@ pub(super) const AFTER_A_LOSS: Duration = Duration::from_mins(10);
 /// (Meta).
 pub(super) const AFTER_A_RESTORE: Duration = Duration::from_hours(7 * 24);
 
+/// There is no telling how long before.
+pub(super) const AT_ANY_TIME: Timestamp = Timestamp::UNIX_EPOCH;
+
 /// The store may have forgotten what it knew before `from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Suspicion {
     /// When it was noticed. What came in before may have been sent: without an intent that is remembered.
     from: Timestamp,
+    /// When the first was noticed of those that followed each other while what came in was still searched for.
+    #[serde(default)]
+    first: Option<Timestamp>,
     /// How long what comes in after may belong to a lead that was forgotten.
     lasts: Duration,
     /// When that is over; counted from the first claim, for a bridge that stands still takes nothing in.
@@ -27,9 +33,10 @@ pub(super) struct Suspicion {
 }
 
 impl Suspicion {
-    /// Noticed `now`.
-    pub(super) const fn new(now: Timestamp, lasts: Duration) -> Self {
-        Self { from: now, lasts, until: None }
+    /// Noticed `now`. An older state that was put back may lack days.
+    pub(super) fn new(now: Timestamp, lasts: Duration) -> Self {
+        let first = (lasts > AFTER_A_LOSS).then_some(AT_ANY_TIME);
+        Self { from: now, first, lasts, until: None }
     }
 
     /// Together with what was suspected `before`.
@@ -38,7 +45,13 @@ impl Suspicion {
             None => before.lasts,
             Some(until) => Duration::try_from(until.duration_since(self.from)).unwrap_or_default(),
         });
-        Self { lasts: self.lasts.max(left), ..self }
+        let earlier = before.filter(|_| !left.is_zero()).map(|before| before.first());
+        let first = [self.first, earlier].into_iter().flatten().min();
+        Self { first, lasts: self.lasts.max(left), ..self }
+    }
+
+    fn first(&self) -> Timestamp {
+        self.first.unwrap_or(self.from)
     }
 
     /// Lanes are claimed from `now` on.
@@ -49,6 +62,7 @@ impl Suspicion {
     /// The clock was set back.
     pub(super) fn set_back(&mut self, by: Duration) {
         self.from -= by;
+        self.first = self.first.map(|first| first - by);
         self.until = self.until.map(|until| until - by);
     }
 
@@ -71,6 +85,8 @@ pub(super) struct Doubt {
     pub(super) forgotten: Option<Forgotten>,
     /// Any lead may have been forgotten; one look is enough.
     pub(super) look: bool,
+    /// Since when what was kept may have been forgotten again, while that is looked for.
+    pub(super) lost: Option<Timestamp>,
 }
 
 /// A POST that may be under way, or done, without our knowing.
@@ -88,10 +104,8 @@ impl Doubt {
     /// create.
     pub(super) fn of(suspicion: Option<&Suspicion>, quiet: Duration, always: bool, now: Timestamp) -> Self {
         let forgotten = |suspicion: &Suspicion| Forgotten { before: suspicion.from, concerns: suspicion.from + quiet };
-        Self {
-            forgotten: suspicion.map(forgotten),
-            look: always || suspicion.is_some_and(|suspicion| suspicion.open_until(now).is_some()),
-        }
+        let lost = suspicion.filter(|suspicion| suspicion.open_until(now).is_some()).map(Suspicion::first);
+        Self { forgotten: suspicion.map(forgotten), look: always || lost.is_some(), lost }
     }
 }
 
@@ -125,14 +139,28 @@ mod tests {
     }
 
     #[test]
+    fn losses_that_follow_each_other_are_looked_for_from_the_first_on() {
+        let mut row = Suspicion::new(at(0), AFTER_A_LOSS);
+        for second in [100, 200] {
+            row.begin(at(second - 50));
+            row = Suspicion::new(at(second), AFTER_A_LOSS).and(Some(row));
+        }
+        let lost = |suspicion: &Suspicion, now| Doubt::of(Some(suspicion), Duration::ZERO, false, at(now)).lost;
+        assert_eq!(lost(&row, 300), Some(at(0)));
+        row.begin(at(200));
+        let later = Suspicion::new(at(5000), AFTER_A_LOSS).and(Some(row));
+        assert_eq!(lost(&later, 5001), Some(at(5000)));
+    }
+
+    #[test]
     fn what_came_before_stays_in_doubt_after_the_window() {
         let mut suspicion = Suspicion::new(at(0), Duration::from_secs(600));
         suspicion.begin(at(0));
         let quiet = Duration::from_secs(50);
         let doubt = |now| Doubt::of(Some(&suspicion), quiet, false, at(now));
         let forgotten = Some(Forgotten { before: at(0), concerns: at(50) });
-        assert_eq!(doubt(599), Doubt { forgotten, look: true });
-        assert_eq!(doubt(600), Doubt { forgotten, look: false });
-        assert_eq!(Doubt::of(None, quiet, true, at(0)), Doubt { forgotten: None, look: true });
+        assert_eq!(doubt(599), Doubt { forgotten, look: true, lost: Some(at(0)) });
+        assert_eq!(doubt(600), Doubt { forgotten, look: false, lost: None });
+        assert_eq!(Doubt::of(None, quiet, true, at(0)), Doubt { forgotten: None, look: true, lost: None });
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, DayStats, Intent, PauseReason, Seq, Standing};
+use super::{Attempt, DayStats, Intent, PauseReason, Seq, Standing, Words};
 use crate::domain::event::{EventId, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -150,6 +150,8 @@ pub struct LaneDetail {
     pub standing: Option<Standing>,
     /// An earlier POST whose end is not known.
     pub intent: Option<Intent>,
+    /// What has reached the lead.
+    pub told: Words,
     /// Undelivered events.
     pub pending: u32,
     /// Definite failures in a row.

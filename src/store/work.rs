@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Seq;
+use super::{Seq, Words};
 use crate::domain::event::{DeadReason, EventId, Hold, HoldCount, Item, Kept, Lesson, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -175,6 +175,9 @@ pub struct Claimed {
     pub intent: Option<Intent>,
     /// The lead may be there although nothing here says so: one clean search goes before a create.
     pub search_first: bool,
+    /// Since when (or a little before) leads may have been made and forgotten with their events, while what comes in is
+    /// searched for because of that.
+    pub lost: Option<Timestamp>,
     /// The day's leads are nearly used up: a refusal that says no reason may be for that.
     pub day_nearly_over: bool,
     /// Clean searches since that found nothing.
@@ -183,8 +186,11 @@ pub struct Claimed {
     pub attempts: u32,
     /// When the first of them was.
     pub failing_since: Option<Timestamp>,
-    /// By the senders' clocks, the newest word that has been delivered; what is older is late.
-    pub told: Option<Timestamp>,
+    /// The lane of the same person that will have a lead first ([`Store::sort`](super::Store::sort)): nothing is created before
+    /// it is known what becomes of that.
+    pub follows: Option<ExternalRef>,
+    /// What has reached the lead: older words on the same fields are late.
+    pub told: Words,
     /// Where Konektor said by itself that the lead stands.
     pub standing: Option<Standing>,
     /// Its undelivered events, oldest first; at most 256 and 256 KiB, the rest follows after.
@@ -244,8 +250,6 @@ pub struct StoredEvent {
     pub received: Timestamp,
     /// The id of its request.
     pub request_id: String,
-    /// Anything a later event of the lane has already been delivered over: it may fill blanks, not overwrite.
-    pub late: bool,
     /// A person has released it: it is not withheld again.
     pub released: bool,
     /// The sender's own bytes.
@@ -301,8 +305,8 @@ pub struct Learned {
     /// Leads that Konektor has beside the one that the outcome names, under the same reference: kept as an
     /// [`Incident`](super::Incident).
     pub doubles: Vec<LeadId>,
-    /// By the senders' clocks, the newest word of what was delivered.
-    pub told: Option<Timestamp>,
+    /// What was delivered. That of a create is known from its intent, too.
+    pub told: Words,
 }
 
 impl From<Outcome> for Settlement {
@@ -365,7 +369,7 @@ pub enum Outcome {
 pub struct Attempt {
     /// When it was sent.
     pub at: Timestamp,
-    /// What was called (`create`, `update`, `search`, `fetch`).
+    /// What was called (`create`, `update`, `search`, `fetch`), or `rule` for one that nothing came of.
     pub call: String,
     /// HTTP status; absent when there was no answer.
     pub status: Option<u16>,

@@ -56,6 +56,7 @@ fn dead_letter() -> EventDetail {
             lead_id: Some(LeadId("lead-1".into())),
             standing: Some(Standing { status: Status::Hot, at: at(2) }),
             intent: Some(Intent { fence: 1, at: at(1), upto: 5 }),
+            told: konektor_bridge::store::Words::default(),
             pending: 1,
             attempts: 2,
             crashes: 3,
@@ -441,7 +442,7 @@ async fn the_description_knows_every_field() {
     check(schemas, "Event", &detail.event);
     check(schemas, "EventDetail", &detail);
     check(schemas, "EventPage", &page);
-    check(schemas, "Sources", &wire::Sources { sources: vec![source.clone()] });
+    check(schemas, "Sources", &wire::Sources { sources: vec![source.clone()], once_on: vec!["meta".into()] });
     check(schemas, "Source", &source);
     check(schemas, "Form", &form);
     check(schemas, "FormChange", &change);

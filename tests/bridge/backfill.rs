@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use konektor_bridge::clock::Clock as _;
 use konektor_bridge::providers::SampleKind;
 use konektor_bridge::sandbox::Settings;
 use konektor_bridge::store::{EventState, MemoryStore, Options};
@@ -74,6 +75,24 @@ async fn a_lost_webhook_s_lead_is_recovered_from_meta_s_list_and_what_came_is_a_
     read_all(&bridge, "meta", today() - 24 * HOUR).await;
     bridge.deliver_all().await;
     assert_eq!((bridge.creates().await, duplicates(&bridge).await.as_str()), (3, "4"));
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_listed_again_after_it_was_forgotten_is_the_same_lead() {
+    let options = Options { retention: 24 * HOUR, idle_retention: 48 * HOUR, ..Options::default() };
+    let bridge = spawn_on(std::sync::Arc::new(MemoryStore::new(options)), Settings::default(), &[]).await;
+    let came = send_meta(&bridge, 1).await;
+    bridge.deliver_all().await;
+    bridge.submitted("meta", &[&came, "900000000000001"], None, today() + HOUR).await;
+    // Longer than the bridge remembers anything, and than Meta is said to show a lead.
+    bridge.clock.advance(91 * 24 * HOUR);
+    while bridge.store.expire(1000, bridge.clock.now()).await.unwrap() > 0 {}
+    assert_eq!(read_all(&bridge, "meta", today() - 120 * 24 * HOUR).await, [0, 2]);
+    bridge.deliver_all().await;
+    let expected = [format!("meta:leadgen:{came}"), "meta:leadgen:900000000000001".to_owned()];
+    assert_eq!(references(&bridge).await, expected, "it is searched for before it is made");
+    assert_eq!((bridge.creates().await, duplicates(&bridge).await.as_str()), (2, "0"));
     bridge.stop().await;
 }
 

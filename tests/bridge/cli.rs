@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use konektor_bridge::config::VARIABLES;
+use konektor_bridge::domain::event::SourceName;
 use konektor_bridge::sandbox::{self, DEFAULT_KEY, Running};
+use konektor_bridge::store::{Options, SqliteStore, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -87,6 +89,43 @@ fn a_bad_configuration_is_64_with_a_line_for_each_finding() {
         let said = run(&wrong, arguments).failed(64);
         assert_eq!(said.lines().filter(|line| line.starts_with("error: BRIDGE_")).count(), 2, "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn what_only_the_start_finds_wrong_is_bad_configuration_too() {
+    let serve = |variables: &[(&str, &str)]| {
+        let key = [("KONEKTOR_API_KEY", DEFAULT_KEY), ("BRIDGE_LISTEN", "127.0.0.1:0"), ("BRIDGE_ADMIN_LISTEN", "off")];
+        let ran = run(&[&key[..], variables].concat(), &["serve"]);
+        assert_eq!(ran.code, 64, "{ran:?}");
+        ran.err
+    };
+    assert!(serve(&[("GOOGLE_LEADS_KEY", "short")]).contains("source `google`"));
+    assert!(serve(&[("BRIDGE_DEFAULT_REGION", "XX")]).contains("BRIDGE_DEFAULT_REGION"));
+    assert!(run(&[("BRIDGE_DEFAULT_REGION", "XX")], &["check"]).out.contains("fail  settings   BRIDGE_DEFAULT_REGION"));
+}
+
+#[test]
+fn a_source_that_has_been_on_and_lacks_its_secret_is_said_and_a_failure() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let store = SqliteStore::open(&data, Options::default(), now).unwrap();
+        store.remember_sources(&[SourceName::parse("google").unwrap()], now).await.unwrap();
+        store.close().await;
+    });
+    let ran = |arguments: &[&str]| {
+        let variables = [("BRIDGE_DATA_DIR", data.to_str().unwrap()), ("FORM_SECRET", FORM_SECRET)];
+        Ran::of(command(directory.path(), &variables, arguments).output().unwrap())
+    };
+    let sources = ran(&["sources"]);
+    assert!(sources.code == 1 && sources.out.contains("has been on: GOOGLE_LEADS_KEY is not set"), "{sources:?}");
+    let listed: Value = serde_json::from_str(&ran(&["sources", "--json"]).out).unwrap();
+    let wanting = listed.as_array().unwrap().iter().filter(|line| line["wanting"] == true).map(|line| &line["name"]);
+    assert_eq!(wanting.collect::<Vec<_>>(), ["google"]);
+    let check = ran(&["check"]);
+    assert!(check.code == 1 && check.out.contains("fail  source     google has been on and is off"), "{check:?}");
 }
 
 #[test]
@@ -265,7 +304,7 @@ fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
 #[test]
 fn without_a_running_bridge_the_commands_say_how_to_start_one() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let variables = [("BRIDGE_ADMIN_LISTEN", free.as_str()), ("BRIDGE_LISTEN", &free), ("FORM_SECRET", "s")];
+    let variables = [("BRIDGE_ADMIN_LISTEN", free.as_str()), ("BRIDGE_LISTEN", &free), ("FORM_SECRET", FORM_SECRET)];
     for arguments in [&["events", "list"][..], &["dead-letters", "replay", "--all"], &["pause"], &["send", "form"]] {
         assert!(run(&variables, arguments).failed(1).contains("konektor-bridge serve"), "{arguments:?}");
     }
@@ -281,10 +320,22 @@ fn without_a_running_bridge_the_commands_say_how_to_start_one() {
 fn the_demo_comes_out_right() {
     let out = run(&[], &["demo", "--once", "--patience", "60s"]).done();
     assert!(out.contains("checks hold") && !out.contains('✗'), "{out}");
-    for sender in ["form", "meta", "whatsapp", "google", "standard"] {
-        assert!(out.contains(&format!("   {sender:<10} 200 in ")), "{sender}: {out}");
-        assert!(out.contains(&format!("   {sender:<10} 401 in ")), "{sender}: {out}");
+    let told = out.lines().filter(|line| line.contains(" 200 in ") && line.contains("→ delivered after")).count();
+    assert!(told >= 12, "a dozen senders, and two updates: {out}");
+    assert!(out.contains("401        12 senders") && out.matches("elementor, meta").count() == 2, "{out}");
+    // The README shows how it begins, on another day.
+    let mut lines = out.lines().map(timeless);
+    for line in crate::readme::picture().lines().map(timeless) {
+        assert!(lines.any(|told| told == line), "the README shows `{line}`, which is not there, or not then: {out}");
     }
+}
+
+/// A line without the times in it.
+fn timeless(line: &str) -> String {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let is_time = |at: usize| words[at].parse::<f64>().is_ok() && matches!(words.get(at + 1), Some(&("ms" | "s")));
+    let kept = (0..words.len()).filter(|at| !is_time(*at) && !(*at > 0 && is_time(*at - 1)));
+    kept.map(|at| words[at]).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -425,6 +476,34 @@ fn a_lead_that_is_sent_is_listed_shown_and_in_konektor_and_the_bridge_stops_when
     assert!(bridge.run(&["events", "show", &"0".repeat(32)]).failed(1).contains("no such event"));
     assert!(bridge.run(&["events", "show", "x"]).failed(64).contains("32 characters"));
     assert!(bridge.run(&["dead-letters", "list"]).done().contains("no dead letters"));
+    assert_eq!(bridge.stop(), Some(0));
+}
+
+#[test]
+fn a_running_bridge_is_asked_whatever_stands_in_the_file_of_sources() {
+    let bridge = Served::start();
+    let file = bridge.directory.path().join("config/bridge.toml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "[sources.shop\n").unwrap();
+    for command in [
+        &["healthcheck"][..],
+        &["dead-letters", "list"],
+        &["withheld", "list"],
+        &["events", "list"],
+        &["pause"],
+        &["resume"],
+        &["stats"],
+        &["incidents", "list"],
+        &["check", "--store"],
+    ] {
+        bridge.run(command).done();
+    }
+    let shown = bridge.run(&["config"]);
+    assert!(
+        shown.code == 64 && shown.out.contains("BRIDGE_LISTEN") && shown.err.contains("bridge.toml:1"),
+        "{shown:?}"
+    );
+    std::fs::remove_file(&file).unwrap();
     assert_eq!(bridge.stop(), Some(0));
 }
 

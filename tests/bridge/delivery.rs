@@ -6,9 +6,9 @@ use konektor_bridge::clock::Clock as _;
 use konektor_bridge::providers::{Sample, SampleKind};
 use konektor_bridge::sandbox;
 use konektor_bridge::store::EventState;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{GENERIC_TOKEN, spawn_bridge, spawn_with};
+use crate::harness::{GENERIC_TOKEN, TestBridge, spawn_bridge, spawn_with};
 
 const SENDERS: [&str; 11] = [
     "form", "meta", "whatsapp", "google", "standard", "tiktok", "linkedin", "snapchat", "posthog", "generic", "zapier",
@@ -125,11 +125,60 @@ async fn a_lead_that_comes_from_its_platform_and_through_a_tool_is_one_lead() {
 #[tokio::test]
 async fn what_linkedin_has_deleted_is_withheld_and_never_forwarded() {
     let bridge = spawn_bridge().await;
-    let created = String::from_utf8(bridge.sample("linkedin", SampleKind::Lead, 5).body).unwrap();
-    let deleted = bridge.signed("linkedin", created.replace("CREATED", "DELETED"));
-    assert_eq!(bridge.post("linkedin", deleted).await, 200);
+    let created = bridge.sample("linkedin", SampleKind::Lead, 5);
+    assert_eq!(bridge.post("linkedin", deleted(&bridge, &created)).await, 200);
     bridge.deliver_all().await;
-    assert_eq!((bridge.count(EventState::Withheld).await, bridge.leads().await.len()), (1, 0));
+    assert_eq!((bridge.count(EventState::Withheld).await, bridge.leads().await.len()), (2, 0), "notice and tombstone");
+    for _ in 0..2 {
+        assert_eq!(bridge.post("linkedin", created.clone()).await, 200);
+        bridge.deliver_all().await;
+        assert_eq!(
+            (bridge.ledger().await.calls.total, bridge.count(EventState::Withheld).await),
+            (0, 2),
+            "it comes late"
+        );
+        // Longer than anything else is remembered.
+        bridge.clock.advance(Duration::from_hours(24 * 90));
+    }
+    bridge.stop().await;
+}
+
+/// LinkedIn's notice that the lead of `created` was deleted.
+fn deleted(bridge: &TestBridge, created: &Sample) -> Sample {
+    bridge.signed("linkedin", String::from_utf8(created.body.clone()).unwrap().replace("CREATED", "DELETED"))
+}
+
+#[tokio::test]
+async fn what_waits_of_a_lead_that_linkedin_deletes_meanwhile_is_not_forwarded() {
+    let bridge = spawn_bridge().await;
+    let created = bridge.sample("linkedin", SampleKind::Lead, 6);
+    for sample in [created.clone(), deleted(&bridge, &created)] {
+        assert_eq!(bridge.post("linkedin", sample).await, 200);
+    }
+    // A tool passes the same lead on, under the name that it has at LinkedIn.
+    let urn: Value = serde_json::from_slice(&created.body).unwrap();
+    let passed_on = json!({ "lead_id": urn["leadGenFormResponse"], "name": "Siti", "phone": "+6281200001234" });
+    let tool = Sample::new(
+        [("content-type", "application/json".to_owned()), ("authorization", format!("Bearer {GENERIC_TOKEN}"))],
+        passed_on.to_string().into_bytes(),
+    );
+    assert_eq!(bridge.post("generic", tool).await, 200);
+    bridge.deliver_all().await;
+    assert_eq!((bridge.count(EventState::Withheld).await, bridge.ledger().await.calls.total), (3, 0));
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_lead_that_linkedin_deletes_after_it_was_created_is_for_a_person_to_erase() {
+    let bridge = spawn_bridge().await;
+    let created = bridge.sample("linkedin", SampleKind::Lead, 7);
+    assert_eq!(bridge.post("linkedin", created.clone()).await, 200);
+    bridge.deliver_all().await;
+    assert_eq!(bridge.post("linkedin", deleted(&bridge, &created)).await, 200);
+    bridge.deliver_all().await;
+    let withheld = bridge.events(EventState::Withheld).await.events;
+    assert_eq!((withheld.len(), bridge.creates().await, bridge.ledger().await.entries.len()), (1, 1, 1));
+    assert_eq!(withheld[0].reason.as_deref(), Some("deleted_at_sender"));
     bridge.stop().await;
 }
 
@@ -249,7 +298,7 @@ async fn a_refused_optional_field_goes_to_the_notes_and_the_lead_arrives() {
     bridge.send("google", SampleKind::Lead, 1).await;
     bridge.deliver_all().await;
     let lead = bridge.only_lead().await;
-    assert_eq!(lead["email"], serde_json::Value::Null);
+    assert_eq!(lead["email"], Value::Null);
     assert!(lead["notes"].as_str().unwrap().contains('@'), "the address is in the notes: {lead:#}");
     bridge.stop().await;
 }

@@ -149,10 +149,11 @@ struct ExpectedItem {
     lookup: Option<String>,
     /// What that brought: JSON, or a string with the exact bytes.
     fetched: Option<Value>,
-    /// One of these four: what reading gives.
+    /// One of these five: what reading gives.
     lead: Option<Value>,
     test: Option<Value>,
     spam: Option<Value>,
+    nobody: Option<Value>,
     unreadable: Option<String>,
 }
 
@@ -368,12 +369,15 @@ fn check_item(provider: &dyn Provider, verified: &Verified, item: &Item, expecte
     assert_eq!(provider.lookup(&stored).map(|lookup| lookup.url), expected.lookup, "what is asked for the rest");
     let fetched = expected.fetched.as_ref().map(exact);
     let reading = provider.read(&ItemBody { fetched: fetched.as_deref(), ..stored });
-    let wanted = [&expected.lead, &expected.test, &expected.spam].map(Option::as_ref);
+    let wanted = [&expected.lead, &expected.test, &expected.spam, &expected.nobody].map(Option::as_ref);
     match (reading, wanted, &expected.unreadable) {
-        (Ok(Reading::Lead(submission)), [Some(wanted), None, None], None)
-        | (Ok(Reading::Test(submission)), [None, Some(wanted), None], None)
-        | (Ok(Reading::Spam(submission)), [None, None, Some(wanted)], None) => check_submission(&submission, wanted),
-        (Err(error), [None, None, None], Some(part)) => assert_says(&error.to_string(), part),
+        (Ok(Reading::Lead(submission)), [Some(wanted), None, None, None], None)
+        | (Ok(Reading::Test(submission)), [None, Some(wanted), None, None], None)
+        | (Ok(Reading::Spam(submission)), [None, None, Some(wanted), None], None)
+        | (Ok(Reading::Nobody(submission)), [None, None, None, Some(wanted)], None) => {
+            check_submission(&submission, wanted)
+        }
+        (Err(error), [None, None, None, None], Some(part)) => assert_says(&error.to_string(), part),
         (reading, ..) => panic!("reading gave {}", shown_reading(&reading.map_err(|error| error.to_string()))),
     }
 }
@@ -401,6 +405,7 @@ fn shown_reading(reading: &Result<Reading, String>) -> String {
         Ok(Reading::Lead(submission)) => ("lead", submission),
         Ok(Reading::Test(submission)) => ("test", submission),
         Ok(Reading::Spam(submission)) => ("spam", submission),
+        Ok(Reading::Nobody(submission)) => ("nobody", submission),
         Err(sentence) => return format!("\"unreadable\": {sentence:?}"),
     };
     format!("\"{kind}\": {:#}", shown(submission))

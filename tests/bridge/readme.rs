@@ -27,6 +27,11 @@ fn only(under: &str, language: &str) -> &'static str {
     blocks[0]
 }
 
+/// How the demo begins.
+pub(crate) fn picture() -> &'static str {
+    only("Run it in a minute", "text")
+}
+
 #[test]
 fn a_webhook_signed_by_hand_becomes_a_lead() {
     let bridge = Served::start();

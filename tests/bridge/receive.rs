@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{Item, SourceName};
 use konektor_bridge::domain::rules::Rules;
 use konektor_bridge::providers::{
-    Configured, ItemBody, Provider, Reading, Refusal, Registry, Reply, Sample, SampleKind, Source, SourceState,
+    Cause, Configured, ItemBody, Provider, Reading, Refusal, Registry, Reply, Sample, SampleKind, Source, SourceState,
     Unreadable, Verified, Webhook,
 };
 use reqwest::Method;
@@ -324,6 +324,27 @@ async fn a_source_that_was_once_on_drops_with_success_and_one_that_never_was_is_
     assert!(edge.store.kept().is_empty());
     let counted = r#"konektor_bridge_refused_total{source="meta",reason="source_off"} 1"#;
     assert!(edge.metrics().await.contains(counted));
+}
+
+#[tokio::test]
+async fn a_source_that_was_once_on_and_lacks_its_secret_has_its_senders_keep_their_webhooks() {
+    let name = SourceName::parse("meta").unwrap();
+    let state = SourceState::Off { cause: Cause::Want, why: "META_APP_SECRET is not set".into(), missing: Vec::new() };
+    let configured = Configured { dialect: "meta_leads".into(), state };
+    let registry = Registry::new([(name.clone(), configured.clone())], [name.clone()]);
+    let edge = Edge::with(Setup { registry: Some(registry), ..Setup::default() }).await;
+    for method in [Method::POST, Method::GET] {
+        let answer = edge.public(method, "/hooks/meta").send().await.unwrap();
+        assert_eq!(answer.status(), 503);
+        assert!(header(&answer, "retry-after").is_some());
+    }
+    assert!(edge.store.kept().is_empty());
+    let counted = r#"konektor_bridge_refused_total{source="meta",reason="source_wanting"} 2"#;
+    assert!(edge.metrics().await.contains(counted));
+
+    let registry = Registry::new([(name, configured)], []);
+    let edge = Edge::with(Setup { registry: Some(registry), ..Setup::default() }).await;
+    assert_eq!(answered(edge.public(Method::POST, "/hooks/meta").body("x")).await.0, 404, "it never was on");
 }
 
 /// A dialect with a defect.

@@ -16,6 +16,12 @@ fn write(edge: &Edge, text: &str) {
     std::fs::write(edge.files.path().join("bridge.toml"), text).unwrap();
 }
 
+/// Two looks: a file is taken when it reads the same at both.
+async fn looked(edge: &mut Edge) -> Option<Reloaded> {
+    assert_eq!(edge.reloader.look().await, None, "a first look takes nothing");
+    edge.reloader.look().await
+}
+
 fn on(registry: &Registry) -> Vec<String> {
     registry.on().map(|source| source.name.to_string()).collect()
 }
@@ -47,12 +53,12 @@ async fn a_changed_file_changes_the_sources_and_nothing_happens_without_one() {
     assert_eq!(edge.reloader.look().await, None);
     assert_eq!(answered(edge.public(Method::POST, "/hooks/shop")).await.0, 404);
     write(&edge, SHOP);
-    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied));
     assert_eq!(answered(edge.public(Method::POST, "/hooks/shop")).await.0, 401);
     assert_eq!(edge.reloader.look().await, None);
 
-    write(&edge, "");
-    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    write(&edge, "# nothing of my own\n");
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied));
     let registry = edge.live.registry.borrow().clone();
     assert!(matches!(registry.find(&SourceName::parse("shop").unwrap()), Found::OnceOn));
     assert_eq!(answered(edge.public(Method::POST, "/hooks/shop")).await.0, 200);
@@ -76,12 +82,80 @@ async fn a_wrong_file_changes_nothing_and_is_looked_at_again_when_it_is_mended()
         "[sources.meta.rules]\nestimated_value = -1.0\n",
     ] {
         write(&edge, wrong);
-        assert_eq!(edge.reloader.look().await, Some(Reloaded::Refused), "{wrong}");
+        assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused), "{wrong}");
         assert_eq!(edge.reloader.look().await, None, "it is said once: {wrong}");
         assert_eq!(on(&edge.live.registry.borrow()), before, "{wrong}");
     }
+    write(&edge, "# nothing of my own\n");
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied));
+}
+
+#[tokio::test]
+async fn a_source_that_is_on_does_not_go_off_for_want_of_its_secret() {
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), "fake-google-key-0123\n").unwrap();
+    let variables = [("GOOGLE_LEADS_KEY_FILE", key.path().to_str().unwrap()), ("FORM_SECRET", "fake-form-secret")];
+    let secret = format!("[sources.shop]\nprovider = 'form'\nsettings.secret = 'file:{}'\n", key.path().display());
+    let mut edge = Edge::with(Setup { variables: &variables, file: &secret, ..Setup::default() }).await;
+    let before = on(&edge.live.registry.borrow());
+    assert_eq!(before, ["form", "google", "shop"]);
+
+    std::fs::write(key.path(), "").unwrap();
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused), "an empty file of a secret");
+    assert_eq!(edge.reloader.look().await, None, "it is said once");
+    std::fs::write(key.path(), "fake-google-key-0123\n").unwrap();
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied));
+    for wanting in [
+        "[sources.shop]\nprovider = 'form'\nsettings.secret = 'file:/nowhere/secret'\n",
+        "[sources.shop]\nprovider = 'form'\nsettings.secret = 'env:NOPE'\n",
+        "[sources.shop]\nprovider = 'form'\nrules.hold = true\n",
+        "[sources.google.settings]\nkey = 'env:NOPE'\n[sources.shop]\nenabled = false\nprovider = 'form'\n",
+    ] {
+        write(&edge, wanting);
+        assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused), "{wanting}");
+        assert_eq!(on(&edge.live.registry.borrow()), before, "{wanting}");
+    }
+    write(&edge, &format!("{secret}enabled = false\n[sources.google]\nenabled = false\n"));
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied), "that is meant");
+    assert_eq!(on(&edge.live.registry.borrow()), ["form"]);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_wrong_where_there_were_sources_and_so_is_one_that_has_vanished() {
+    let mut edge = Edge::with(Setup { file: "[sources.form.rules]\nhold = true\n", ..Setup::default() }).await;
+    let held = |edge: &Edge| {
+        edge.live.registry.borrow().source(&SourceName::parse("form").unwrap()).unwrap().rules.hold.clone()
+    };
+    let before = held(&edge);
+    for blank in ["", " \n\t\n"] {
+        write(&edge, blank);
+        assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused), "{blank:?}");
+        assert_eq!(held(&edge), before);
+    }
+    std::fs::remove_file(edge.files.path().join("bridge.toml")).unwrap();
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused));
+    assert_eq!(held(&edge), before);
+
+    let mut edge = Edge::with(Setup { file: "# not yet\n", ..Setup::default() }).await;
     write(&edge, "");
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied), "it said nothing before");
+}
+
+#[tokio::test]
+async fn a_file_that_is_still_being_written_is_not_taken() {
+    let mut edge = Edge::with(Setup { file: SHOP, ..Setup::default() }).await;
+    write(&edge, "# a remark\n");
+    assert_eq!(edge.reloader.look().await, None);
+    write(&edge, &format!("# a remark\n{SHOP}"));
+    assert_eq!(edge.reloader.look().await, None, "it reads differently than a moment ago");
     assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert!(on(&edge.live.registry.borrow()).contains(&"shop".to_owned()));
+
+    write(&edge, "# a remark\n");
+    assert_eq!(edge.reloader.look().await, None);
+    write(&edge, &format!("# a remark\n{SHOP}"));
+    assert_eq!(edge.reloader.look().await, None, "it is as it was");
+    assert_eq!(edge.reloader.look().await, None);
 }
 
 #[tokio::test]
@@ -89,9 +163,9 @@ async fn a_store_that_cannot_remember_the_sources_is_asked_again() {
     let mut edge = Edge::start().await;
     write(&edge, SHOP);
     edge.store.is(Mood::Closed);
-    assert_eq!(edge.reloader.look().await, Some(Reloaded::Refused));
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused));
     edge.store.is(Mood::Keeps);
-    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied));
     assert!(edge.store.once_on.lock().unwrap().contains(&SourceName::parse("shop").unwrap()));
 }
 
@@ -112,16 +186,16 @@ async fn a_new_key_is_used_and_ends_the_pause_that_the_old_one_led_to() {
     let now = jiff::Timestamp::UNIX_EPOCH;
     *edge.store.paused.lock().unwrap() = Some((PauseReason::Unauthorized, now));
     std::fs::write(key.path(), "new\n").unwrap();
-    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied));
     assert_eq!(in_use(&edge), "new");
     assert!(edge.store.paused.lock().unwrap().is_none());
 
     *edge.store.paused.lock().unwrap() = Some((PauseReason::Operator, now));
     std::fs::write(key.path(), "newer\n").unwrap();
-    assert_eq!(edge.reloader.look().await, Some(Reloaded::Applied));
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied));
     assert!(edge.store.paused.lock().unwrap().is_some(), "what a person has paused, a person resumes");
 
     std::fs::write(key.path(), "").unwrap();
-    assert_eq!(edge.reloader.look().await, Some(Reloaded::Refused));
+    assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused));
     assert_eq!(in_use(&edge), "newer");
 }

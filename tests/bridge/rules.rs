@@ -163,6 +163,33 @@ async fn a_form_goes_by_its_own_rules_over_those_of_its_source() {
     bridge.stop().await;
 }
 
+#[tokio::test]
+async fn a_rule_that_nothing_comes_of_holds_no_lead_up_and_is_told() {
+    let (bridge, _file) = ruled(
+        "[sources.form.rules]\njunk = 'answers.budget|number < 1000'\nset.phone = 'answers.kode'\nset.email = 'answers.surat'",
+    )
+    .await;
+    send(&bridge, json!({ "nama": "Siti Geheim", "hp": "0812 3456 7890", "kode": "rahasia" })).await;
+    let lead = bridge.only_lead().await;
+    assert_eq!(lead["phone"], "+6281234567890", "it is what the answers say");
+    assert!(lead["notes"].as_str().unwrap().contains("Rule set.phone: rahasia"), "{lead:#}");
+    let reference = lead["externalRef"].as_str().unwrap();
+    let lane = bridge.admin("GET", &format!("lanes/{reference}"), None).await;
+    let log = lane["log"].as_array().unwrap();
+    let told: Vec<_> =
+        log.iter().filter(|entry| entry["call"] == "rule").map(|entry| entry["note"].as_str().unwrap()).collect();
+    assert_eq!(told.len(), 2, "an answer that is not there is nothing, and no failure: {lane:#}");
+    assert!(told[0].starts_with("junk says nothing: ") && told[0].contains("at character"), "{told:?}");
+    assert!(told[1].starts_with("set.phone says nothing: what it gives is no phone number"), "{told:?}");
+    assert!(!told.concat().contains("rahasia") && !told.concat().contains("Geheim"), "{told:?}");
+    let metrics = bridge.metrics().await;
+    for rule in ["junk", "set.phone"] {
+        let line = format!(r#"konektor_bridge_rule_failures_total{{source="form",rule="{rule}"}} 1"#);
+        assert!(metrics.contains(&line), "{line}\n{metrics}");
+    }
+    bridge.stop().await;
+}
+
 #[test]
 fn what_is_wrong_with_a_rule_is_shown_with_its_line_its_place_and_what_was_meant() {
     let all = wrong(

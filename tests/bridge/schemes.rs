@@ -75,10 +75,19 @@ fn outcome(schemes: &Map<String, Value>, row: &Value) -> Option<Result<(), Refus
     }
 }
 
+/// What a row may say: each is read here, but for what says where it is from, and `expect`, which `vectors` reads.
+const FIELDS: [&str; 14] = [
+    "provider", "scheme", "name", "secret", "method", "headers", "url", "body", "now", "valid", "why", "official",
+    "origin", "expect",
+];
+
 /// Runs every row; gives how many were valid and invalid for each scheme.
 fn check(schemes: &Map<String, Value>, rows: &[Value]) -> BTreeMap<String, (usize, usize)> {
     let (mut wrong, mut counts) = (Vec::new(), BTreeMap::<_, (usize, usize)>::new());
     for row in rows {
+        let unread: Vec<_> =
+            row.as_object().unwrap().keys().filter(|field| !FIELDS.contains(&field.as_str())).collect();
+        assert!(unread.is_empty(), "{}: nobody reads {unread:?}", row["name"]);
         let (scheme, valid) = (row["scheme"].as_str().unwrap().to_owned(), row["valid"].as_bool().unwrap());
         let name = format!("{scheme}: {}", row["name"].as_str().unwrap());
         let refused = REFUSED.iter().any(|(refused, _)| *refused == name);

@@ -13,7 +13,7 @@ use crate::cli::moment::Moment;
 use crate::cli::output::{Out, Text, Tone};
 use crate::domain::lead::LeadId;
 use crate::domain::status::{AdPlatform, LeadSource, Priority, Status};
-use crate::konektor::wire::{Cursor, LeadBody, LeadView, Money, Page, Pagination, Word};
+use crate::konektor::wire::{Change, Cursor, LeadBody, LeadView, Money, Page, Pagination, Word};
 use crate::konektor::{Api, LeadFilter, ListQuery, Place, Reply, SortBy, SortOrder};
 
 /// List, read, make, change and export leads
@@ -163,7 +163,7 @@ pub(in crate::cli) struct UpdateArgs {
 /// What a lead can be told, beside its first name.
 #[derive(Debug, clap::Args)]
 struct FieldArgs {
-    /// Family name, at most 100 characters
+    /// Family name, at most 100 characters; '' takes away what is there
     #[arg(long, value_name = "NAME")]
     last_name: Option<String>,
     /// Address
@@ -205,7 +205,7 @@ impl FieldArgs {
     fn body(self, first_name: Option<String>) -> LeadBody {
         LeadBody {
             first_name,
-            last_name: self.last_name,
+            last_name: self.last_name.map(|name| if name.is_empty() { Change::Cleared } else { Change::To(name) }),
             email: self.email,
             phone: self.phone,
             status: self.status,

@@ -22,7 +22,7 @@ use crate::konektor::{Api, ApiError, Refused};
 
 /// The client of the workspace that the settings name.
 pub(super) fn open(context: &Context, pace: Pace) -> anyhow::Result<Api> {
-    let settings = config::load(&context.environment)?.settings;
+    let settings = config::load_settings(&context.environment)?;
     client(&settings, &context.clock, pace)
 }
 
@@ -37,7 +37,7 @@ pub(in crate::cli) fn client(settings: &Settings, clock: &Arc<dyn Clock>, pace: 
 
 /// A client for what needs no key.
 pub(super) fn public(context: &Context) -> anyhow::Result<Api> {
-    let settings = config::load(&context.environment)?.settings;
+    let settings = config::load_settings(&context.environment)?;
     let permits = LocalPermits::with_clock(Pace::Prompt, context.clock.clone());
     Ok(Api::new(&settings.base_url, Arc::new(SecretString::default), Arc::new(permits))?)
 }

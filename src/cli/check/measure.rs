@@ -16,7 +16,7 @@ use crate::app::permits::Pace;
 use crate::config;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
-use crate::konektor::wire::LeadBody;
+use crate::konektor::wire::{Change, LeadBody};
 use crate::konektor::{Api, LeadFilter, ListQuery, Refused};
 
 /// How often the search is asked: often enough to tell seconds apart, seldom enough to leave room to others.
@@ -45,7 +45,7 @@ struct Measured {
 
 /// Makes leads and looks for them, so many times.
 pub(super) async fn run(rounds: u32, consent: bool, json: bool, mut context: Context) -> anyhow::Result<Exit> {
-    let settings = config::load(&context.environment)?.settings;
+    let settings = config::load_settings(&context.environment)?;
     if !consent {
         return Err(BadUsage(format!(
             "this creates {rounds} leads in the workspace at {}, which you then have to delete by hand, for the API cannot; \
@@ -84,7 +84,7 @@ async fn once(konektor: &Api) -> anyhow::Result<(LeadId, Duration)> {
     let external_ref = ExternalRef::new("bridge:measure:", &uuid::Uuid::new_v4().simple().to_string());
     let body = LeadBody {
         first_name: Some("DELETE ME".to_owned()),
-        last_name: Some("(konektor-bridge measured the search)".to_owned()),
+        last_name: Some(Change::To("(konektor-bridge measured the search)".to_owned())),
         notes: Some("Made by `konektor-bridge check --measure-search`. Delete it.".to_owned()),
         external_ref: Some(external_ref.to_string()),
         ..LeadBody::default()

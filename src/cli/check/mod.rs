@@ -13,7 +13,9 @@ use serde::Serialize;
 
 use super::Context;
 use super::failure::Exit;
+use super::known;
 use super::output::{Out, Tone, printable};
+use crate::app::sources::default_region;
 use crate::config::{self, Config, ConfigError};
 
 /// Check settings, sources, store, key, scopes and plan, and say what to do
@@ -78,10 +80,16 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
     if args.measure_search {
         return measure::run(args.rounds, args.create_leads, args.json, context).await;
     }
-    let findings = match config::load(&context.environment) {
-        Ok(config) if args.store => audit::check(&config.settings, context.now()).await,
-        Ok(config) => all(&config, &context).await,
-        Err(wrong) => settings_wrong(&wrong),
+    let findings = if args.store {
+        match config::load_settings(&context.environment) {
+            Ok(settings) => audit::check(&settings, context.now()).await,
+            Err(wrong) => settings_wrong(&wrong),
+        }
+    } else {
+        match config::load(&context.environment) {
+            Ok(config) => all(&config, &context).await,
+            Err(wrong) => settings_wrong(&wrong),
+        }
     };
     if args.json {
         context.out.json(&findings)?;
@@ -94,7 +102,8 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
 
 async fn all(config: &Config, context: &Context) -> Vec<Finding> {
     let mut findings = settings(config);
-    findings.extend(senders::check(config, &context.environment, context.now()));
+    let known = known::once_on(&config.settings, context.now()).await;
+    findings.extend(senders::check(config, known, &context.environment, context.now()));
     findings.extend(place::store(&config.settings.backend, context.now()).await);
     findings.extend(konektor::check(&config.settings, &context.clock).await);
     findings.push(place::public_url(config.settings.public_url.as_ref()).await);
@@ -109,8 +118,12 @@ fn settings(config: &Config) -> Vec<Finding> {
     let files: Vec<_> =
         config.files.paths().filter(|path| path.exists()).map(|path| path.display().to_string()).collect();
     let read = if files.is_empty() { "no file".to_owned() } else { files.join(", ") };
+    let region = default_region(&config.settings).err().into_iter().flat_map(|wrong| settings_wrong(&wrong));
     let warnings = config.warnings.iter().map(|warning| Finding::warn("settings", warning.clone()));
-    std::iter::once(Finding::ok("settings", format!("read from the environment and {read}"))).chain(warnings).collect()
+    std::iter::once(Finding::ok("settings", format!("read from the environment and {read}")))
+        .chain(region)
+        .chain(warnings)
+        .collect()
 }
 
 fn print(findings: &[Finding], out: &mut Out) -> io::Result<()> {

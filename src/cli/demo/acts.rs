@@ -1,5 +1,8 @@
 //! The acts of the demo.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::stage::{SENDERS, Stage};
@@ -15,6 +18,8 @@ use crate::store::EventState;
 const SEED: u64 = 2026;
 /// The most events that the story has.
 const EVENTS: usize = 1000;
+/// Names of senders on a line.
+const NAMES: usize = 6;
 
 /// A webhook that was sent, and what was heard.
 struct Sent {
@@ -49,7 +54,7 @@ async fn each_sender(stage: &Stage, story: &mut Story<'_>) -> anyhow::Result<Vec
         all.push(sent);
     }
     let entries = ledger(stage).await?;
-    let refs: std::collections::BTreeSet<_> = entries.iter().filter_map(|entry| entry.external_ref.as_ref()).collect();
+    let refs: BTreeSet<_> = entries.iter().filter_map(|entry| entry.external_ref.as_ref()).collect();
     let right = entries.len() == all.len() && refs.len() == all.len() && entries.iter().all(|e| e.deed == Deed::Create);
     story.expect(right, "each is in Konektor once, under an externalRef of its own", &counted(&entries))?;
     Ok(all)
@@ -60,11 +65,13 @@ async fn once_more(stage: &Stage, story: &mut Story<'_>, sent: &[Sent]) -> anyho
     story.act("Every sender repeats its webhook, as if the answer had been lost")?;
     let before = (ledger(stage).await?.len(), events(stage).await?.len());
     let mut same = true;
+    let mut answers = Vec::new();
     for Sent { name, sample, heard, .. } in sent {
         let again = stage.post(name, sample.clone()).await?;
         same &= again.status == heard.status;
-        story.tell(name, &answer(&again))?;
+        answers.push((*name, again));
     }
+    alike(story, &answers)?;
     settled(stage, story).await?;
     let after = (ledger(stage).await?.len(), events(stage).await?.len());
     story.expect(same, "each hears the same answer as before", "another answer")?;
@@ -95,12 +102,12 @@ async fn something_new(stage: &Stage, story: &mut Story<'_>, sent: &[Sent]) -> a
 async fn forgeries(stage: &Stage, story: &mut Story<'_>) -> anyhow::Result<()> {
     story.act("Somebody forges a webhook of each sender")?;
     let before = events(stage).await?.len();
-    let mut refused = true;
+    let mut answers = Vec::new();
     for (name, seed) in SENDERS.into_iter().zip(SEED + 100..) {
-        let heard = send(stage, name, SampleKind::Tampered, seed).await?.heard;
-        refused &= heard.status == 401;
-        story.tell(name, &format!("{} {}", answer(&heard), heard.body))?;
+        answers.push((name, send(stage, name, SampleKind::Tampered, seed).await?.heard));
     }
+    alike(story, &answers)?;
+    let refused = answers.iter().all(|(_, heard)| heard.status == 401);
     story.expect(refused, "all are refused, and none is told why", "one was not answered 401")?;
     settled(stage, story).await?;
     let more = events(stage).await?.len() - before;
@@ -190,6 +197,26 @@ fn is_taken(heard: &Heard) -> bool {
 
 fn answer(heard: &Heard) -> String {
     format!("{} in {:<7}", heard.status, took(heard.took))
+}
+
+/// Tells who heard what, those together who heard the same.
+fn alike(story: &mut Story<'_>, answers: &[(&str, Heard)]) -> std::io::Result<()> {
+    let mut groups = BTreeMap::<_, (Vec<&str>, Duration)>::new();
+    for (name, heard) in answers {
+        // Who is taken is told by each in its own words; who is refused, by all in the same.
+        let body = if heard.status < 400 { "" } else { &heard.body };
+        let (names, slowest) = groups.entry((heard.status, body)).or_default();
+        names.push(name);
+        *slowest = heard.took.max(*slowest);
+    }
+    for ((status, body), (names, slowest)) in groups {
+        story.tell(
+            &status.to_string(),
+            format!("{} senders, within {}  {body}", names.len(), took(slowest)).trim_end(),
+        )?;
+        names.chunks(NAMES).try_for_each(|names| story.tell("", &names.join(", ")))?;
+    }
+    Ok(())
 }
 
 /// What was heard, and what came of it.

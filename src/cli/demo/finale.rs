@@ -24,7 +24,7 @@ pub(super) async fn leads(stage: &Stage, story: &mut Story<'_>) -> anyhow::Resul
             Text(text("externalRef"), Tone::Faint),
         ]
     });
-    story.out().table(["name", "phone", "email", "source", "ad", "externalRef"], &[0, 1], rows)?;
+    story.out().list(["name", "phone", "email", "source", "ad", "externalRef"], &[0, 1], rows)?;
     if let Some(notes) = leads.first().and_then(|lead| lead["notes"].as_str()) {
         writeln!(story, "\nThe notes of the first one:\n")?;
         for line in crate::cli::output::printable(notes).lines() {

@@ -34,7 +34,36 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The site whose forms are taken.
 pub(super) const SITE: &str = "https://www.example.com";
 /// The senders, in the order of the story.
-pub(super) const SENDERS: [&str; 5] = ["form", "meta", "whatsapp", "google", "standard"];
+pub(super) const SENDERS: [&str; 12] = [
+    "form",
+    "typeform",
+    "elementor",
+    "meta",
+    "google",
+    "tiktok",
+    "linkedin",
+    "whatsapp",
+    "fonnte",
+    "scalev",
+    "zapier",
+    "standard",
+];
+/// What proves a sender by a secret of any text, and what nobody here asks for but the settings need.
+const ANY_TEXT: [&str; 13] = [
+    "FORM_SECRET",
+    "TYPEFORM_SECRET",
+    "ELEMENTOR_TOKEN",
+    "META_VERIFY_TOKEN",
+    "GOOGLE_LEADS_KEY",
+    "TIKTOK_APP_SECRET",
+    "LINKEDIN_CLIENT_SECRET",
+    "LINKEDIN_ACCESS_TOKEN",
+    "WHATSAPP_APP_SECRET",
+    "WHATSAPP_VERIFY_TOKEN",
+    "FONNTE_TOKEN",
+    "SCALEV_SECRET",
+    "ZAPIER_TOKEN",
+];
 
 /// Which ports the demo takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,27 +220,15 @@ async fn start_bridge(
     Ok((Bridge::start(start).await?, registry))
 }
 
-/// What proves each sender, made for this one run.
+/// What proves Meta, made for this one run: the stand-in for its Graph API asks for it, too.
 struct Secrets {
-    form: String,
     meta: String,
     meta_token: String,
-    whatsapp: String,
-    google: String,
-    standard: String,
 }
 
 impl Secrets {
     fn new() -> Self {
-        let key = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
-        Self {
-            form: random(),
-            meta: random(),
-            meta_token: random(),
-            whatsapp: random(),
-            google: random(),
-            standard: format!("whsec_{}", STANDARD.encode(key)),
-        }
+        Self { meta: random(), meta_token: random() }
     }
 
     /// The stand-in for Meta's Graph API checks them as Meta does.
@@ -233,7 +250,8 @@ impl Secrets {
         std::fs::write(&config, "# Sources and rules of the demo; a change is taken within two seconds.\n")
             .context("the demo's configuration cannot be written")?;
         let path = |path: &Path| path.to_str().map(str::to_owned).context("TMPDIR is not UTF-8");
-        Ok(vec![
+        let key = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+        let own = [
             ("KONEKTOR_API_KEY", DEFAULT_KEY.to_owned()),
             ("KONEKTOR_BASE_URL", konektor.url()),
             ("BRIDGE_LISTEN", public.to_string()),
@@ -241,16 +259,13 @@ impl Secrets {
             ("BRIDGE_DATA_DIR", path(&directory.join("data"))?),
             ("BRIDGE_CONFIG", path(&config)?),
             ("FORM_ALLOWED_ORIGINS", SITE.to_owned()),
-            ("FORM_SECRET", self.form),
             ("META_APP_SECRET", self.meta),
-            ("META_VERIFY_TOKEN", random()),
             ("META_ACCESS_TOKEN", self.meta_token),
             ("META_GRAPH_URL", konektor.graph_url()),
-            ("WHATSAPP_APP_SECRET", self.whatsapp),
-            ("WHATSAPP_VERIFY_TOKEN", random()),
-            ("GOOGLE_LEADS_KEY", self.google),
-            ("STANDARD_WEBHOOKS_SECRET", self.standard),
-        ])
+            ("LINKEDIN_API_URL", konektor.linkedin_url()),
+            ("STANDARD_WEBHOOKS_SECRET", format!("whsec_{}", STANDARD.encode(key))),
+        ];
+        Ok(own.into_iter().chain(ANY_TEXT.map(|name| (name, random()))).collect())
     }
 }
 

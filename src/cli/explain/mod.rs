@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use super::Context;
 use super::failure::{BadUsage, Exit};
 use super::moment::Moment;
+use crate::app::sources::default_region;
 use crate::deliver::rehearse;
-use crate::domain::region::Region;
 use crate::providers::{Method, Provider, Refusal, Sample, Source, Verified, Webhook};
 
 /// The largest file that is read: what no bridge would take needs no explanation.
@@ -74,7 +74,7 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
         .map_err(|refusal| anyhow::anyhow!("no webhook of `{}` looks like this: {refusal}", args.source))?;
     // Nothing can be proved by secrets that are made up.
     let proof = if stand_ins.is_empty() { proof } else { Proof::Unchecked };
-    let region = Region::parse(&config.settings.default_region)?;
+    let region = default_region(&config.settings)?;
     let rehearsed = rehearse(&source, verified, fetched.as_ref(), region, now);
     let explanation = show::Explanation {
         source: &source,
@@ -126,7 +126,8 @@ fn verify(
     proved(source, provider, headers, body, now).map(|verified| (proof, verified)).ok_or(refused)
 }
 
-/// The body with a proof of ours, and with those of `headers` that say how to read it.
+/// The body with a proof of ours, and with all of `headers` but those that are the proof, or have a part in it: what a sender
+/// says of a webhook beside its body decides what becomes of it.
 fn proved(
     source: &Source,
     provider: &dyn Provider,
@@ -136,11 +137,20 @@ fn proved(
 ) -> Option<Verified> {
     let Sample { path_token, query, headers: ours, body } = provider.sign(body.to_vec(), now);
     let body = Bytes::from(body);
-    let how = |name: &str| matches!(name, "content-type" | "referer");
-    let given = |name: &str| how(name) && headers.iter().any(|(given, _)| given == name);
-    let ours = ours.into_iter().filter(|(name, _)| !given(name));
-    let headers = ours.chain(headers.iter().filter(|(name, _)| how(name)).cloned()).collect();
-    provider.verify(&Webhook { path_token, query, ..webhook(source, headers, body, now) }, now).ok()
+    let verified = |headers: &[(String, String)]| {
+        let webhook = webhook(source, headers.to_vec(), body.clone(), now);
+        provider.verify(&Webhook { path_token: path_token.clone(), query: query.clone(), ..webhook }, now).ok()
+    };
+    let mut all = ours;
+    let mut best = verified(&all);
+    for (name, value) in headers {
+        let others = all.iter().filter(|(known, _)| known != name).cloned();
+        let with: Vec<_> = others.chain([(name.clone(), value.clone())]).collect();
+        if let Some(proved) = verified(&with) {
+            (all, best) = (with, Some(proved));
+        }
+    }
+    best
 }
 
 fn webhook(source: &Source, headers: Vec<(String, String)>, body: Bytes, now: Timestamp) -> Webhook {

@@ -95,19 +95,20 @@ impl Backfill {
         while let Some(Turn { span, cursor }) = mark.turn() {
             let page = self.page(source, span, cursor.as_deref()).await;
             let now = self.clock.now();
-            let failed = match page {
+            let (failed, is_news) = match page {
                 Ok(page) => {
                     leads += page.leads;
                     mark = mark.turned(page.next, now);
-                    None
+                    (None, true)
                 }
                 Err(error @ (NotListed::Later(..) | NotListed::NotKept(_))) => {
                     mark = mark.put_off(now);
-                    Some(error)
+                    (Some(error), true)
                 }
                 Err(error @ (NotListed::Refused(_) | NotListed::Cursor)) => {
-                    mark = mark.give_up(now);
-                    Some(error)
+                    let is_news;
+                    (mark, is_news) = mark.give_up(&error.to_string(), now);
+                    (Some(error), is_news)
                 }
             };
             let Some(written) = self.note(source, &mark, Some(stored)).await? else {
@@ -116,7 +117,7 @@ impl Backfill {
             };
             stored = written;
             if let Some(error) = failed {
-                self.report_failure(source, &error);
+                self.report_failure(source, &error, is_news);
                 return Ok(mark.again);
             }
         }
@@ -137,12 +138,16 @@ impl Backfill {
         Ok(noted.then_some(value))
     }
 
-    fn report_failure(&self, source: &Source, error: &NotListed) {
+    /// What a person has been told is not told every hour.
+    fn report_failure(&self, source: &Source, error: &NotListed, is_news: bool) {
         let source = &source.name;
         match error {
             NotListed::Refused(_) | NotListed::Cursor => {
                 self.metrics.list_read(source, "refused");
-                tracing::error!(%source, why = %error, "the sender refuses its list, what webhooks did not bring is not read; `rules.backfill = false` ends this");
+                if !is_news {
+                    return tracing::debug!(%source, why = %error, "the sender still refuses its list");
+                }
+                tracing::error!(%source, why = %error, "the sender refuses its list, what webhooks did not bring is not read; tried again every hour, said once; `rules.backfill = false` ends this");
             }
             NotListed::Later(..) => {
                 self.metrics.list_read(source, "later");

@@ -26,7 +26,13 @@ pub(super) struct Mark {
     /// A reading that has begun and is not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     reading: Option<Reading>,
+    /// Why the sender refuses the list, and when a person was last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<(String, Timestamp)>,
 }
+
+/// How often a person is told of a list that is refused for the same reason.
+const TOLD_EVERY: Duration = Duration::from_hours(7 * 24);
 
 /// A reading that is not complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +54,7 @@ pub(super) struct Turn {
 impl Mark {
     /// Of a list that nobody has read yet: it is read from now on.
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { upto: now, again: now + EVERY, reading: None }
+        Self { upto: now, again: now + EVERY, reading: None, refused: None }
     }
 
     /// Whether somebody has to look. A time that is much further off than any was ever set means that a clock was wrong; a
@@ -78,7 +84,7 @@ impl Mark {
                 Self { again: now + LOST, ..self }
             }
             (Some(reading), None) => {
-                Self { upto: reading.until, again: (reading.until + EVERY).max(now), reading: None }
+                Self { upto: reading.until, again: (reading.until + EVERY).max(now), reading: None, refused: None }
             }
             (None, _) => self,
         }
@@ -89,9 +95,13 @@ impl Mark {
         Self { again: now + EVERY, ..self }
     }
 
-    /// The sender refuses the list: it is read anew, an hour later.
-    pub(super) fn give_up(self, now: Timestamp) -> Self {
-        Self { again: now + EVERY, reading: None, ..self }
+    /// The sender refuses the list: it is read anew, an hour later. Also gives whether that is news to a person: it is said
+    /// once, and again when the reason is another one or nobody has done anything for a week.
+    pub(super) fn give_up(self, why: &str, now: Timestamp) -> (Self, bool) {
+        let told = self.refused.filter(|(known, at)| known == why && now < *at + TOLD_EVERY);
+        let is_news = told.is_none();
+        let refused = Some(told.unwrap_or_else(|| (why.to_owned(), now)));
+        (Self { again: now + EVERY, reading: None, refused, ..self }, is_news)
     }
 }
 
@@ -136,10 +146,25 @@ mod tests {
         let reading = Mark::new(at(0)).begin(at(HOUR)).turned(Some("x".into()), at(HOUR));
         let later = reading.clone().put_off(at(HOUR + 1)).begin(at(2 * HOUR + 1));
         assert_eq!((later.turn().unwrap().cursor.as_deref(), span(&later)), (Some("x"), (at(-HOUR), at(HOUR))));
-        let anew = reading.give_up(at(HOUR + 1));
+        let (anew, _) = reading.give_up("no", at(HOUR + 1));
         assert!(!anew.is_due(at(2 * HOUR)) && anew.is_due(at(2 * HOUR + 1)));
         let anew = anew.begin(at(2 * HOUR + 1));
         assert_eq!((anew.turn().unwrap().cursor, span(&anew)), (None, (at(-HOUR), at(2 * HOUR + 1))));
+    }
+
+    #[test]
+    fn a_refusal_is_told_once_until_it_is_another_or_a_week_has_passed() {
+        let refused = |mark: Mark, why: &str, hours: i64| mark.begin(at(hours * HOUR)).give_up(why, at(hours * HOUR));
+        let (mark, told) = refused(Mark::new(at(0)), "no token", 1);
+        assert!(told);
+        let (mark, told) = refused(mark, "no token", 2);
+        assert!(!told);
+        let (mark, told) = refused(mark, "no right", 3);
+        assert!(told);
+        let (mark, told) = refused(mark, "no right", 3 + 7 * 24);
+        assert!(told);
+        let read = mark.begin(at(200 * HOUR)).turned(None, at(200 * HOUR));
+        assert!(refused(read, "no right", 201).1, "it had been well again");
     }
 
     #[test]

@@ -12,22 +12,24 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use super::super::fold::{Folded, fold, people};
+use super::super::fold::{Flaw, Folded, fold, gone, people};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
 use crate::domain::event::DeadReason;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
+use crate::providers::Absent;
 use crate::store::{
-    self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
-    Undelivered,
+    self, Claimed, Fenced, Intent, LaneDetail, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq,
+    Settlement, StoreError, Undelivered, Words,
 };
 
 /// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
 /// have ended, had it been made at once.
 const PERMIT_LASTS: Duration = Duration::from_secs(30);
+
+/// How long a lane waits for another of the same person before it looks again.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
 
 /// A claimed lane being worked on.
 #[derive(Debug)]
@@ -40,9 +42,11 @@ pub(super) struct Attempt {
     /// The right to the next call, and since when it is held.
     permit: Option<(PermitId, Duration)>,
     called: bool,
-    /// When the events in hand were said, by their senders' clocks.
-    said: Vec<(Seq, Timestamp)>,
+    /// On which fields the events in hand have their say.
+    words: Vec<(Seq, Words)>,
     log: Vec<store::Attempt>,
+    /// Rules that nothing came of when the events were last read.
+    flaws: Vec<Flaw>,
     pub(super) stage: Stage,
 }
 
@@ -52,6 +56,8 @@ pub(super) enum Stage {
     /// Nothing: it is being stepped, or over.
     #[default]
     Taken,
+    /// What becomes of another lane of the same person.
+    Following,
     /// A sender's answer.
     LookingUp(Box<super::look_up::Question>),
     /// That the sender's answer is kept.
@@ -89,8 +95,9 @@ impl Attempt {
             ends: asked.running + length,
             claimed,
             called: false,
-            said: Vec::new(),
+            words: Vec::new(),
             log: Vec::new(),
+            flaws: Vec::new(),
             stage: Stage::Taken,
         }
     }
@@ -122,13 +129,20 @@ impl Attempt {
 
     /// Begins.
     pub(super) fn begin(&mut self, desk: &mut Desk<'_>) -> Option<Deed> {
-        Some(self.read(desk))
+        let Some(other) = self.claimed.follows.clone().filter(|_| self.claimed.intent.is_none()) else {
+            return Some(self.read(desk));
+        };
+        self.stage = Stage::Following;
+        Some(Deed::Ask(Ask::Lane(other)))
     }
 
     /// Takes in what came of the last deed, and gives the next one; `None` when the attempt is over.
     pub(super) fn heard(&mut self, said: Said, desk: &mut Desk<'_>) -> Option<Deed> {
         match (std::mem::take(&mut self.stage), said) {
             (Stage::LookingUp(question), Said::LookedUp(reply)) => Some(self.looked_up(*question, reply, desk)),
+            (Stage::Following, Said::Told(Ok(Told::Lane(other)))) => {
+                Some(self.followed(other.map(|other| *other), desk))
+            }
             (Stage::Keeping, Said::Told(Ok(Told::Fenced(fenced)))) => Some(match fenced {
                 Fenced::Done | Fenced::AlreadyDone => self.read(desk),
                 Fenced::Stale => self.release(desk),
@@ -149,7 +163,10 @@ impl Attempt {
             }
             (Stage::Settling(end), Said::Told(Err(error))) => self.not_settled(end, error, desk),
             (Stage::Unsettled(end), Said::Woken) => Some(self.put_settlement(end)),
-            (Stage::Keeping | Stage::Permitting(..) | Stage::Beginning(..), Said::Told(Err(error))) => {
+            (
+                Stage::Following | Stage::Keeping | Stage::Permitting(..) | Stage::Beginning(..),
+                Said::Told(Err(error)),
+            ) => {
                 desk.reports.push(Report::StoreFailed("attempt", error));
                 // Whatever was done of it: nothing has been sent.
                 Some(self.settle(Outcome::Release { at: desk.moment.now + AFTER_ERROR }.into(), desk))
@@ -185,6 +202,27 @@ impl Attempt {
         }
     }
 
+    /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one; and while
+    /// somebody writes into it there. What the lead has been told there is newer than what is older.
+    fn followed(&mut self, other: Option<LaneDetail>, desk: &mut Desk<'_>) -> Deed {
+        let Some(LaneDetail { lead_id, told, pending, state, .. }) = other else { return self.read(desk) };
+        let later = Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false };
+        match (&self.claimed.lead_id, lead_id) {
+            (None, Some(lead_id)) => {
+                self.words = vec![(Intent::NOTHING, told)];
+                self.settle(Outcome::Done { lead_id, upto: Intent::NOTHING }.into(), desk)
+            }
+            (None, None) if pending > 0 => self.settle(later.into(), desk),
+            (Some(ours), Some(theirs)) if *ours == theirs && state == "leased" => self.settle(later.into(), desk),
+            (Some(ours), Some(theirs)) if *ours == theirs => {
+                self.claimed.told.hear(&told);
+                self.read(desk)
+            }
+            // Nothing will come of it, or each has come to a lead of its own.
+            (None | Some(_), None) | (Some(_), Some(_)) => self.read(desk),
+        }
+    }
+
     /// Folds the events, as far as they say what the lead is. While it is not known whether the lead is there, that comes
     /// first, whatever would become of the events.
     fn read(&mut self, desk: &mut Desk<'_>) -> Deed {
@@ -192,18 +230,40 @@ impl Attempt {
             return self.find_out(desk);
         }
         let external_ref = &self.claimed.lease.external_ref;
+        if let Some(left) = desk.doubts.lands_within(external_ref, desk.moment.running) {
+            return self.settle(Outcome::Retry { at: desk.moment.now + left, counted: false }.into(), desk);
+        }
         let Setup { sources, region, waits, .. } = desk.setup;
-        match fold(external_ref, &self.claimed.events, self.claimed.told, *region, |name| sources(name)) {
-            Folded::Lead(lead, said) => {
-                self.said = said;
+        self.flaws.clear();
+        let (events, told, flaws) = (&self.claimed.events, &self.claimed.told, &mut self.flaws);
+        match fold(external_ref, events, told, *region, |name| sources(name), flaws) {
+            Folded::Lead(lead, words) => {
+                self.words = words;
                 let forbidden = desk.doubts.forbidden(external_ref);
                 let lane = plan::Lane { forbidden, ..plan::Lane::of(&self.claimed) };
                 let (plan, step) = Plan::start(lane, *lead, *waits, desk.moment.die, desk.moment.now);
                 self.follow(plan, step, desk)
             }
             Folded::Ask(seq, lookup) => self.look_up(seq, *lookup, desk),
+            Folded::Gone(seq, absent) => self.without_source(seq, &absent, desk),
             Folded::Withhold(holds) => self.settle(Outcome::Withheld(holds).into(), desk),
             Folded::Unreadable(seq, why) => self.give_up(seq, why, desk),
+        }
+    }
+
+    /// Nobody can read the event `seq` now. Where its source only lacks something it waits, at the head of the lane.
+    fn without_source(&mut self, seq: Seq, absent: &Absent, desk: &mut Desk<'_>) -> Deed {
+        let event = self.claimed.events.iter().find(|event| event.seq == seq);
+        let is_first = self.claimed.events.first().is_some_and(|first| first.seq == seq);
+        match absent {
+            Absent::Wanting(_) if is_first => {
+                self.settle(Outcome::Release { at: desk.moment.now + retry::SOURCE_AGAIN }.into(), desk)
+            }
+            Absent::Wanting(_) | Absent::Off(_) | Absent::Gone => {
+                let source = &event.expect("the fold names an event it was given").source;
+                let why = gone(source, absent);
+                self.give_up(seq, why, desk)
+            }
         }
     }
 
@@ -221,13 +281,12 @@ impl Attempt {
     fn find_out(&mut self, desk: &mut Desk<'_>) -> Deed {
         let Setup { sources, region, waits, .. } = desk.setup;
         let (external_ref, intent) = (&self.claimed.lease.external_ref, self.claimed.intent.expect("there is one"));
-        let (people, said) = people(external_ref, &self.claimed.events, *region, |name| sources(name));
-        self.said = said;
+        let (people, all) = people(external_ref, &self.claimed.events, *region, |name| sources(name));
         let Moment { now, running, die } = desk.moment;
         let quiet = desk.doubts.since(external_ref, intent, running) + waits.quiet();
         let doubted_until = now + quiet.saturating_sub(running);
         let lane = plan::Lane { doubted_until, ..plan::Lane::of(&self.claimed) };
-        let (plan, step) = Plan::in_doubt(lane, people, *waits, die, now);
+        let (plan, step) = Plan::in_doubt(lane, (people, all), *waits, die, now);
         self.follow(plan, step, desk)
     }
 
@@ -279,7 +338,8 @@ impl Attempt {
 
     fn write_intent(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
         self.stage = Stage::Beginning(planned, desk.moment.running);
-        Deed::Ask(Ask::Begin(self.lease().clone(), self.claimed.upto()))
+        let upto = self.claimed.upto();
+        Deed::Ask(Ask::Begin(self.lease().clone(), upto, self.words_up_to(upto)))
     }
 
     fn begun(&mut self, planned: Box<Planned>, asked: Duration, fenced: Fenced, desk: &mut Desk<'_>) -> Option<Deed> {
@@ -321,6 +381,9 @@ impl Attempt {
         } else if writes && answer.status.is_some() {
             desk.doubts.allow(&self.claimed.lease.external_ref);
         }
+        if matches!((&request, &answer.verdict), (Request::Update(..), Verdict::Unclear(_))) {
+            desk.doubts.may_land(&self.claimed.lease.external_ref, asked.running + desk.setup.waits.landing());
+        }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);
         self.follow(plan, step, desk)
@@ -340,16 +403,42 @@ impl Attempt {
         if end.full {
             desk.full();
         }
+        if matches!(end.outcome, Outcome::Done { .. } | Outcome::Withheld(_)) {
+            self.tell_flaws(desk);
+        }
         self.put_settlement(Box::new(end))
     }
 
+    /// Says once, now that something has come of the events, which rules nothing came of: into the lane's log and ours.
+    fn tell_flaws(&mut self, desk: &mut Desk<'_>) {
+        let mut flaws = std::mem::take(&mut self.flaws);
+        // Several events of one form fail alike.
+        flaws.dedup();
+        for Flaw { rule, why, .. } in &flaws {
+            let note = format!("{rule} says nothing: {why}");
+            self.note(store::Attempt { at: desk.moment.now, call: "rule".to_owned(), status: None, millis: 0, note });
+        }
+        if !flaws.is_empty() {
+            let request_id = self.claimed.events.last().map(|event| event.request_id.clone()).unwrap_or_default();
+            desk.reports.push(Report::RulesFailed { request_id, flaws });
+        }
+    }
+
     fn put_settlement(&mut self, end: Box<End>) -> Deed {
-        let delivered = |seq: Seq| matches!(end.outcome, Outcome::Done { upto, .. } if seq <= upto);
-        let told = self.said.iter().filter(|(seq, _)| delivered(*seq)).map(|(_, at)| *at).max();
+        let told = match end.outcome {
+            Outcome::Done { upto, .. } => self.words_up_to(upto),
+            _ => Words::default(),
+        };
         let learned = Learned { doubles: end.doubles.clone(), told };
         let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone(), learned };
         self.stage = Stage::Settling(end);
         Deed::Ask(Ask::Settle(self.lease().clone(), settlement))
+    }
+
+    fn words_up_to(&self, upto: Seq) -> Words {
+        let mut words = Words::default();
+        self.words.iter().filter(|(seq, _)| *seq <= upto).for_each(|(_, more)| words.hear(more));
+        words
     }
 
     fn settled(&self, end: Box<End>, fenced: Fenced, desk: &mut Desk<'_>) {

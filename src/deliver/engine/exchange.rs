@@ -5,16 +5,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::super::fold::Flaw;
 use super::super::plan::End;
 use super::super::retry::Die;
 use crate::domain::event::{Hold, SourceName};
+use crate::domain::external_ref::ExternalRef;
 use crate::domain::form::Change as FormChange;
 use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, Request, Verdict};
 use crate::providers::Lookup;
 use crate::store::{
-    Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, Lease, Observation, PauseReason, PermitGrant, PermitId,
-    Seq, Settlement, SortCount, Sorted, Store, StoreError, Topic, Undelivered, Verification, Verified, WorkerId,
+    Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, LaneDetail, Lease, Observation, PauseReason, PermitGrant,
+    PermitId, Seq, Settlement, SortCount, Sorted, Store, StoreError, Topic, Undelivered, Verification, Verified, Words,
+    WorkerId,
 };
 
 /// What is true when something is said.
@@ -109,8 +112,10 @@ pub enum Ask {
     Expire(usize),
     /// [`Store::claim`].
     Claim,
+    /// [`Store::lane`].
+    Lane(ExternalRef),
     /// [`Store::begin`].
-    Begin(Lease, Seq),
+    Begin(Lease, Seq, Words),
     /// [`Store::permit`].
     Permit(Lease),
     /// [`Store::fetched`].
@@ -146,6 +151,8 @@ pub enum Told {
     Expired(usize),
     /// To [`Ask::Claim`].
     Claim(Claim),
+    /// To [`Ask::Lane`].
+    Lane(Option<Box<LaneDetail>>),
     /// To [`Ask::Begin`], [`Ask::Fetched`] and [`Ask::Settle`].
     Fenced(Fenced),
     /// To [`Ask::Permit`].
@@ -173,7 +180,8 @@ impl Ask {
             Self::Sort(sorted) => Told::Sorted(store.sort(sorted, now).await?),
             Self::Expire(max) => Told::Expired(store.expire(max, now).await?),
             Self::Claim => Told::Claim(store.claim(worker, now).await?),
-            Self::Begin(lease, upto) => Told::Fenced(store.begin(&lease, upto, now).await?),
+            Self::Lane(external_ref) => Told::Lane(store.lane(&external_ref).await?.map(Box::new)),
+            Self::Begin(lease, upto, telling) => Told::Fenced(store.begin(&lease, upto, telling, now).await?),
             Self::Permit(lease) => Told::Permit(store.permit(&lease, now).await?),
             Self::Fetched(lease, seq, fields) => Told::Fenced(store.fetched(&lease, seq, fields).await?),
             Self::Settle(lease, settlement) => Told::Fenced(store.settle(&lease, settlement, now).await?),
@@ -283,6 +291,13 @@ pub enum Report {
         source: SourceName,
         /// What is different; at least one.
         changes: Vec<FormChange>,
+    },
+    /// Of a lead that was delivered or withheld, rules that nothing came of; at least one.
+    RulesFailed {
+        /// The request that brought the newest of its events.
+        request_id: String,
+        /// Which, and why.
+        flaws: Vec<Flaw>,
     },
     /// Receipts past their retention were forgotten.
     Expired(usize),

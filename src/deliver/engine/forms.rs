@@ -84,7 +84,7 @@ impl Desk<'_> {
     /// The events up to `upto` of a lane have been delivered: their forms were seen.
     pub(super) fn seen(&mut self, claimed: &Claimed, upto: Seq) {
         for event in claimed.events.iter().filter(|event| event.seq <= upto) {
-            let Some(source) = (self.setup.sources)(&event.source) else { continue };
+            let Ok(source) = (self.setup.sources)(&event.source) else { continue };
             let reading = source.provider.read(&body_of(event, &claimed.lease.external_ref));
             if let Ok(Reading::Lead(submission)) = reading {
                 self.sightings.extend(Sighting::of(&event.source, &submission));

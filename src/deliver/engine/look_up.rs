@@ -30,7 +30,7 @@ impl Attempt {
         let event =
             self.claimed.events.iter().find(|event| event.seq == seq).expect("the fold names an event it was given");
         let question = Question { seq, received: event.received, lookup, asked: 1, since: desk.moment };
-        let Some(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
+        let Ok(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
         match desk.senders.ask(&source, desk.moment.running) {
             Ok(()) => self.ask_sender(question),
             Err((left, why)) => self.wait_unasked(&question, left, why, desk),
@@ -57,7 +57,7 @@ impl Attempt {
         let (attempt, failing_since) = (self.claimed.attempts, self.claimed.failing_since);
         let event = self.claimed.events.iter_mut().find(|event| event.seq == question.seq);
         let event = event.expect("the fold names an event it was given");
-        let Some(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
+        let Ok(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
         let name = event.source.clone();
         let fetched = match &reply {
             None => {

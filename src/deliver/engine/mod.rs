@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use super::breaker::Breaker;
 use super::doubts::Doubts;
+pub use super::fold::Flaw;
 use super::fold::body_of;
 use super::senders::Senders;
 use super::{SourceOf, ValuesOf, Waits};

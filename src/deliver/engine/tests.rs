@@ -6,16 +6,20 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::deliver::{Die, SourceOf, Waits};
-use crate::domain::event::{EventId, Hold, Item, SourceName};
+use crate::domain::event::{DeadReason, EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::{Field, LeadId};
 use crate::domain::rules::Rules;
-use crate::domain::submission::{Answer as Word, Meaning, Submission};
+use crate::domain::submission::{Answer as Given, Meaning, Submission};
 use crate::konektor::RateLimit;
 use crate::providers::{
-    Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample, SampleKind, Source,
-    Unreadable, Verified, Webhook,
+    Absent, Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample, SampleKind,
+    Source, Unreadable, Verified, Webhook,
 };
-use crate::store::{Claim, Claimed, Fenced, Intent, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent};
+use crate::store::{
+    Claim, Claimed, Fenced, Intent, LaneDetail, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent, Word,
+    Words,
+};
 
 /// Reads whatever it is given but `garbled`; takes `test` for a test, stops in the middle of what says `panic`, has to look
 /// up what says `notice`, and knows when it was `said `: a hundred seconds before it came.
@@ -65,7 +69,7 @@ impl Provider for Dialect {
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
         assert_ne!(item.body, b"panic", "a bug");
-        let answers = vec![Word::new("name", "Siti").meaning(Meaning::FirstName)];
+        let answers = vec![Given::new("name", "Siti").meaning(Meaning::FirstName)];
         let submitted_at = item.body.strip_prefix(b"said ").map(|_| item.received - Duration::from_secs(100));
         let submission = Box::new(Submission { answers, submitted_at, ..Submission::default() });
         match item.body {
@@ -118,7 +122,7 @@ impl Bench {
 
     fn idle() -> Self {
         let source = Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() };
-        let sources: SourceOf = Arc::new(move |_| Some(source.clone()));
+        let sources: SourceOf = Arc::new(move |_| Ok(source.clone()));
         let setup = Setup {
             sources,
             values: Arc::new(Vec::new),
@@ -187,7 +191,6 @@ fn claimed(body: &'static [u8]) -> Claimed {
         source: source_name(),
         received: at(0).now,
         request_id: String::new(),
-        late: false,
         released: false,
         body: body.into(),
         fetched: None,
@@ -198,8 +201,10 @@ fn claimed(body: &'static [u8]) -> Claimed {
         lead_id: None,
         intent: None,
         search_first: false,
+        lost: None,
         day_nearly_over: false,
-        told: None,
+        told: Words::default(),
+        follows: None,
         negatives: 0,
         attempts: 0,
         failing_since: None,
@@ -434,8 +439,28 @@ fn other_settings_of_a_sender_are_asked_at_once() {
     bench.tell("LookUp", looked_up(401), at(0));
     bench.put_off(0);
     let source = Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() };
-    bench.engine.setup.sources = Arc::new(move |_| Some(source.clone()));
+    bench.engine.setup.sources = Arc::new(move |_| Ok(source.clone()));
     assert!(bench.asks(1_000));
+}
+
+#[test]
+fn an_event_whose_source_lacks_its_secret_waits_and_one_whose_source_is_switched_off_dies() {
+    let settled = |absent: Absent| {
+        let mut bench = Bench::idle();
+        bench.engine.setup.sources = Arc::new(move |_| Err(absent.clone()));
+        let effects = bench.engine.claim_once(at(0));
+        bench.take(effects);
+        bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(claimed(b"lead")))))), at(10));
+        bench.outcome().clone()
+    };
+    let wanting = Absent::Wanting("GOOGLE_LEADS_KEY is not set".into());
+    assert_eq!(settled(wanting), Outcome::Release { at: at(300_010).now });
+    for (absent, says) in
+        [(Absent::Off("switched off in a:1".into()), "is off (switched off in a:1)"), (Absent::Gone, "not configured")]
+    {
+        let Outcome::Dead { why, upto: 1 } = settled(absent) else { panic!("{says}") };
+        assert!(why.reason == DeadReason::SourceGone && why.detail.contains(says), "{}", why.detail);
+    }
 }
 
 #[test]
@@ -483,21 +508,118 @@ fn a_sender_s_answer_is_judged_by_how_long_its_item_cannot_be_had() {
 }
 
 #[test]
-fn a_lead_that_is_found_was_told_what_its_create_said_and_no_more() {
-    let mut bench = Bench::idle();
-    let effects = bench.engine.claim_once(at(0));
+fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
+    let other = ExternalRef::new("test:", "2");
+    let follows = || Claimed { follows: Some(other.clone()), ..claimed(b"lead") };
+    let told = Words::of([Field::Name], Word { seq: 7, at: None });
+    let detail = |lead_id: Option<&str>, pending| {
+        let detail = LaneDetail {
+            external_ref: other.clone(),
+            state: "waiting",
+            due: None,
+            aliases: Vec::new(),
+            lead_id: lead_id.map(|id| LeadId(id.into())),
+            standing: None,
+            intent: None,
+            told: told.clone(),
+            pending,
+            attempts: 0,
+            crashes: 0,
+            log: Vec::new(),
+        };
+        Said::Told(Ok(Told::Lane(Some(Box::new(detail)))))
+    };
+    let after = |said| {
+        let mut bench = Bench::given(follows());
+        assert!(bench.names()[0].starts_with("Lane"), "{:?}", bench.names());
+        bench.tell("Lane", said, at(10));
+        bench
+    };
+    let bench = after(detail(Some("lead_1"), 3));
+    assert_eq!(*bench.outcome(), Outcome::Done { lead_id: LeadId("lead_1".into()), upto: Intent::NOTHING });
+    assert_eq!(bench.settlement().learned.told, told);
+    let waits = after(detail(None, 1));
+    assert_eq!(*waits.outcome(), Outcome::Retry { at: at(5_010).now, counted: false });
+    for nothing in [detail(None, 0), Said::Told(Ok(Told::Lane(None)))] {
+        assert!(after(nothing).names()[0].starts_with("Begin"), "nothing will come of the other");
+    }
+    assert!(matches!(after(failed()).outcome(), Outcome::Release { .. }));
+    let known = |said| {
+        let mut bench = Bench::given(Claimed { lead_id: Some(LeadId("lead_2".into())), ..follows() });
+        bench.tell("Lane", said, at(10));
+        bench.names()
+    };
+    assert_eq!(known(detail(Some("lead_1"), 0)), ["get"], "it has one of its own");
+    assert_eq!(known(detail(Some("lead_2"), 3)), ["get"]);
+}
+
+#[test]
+fn no_update_overtakes_one_that_may_still_land_whatever_the_clock_on_the_wall_says() {
+    let known = || Claimed { lead_id: Some(LeadId("lead_1".into())), ..claimed(b"lead") };
+    let mut bench = Bench::given(known());
+    bench.tell("get", found(), at(10));
+    bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::Granted(PermitId(2))))), at(20));
+    bench.tell("update", unclear(), at(100));
+    bench.tell("Settle", done(), at(110));
+    let ahead = |millis| Moment { now: at(millis).now + Duration::from_hours(1), ..at(millis) };
+    let effects = bench.engine.claim_once(ahead(1_000));
     bench.take(effects);
+    let lease = Lease { until: ahead(31_000).now, ..claimed(b"lead").lease };
+    let lane = Claimed { lease, ..known() };
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), ahead(1_000));
+    let waits = Waits::default().landing();
+    assert_eq!(*bench.outcome(), Outcome::Retry { at: ahead(20).now + waits, counted: false });
+}
+
+#[test]
+fn an_intent_says_what_its_create_tells_by_the_senders_clocks() {
     let mut lane = claimed(b"said 1");
-    let later = StoredEvent { seq: 2, received: at(9_000).now, ..lane.events[0].clone() };
+    let later =
+        StoredEvent { seq: 2, received: at(9_000).now, body: b"lead".to_vec().into(), ..lane.events[0].clone() };
     lane.events.push(later);
-    lane.intent = Some(Intent { fence: 1, at: at(0).now, upto: 1 });
-    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(5));
-    let view = serde_json::json!({ "id": "lead_1", "externalRef": external_ref().as_str() });
-    let verdict = Verdict::Found { leads: vec![serde_json::from_value(view).unwrap()], total: None, next: None };
-    let found = Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() };
-    bench.tell("search", Said::Answered(found), at(200));
-    let told = bench.settlement().learned.told;
-    assert_eq!(told, Some(at(0).now - Duration::from_secs(100)), "the second event is not in Konektor yet");
+    let mut bench = Bench::given(lane);
+    let (_, deed) = &bench.wants[0];
+    let Deed::Ask(Ask::Begin(_, 2, telling)) = deed else { panic!("{deed:?}") };
+    let told = |field, word| telling.are_newer(field, word);
+    let first = at(0).now - Duration::from_secs(100);
+    assert!(told(Field::Name, Word { seq: 1, at: Some(first) }), "the second event has its say on the name, too");
+    assert!(!told(Field::Phone, Word { seq: 0, at: None }), "nobody has said anything of it");
+    let telling = telling.clone();
+    bench.tell("Begin", done(), at(10));
+    bench.tell("create", created(), at(200));
+    assert_eq!(bench.settlement().learned.told, telling);
+}
+
+#[test]
+fn what_is_late_on_one_field_is_not_on_others() {
+    let word = |second: u64| Word { seq: 9, at: Some(at(0).now - Duration::from_secs(second)) };
+    let told = |field, second| Words::of([field], word(second));
+    let renames = |told: Words| {
+        let lane = Claimed { lead_id: Some(LeadId("lead_1".into())), told, ..claimed(b"said 1") };
+        let mut bench = Bench::given(lane);
+        bench.tell("get", found(), at(10));
+        bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::Granted(PermitId(2))))), at(20));
+        let update = bench.wants.iter().find_map(|(_, deed)| match deed {
+            Deed::Call(Request::Update(_, body)) => Some(body),
+            _ => None,
+        });
+        update.unwrap_or_else(|| panic!("{:?}", bench.names())).first_name.is_some()
+    };
+    assert!(renames(Words::default()) && renames(told(Field::Name, 101)), "it was said 100 s before it came");
+    assert!(renames(told(Field::Phone, 99)));
+    assert!(!renames(told(Field::Name, 99)), "another name has been delivered since");
+}
+
+fn created() -> Said {
+    let verdict = Verdict::Lead(Box::new(serde_json::from_value(serde_json::json!({ "id": "lead_1" })).unwrap()));
+    Said::Answered(Answer { verdict, status: Some(201), request_id: None, rate: RateLimit::default() })
+}
+
+/// A lead of another name.
+fn found() -> Said {
+    let view = serde_json::json!({ "id": "lead_1", "firstName": "Ayu" });
+    let verdict = Verdict::Lead(Box::new(serde_json::from_value(view).unwrap()));
+    Said::Answered(Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() })
 }
 
 impl Bench {

@@ -12,7 +12,7 @@ use crate::domain::event::DeadReason;
 use crate::domain::lead::{Fields, Lead, LeadId};
 use crate::domain::name::is_stand_in;
 use crate::konektor::Request;
-use crate::konektor::wire::{LeadBody, LeadView};
+use crate::konektor::wire::{Change, LeadBody, LeadView};
 use crate::store::Outcome;
 
 /// A lead that is written into although we did not make it.
@@ -69,6 +69,12 @@ impl Plan {
 
     /// What an update has to change. A lead that Konektor made is not ours to correct: what it lacks is filled in.
     pub(super) fn changes(&self, current: &LeadView) -> LeadBody {
+        let body = self.wished(current);
+        let last_name = body.last_name.clone().filter(|name| !self.last_name_stays || *name != Change::Cleared);
+        LeadBody { last_name, ..body }
+    }
+
+    fn wished(&self, current: &LeadView) -> LeadBody {
         let Some(adopted) = &self.adopted else { return patch(&self.lead, current, self.lane.standing) };
         let Lead { external_ref, stated, notes, .. } = &self.lead;
         let said = Fields { status: None, ..self.lead.for_create() };

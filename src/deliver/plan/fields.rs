@@ -4,7 +4,7 @@ use crate::domain::lead::{Fields, Lead};
 use crate::domain::name::is_stand_in;
 use crate::domain::notes::Section;
 use crate::domain::status::Status;
-use crate::konektor::wire::{LeadBody, LeadView, Money, Word};
+use crate::konektor::wire::{Change, LeadBody, LeadView, Money, Word};
 use crate::store::Standing;
 
 /// What an update has to change: everything stated that differs, guesses only where there is nothing yet, a status only
@@ -23,8 +23,11 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
         () if guess_is_better => guessed,
         () => &blank,
     };
+    let first_name = changed(name.first_name.clone(), current.first_name.as_ref());
+    // A new first name without a last name is a one-word name, not a new given name before the old family name.
+    let one_word = first_name.is_some() && name.last_name.is_none() && current.last_name.is_some();
     let fields = Fields {
-        first_name: changed(name.first_name.clone(), current.first_name.as_ref()),
+        first_name,
         last_name: changed(name.last_name.clone(), current.last_name.as_ref()),
         email: fill(&stated.email, &guessed.email, current.email.as_ref()),
         phone: fill(&stated.phone, &guessed.phone, current.phone.as_ref()),
@@ -42,7 +45,8 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
     };
     let old = current.notes.as_deref().unwrap_or_default();
     let notes = Some(lead.notes.merge_into(old)).filter(|new| new != old);
-    LeadBody { notes, ..LeadBody::of(fields) }
+    let body = LeadBody::of(fields);
+    LeadBody { notes, last_name: if one_word { Some(Change::Cleared) } else { body.last_name.clone() }, ..body }
 }
 
 fn changed<T: PartialEq>(new: Option<T>, old: Option<&T>) -> Option<T> {
@@ -132,6 +136,21 @@ mod tests {
             patch(&nameless, &view(&serde_json::json!({ "firstName": "Visitor [KNK-7F3A]" })), None).first_name,
             None
         );
+    }
+
+    #[test]
+    fn a_name_of_one_word_leaves_nothing_of_the_one_before() {
+        let changes = |name: Fields, first: &str, last: &str| {
+            let current = view(&serde_json::json!({ "firstName": first, "lastName": last }));
+            let body = patch(&lead(name, Fields::default()), &current, None);
+            (body.first_name, body.last_name)
+        };
+        let one_word = changes(named("Suharto"), "Siti", "Aminah");
+        assert_eq!(one_word, (Some("Suharto".into()), Some(Change::Cleared)));
+        let two_words = Fields { last_name: Some("Hartono".into()), ..named("Budi") };
+        assert_eq!(changes(two_words, "Siti", "Aminah").1, Some(Change::To("Hartono".into())));
+        assert_eq!(changes(named("Siti"), "Siti", "Aminah"), (None, None), "somebody knew more of it");
+        assert_eq!(changes(Fields::default(), "Siti", "Aminah"), (None, None));
     }
 
     #[test]

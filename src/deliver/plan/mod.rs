@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use self::adopt::Adopted;
 use self::fields::set_aside;
-use super::identity::{Hit, recognise};
+use super::identity::{Create, Hit, Sought, recognise};
 use super::retry::{self, Die, Waits};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
@@ -26,6 +26,8 @@ use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undeliv
 
 /// Pages of a search that are read. A reference is found on the first; more of them is a search that finds too much.
 const PAGES: usize = 5;
+/// How often a lead is looked for of which Konektor says that it is there.
+const CONFLICTS: u32 = 3;
 /// How long a create waits before it is put off until tomorrow: the store hears of the limit meanwhile.
 const SOON: Duration = Duration::from_secs(2);
 /// How long a call waits that is refused for a limit which cannot be its own.
@@ -42,6 +44,8 @@ pub(super) struct Lane {
     pub(super) intent: Option<Intent>,
     /// The lead may be there although nothing here says so.
     pub(super) search_first: bool,
+    /// Since when the store may have forgotten leads and their events.
+    pub(super) lost: Option<Timestamp>,
     /// The day's leads are nearly used up.
     pub(super) day_nearly_over: bool,
     /// Clean searches since that found nothing.
@@ -71,6 +75,7 @@ impl Lane {
             lead_id: claimed.lead_id.clone(),
             intent: claimed.intent,
             search_first: claimed.search_first,
+            lost: claimed.lost,
             day_nearly_over: claimed.day_nearly_over,
             negatives: claimed.negatives,
             attempts: claimed.attempts,
@@ -81,11 +86,6 @@ impl Lane {
             forbidden: 0,
             doubted_until: Timestamp::MIN,
         }
-    }
-
-    /// When a POST was sent whose end is not known; `None` also where one may only have been forgotten.
-    fn sent(&self) -> Option<Timestamp> {
-        self.intent.filter(|intent| !intent.is_suspected()).map(|intent| intent.at)
     }
 }
 
@@ -124,11 +124,15 @@ pub(super) struct Plan {
     lead: Lead,
     /// What each event says, where it is only to be found out whether the lead is there.
     people: Vec<Lead>,
+    /// All events in hand say who it is.
+    all_known: bool,
     waits: Waits,
     die: Die,
     asked: Timestamp,
     search: Search,
     salvaged: bool,
+    /// Konektor does not let a last name be taken away.
+    last_name_stays: bool,
     /// Konektor's own lead that carries the code that the person named.
     adopted: Option<Adopted>,
 }
@@ -163,16 +167,34 @@ impl Plan {
     #[must_use]
     pub(super) fn start(lane: Lane, lead: Lead, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
         let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0, read: 0 };
-        let mut plan =
-            Self { lane, lead, people: Vec::new(), waits, die, asked: now, search, salvaged: false, adopted: None };
+        let mut plan = Self {
+            lane,
+            lead,
+            people: Vec::new(),
+            all_known: true,
+            waits,
+            die,
+            asked: now,
+            search,
+            salvaged: false,
+            last_name_stays: false,
+            adopted: None,
+        };
         let step = plan.first();
         (plan, step)
     }
 
     /// Begins an attempt to find out whether an earlier POST of `lane` has made its lead. It carried some of the events in
-    /// hand, of which each says who `people` are: any of them may be what Konektor shows. Nothing is written meanwhile.
+    /// hand, of which each says who `people` are, or not `all` of them do: any of them may be what Konektor shows. Nothing is written
+    /// meanwhile.
     #[must_use]
-    pub(super) fn in_doubt(lane: Lane, people: Vec<Lead>, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
+    pub(super) fn in_doubt(
+        lane: Lane,
+        (people, all): (Vec<Lead>, bool),
+        waits: Waits,
+        die: Die,
+        now: Timestamp,
+    ) -> (Self, Step) {
         let nobody = Lead {
             external_ref: lane.external_ref.clone(),
             stated: Fields::default(),
@@ -180,7 +202,7 @@ impl Plan {
             notes: Notes::default(),
         };
         let (plan, step) = Self::start(lane, nobody, waits, die, now);
-        (Self { people, ..plan }, step)
+        (Self { people, all_known: all, ..plan }, step)
     }
 
     fn first(&mut self) -> Step {
@@ -305,13 +327,26 @@ impl Plan {
         if let (WhySearch::Code, Some(code)) = (self.search.why, self.code().cloned()) {
             return self.judged_by_code(&code, complete, now);
         }
-        let people = if self.people.is_empty() { std::slice::from_ref(&self.lead) } else { &self.people };
-        match recognise(&self.search.found, complete, people, self.lane.sent()) {
+        match recognise(&self.search.found, complete, self.sought()) {
             Hit::Ours(ids) => self.adopt(ids),
             Hit::Nobody => self.nobody(now),
             Hit::Undecided(ids) => self.undecided(&candidates(&ids), now),
             Hit::TooMany => self.undecided(TOO_MANY, now),
         }
+    }
+
+    /// What Konektor may show of the lead: what one of the events in hand says, if a POST of theirs has made it.
+    fn sought(&self) -> Sought<'_> {
+        let said = if self.people.is_empty() { std::slice::from_ref(&self.lead) } else { &self.people };
+        let create = match self.lane.intent {
+            Some(intent) if !intent.is_suspected() && self.all_known => Create::Sent(intent.at),
+            Some(intent) => Create::Forgotten(self.lane.lost.unwrap_or(intent.at)),
+            None if self.search.why == WhySearch::BeforeCreate => {
+                self.lane.lost.map_or(Create::Unknown, Create::Forgotten)
+            }
+            None => Create::Unknown,
+        };
+        Sought { said, create }
     }
 
     fn gone_id(&self) -> Option<&LeadId> {
@@ -344,6 +379,10 @@ impl Plan {
             }
             (WhySearch::BeforeCreate, _) => self.look_for_code(),
             (WhySearch::Code, _) => self.create(),
+            // It may have been made this moment, and not be found yet.
+            (WhySearch::Conflict, _) if self.lane.attempts < CONFLICTS => {
+                Step::Finish(Outcome::Retry { at: now + self.waits.search, counted: true }.into())
+            }
             (WhySearch::Conflict, _) => self.dead(
                 DeadReason::Rejected,
                 "Konektor says that this reference exists, but no lead is found under it; look for a deleted lead"
@@ -456,10 +495,14 @@ impl Plan {
             return None;
         }
         self.salvaged = true;
+        let updates = self.lane.lead_id.is_some() || self.adopted.is_some();
         for error in errors {
             match &mut self.adopted {
                 Some(adopted) if error.field == "externalRef" => adopted.gets_reference = false,
-                Some(_) | None => set_aside(&mut self.lead, &error.field)?,
+                Some(_) | None if set_aside(&mut self.lead, &error.field).is_some() => {}
+                // Nothing was said of it: what is refused is to take it away.
+                Some(_) | None if error.field == "lastName" && updates => self.last_name_stays = true,
+                Some(_) | None => return None,
             }
         }
         Some(match self.lane.lead_id.as_ref().or(self.adopted.as_ref().map(|adopted| &adopted.id)) {
@@ -474,7 +517,7 @@ fn candidates(ids: &[LeadId]) -> String {
     let named: Vec<_> = ids.iter().take(3).map(ToString::to_string).collect();
     let more = if ids.len() > 3 { " and others" } else { "" };
     format!(
-        "{}{more} are found under this reference, but show neither it nor a phone number or address to compare",
+        "{}{more} are found under this reference, and what they show does not tell whether one of them is this lead",
         named.join(", ")
     )
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::status::Status;
 use crate::konektor::RateLimit;
+use crate::konektor::wire::Change;
 
 const DIE: Die = Die(0.5);
 
@@ -26,6 +27,7 @@ fn lane() -> Lane {
         lead_id: None,
         intent: None,
         search_first: false,
+        lost: None,
         day_nearly_over: false,
         negatives: 0,
         attempts: 0,
@@ -323,6 +325,19 @@ fn a_refused_optional_field_is_given_up_once() {
 }
 
 #[test]
+fn a_last_name_that_may_not_be_taken_away_stays() {
+    let current = || Verdict::Lead(Box::new(view(serde_json::json!({ "firstName": "Ayu", "lastName": "Aminah" }))));
+    let known = Lane { lead_id: Some(id("lead_1")), ..lane() };
+    let (requests, end) = play(known, vec![current(), invalid("lastName"), current(), made()]);
+    let names = requests.iter().filter_map(|request| match request {
+        Request::Update(_, body) => Some((body.first_name.as_deref(), body.last_name.clone())),
+        _ => None,
+    });
+    assert_eq!(names.collect::<Vec<_>>(), [(Some("Siti"), Some(Change::Cleared)), (Some("Siti"), None)]);
+    assert!(matches!(end.unwrap().outcome, Outcome::Done { .. }));
+}
+
+#[test]
 fn a_refused_name_is_a_dead_letter_that_says_so() {
     let Outcome::Dead { why, upto: 7 } = outcome(lane(), vec![invalid("firstName")]) else { panic!("dead") };
     assert!(why.detail.contains("firstName: Invalid"), "{}", why.detail);
@@ -385,6 +400,16 @@ fn a_conflict_adopts_the_lead_and_then_writes_it() {
     let (requests, end) = play(lane(), vec![Verdict::Conflict, found(vec![same])]);
     assert_eq!(words(&requests), ["create", "search"]);
     assert_eq!(end.unwrap().outcome, Outcome::Done { lead_id: id("lead_1"), upto: 0 });
+}
+
+#[test]
+fn a_conflict_with_a_lead_that_is_not_found_yet_is_looked_into_again() {
+    let nobody = || vec![Verdict::Conflict, found(vec![])];
+    let again = outcome(lane(), nobody());
+    assert_eq!(again, Outcome::Retry { at: at(102 + 15), counted: true });
+    let after = |attempts| outcome(Lane { attempts, ..lane() }, nobody());
+    assert!(matches!(after(2), Outcome::Retry { .. }));
+    assert_eq!(dead_reason(&after(3)), Some(DeadReason::Rejected));
 }
 
 /// A lead that names the code of one that Konektor made.

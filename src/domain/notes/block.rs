@@ -140,7 +140,7 @@ impl Notes {
             Part::Attribution => Section::Attribution,
             Part::Details => Section::Details,
         };
-        self.put(section, Line { label: label.trim().to_owned(), value: clean_value(value) });
+        self.put(section, Line { label: label.trim().to_owned(), value: clean_value(value), gives_way: false });
         Some(())
     }
 }

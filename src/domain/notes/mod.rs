@@ -48,6 +48,8 @@ pub enum Section {
 struct Line {
     label: String,
     value: String,
+    /// It may be older than a line with its label: it does not take that one's place.
+    gives_way: bool,
 }
 
 /// What a person wrote, and when.
@@ -80,7 +82,7 @@ impl Notes {
             number += 1;
             numbered = format!("{label} ({number})");
         }
-        lines.push(Line { label: numbered, value });
+        lines.push(Line { label: numbered, value, gives_way: false });
     }
 
     /// Adds what the person wrote at `at`. Without a time there is no order among messages: use [`Notes::add`].
@@ -128,6 +130,14 @@ impl Notes {
         self.was_cut |= later.was_cut;
     }
 
+    /// Newer notes have been delivered: these lines take no other's place from now on. Messages stand in order of time
+    /// whenever they come.
+    pub fn give_way(&mut self) {
+        for section in [Section::Answers, Section::Attribution, Section::Details] {
+            self.section(section).iter_mut().for_each(|line| line.gives_way = true);
+        }
+    }
+
     fn section(&mut self, section: Section) -> &mut Vec<Line> {
         match section {
             Section::Answers => &mut self.answers,
@@ -136,11 +146,13 @@ impl Notes {
         }
     }
 
-    /// Adds a line, or gives the line with its label the new value.
+    /// Adds a line, or lets it take the place of the one with its label.
     fn put(&mut self, section: Section, line: Line) {
         let lines = self.section(section);
         if let Some(known) = lines.iter_mut().find(|known| known.label == line.label) {
-            known.value = line.value;
+            if !line.gives_way || known.gives_way {
+                *known = line;
+            }
         } else if lines.len() == MAX_LINES {
             self.was_cut = true;
         } else {
@@ -226,6 +238,19 @@ mod tests {
         let mut first = notes(&[("Minat", "Rumah"), ("Kota", "Bogor")]);
         first.absorb(notes(&[("Minat", "Ruko"), ("Budget", "2-3 juta")]));
         assert_eq!(answers(&first), [("Minat", "Ruko"), ("Kota", "Bogor"), ("Budget", "2-3 juta")]);
+    }
+
+    #[test]
+    fn a_late_answer_is_added_and_takes_no_other_s_place() {
+        let mut late = notes(&[("Minat", "Rumah"), ("Kota", "Bogor")]);
+        late.give_way();
+        let mut known = notes(&[("Minat", "Ruko")]);
+        known.absorb(late.clone());
+        assert_eq!(answers(&known), [("Minat", "Ruko"), ("Kota", "Bogor")]);
+        late.absorb(notes(&[("Minat", "Ruko")]));
+        assert_eq!(answers(&late), [("Minat", "Ruko"), ("Kota", "Bogor")], "what is newer takes its place");
+        let block = notes(&[("Kota", "Depok")]).render();
+        assert!(late.merge_into(&block).contains("Kota: Depok"), "what Konektor has is newer");
     }
 
     #[test]

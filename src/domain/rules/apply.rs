@@ -75,7 +75,8 @@ pub fn lead_of(
 }
 
 impl Rules {
-    /// The expressions that fail for `submission`, by the name of their rule.
+    /// The expressions that fail for `submission`, and those that give what their field cannot hold, by the name of their
+    /// rule. What was said is in none of it.
     #[must_use]
     pub fn failures(
         &self,
@@ -84,6 +85,9 @@ impl Rules {
         external_ref: &ExternalRef,
         region: Region,
     ) -> Vec<(String, Failed)> {
+        if self.expressions().next().is_none() {
+            return Vec::new();
+        }
         let view = view(submission, occasion, &compose::compose(submission, external_ref, self, region), self);
         let conditions = [
             ("test", &self.test),
@@ -98,8 +102,18 @@ impl Rules {
         let statuses = self.status.rules().iter().enumerate();
         let statuses = statuses.filter_map(|(at, rule)| Some((status_rule(at), rule.when.holds(&view).err()?)));
         let set = self.set.iter();
-        let set = set.filter_map(|(field, expression)| Some((set_rule(*field), expression.text_of(&view).err()?)));
+        let set =
+            set.filter_map(|(field, expression)| Some((set_rule(*field), flaw(*field, expression, &view, region)?)));
         conditions.chain(statuses).chain(set).collect()
+    }
+}
+
+/// Why nothing comes of the expression of `field`, where something was to.
+fn flaw(field: SetField, expression: &Expression, view: &View, region: Region) -> Option<Failed> {
+    match expression.text_of(view) {
+        Err(failed) => Some(failed),
+        Ok(Some(text)) if !is_name(field) && read(field, &text, region).is_none() => Some(Failed::of_value(field)),
+        Ok(_) => None,
     }
 }
 
@@ -153,27 +167,13 @@ fn set_names(lead: &mut Lead, view: &View, rules: &Rules) {
 /// Puts one value where it belongs; one that cannot be read goes to the notes.
 fn set(lead: &mut Lead, field: SetField, expression: &Expression, view: &View, region: Region) {
     let Ok(Some(text)) = expression.text_of(view) else { return };
-    let mut read = Fields::default();
-    let is_read = match field {
-        SetField::FullName | SetField::FirstName | SetField::LastName => return,
-        SetField::Email => fill(&mut read.email, Email::parse(&text).ok().map(|email| email.as_str().to_owned())),
-        SetField::Phone => {
-            fill(&mut read.phone, Phone::parse(&text, region).ok().map(|phone| phone.as_str().to_owned()))
-        }
-        SetField::UniqueCode => fill(&mut read.unique_code, code(&text)),
-        SetField::EstimatedValue => fill(&mut read.estimated_value, amount(&text)),
-        SetField::ActualValue => fill(&mut read.actual_value, amount(&text)),
-        SetField::Priority => fill(&mut read.priority, text.parse().ok()),
-        SetField::Source => fill(&mut read.source, text.parse().ok()),
-        SetField::AdPlatform => fill(&mut read.ad_platform, text.parse().ok()),
-        SetField::AssignedTo => {
-            fill(&mut read.assigned_to, uuid::Uuid::parse_str(&text).ok().map(|member| member.to_string()))
-        }
-    };
-    if !is_read {
-        lead.notes.add(Section::Details, &format!("Rule {}", set_rule(field)), &text);
+    if is_name(field) {
         return;
     }
+    let Some(read) = read(field, &text, region) else {
+        lead.notes.add(Section::Details, &format!("Rule {}", set_rule(field)), &text);
+        return;
+    };
     // Who gets the lead and how it is sorted is the staff's to change once it is there.
     let routes = matches!(field, SetField::Priority | SetField::Source | SetField::AdPlatform | SetField::AssignedTo);
     let (into, over) = (&mut lead.stated, &mut lead.guessed);
@@ -183,6 +183,33 @@ fn set(lead: &mut Lead, field: SetField, expression: &Expression, view: &View, r
         take_out(into, field);
         over.absorb(read);
     }
+}
+
+/// Names are put together of several fields, and any text is one.
+const fn is_name(field: SetField) -> bool {
+    matches!(field, SetField::FullName | SetField::FirstName | SetField::LastName)
+}
+
+/// The value that `text` is for `field`, in a lead of nothing else.
+fn read(field: SetField, text: &str, region: Region) -> Option<Fields> {
+    let mut read = Fields::default();
+    let is_read = match field {
+        SetField::FullName | SetField::FirstName | SetField::LastName => false,
+        SetField::Email => fill(&mut read.email, Email::parse(text).ok().map(|email| email.as_str().to_owned())),
+        SetField::Phone => {
+            fill(&mut read.phone, Phone::parse(text, region).ok().map(|phone| phone.as_str().to_owned()))
+        }
+        SetField::UniqueCode => fill(&mut read.unique_code, code(text)),
+        SetField::EstimatedValue => fill(&mut read.estimated_value, amount(text)),
+        SetField::ActualValue => fill(&mut read.actual_value, amount(text)),
+        SetField::Priority => fill(&mut read.priority, text.parse().ok()),
+        SetField::Source => fill(&mut read.source, text.parse().ok()),
+        SetField::AdPlatform => fill(&mut read.ad_platform, text.parse().ok()),
+        SetField::AssignedTo => {
+            fill(&mut read.assigned_to, uuid::Uuid::parse_str(text).ok().map(|member| member.to_string()))
+        }
+    };
+    is_read.then_some(read)
 }
 
 /// What is said of a field by an answer gives way to what a rule says of it.

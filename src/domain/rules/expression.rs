@@ -13,6 +13,7 @@ use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, filters, tests};
 use serde::{Deserialize, Deserializer};
 
+use super::SetField;
 use super::view::View;
 use super::words;
 use crate::domain::money;
@@ -44,6 +45,24 @@ pub struct BadExpression(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Failed(String);
+
+impl Failed {
+    /// What it gives is nothing that `field` can hold.
+    pub(super) fn of_value(field: SetField) -> Self {
+        let what = match field {
+            SetField::FullName | SetField::FirstName | SetField::LastName => "name",
+            SetField::Email => "e-mail address",
+            SetField::Phone => "phone number",
+            SetField::UniqueCode => "code of Konektor's",
+            SetField::EstimatedValue | SetField::ActualValue => "amount",
+            SetField::Priority => "priority (low, medium, high, urgent)",
+            SetField::Source => "channel (website, whatsapp, ads …)",
+            SetField::AdPlatform => "network (meta, google, tiktok, linkedin, posthog, other)",
+            SetField::AssignedTo => "UUID of a team member",
+        };
+        Self(format!("what it gives is no {what}; it stands in the notes"))
+    }
+}
 
 impl Expression {
     /// Reads an expression.

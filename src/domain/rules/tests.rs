@@ -181,6 +181,25 @@ fn a_condition_that_cannot_be_told_does_not_hold_and_says_why() {
 }
 
 #[test]
+fn a_value_that_its_field_cannot_hold_is_a_failure_that_says_what_was_wanted() {
+    let toml = "set.phone = 'answers.kode'\nset.priority = 'answers.kode'\nset.first_name = 'answers.kode'";
+    let failed = rules(toml).failures(&form(&[("kode", "rahasia")]), occasion(b""), &reference(), Region::INDONESIA);
+    let told: Vec<_> = failed.iter().map(|(rule, why)| format!("{rule}: {why}")).collect();
+    assert!(told[0].starts_with("set.phone: what it gives is no phone number"), "{told:?}");
+    assert!(told[1].starts_with("set.priority: what it gives is no priority"), "{told:?}");
+    assert!(told.len() == 2 && !told.concat().contains("rahasia"), "{told:?}");
+}
+
+#[test]
+fn what_was_paid_is_a_number_and_an_answer_is_a_text() {
+    assert!(Expression::parse("payment.amount > 100").is_ok());
+    assert!(Expression::parse("payment.amount >= 100 and payment.reference").is_ok());
+    for text in ["answers.amount > 100", "payment.reference > 100"] {
+        assert!(Expression::parse(text).unwrap_err().to_string().contains("no text is larger"), "{text}");
+    }
+}
+
+#[test]
 fn an_expression_sees_all_that_a_lead_says() {
     let mut submission = form(&[("Nama Usaha", "Toko"), ("pesan", "Halo")]);
     submission.attribution = vec![Fact::new("utm_source", "fb")];

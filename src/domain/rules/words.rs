@@ -120,7 +120,11 @@ pub(super) fn check(source: &str) -> Result<BTreeSet<&'static str>, Flaw> {
 /// Text is never smaller or larger than a number, so comparing them is always wrong.
 fn sizes(tokens: &[(usize, Token<'_>)]) -> Result<(), Flaw> {
     let compared = tokens.iter().find(|(_, token)| matches!(token, Token::Mark('<' | '>')));
-    let sized = tokens.iter().any(|(_, token)| matches!(token, Token::Name(word) if SIZES.contains(word)));
+    let is_size = |(_, token): &(usize, Token<'_>)| matches!(token, Token::Name(word) if SIZES.contains(word));
+    let is_paid = |window: &[(usize, Token<'_>)]| {
+        matches!(window, [(_, Token::Name("payment")), (_, Token::Mark('.')), (_, Token::Name("amount"))])
+    };
+    let sized = tokens.iter().any(is_size) || tokens.windows(3).any(is_paid);
     match compared {
         Some((at, _)) if !sized => Err(Flaw {
             at: *at,

@@ -18,9 +18,9 @@ pub struct LeadBody {
     /// 1 to 100 characters; the only field that a create needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
-    /// At most 100 characters.
+    /// At most 100 characters. People drop it: a name of one word has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_name: Option<String>,
+    pub last_name: Option<Change<String>>,
     /// An address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
@@ -59,13 +59,23 @@ pub struct LeadBody {
     pub actual_value: Option<Money>,
 }
 
+/// What becomes of a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Change<T> {
+    /// It gets a value.
+    To(T),
+    /// It is emptied: `null` (Agent API 2.2.0 is silent on it; a sandbox of ours takes it).
+    Cleared,
+}
+
 impl LeadBody {
     /// The body that sets `fields`, without notes and without a reference.
     #[must_use]
     pub fn of(fields: Fields) -> Self {
         Self {
             first_name: fields.first_name,
-            last_name: fields.last_name,
+            last_name: fields.last_name.map(Change::To),
             email: fields.email,
             phone: fields.phone,
             status: fields.status,
@@ -205,6 +215,9 @@ mod tests {
         assert_eq!(serde_json::to_string(&body).unwrap(), r#"{"firstName":"Andi","source":"ads"}"#);
         let worth = LeadBody::of(Fields { estimated_value: Some(5_000_000.0), ..Fields::default() });
         assert_eq!(serde_json::to_string(&worth).unwrap(), r#"{"estimatedValue":5000000}"#);
+        let named = |last_name| serde_json::to_string(&LeadBody { last_name, ..LeadBody::default() }).unwrap();
+        assert_eq!(named(Some(Change::To("Aminah".into()))), r#"{"lastName":"Aminah"}"#);
+        assert_eq!(named(Some(Change::Cleared)), r#"{"lastName":null}"#);
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod workspace;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use self::lead::{Cursor, LeadBody, LeadView, Page, Pagination};
+pub use self::lead::{Change, Cursor, LeadBody, LeadView, Page, Pagination};
 pub use self::money::{Money, NotANumber};
 pub use self::read::Written;
 pub use self::reports::{Campaign, Conversions, FunnelStep, PendingConversion, Span, Summary};

@@ -22,16 +22,59 @@ const TOKENS: [&str; 9] = [
     "max_file_size",
 ];
 
-/// The only names with a leading underscore that are answers: cookies of ad networks, which pages copy into hidden fields,
-/// and the address of the page.
-const KEPT: [&str; 12] =
-    ["_fbc", "_fbp", "_ttp", "_ga", "_gcl_aw", "_gcl_gb", "_gcl_au", "_gcl_dc", "_scid", "_epik", "_rdt_uuid", "_url"];
+/// Fields that tell the receiver what to do: of browsers, of form services (Formspree, FormSubmit) and of frameworks (Laravel,
+/// Rails, Spring, WordPress, ASP.NET). Every other name with an underscore before it is an answer like any (`_replyto`).
+const STEERING: [&str; 34] = [
+    "utf8",
+    "_charset_",
+    "_next",
+    "_redirect",
+    "_after",
+    "_error",
+    "_subject",
+    "_cc",
+    "_bcc",
+    "_gotcha",
+    "_honey",
+    "_honeypot",
+    "_captcha",
+    "_template",
+    "_autoresponse",
+    "_blacklist",
+    "_webhook",
+    "_format",
+    "_language",
+    "_method",
+    "_token",
+    "_csrf",
+    "_csrf_token",
+    "_xsrf",
+    "_nonce",
+    "_wpnonce",
+    "_ajax_nonce",
+    "_wp_http_referer",
+    "__requestverificationtoken",
+    "__viewstate",
+    "__viewstategenerator",
+    "__eventvalidation",
+    "__eventtarget",
+    "__eventargument",
+];
 
-/// True for fields that steer the sending and say nothing: `_next`, `_charset_`, captcha tokens.
+/// What Contact Form 7's own fields begin with.
+const WPCF7: &str = "_wpcf7";
+
+/// True for fields that steer the sending and say nothing: `_next`, `_charset_`, captcha tokens. What only begins like one
+/// (`csrf_token_name`) is an answer.
 pub(in crate::providers) fn is_control(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let token = TOKENS.iter().any(|token| name.starts_with(token));
-    token || name == "utf8" || (name.starts_with('_') && !KEPT.contains(&name.as_str()))
+    let token = TOKENS.iter().filter_map(|token| name.strip_prefix(token)).any(is_count);
+    token || name.starts_with(WPCF7) || STEERING.contains(&name.as_str())
+}
+
+/// True for what stands behind a name that comes several times: nothing, `-100000`, `_1`, `2`.
+fn is_count(rest: &str) -> bool {
+    rest.strip_prefix(['-', '_']).unwrap_or(rest).bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The answers in `fields`, in the order of the form: what has one name stands together where it first came, joined with
@@ -152,11 +195,32 @@ mod tests {
     }
 
     #[test]
-    fn control_fields_are_known_and_ad_cookies_are_not_among_them() {
-        for name in ["_next", "_charset_", "_wpcf7", "cf-turnstile-response", "g-recaptcha-response-100000", "utf8"] {
+    fn control_fields_are_known_and_what_only_looks_like_one_is_an_answer() {
+        for name in [
+            "_next",
+            "_charset_",
+            "_wpcf7_unit_tag",
+            "cf-turnstile-response",
+            "g-recaptcha-response-100000",
+            "ALTCHA",
+            "csrf_token_1",
+            "utf8",
+            "_Token",
+        ] {
             assert!(is_control(name), "{name}");
         }
-        for name in ["_fbc", "_FBP", "nama", "utf8_name", "token", "alt"] {
+        for name in [
+            "_fbc",
+            "_FBP",
+            "nama",
+            "utf8_name",
+            "token",
+            "alt",
+            "_replyto",
+            "_name",
+            "csrf_token_name",
+            "altcha_phone",
+        ] {
             assert!(!is_control(name), "{name}");
         }
     }

@@ -141,8 +141,8 @@ impl Provider for Form {
         let encoding =
             Encoding::of(&media_type).ok_or_else(|| Unreadable("its content type is not a form's".to_owned()))?;
         let fields = body::fields(encoding, content_type, webhook.body())?;
-        // A post that says nothing (a bot, a monitor) is about no lead.
-        if answers::answers(self.said(&fields)).is_empty() {
+        // A post in which nothing is filled in (a bot, a monitor) is about no lead.
+        if fields.iter().all(is_blank) {
             return Ok(Vec::new());
         }
         let page = webhook.header("referer").or_else(|| webhook.header("origin")).map(str::trim);
@@ -222,27 +222,29 @@ impl Form {
     fn item(&self, webhook: &Verified, filled: Filled) -> Item {
         let prefix = format!("form:{}:", webhook.source());
         let spam = self.is_spam(&filled.fields);
+        let hold = match answers::answers(self.said(&filled.fields)).is_empty() {
+            _ if spam => Hold::Spam,
+            true => Hold::NoContact,
+            false => Hold::No,
+        };
         let id = self.event_id(webhook, &filled.fields, spam);
         let (external_ref, same_within) = match self.submission_id(&filled.fields) {
             Some(submission) => (ExternalRef::new(&prefix, submission), None),
             None => (unnamed::external_ref(&prefix, webhook, id), Some(PRESSED_TWICE)),
         };
         let body = serde_json::to_vec(&filled).expect("texts and numbers can always be written as JSON");
-        Item {
-            id,
-            same_within,
-            external_ref,
-            aliases: Vec::new(),
-            hold: if spam { Hold::Spam } else { Hold::No },
-            body,
-        }
+        Item { id, same_within, external_ref, aliases: Vec::new(), hold, body }
     }
 
     /// The id of this content: all that was said and by whom, in any order, but not what differs each time the button is
     /// pressed (captcha tokens, the encoding). What fell into the trap is another event, so that a person whose browser
     /// filled it in can send again.
     fn event_id(&self, webhook: &Verified, fields: &[Field], spam: bool) -> EventId {
-        let said = self.said(fields).filter(|field| !is_blank(field)).map(canonical).collect();
+        let filled = |field: &&Field| !is_blank(field);
+        let mut said: Vec<_> = self.said(fields).filter(filled).map(canonical).collect();
+        if said.is_empty() {
+            said = fields.iter().filter(filled).map(canonical).collect();
+        }
         let [submission, form] = [self.submission_id(fields), self.form_id(fields)].map(Option::unwrap_or_default);
         unnamed::event_id(webhook.source(), &[if spam { "spam" } else { "form" }, submission, form], said)
     }

@@ -103,7 +103,7 @@ impl Settings {
                     .to_owned(),
             ));
         }
-        Ok(Self {
+        let read = Self {
             captcha: captcha(&raw, &origins)?,
             redirect_error: page("redirect_error", &raw.redirect_error)?,
             origins,
@@ -113,7 +113,9 @@ impl Settings {
             honeypots: raw.honeypot_fields.iter().map(|name| plain(name)).collect(),
             submission_ids: raw.submission_id_fields.iter().map(|name| plain(name)).collect(),
             form_ids: raw.form_id_fields.iter().map(|name| plain(name)).collect(),
-        })
+        };
+        read.secret.iter().try_for_each(|secret| settings::long_enough("secret", secret))?;
+        Ok(read)
     }
 
     pub(super) fn is_honeypot(&self, name: &str) -> bool {
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn names_of_control_fields_differ_in_spelling_only() {
-        let settings = read("secret = 's'").unwrap();
+        let settings = read("secret = 'a-secret-of-nobody'").unwrap();
         for name in ["submission_id", "_submission_id", "submissionId", "Submission-ID"] {
             assert!(settings.is_submission_id(name), "{name}");
         }

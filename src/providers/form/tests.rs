@@ -82,12 +82,12 @@ fn a_browser_is_let_in_from_a_listed_site_only() {
 
 #[test]
 fn a_wrong_signature_is_not_made_good_by_an_allowed_site() {
-    let form = form("allowed_origins = 'https://toko.example'\nsecret = 'rahasia'");
+    let form = form("allowed_origins = 'https://toko.example'\nsecret = 'rahasia-sangat-rahasia'");
     let signed = |signature: &str| {
         let headers = [("content-type", PLAIN), ("origin", SITE), (SIGNATURE, signature)];
         form.verify(&post(&headers, "a=b"), now()).map(drop)
     };
-    assert_eq!(signed(&timed::sign("rahasia", b"a=b", now())), Ok(()));
+    assert_eq!(signed(&timed::sign("rahasia-sangat-rahasia", b"a=b", now())), Ok(()));
     assert_eq!(signed(&timed::sign("another", b"a=b", now())), Err(Refusal::WrongProof));
     assert_eq!(signed(""), Err(Refusal::GarbledProof));
     assert_eq!(form.verify(&from_site("a=b"), now()).map(drop), Ok(()));
@@ -95,7 +95,7 @@ fn a_wrong_signature_is_not_made_good_by_an_allowed_site() {
 
 #[test]
 fn a_source_with_a_secret_alone_takes_no_browser() {
-    let form = form("secret = 'rahasia'");
+    let form = form("secret = 'rahasia-sangat-rahasia'");
     assert_eq!(form.verify(&from_site("a=b"), now()), Err(Refusal::NoProof));
 }
 
@@ -154,8 +154,8 @@ fn scripts_get_json_and_browsers_go_to_the_next_page() {
 
 #[test]
 fn a_back_end_that_signs_gets_json_and_no_page() {
-    let form = form("secret = 'rahasia'\nredirect_ok = 'https://toko.example/terima-kasih'");
-    let signature = timed::sign("rahasia", b"a=b", now());
+    let form = form("secret = 'rahasia-sangat-rahasia'\nredirect_ok = 'https://toko.example/terima-kasih'");
+    let signature = timed::sign("rahasia-sangat-rahasia", b"a=b", now());
     let reply = form.accepted(&post(&[("content-type", PLAIN), (SIGNATURE, &signature)], "a=b"));
     assert_eq!((reply.status, reply.body.as_str()), (200, r#"{"ok":true,"id":"req-1"}"#));
 }
@@ -232,9 +232,39 @@ fn the_same_submission_id_is_the_same_lead_and_another_content_an_update() {
 #[test]
 fn a_post_that_says_nothing_is_about_no_lead() {
     let form = for_browsers();
-    for body in ["", "nama=&email=+", "_charset_=utf-8&submission_id=1&form_id=kontak"] {
+    for body in ["", "nama=&email=+", "_charset_=&nama="] {
         assert_eq!(items(&form, &from_site(body)), [], "{body}");
     }
+}
+
+#[test]
+fn a_post_with_something_filled_in_and_no_answer_is_withheld_and_not_forgotten() {
+    let form = for_browsers();
+    for body in ["_charset_=utf-8", "submission_id=1&form_id=kontak", "csrf_token=abc", "_subject=Halo"] {
+        assert_eq!(only_item(&form, &from_site(body)).hold, Hold::NoContact, "{body}");
+    }
+    let [one, other] = ["_subject=Halo", "_subject=Hai"].map(|body| only_item(&form, &from_site(body)).id);
+    assert_ne!(one, other);
+}
+
+#[test]
+fn what_only_looks_like_a_control_field_is_an_answer() {
+    let form = for_browsers();
+    let answers = |body: &'static str| {
+        let item = only_item(&form, &from_site(body));
+        assert_eq!(item.hold, Hold::No, "{body}");
+        let Reading::Lead(submission) = reading(&form, &item) else { panic!("{body}") };
+        submission.answers.into_iter().map(|answer| (answer.key, answer.value)).collect::<Vec<_>>()
+    };
+    let said = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(
+        answers("nama=Siti&_replyto=siti%40example.com"),
+        [said("nama", "Siti"), said("_replyto", "siti@example.com")]
+    );
+    assert_eq!(
+        answers("csrf_token_name=Joko&altcha_phone=081200010002"),
+        [said("csrf_token_name", "Joko"), said("altcha_phone", "081200010002")]
+    );
 }
 
 #[test]
@@ -261,16 +291,19 @@ fn a_stored_item_has_the_page_and_the_fields_and_no_file() {
 #[test]
 fn a_verified_body_that_cannot_be_read_is_unreadable_and_quotes_nothing() {
     let form = for_browsers();
-    let many = "rahasia=pribadi&".repeat(10_000);
+    let many = "rahasia-sangat-rahasia=pribadi&".repeat(10_000);
     for (content_type, body) in [
         (PLAIN, many.as_str()),
         ("application/json", r#"{"nama":"pribadi""#),
         ("multipart/form-data", "--b\r\n"),
-        ("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"rahasia\"\r\n\r\npribadi"),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=\"rahasia-sangat-rahasia\"\r\n\r\npribadi",
+        ),
     ] {
         let webhook = post(&[("content-type", content_type), ("origin", SITE)], body.to_owned());
         let error = form.split(&form.verify(&webhook, now()).unwrap()).unwrap_err();
-        assert!(!error.0.contains("pribadi") && !error.0.contains("rahasia"), "{error}");
+        assert!(!error.0.contains("pribadi") && !error.0.contains("rahasia-sangat-rahasia"), "{error}");
     }
     assert_eq!(form.accepted(&from_site("nama=Siti")).status, 303);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::super::json::Object;
+use super::super::waits::{BLOCKED_WAIT, MINUTE, TRANSIENT_FOR, again_by, growing};
 use super::super::{Fetched, Lookup, LookupAnswer, Secrets, SettingsError};
 
 /// What is asked for: the answers, and the form with its questions, for answers have the numbers of questions only.
@@ -13,20 +14,8 @@ const FIELDS: &str = "fields=ownerInfo,associatedEntityInfo,leadMetadataInfo,lea
                       versionedLeadGenFormUrn,id,submittedAt,testLead,formResponse,\
                       form:(hiddenFields,creationLocale,name,id,content)";
 
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
-
 /// When a lead that is not found is asked for again: it may not be visible yet.
 const NOT_FOUND_WAITS: [Duration; 3] = [MINUTE, Duration::from_mins(5), Duration::from_mins(30)];
-
-/// A wait that is over may look a little shorter: its failure is written down a moment after it was judged.
-const SLACK: Duration = Duration::from_secs(30);
-
-/// How long a failing LinkedIn is asked before the lead is given up.
-const TRANSIENT_FOR: Duration = Duration::from_hours(24);
-
-/// How long to wait before looking whether the access was mended.
-const BLOCKED_WAIT: Duration = Duration::from_mins(5);
 
 /// Where the API is, and what it takes to be let in.
 #[derive(Debug)]
@@ -89,7 +78,7 @@ pub(super) fn judge(answer: &LookupAnswer<'_>) -> Fetched {
         ),
         426 => blocked(OLD_VERSION),
         400 if about_version() => blocked(OLD_VERSION),
-        404 | 410 => again_by_schedule(answer.failing_for),
+        404 | 410 => again_by(&NOT_FOUND_WAITS, answer.failing_for, NOT_SHOWN),
         429 => Fetched::Throttled(
             growing(5 * MINUTE, answer.failing_for),
             "LinkedIn's limit for this app is used up; a daily one begins anew at midnight UTC".to_owned(),
@@ -117,26 +106,9 @@ fn blocked(why: &str) -> Fetched {
     Fetched::Blocked(BLOCKED_WAIT, why.to_owned())
 }
 
-/// Waits as long as the schedule says after so long a time, or gives up when that is at its end.
-fn again_by_schedule(failing_for: Duration) -> Fetched {
-    let mut end = Duration::ZERO;
-    let next = NOT_FOUND_WAITS.into_iter().find(|wait| {
-        end += *wait;
-        failing_for + SLACK < end
-    });
-    match next {
-        Some(wait) => Fetched::RetryAfter(wait, NOT_SHOWN.to_owned()),
-        None => Fetched::GiveUp(NOT_SHOWN.to_owned()),
-    }
-}
-
-/// As long again as it has failed already: at least `first`, at most an hour.
-fn growing(first: Duration, failing_for: Duration) -> Duration {
-    failing_for.clamp(first, HOUR)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::waits::HOUR;
     use super::*;
 
     fn judged(status: u16, body: &str, failing_for: Duration) -> Fetched {

@@ -2,7 +2,7 @@
 //!
 //! The webhook only names the lead; its answers, and the form's questions, are fetched at delivery. LinkedIn asks the URL
 //! for a proof every two hours. A lead that is deleted at LinkedIn is a signal to erase it: it is withheld for a person and
-//! never forwarded. Sources: "Webhook validation" and "Lead Sync" on learn.microsoft.com/linkedin.
+//! never forwarded, and neither is what comes of it later or has not been delivered yet. Sources: "Webhook validation" and "Lead Sync" on learn.microsoft.com/linkedin.
 
 mod api;
 mod list;
@@ -10,6 +10,7 @@ mod read;
 mod sample;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -40,6 +41,13 @@ const SIGNATURE: &str = "x-li-signature";
 
 /// What is signed stands behind this word, which some say is in the header, too.
 const SIGNED_PREFIX: &str = "hmacsha256=";
+
+/// What happened to a lead.
+const CREATED: &str = "CREATED";
+const DELETED: &str = "DELETED";
+
+/// How long a deleted lead is not created: longer than any list or sender has one.
+const FOR_EVER: Duration = Duration::from_hours(24 * 3650);
 
 /// The longest challenge, and the longest id of a response.
 const MAX_WORD: usize = 128;
@@ -113,6 +121,7 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
     let (Some(client_secrets), Some(token)) = (client_secret, access_token) else {
         return Err(settings::incomplete(&set));
     };
+    settings::long_enough("client_secret", &client_secrets)?;
     if first_option.is_some_and(|first| first > 1) {
         return Err(SettingsError::Invalid("`first_option` is 0 or 1".into()));
     }
@@ -159,12 +168,21 @@ impl Provider for Linkedin {
             Header::Once(value) => hex_digest(value.strip_prefix(SIGNED_PREFIX).unwrap_or(value)),
         };
         let given = given.ok_or(Refusal::GarbledProof)?;
-        let parts = [self.signed_prefix.as_bytes(), &webhook.body];
-        if any_signed(self.client_secrets.iter().map(str::as_bytes), &parts, &given) {
-            Ok(Verified::new(webhook, &[], webhook.body.clone()))
-        } else {
-            Err(Refusal::WrongProof)
+        let signs = |prefix: &str| {
+            let secrets = self.client_secrets.iter().map(str::as_bytes);
+            any_signed(secrets, &[prefix.as_bytes(), &webhook.body], &given)
+        };
+        if signs(self.signed_prefix) {
+            return Ok(Verified::new(webhook, &[], webhook.body.clone()));
         }
+        // Not let in, for which of the two LinkedIn does is the owner's to say; but that is what there is to say. A word
+        // that the challenge signs for anybody shows nothing.
+        let other = if self.signed_prefix.is_empty() { SIGNED_PREFIX } else { "" };
+        let of_anybody = std::str::from_utf8(&webhook.body).is_ok_and(is_word);
+        if !of_anybody && signs(other) {
+            return Err(Refusal::OtherProof(!other.is_empty()));
+        }
+        Err(Refusal::WrongProof)
     }
 
     fn scheme(&self) -> Option<Scheme> {
@@ -186,7 +204,12 @@ impl Provider for Linkedin {
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let notifications = notifications(webhook.body())?.into_iter();
-        meta::of_one_webhook(notifications.filter_map(|text| item(webhook.source(), text.get())).collect())
+        meta::of_one_webhook(notifications.flat_map(|text| items(webhook.source(), text.get())).collect())
+    }
+
+    fn deletes(&self, item: &ItemBody<'_>) -> bool {
+        let text = std::str::from_utf8(item.body).unwrap_or_default();
+        matches!(notification(text), Notification::Deleted(_))
     }
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
@@ -283,27 +306,37 @@ fn notification(text: &str) -> Notification {
     let urn = word("leadGenFormResponse");
     let id = urn.as_deref().and_then(|urn| urn.strip_prefix(RESPONSE)).filter(|id| is_word(id)).map(str::to_owned);
     match (id, word("leadAction").as_deref()) {
-        (Some(id), Some("CREATED")) => Notification::Created(id),
-        (Some(id), Some("DELETED")) => Notification::Deleted(id),
+        (Some(id), Some(CREATED)) => Notification::Created(id),
+        (Some(id), Some(DELETED)) => Notification::Deleted(id),
         (None | Some(_), _) => Notification::Unread,
     }
 }
 
-fn item(source: &SourceName, text: &str) -> Option<Item> {
-    let (id, action, hold) = match notification(text) {
-        Notification::Created(id) => (id, &b"CREATED"[..], Hold::No),
-        Notification::Deleted(id) => (id, &b"DELETED"[..], Hold::DeletedAtSender),
-        Notification::Other => return None,
-        Notification::Unread => return Some(meta::unread(source, "linkedin:unread:", text)),
-    };
-    Some(Item {
-        id: EventId::of(source, &[action, id.as_bytes()]),
+/// The items of a notification. That a lead was deleted is two: the notice, which goes through the lane and stops what has
+/// not been delivered, and, under the name of the event that would have created the lead, a tombstone: whether that comes
+/// later or came before, it is the same event.
+fn items(source: &SourceName, text: &str) -> Vec<Item> {
+    match notification(text) {
+        Notification::Created(id) => vec![item(source, CREATED, &id, text)],
+        Notification::Deleted(id) => {
+            let tombstone =
+                Item { hold: Hold::DeletedAtSender, same_within: Some(FOR_EVER), ..item(source, CREATED, &id, text) };
+            vec![item(source, DELETED, &id, text), tombstone]
+        }
+        Notification::Other => Vec::new(),
+        Notification::Unread => vec![meta::unread(source, "linkedin:unread:", text)],
+    }
+}
+
+fn item(source: &SourceName, action: &str, id: &str, text: &str) -> Item {
+    Item {
+        id: EventId::of(source, &[action.as_bytes(), id.as_bytes()]),
         same_within: None,
-        external_ref: ExternalRef::new(PREFIX, &id),
+        external_ref: ExternalRef::new(PREFIX, id),
         aliases: Vec::new(),
-        hold,
+        hold: Hold::No,
         body: text.as_bytes().to_vec(),
-    })
+    }
 }
 
 /// What follows the last colon: `urn:li:sponsoredCampaign:6307653` is `6307653`.
@@ -380,8 +413,9 @@ mod tests {
     fn an_id_of_another_shape_is_kept_apart_and_never_asked_for() {
         for urn in ["urn:li:leadGenFormResponse:../me", "urn:li:leadGenFormResponse:", "249592fc", "urn:li:person:1"] {
             let text = format!(r#"{{"type":"LEAD_ACTION","leadAction":"CREATED","leadGenFormResponse":"{urn}"}}"#);
-            let item = item(&SourceName::parse("linkedin").unwrap(), &text).unwrap();
-            assert!(item.external_ref.as_str().starts_with("linkedin:unread:h:"), "{urn}");
+            let items = items(&SourceName::parse("linkedin").unwrap(), &text);
+            assert_eq!(items.len(), 1, "{urn}");
+            assert!(items[0].external_ref.as_str().starts_with("linkedin:unread:h:"), "{urn}");
         }
     }
 }

@@ -336,10 +336,20 @@ pub(super) fn word(value: &Value) -> Option<String> {
 /// `1.2e18` is damaged.
 pub(in crate::providers) fn id(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
+        Value::String(text) => {
+            Some(text.trim()).filter(|text| !text.is_empty() && !is_damaged(text)).map(str::to_owned)
+        }
         Value::Number(number) if !number.is_f64() => Some(number.to_string()),
         Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// True for `7.66471E+18`: what a spreadsheet makes of a long number, and of many others as well.
+fn is_damaged(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((number, exponent)) = text.split_once("E+").or_else(|| text.split_once("e+")) else { return false };
+    let (whole, decimals) = number.split_once(['.', ',']).unwrap_or((number, "0"));
+    digits(exponent) && digits(whole) && digits(decimals)
 }
 
 #[cfg(test)]

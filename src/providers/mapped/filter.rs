@@ -19,6 +19,8 @@ pub(super) struct Filter {
     among: Option<Vec<toml::Value>>,
     /// It is something, and none of these.
     other_than: Option<Vec<toml::Value>>,
+    /// It is none of these, or is not there.
+    not_in: Option<Vec<toml::Value>>,
     /// It begins like this.
     prefix: Option<String>,
     /// It ends like this.
@@ -34,10 +36,16 @@ impl Filter {
         if self.exists.is_some_and(|wanted| wanted != filled) {
             return false;
         }
-        let Self { path, equals, among, other_than, prefix, suffix, exists: _ } = self;
+        let Self { path, equals, among, other_than, not_in, prefix, suffix, exists: _ } = self;
+        if let Some(unwanted) = not_in {
+            let texts = path.0.iter().flat_map(|spot| delivery.texts(spot)).collect::<Vec<_>>();
+            if texts.iter().any(|text| unwanted.iter().any(|unwanted| word(unwanted) == *text)) {
+                return false;
+            }
+        }
         let lists = [among, other_than].into_iter().all(Option::is_none);
         if lists && equals.is_none() && prefix.is_none() && suffix.is_none() {
-            return self.exists.is_some() || filled;
+            return self.exists.is_some() || not_in.is_some() || filled;
         }
         path.0.iter().flat_map(|spot| delivery.texts(spot)).any(|text| {
             let text = &text;
@@ -146,6 +154,10 @@ mod tests {
             ("path = 'kind'\nother_than = ['x']", true),
             ("path = 'kind'\nother_than = ['form_response', 'x']", false),
             ("path = 'missing'\nother_than = ['x']", false),
+            ("path = 'kind'\nnot_in = ['x']", true),
+            ("path = 'missing'\nnot_in = ['x']", true),
+            ("path = 'kind'\nnot_in = ['form_response']", false),
+            ("path = 'kind'\nequals = 'form_response'\nnot_in = ['x']", true),
             ("path = 'mine'\nequals = true", true),
             ("path = 'mine'\nequals = 'true'", true),
             ("path = 'n'\nequals = 0", true),

@@ -1,19 +1,22 @@
 //! Which lead an item is, and which event.
 
-use super::document::{self, Told};
+use super::document::{self, Target, Told};
+use super::labels;
 use super::settings::{Person, Settings};
-use super::spot::{Delivery, Spots};
+use super::spot::{Delivery, Spot, Spots};
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::submission::Meaning;
 use crate::providers::form::answers::is_control;
 use crate::providers::person::{self, Who};
-use crate::providers::unnamed::{self, PRESSED_TWICE};
+use crate::providers::unnamed;
 use crate::providers::{Unreadable, Verified};
 
 /// What is said of a message that nobody can answer.
 pub(super) const NOBODY: &str = "it does not say who wrote it";
 
-/// The item that `delivery` is; `None` when it is no lead: written by a group or the business itself, or without a word.
+/// The item that `delivery` is; `None` when it is no lead: written by a group or the business itself, or without a word, as
+/// receipts and reports of a connection are.
 ///
 /// # Errors
 /// [`Unreadable`]: it does not say who wrote it.
@@ -24,6 +27,9 @@ pub(super) fn item(
     body: String,
 ) -> Result<Option<Item>, Unreadable> {
     let hold = hold(settings, delivery);
+    if settings.person.is_some() && !says_something(settings, delivery) {
+        return Ok(None);
+    }
     let mut names = match &settings.person {
         Some(person) => match written_by(person, delivery, webhook.source().as_str()) {
             Some(Writer::Person(names)) => names,
@@ -34,17 +40,26 @@ pub(super) fn item(
     };
     let event = delivery.name(&settings.event_id);
     let by_content = names.is_empty() && settings.external_ref.by_content;
-    let same_within = (!by_content && (names.is_empty() || event.is_none())).then_some(PRESSED_TWICE);
+    let has_event = event.is_some();
+    let same_within = match names.first() {
+        _ if by_content || has_event => None,
+        Some(_) => Some(unnamed::PRESSED_TWICE),
+        None => Some(settings.external_ref.same_within()),
+    };
     let id = match (names.first(), event) {
         (Some(named), Some(event)) => of_event(webhook, &[word(hold), named.as_str(), &event]),
         (named, event) => match content(settings, webhook, delivery, hold, named)? {
             None => return Ok(None),
-            Some(content) => event.map_or(content, |event| of_event(webhook, &[word(hold), &event])),
+            // Of no lead's name: what the sender calls the event may be as good as the time.
+            Some(content) => match event {
+                Some(event) => of_event(webhook, &[word(hold), &event, &content.to_string()]),
+                None => content,
+            },
         },
     };
     if names.is_empty() {
         let prefix = prefix(settings, webhook);
-        names.push(match by_content {
+        names.push(match by_content || has_event {
             true => ExternalRef::hashed(&prefix, &id.to_string()),
             false => unnamed::external_ref(&prefix, webhook, id),
         });
@@ -83,11 +98,35 @@ pub(super) fn hold(settings: &Settings, delivery: &Delivery<'_>) -> Hold {
         Hold::TestLead
     } else if settings.spam.any_at_all(delivery) {
         Hold::Spam
-    } else if !settings.who.0.is_empty() && delivery.text(&settings.who).is_none() {
+    } else if !settings.who.0.is_empty()
+        && delivery.text(&settings.who).is_none()
+        && !is_to_be_fetched(settings, delivery)
+    {
         Hold::NoContact
     } else {
         Hold::No
     }
+}
+
+/// True when who it is will be asked of the sender.
+fn is_to_be_fetched(settings: &Settings, delivery: &Delivery<'_>) -> bool {
+    settings.fetch.as_ref().is_some_and(|fetch| fetch.lookup(delivery).is_some())
+}
+
+/// True when there is a word in it, a picture, an answer, or what brought the person: in what a messenger tells besides there
+/// is none. True, too, where nothing says where a message would stand.
+fn says_something(settings: &Settings, delivery: &Delivery<'_>) -> bool {
+    let said = |spots: &Spots| delivery.text(spots).is_some();
+    let is_said = |target: &Target| matches!(target, Target::Answer(Meaning::Message | Meaning::Note));
+    let mapped: Vec<_> = settings.map.0.iter().filter(|(target, _)| is_said(target)).map(|(_, spots)| spots).collect();
+    if settings.message.is_none() && mapped.is_empty() {
+        return true;
+    }
+    let is_answered = |spot: &Spot| delivery.values(spot).into_iter().any(|value| labels::said(value).is_some());
+    settings.message.as_ref().is_some_and(|message| message.said(delivery).is_some())
+        || mapped.into_iter().any(said)
+        || settings.answers.0.iter().filter_map(|answers| answers.at.as_ref()).any(is_answered)
+        || settings.attribution.0.iter().any(|(_, spots)| said(spots))
 }
 
 fn word(hold: Hold) -> &'static str {
@@ -123,8 +162,10 @@ enum Writer {
 fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Option<Writer> {
     let who = people(settings, delivery);
     let number = delivery.text(&settings.number);
-    let ours = number.as_deref().and_then(Who::parse).filter(|who| matches!(who, Who::Phone(_)));
-    if who.contains(&Who::Crowd) || ours.as_ref().is_some_and(|ours| who.contains(ours)) {
+    let phone = |text: &String| Who::parse(text).filter(|who| matches!(who, Who::Phone(_)));
+    let ours = number.as_ref().and_then(phone);
+    let own = delivery.text(&settings.own).as_ref().and_then(phone);
+    if who.contains(&Who::Crowd) || [&ours, &own].into_iter().flatten().any(|ours| who.contains(ours)) {
         return Some(Writer::Nobody);
     }
     let number = ours.and_then(|who| who.id()).or(number);

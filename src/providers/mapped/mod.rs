@@ -28,8 +28,9 @@
 //! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. A `path` may be a list: what stands at one of them. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
 //! | `test`, `spam` | one of them holds: the lead is withheld |
 //! | `who` | places of which one says who it is: where all are blank, as in notices that only name an id, it is withheld |
-//! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. `also` are other ids that the lead has, by which a later webhook may call it. Without an id, the content within ten minutes is one lead, but for what `volatile` names; with `by_content`, for ever |
-//! | `person` | instead, for messengers: `id` (or `id_else`), business `number`, `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Every `id` and `phone` that is there names the person, the first `id` the lead. Groups and the business's own number are none; a hidden id is never a number |
+//! | `fetch` | what is asked of the sender's own API where an item only names its lead: `when` one of these holds (always where absent), the `base_url` of the API, the `path` with places of the item in braces, and the bearer `token`, without which nothing is asked. What comes stands in the item as `fetched` |
+//! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. `also` are other ids that the lead has, by which a later webhook may call it. Without an id, the content within ten minutes is one lead, but for what `volatile` names; with `by_content`, for ever, and with `same_hours` for so many hours. An `event_id` says together with the content what is the same where there is no `id` |
+//! | `person` | instead, for messengers: `id` (or `id_else`), business `number` (`own` where its number stands elsewhere, to tell its own messages), `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Every `id` and `phone` that is there names the person, the first `id` the lead. Groups and the business's own number are none; a hidden id is never a number. What says nothing (a receipt, a connection's state) is no lead |
 //! | `message` | what the person says: `text`, the `kind` of message or the `kinds` whose name it is, and what is there `with` it: `[image] caption (https://…)`. Of `plain` kinds only the text |
 //! | `whatsapp_cloud` | where one of these holds, the body is the WhatsApp Cloud API's own, passed on: it is cut and read as the dialect `whatsapp` does, and no key below `verify` is asked but `reply` and `sample` |
 //! | `profile` | `name`, `email`, `phone` that the sender knows of the person without having asked now: they fill blanks |
@@ -60,6 +61,7 @@
 mod cut;
 mod decode;
 mod document;
+mod fetch;
 mod filter;
 mod identity;
 mod labels;
@@ -80,8 +82,8 @@ use serde_json::Value;
 use self::settings::Settings;
 use self::spot::Delivery;
 use super::{
-    ItemBody, Method, Place, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError, Unreadable,
-    Verified, Webhook, meta, whatsapp,
+    Fetched, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply, Sample, SampleKind,
+    Scheme, SettingsError, Unreadable, Verified, Webhook, meta, whatsapp,
 };
 use crate::domain::event::{Item, Lesson};
 
@@ -151,6 +153,16 @@ impl Provider for Mapped {
         if self.settings.whatsapp_cloud.iter().next().is_some() { whatsapp::lessons(webhook) } else { Vec::new() }
     }
 
+    fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
+        let fetch = self.settings.fetch.as_ref().filter(|_| item.fetched.is_none())?;
+        let whole = decode::opened(&self.settings, std::str::from_utf8(item.body).ok()?).ok()?;
+        fetch.lookup(&Delivery { whole: &whole, item: self.found(&whole)?, headers: &[] })
+    }
+
+    fn looked_up(&self, _item: &ItemBody<'_>, _asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
+        fetch::judge(answer)
+    }
+
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
         let text = std::str::from_utf8(item.body).map_err(|_| Unreadable("the stored item is no text".to_owned()))?;
         let whole = decode::opened(&self.settings, text)?;
@@ -163,7 +175,10 @@ impl Provider for Mapped {
             }
         }
         let found = self.found(&whole).ok_or_else(|| Unreadable(self.nowhere()))?;
-        read::reading(&self.settings, &Delivery { whole: &whole, item: found, headers: &[] }, item.external_ref)
+        let fetched = item.fetched.and_then(|fetched| fetch::put(&whole, found, fetched));
+        let whole = fetched.as_ref().unwrap_or(&whole);
+        let found = self.found(whole).ok_or_else(|| Unreadable(self.nowhere()))?;
+        read::reading(&self.settings, &Delivery { whole, item: found, headers: &[] }, item.external_ref)
     }
 
     /// What the preset says; kinds that it does not know are an ordinary lead.

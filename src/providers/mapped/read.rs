@@ -13,6 +13,7 @@ use super::spot::{Delivery, Spot, Spots};
 use crate::domain::attribution;
 use crate::domain::event::Hold;
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::money;
 use crate::domain::status::LeadSource;
 use crate::domain::submission::{Answer, FORM, FORM_ID, Fact, Meaning, Payment, Profile, Submission};
 use crate::providers::person::Who;
@@ -54,9 +55,9 @@ pub(super) fn reading(
     Ok(match identity::hold(settings, delivery) {
         Hold::TestLead => Reading::Test(submission),
         Hold::Spam => Reading::Spam(submission),
+        Hold::NoContact => Reading::Nobody(submission),
         Hold::No
         | Hold::SourceOnHold
-        | Hold::NoContact
         | Hold::NotAccepted
         | Hold::IgnoreRule
         | Hold::TestRule
@@ -119,7 +120,11 @@ impl<'v> Reader<'_, 'v> {
                 submission.answers.push(answer);
                 !spot.is_part()
             }
-            Target::AdPlatform => word.parse().map(|platform| submission.ad_platform = Some(platform)).is_ok(),
+            Target::AdPlatform => {
+                let platform = word.parse().ok().or_else(|| attribution::network(&word));
+                submission.ad_platform = platform.or(submission.ad_platform);
+                platform.is_some()
+            }
             Target::Source => word.parse().map(|source| submission.source = Some(source)).is_ok(),
             Target::SubmittedAt => {
                 submission.submitted_at = time(&text);
@@ -174,12 +179,15 @@ impl<'v> Reader<'_, 'v> {
             let fact = who.id().map(|id| Fact::new(label, id));
             self.submission.facts.extend(fact.filter(|fact| !self.submission.facts.contains(fact)));
         }
-        let ours = self.delivery.text(&person.number).map(|text| match Who::parse(&text) {
-            Some(Who::Phone(digits)) => Fact::new("Business number", digits),
-            Some(_) | None => Fact::new("Business account", text),
-        });
+        let ours =
+            self.delivery.text(&person.own).or_else(|| self.delivery.text(&person.number)).map(
+                |text| match Who::parse(&text) {
+                    Some(Who::Phone(digits)) => Fact::new("Business number", digits),
+                    Some(_) | None => Fact::new("Business account", text),
+                },
+            );
         self.submission.facts.extend(ours);
-        self.tell_all(&person.number);
+        [&person.own, &person.number].into_iter().for_each(|spots| self.tell_all(spots));
         self.submission.profile = profile;
         for spots in [&person.id, &person.id_else, &person.phone, &person.name, &person.username] {
             self.tell_all(spots);
@@ -290,8 +298,7 @@ fn payment(paid: &Paid, delivery: &Delivery<'_>) -> Option<Payment> {
         return None;
     }
     let amount = delivery.text(&paid.amount).filter(|_| paid.amount_when.all_of_them(delivery));
-    let amount =
-        amount.and_then(|text| text.trim().parse::<f64>().ok()).filter(|amount| amount.is_finite() && *amount >= 0.0);
+    let amount = amount.and_then(|text| money::parse(&text));
     Some(Payment { amount, reference: delivery.name(&paid.reference) })
 }
 

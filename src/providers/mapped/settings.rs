@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::de::{self, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
 use super::document::Target;
+use super::fetch::Fetch;
 use super::filter::{Filter, Filters};
 use super::message::Message;
 use super::path::Path;
@@ -15,6 +17,7 @@ use super::sample::Samples;
 use super::spot::{Delivery, Names, Spot, Spots, one_or_many};
 use crate::domain::status::{AdPlatform, LeadSource};
 use crate::domain::submission::Meaning;
+use crate::providers::unnamed::PRESSED_TWICE;
 use crate::providers::{Secrets, SettingsError, settings};
 
 /// The longest prefix of a reference, without the source's name.
@@ -55,6 +58,7 @@ pub(super) struct Settings {
     pub(super) spam: Filters,
     #[serde(default)]
     pub(super) who: Spots,
+    pub(super) fetch: Option<Fetch>,
     #[serde(default)]
     pub(super) event_id: Names,
     pub(super) external_ref: ExternalRefSettings,
@@ -129,6 +133,8 @@ pub(super) struct ExternalRefSettings {
     /// The content is the id, however late it comes again: the sender writes into each submission what no other has.
     #[serde(default)]
     pub(super) by_content: bool,
+    /// For how many hours the same content without an id is the same lead; ten minutes where absent.
+    same_hours: Option<u32>,
     /// Leads of platforms that also reach us by another road, where they must have the same name.
     #[serde(default)]
     pub(super) shared: Many<Shared>,
@@ -149,6 +155,11 @@ pub(super) struct Shared {
 }
 
 impl ExternalRefSettings {
+    /// How long the same content without an id is the same lead.
+    pub(super) fn same_within(&self) -> Duration {
+        self.same_hours.map_or(PRESSED_TWICE, |hours| Duration::from_hours(u64::from(hours)))
+    }
+
     /// The platform's lead that `delivery` is, and the platform's id of it.
     pub(super) fn shared(&self, delivery: &Delivery<'_>) -> Option<(&Shared, String)> {
         let meant = self.shared.0.iter().filter(|shared| shared.when.any_at_all(delivery));
@@ -318,6 +329,9 @@ pub(super) struct Person {
     /// The business number, or what stands for it; the source's name where absent.
     #[serde(default)]
     pub(super) number: Spots,
+    /// The business's own number, where that is not what it is told apart by: what it wrote is no lead.
+    #[serde(default)]
+    pub(super) own: Spots,
     /// Where else the person's number may stand.
     #[serde(default)]
     pub(super) phone: Spots,

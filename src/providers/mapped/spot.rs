@@ -7,12 +7,15 @@ use serde_json::Value;
 
 use super::document;
 use super::path::{BadPath, Path};
+use crate::domain::attribution;
 use crate::providers::person::is_user_id;
 
 /// One place: `answers.email` in the item, `$.event_id` in the whole document, `header:x-webhook-id`, `@` for the item
 /// itself. `|tail` behind it takes what follows the last slash, `|host` the host of a URL, `|digits` the digits,
-/// `|number` the digits where it is a number, with what a spreadsheet puts before one (`l:120…`) taken off, `|user_id` what
-/// has the form of a user id of WhatsApp's (`ID.1349…`).
+/// `|number` the digits where it is a number, with what a spreadsheet puts before one (`l:120…`) taken off, `|long_number` the
+/// same of 15 digits and more, as platforms number leads and nobody numbers rows, `|opaque` what is no number at all, of
+/// `urn:li:…:249592fc-6` what follows the last colon, `|network` the network that is meant, `meta` where it says `Facebook Ads`, `|user_id` what has the form of a
+/// user id of WhatsApp's (`ID.1349…`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Spot {
     at: At,
@@ -34,8 +37,15 @@ enum Part {
     Host,
     Digits,
     Number,
+    LongNumber,
+    Opaque,
+    Network,
     UserId,
 }
+
+/// The shortest number of a lead that a platform has given: leads of Meta's are reported with 15 to 17 digits, those of
+/// TikTok's have 19.
+const LONG: usize = 15;
 
 /// One lead's part of a delivery.
 #[derive(Debug, Clone, Copy)]
@@ -150,6 +160,11 @@ impl Part {
             Self::Host => url::Url::parse(text).ok()?.host_str()?.to_owned(),
             Self::Digits => text.chars().filter(char::is_ascii_digit).collect(),
             Self::Number => number(text)?.to_owned(),
+            Self::LongNumber => number(text).filter(|digits| digits.len() >= LONG)?.to_owned(),
+            Self::Network => attribution::network(text)?.to_string(),
+            Self::Opaque if number(text).is_some() => return None,
+            Self::Opaque if text.starts_with("urn:") => text.rsplit(':').next().unwrap_or_default().to_owned(),
+            Self::Opaque => text.to_owned(),
             Self::UserId => Some(text).filter(|text| is_user_id(text))?.to_owned(),
         };
         (!part.is_empty()).then_some(part)
@@ -184,6 +199,9 @@ impl FromStr for Spot {
             Some((place, "host")) => (place, Part::Host),
             Some((place, "digits")) => (place, Part::Digits),
             Some((place, "number")) => (place, Part::Number),
+            Some((place, "long_number")) => (place, Part::LongNumber),
+            Some((place, "network")) => (place, Part::Network),
+            Some((place, "opaque")) => (place, Part::Opaque),
             Some((place, "user_id")) => (place, Part::UserId),
             Some(_) => return Err(BadPath::of(text)),
             None => (text, Part::All),
@@ -262,7 +280,8 @@ mod tests {
 
     #[test]
     fn a_place_is_in_the_item_the_whole_or_a_header() {
-        let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34", "l": "l:120", "x": "abc-1", "u": "ID.1a"}});
+        let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34", "l": "l:120", "x": "abc-1", "u": "ID.1a",
+            "long": "l:987654321098765", "net": "Facebook Ads", "urn": "urn:li:leadGenFormResponse:249592fc-6"}});
         let headers = [("x-id".to_owned(), "h1".to_owned())];
         let delivery = Delivery { whole: &whole, item: &whole["data"], headers: &headers };
         for (text, found) in [
@@ -274,12 +293,25 @@ mod tests {
             ("no|digits", "081234"),
             ("id|number", "7"),
             ("l|number", "120"),
+            ("long|long_number", "987654321098765"),
+            ("urn|opaque", "249592fc-6"),
+            ("x|opaque", "abc-1"),
+            ("net|network", "meta"),
             ("u|user_id", "ID.1a"),
         ] {
             assert_eq!(delivery.texts(&spot(text)), [found], "{text}");
         }
         assert_eq!(delivery.values(&spot("@")), [&whole["data"]]);
-        for none in ["no|number", "x|number", "x|user_id", "id|user_id"] {
+        for none in [
+            "no|number",
+            "x|number",
+            "x|user_id",
+            "id|user_id",
+            "l|long_number",
+            "id|opaque",
+            "long|opaque",
+            "x|network",
+        ] {
             assert!(delivery.texts(&spot(none)).is_empty(), "{none}");
         }
         assert!(delivery.texts(&spot("none")).is_empty() && delivery.texts(&spot("header:none")).is_empty());

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::super::json::{self, Object};
 use super::super::signature::hmac_sha256;
+use super::super::waits::{BLOCKED_WAIT, HOUR, MINUTE, TRANSIENT_FOR, again_by, growing};
 use super::super::{Fetched, Lookup, LookupAnswer, Secrets, SettingsError};
 
 /// Every field that is used, by name: without a list Graph sends the id and little more.
@@ -18,21 +19,9 @@ const FIELDS: &str = "id,created_time,ad_id,ad_name,adset_id,adset_name,campaign
 /// What a token without rights on the ads may still read. The person's answers are all in it.
 const NARROW_FIELDS: &str = "id,created_time,form_id,field_data,custom_disclaimer_responses,is_organic,platform";
 
-pub(super) const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
-
 /// When a lead that Graph does not find is asked for again. It may be a right that is being granted just now.
 const NOT_FOUND_WAITS: [Duration; 5] =
     [MINUTE, Duration::from_mins(10), HOUR, Duration::from_hours(6), Duration::from_hours(24)];
-
-/// A wait that is over may look a little shorter: its failure is written down a moment after it was judged.
-const SLACK: Duration = Duration::from_secs(30);
-
-/// How long a failing Graph is asked before the lead is given up.
-const TRANSIENT_FOR: Duration = Duration::from_hours(24);
-
-/// How long to wait before looking whether the access was mended.
-const BLOCKED_WAIT: Duration = Duration::from_mins(5);
 
 /// Where the Graph API is, and what it takes to be let in.
 #[derive(Debug)]
@@ -176,10 +165,14 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
             "Meta has blocked this access for a breach of its policies ({}): look into the app's alerts, then replay",
             named(answer.status, code)
         )),
-        (Trouble::NotFound, _) => again_by_schedule(answer.failing_for, NOT_SHOWN),
+        (Trouble::NotFound, _) => again_by(&NOT_FOUND_WAITS, answer.failing_for, NOT_SHOWN),
         (Trouble::Unknown, _) => {
             let what = format!("Meta answered with an error that is not known ({})", named(answer.status, code));
-            again_by_schedule(answer.failing_for, &format!("{what}: look it up in Meta's documents, then replay"))
+            again_by(
+                &NOT_FOUND_WAITS,
+                answer.failing_for,
+                &format!("{what}: look it up in Meta's documents, then replay"),
+            )
         }
         (Trouble::Throttled, _) => Fetched::Throttled(until_regained(answer), USED_UP.to_owned()),
         (Trouble::Transient, _) if answer.failing_for >= TRANSIENT_FOR => {
@@ -197,19 +190,6 @@ const MAY_NOT: &str = "the token may not read leads: give the app `leads_retriev
 
 const NOT_SHOWN: &str = "Meta does not show this lead (it was deleted, or the access is missing): check the app's \
                          `leads_retrieval` and the Page's Leads Access Manager, then replay";
-
-/// Waits as long as the schedule says after so long a time, or gives up when that is at its end.
-fn again_by_schedule(failing_for: Duration, sentence: &str) -> Fetched {
-    let mut end = Duration::ZERO;
-    let next = NOT_FOUND_WAITS.into_iter().find(|wait| {
-        end += *wait;
-        failing_for + SLACK < end
-    });
-    match next {
-        Some(wait) => Fetched::RetryAfter(wait, sentence.to_owned()),
-        None => Fetched::GiveUp(sentence.to_owned()),
-    }
-}
 
 pub(super) const USED_UP: &str = "Meta's rate limit for this Page is used up";
 
@@ -229,11 +209,6 @@ fn minutes_to_wait(header: &str) -> Option<Duration> {
         .max()
         .filter(|minutes: &u64| *minutes > 0)?;
     Some(Duration::from_mins(minutes.min(24 * 60)))
-}
-
-/// As long again as it has failed already: at least `first`, at most an hour.
-fn growing(first: Duration, failing_for: Duration) -> Duration {
-    failing_for.clamp(first, HOUR)
 }
 
 /// The numbers of an error, for a sentence.

@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::json::{self, Object};
+use super::super::waits::MINUTE;
 use super::super::{Lookup, LookupAnswer, Page, Span};
-use super::graph::{Code, Graph, MINUTE, Trouble, USED_UP, dead_token, named, sorted, until_regained};
+use super::graph::{Code, Graph, Trouble, USED_UP, dead_token, named, sorted, until_regained};
 use super::{is_id, read};
 
 /// What stands for the Page whose token it is.

@@ -86,6 +86,7 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
     let (Some(app_secrets), Some(verify_tokens), Some(access_token)) = (app_secret, verify_token, access_token) else {
         return Err(settings::incomplete(&set));
     };
+    settings::long_enough("app_secret", &app_secrets)?;
     if page_id != list::OWN_PAGE && !is_id(&page_id) {
         return Err(SettingsError::Invalid("`page_id` is the number of a Page, or `me`".into()));
     }

@@ -53,6 +53,7 @@ struct Tiktok {
 pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
     let Settings { app_secret } = settings::read(table)?;
     let app_secrets = app_secret.ok_or_else(|| settings::incomplete(&[("app_secret", false)]))?;
+    settings::long_enough("app_secret", &app_secrets)?;
     Ok(Arc::new(Tiktok { app_secrets }))
 }
 

@@ -122,13 +122,15 @@ fn order(content: &Object<'_>) -> Vec<Answer> {
     said(text).into_iter().chain(worth).collect()
 }
 
-/// The sum of price × quantity, as a plain number; `None` when a price is missing or the currencies differ.
+/// The currency in which an order is worth something to us: the field is in the workspace's, and no other is known here.
+const CURRENCY: &str = "IDR";
+
+/// The sum of price × quantity, as a plain number; `None` when there is none, a price is missing or in another currency.
 fn worth(items: &[Object<'_>]) -> Option<String> {
-    let currency = items.first()?.text("currency")?;
     let mut sum = 0.0;
     for item in items {
         let number = |name: &str| item.text(name)?.parse::<f64>().ok().filter(|number| *number >= 0.0);
-        if item.text("currency")? != currency {
+        if item.text("currency")? != CURRENCY {
             return None;
         }
         sum += number("item_price")? * number("quantity")?;
@@ -239,9 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn an_order_in_two_currencies_or_without_a_price_is_worth_nothing_known() {
+    fn an_order_in_another_currency_or_without_a_price_is_worth_nothing_known() {
         for items in [
             r#"{"quantity":2,"item_price":1,"currency":"IDR"},{"quantity":2,"item_price":1,"currency":"USD"}"#,
+            r#"{"quantity":2,"item_price":1,"currency":"USD"}"#,
             r#"{"quantity":2,"currency":"IDR"}"#,
             r#"{"quantity":2,"item_price":"NaN","currency":"IDR"}"#,
             r#"{"quantity":-2,"item_price":5,"currency":"IDR"}"#,

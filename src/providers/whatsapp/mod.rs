@@ -51,6 +51,7 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
     let (Some(app_secrets), Some(verify_tokens)) = (app_secret, verify_token) else {
         return Err(settings::incomplete(&set));
     };
+    settings::long_enough("app_secret", &app_secrets)?;
     Ok(Arc::new(WhatsApp { app_secrets, verify_tokens }))
 }
 

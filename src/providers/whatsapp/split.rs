@@ -36,6 +36,9 @@ struct Value<'a> {
 pub(super) struct Metadata<'a> {
     #[serde(borrow)]
     pub(super) phone_number_id: Option<Id<'a>>,
+    /// The same as people see it, in any spelling.
+    #[serde(borrow)]
+    display_phone_number: Option<Id<'a>>,
 }
 
 /// Who wrote, as the list beside the messages says it.
@@ -152,7 +155,7 @@ fn item(webhook: &Verified, around: &Around<'_, '_>, raw: &RawValue) -> Option<I
     let Ok(message) = serde_json::from_str::<Message<'_>>(raw.get()) else {
         return Some(meta::unread(source, UNREAD, &stored(metadata, None, raw)));
     };
-    if message.is_no_persons() {
+    if message.is_no_persons() || is_own(metadata, &message) {
         return None;
     }
     let (contact, ids) = around.contact_of(&message).map(|(raw, ids)| (*raw, ids)).unzip();
@@ -171,6 +174,13 @@ fn item(webhook: &Verified, around: &Around<'_, '_>, raw: &RawValue) -> Option<I
     let mut names = writer.names().into_iter();
     let external_ref = names.next().expect("a writer has at least one id");
     Some(Item { id: event, same_within: None, external_ref, aliases: names.collect(), hold, body: body.into_bytes() })
+}
+
+/// True when the business number itself is named as the writer: an echo.
+fn is_own(metadata: Option<&RawValue>, message: &Message<'_>) -> bool {
+    let digits = |Id(text): &Id<'_>| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let ours = part::<Metadata<'_>>(metadata).display_phone_number.as_ref().map(digits);
+    ours.is_some_and(|ours| !ours.is_empty() && message.from.as_ref().map(digits) == Some(ours))
 }
 
 /// The three parts in the sender's own bytes, in one object.

@@ -14,7 +14,7 @@ use crate::store::limit::Take;
 use crate::store::receipt;
 use crate::store::{
     Chore, Claim, Claimed, DayNote, DayState, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason,
-    PermitGrant, PermitId, Seq, Settlement, StoredEvent, Verification, Verified, WorkerId,
+    PermitGrant, PermitId, Seq, Settlement, StoredEvent, Verification, Verified, Words, WorkerId,
 };
 
 impl Model {
@@ -138,25 +138,28 @@ impl Model {
         let (least, day_nearly_over) = (self.gate.least_fence(), self.gate.days.is_nearly_over(now));
         let known = self.known(&external_ref, now);
         let search_first = known.lane.search_first(doubt);
+        let lost = known.lane.lost_since(doubt);
         known.lane.claim(worker, least, until, now);
         let lane = known.lane.clone();
         Claimed {
-            events: self.in_hand(&external_ref, &lane),
+            events: self.in_hand(&external_ref),
             lease: Lease { external_ref, fence: lane.fence, until },
             permit,
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
+            lost,
             day_nearly_over,
             negatives: lane.negatives,
             attempts: lane.attempts,
-            failing_since: lane.failing_since,
+            failing_since: self.gate.failing_since(lane.failing_since),
+            follows: lane.follows,
             told: lane.told,
             standing: lane.standing,
         }
     }
 
-    fn in_hand(&self, external_ref: &ExternalRef, lane: &Lane) -> Vec<StoredEvent> {
+    fn in_hand(&self, external_ref: &ExternalRef) -> Vec<StoredEvent> {
         let mut bytes = 0;
         let mut events = Vec::new();
         for (seq, event) in self.pending(external_ref).take(receipt::CALL_EVENTS) {
@@ -170,7 +173,6 @@ impl Model {
                 source: event.source.clone(),
                 received: event.received,
                 request_id: event.request_id.clone(),
-                late: lane.is_late(*seq),
                 released: event.released,
                 body: event.body.clone().unwrap_or_default(),
                 fetched: event.fetched.clone(),
@@ -184,10 +186,10 @@ impl Model {
         self.events.iter().filter(move |(_, event)| pending(event) && event.external_ref.as_ref() == Some(external_ref))
     }
 
-    pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, now: Timestamp) -> Fenced {
+    pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, telling: &Words, now: Timestamp) -> Fenced {
         let now = self.tick(now);
         match self.lanes.get_mut(&lease.external_ref) {
-            Some(known) => known.lane.begin(lease.fence, upto, now),
+            Some(known) => known.lane.begin(lease.fence, upto, telling, now),
             None => Fenced::Stale,
         }
     }
@@ -228,7 +230,7 @@ impl Model {
         self.finish(external_ref, &outcome, now);
         let known = self.known(external_ref, now);
         known.lane.sign_off();
-        known.lane.hear(learned.told);
+        known.lane.hear(&learned.told);
         receipt::note(&mut known.log, attempts);
         if let Outcome::Done { lead_id, .. } = outcome {
             self.report(external_ref, &lead_id, &learned.doubles, now);
@@ -366,8 +368,9 @@ impl Model {
         self.gate.pause(why, now);
     }
 
-    pub(super) fn resume(&mut self, generation: Option<u64>) {
-        self.gate.resume(generation);
+    pub(super) fn resume(&mut self, generation: Option<u64>, now: Timestamp) {
+        let now = self.tick(now);
+        self.gate.resume(generation, now);
     }
 }
 

@@ -20,7 +20,7 @@ use self::model::Model;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -109,6 +109,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        self.look(|model| model.has_room(1))?
+    }
+
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
         self.look(|model| model.unsorted(max))
     }
@@ -121,8 +125,8 @@ impl Store for MemoryStore {
         self.ask(|model| model.claim(worker, now))
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, StoreError> {
-        self.ask(|model| model.begin(lease, upto, now))
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
+        self.ask(|model| model.begin(lease, upto, &telling, now))
     }
 
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {
@@ -157,8 +161,8 @@ impl Store for MemoryStore {
         self.ask(|model| model.pause(why, now))
     }
 
-    async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        self.change(|model| model.resume(generation))
+    async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
+        self.change(|model| model.resume(generation, now))
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {

@@ -130,14 +130,20 @@ impl Model {
     }
 
     pub(super) fn keep(&mut self, webhook: Kept) -> Result<(), StoreError> {
+        self.has_room(receipt::weight(&webhook))?;
+        self.put_in_inbox(webhook);
+        Ok(())
+    }
+
+    /// Whether a webhook of this weight would be kept.
+    pub(super) fn has_room(&self, weight: u64) -> Result<(), StoreError> {
         let undelivered = self.events.values().filter(|event| event.body.is_some()).count();
         if (self.inbox.len() + undelivered) as u64 >= self.options.max_events {
             return Err(StoreError::Full("events"));
         }
-        if self.bytes() + receipt::weight(&webhook) > self.options.max_bytes {
+        if self.bytes() + weight > self.options.max_bytes {
             return Err(StoreError::Full("bytes"));
         }
-        self.put_in_inbox(webhook);
         Ok(())
     }
 

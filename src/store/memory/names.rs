@@ -27,11 +27,19 @@ impl Model {
         let mut lanes = lanes.into_iter();
         let oldest = lanes.next()?;
         for twin in lanes {
-            count.incidents += 1;
             self.aliases.values_mut().filter(|alias| alias.lane == twin && !alias.past).for_each(|alias| {
                 alias.lane = oldest.clone();
             });
             self.name(&oldest, &[&twin]);
+            if self.lanes[&twin].lane.may_follow() {
+                self.known(&twin, now).lane.follow(&oldest);
+                continue;
+            }
+            if self.lanes[&twin].lane.lead_id.is_some() && self.lanes[&oldest].lane.may_follow() {
+                self.known(&oldest, now).lane.follow(&twin);
+                continue;
+            }
+            count.incidents += 1;
             let lead_of = |lane| self.lanes[lane].lane.lead_id.as_ref();
             let (ours, double) = ((&oldest, lead_of(&oldest)), (&twin, lead_of(&twin)));
             let incident = Incident::of_twins(self.incidents.get(&oldest).cloned(), ours, double, now);

@@ -54,6 +54,7 @@ impl Model {
             lead_id: lane.lead_id.clone(),
             standing: lane.standing,
             intent: lane.intent,
+            told: lane.told.clone(),
             pending: lane.pending,
             attempts: lane.attempts,
             crashes: lane.crashes,

@@ -265,6 +265,7 @@ impl Core {
         let doubt = kept.gate.doubt(&self.options, now);
         let known = desk.lane(&name)?;
         let search_first = known.lane.search_first(doubt);
+        let lost = known.lane.lost_since(doubt);
         known.lane.claim(worker, kept.gate.least_fence(), until, now);
         let known = known.clone();
         let in_hand: Vec<Seq> = known.pending().iter().take(receipt::CALL_EVENTS).map(|event| event.seq).collect();
@@ -272,7 +273,7 @@ impl Core {
         step.in_hand(receipt::CALL_BYTES, &in_hand);
         kept.write(seen.base.gate, &mut step);
         let Some(mut answers) = self.commit(Sync::Taken, &seen.base, step, now).await? else { return Ok(None) };
-        let events = next(&mut answers)?.list()?.map(|event| stored_event(event, &known)).collect::<Result<_, _>>()?;
+        let events = next(&mut answers)?.list()?.map(stored_event).collect::<Result<_, _>>()?;
         let Known { external_ref, lane, .. } = known;
         Ok(Some(Claimed {
             lease: Lease { external_ref, fence: lane.fence, until },
@@ -280,10 +281,12 @@ impl Core {
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
+            lost,
             day_nearly_over: kept.gate.days.is_nearly_over(now),
             negatives: lane.negatives,
             attempts: lane.attempts,
-            failing_since: lane.failing_since,
+            failing_since: kept.gate.failing_since(lane.failing_since),
+            follows: lane.follows,
             told: lane.told,
             standing: lane.standing,
             events,
@@ -291,7 +294,7 @@ impl Core {
     }
 }
 
-fn stored_event(answer: Reply, known: &Known) -> Result<StoredEvent, Strange> {
+fn stored_event(answer: Reply) -> Result<StoredEvent, Strange> {
     let mut parts = answer.list()?;
     let seq = next(&mut parts)?.number()?;
     let Receipt { born, released, .. } = Receipt::read(&next(&mut parts)?.bytes()?)?;
@@ -303,7 +306,6 @@ fn stored_event(answer: Reply, known: &Known) -> Result<StoredEvent, Strange> {
         source: born.source,
         received: born.received,
         request_id: born.request_id,
-        late: known.lane.is_late(seq),
         released,
         body: body(&payload)?,
         fetched: fetched.map(Bytes::from),

@@ -67,6 +67,17 @@ impl From<Trouble> for StoreError {
     }
 }
 
+/// Whether what was in the way of Redis may be over by itself.
+#[must_use]
+pub fn may_pass(error: &StoreError) -> bool {
+    let StoreError::Backend(_, cause) = error else { return false };
+    let of_a_step = cause.downcast_ref::<Trouble>().and_then(|trouble| match trouble {
+        Trouble::Link(error) => Some(error),
+        Trouble::Strange(_) | Trouble::Newer(_) | Trouble::Crowded | Trouble::Closed => None,
+    });
+    cause.downcast_ref::<LinkError>().or(of_a_step).is_some_and(LinkError::may_pass)
+}
+
 /// What a step is written to before it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sync {

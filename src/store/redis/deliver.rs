@@ -13,14 +13,20 @@ use crate::store::gate::{Gate, Line};
 use crate::store::lane::State;
 use crate::store::limit::Take;
 use crate::store::{
-    Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq, Settlement, WorkerId, receipt,
+    Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq, Settlement, Words, WorkerId, receipt,
 };
 
 /// Leases looked through in a heartbeat: more than any number of workers holds.
 const LEASES: i64 = 10_000;
 
 impl Core {
-    pub(super) async fn begin(&self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, Trouble> {
+    pub(super) async fn begin(
+        &self,
+        lease: &Lease,
+        upto: Seq,
+        telling: &Words,
+        now: Timestamp,
+    ) -> Result<Fenced, Trouble> {
         let name = name_of(&lease.external_ref);
         self.decide(Sync::Durable, &Ask::nothing().lane(name), now, |seen| {
             let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::default());
@@ -28,7 +34,7 @@ impl Core {
             if desk.known(&name).is_none() {
                 return Ok((None, Fenced::Stale));
             }
-            let begun = desk.lane(&name)?.lane.begin(lease.fence, upto, seen.now);
+            let begun = desk.lane(&name)?.lane.begin(lease.fence, upto, telling, seen.now);
             Ok(((begun != Fenced::Stale).then(|| desk.finish()), begun))
         })
         .await
@@ -109,8 +115,8 @@ impl Core {
         self.through_the_gate(Sync::Durable, Step::default, now, |gate, now| gate.pause(why, now)).await
     }
 
-    pub(super) async fn resume(&self, generation: Option<u64>) -> Result<(), Trouble> {
-        self.through_the_gate(Sync::Durable, Step::that_tells, None, |gate, _| gate.resume(generation)).await
+    pub(super) async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), Trouble> {
+        self.through_the_gate(Sync::Durable, Step::that_tells, now, |gate, now| gate.resume(generation, now)).await
     }
 
     /// Changes the gate.
@@ -171,7 +177,7 @@ fn end_attempt(desk: &mut Desk<'_>, name: &Name, settlement: &Settlement) -> Res
     desk.go(name, outcome)?;
     let known = desk.lane(name)?;
     known.lane.sign_off();
-    known.lane.hear(learned.told);
+    known.lane.hear(&learned.told);
     receipt::note(&mut known.log, attempts.clone());
     if let Outcome::Done { lead_id, .. } = outcome {
         desk.report(name, lead_id, &learned.doubles)?;

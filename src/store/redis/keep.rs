@@ -23,8 +23,8 @@ const BATCH_BYTES: usize = 1 << 20;
 const UNDER_WAY: usize = 4;
 /// Webhooks that may wait; more are refused as busy.
 const CAPACITY: usize = 4096;
-/// A sender hears within two seconds what became of its webhook.
-const PATIENCE: Duration = Duration::from_millis(1950);
+/// A sender hears within two seconds what became of its webhook, also from a machine that has much to do.
+const PATIENCE: Duration = Duration::from_millis(1700);
 
 /// Where webhooks wait to be kept.
 #[derive(Default)]
@@ -149,10 +149,23 @@ fn shared(trouble: &Arc<Trouble>) -> StoreError {
 impl Core {
     /// Keeps a batch; gives for each what is full, if anything is.
     async fn keep(&self, batch: &[Waiting]) -> Result<Vec<Option<&'static str>>, Trouble> {
+        let records = batch
+            .iter()
+            .flat_map(|Waiting { weight, record, reply: _ }| [Arg::from(int(*weight)), record.clone().into()]);
+        self.keep_all(records.collect(), batch.len()).await
+    }
+
+    /// Whether a webhook would be kept: asked by the very script, for the server refuses that when it is full or read-only,
+    /// and with the same waiting for replicas.
+    pub(super) async fn would_keep(&self) -> Result<Option<&'static str>, Trouble> {
+        self.check_open()?;
+        Ok(self.keep_all(vec![1_i64.into()], 1).await?.into_iter().flatten().next())
+    }
+
+    /// Keeps so many: the weight and the record of each.
+    async fn keep_all(&self, records: Vec<Arg>, count: usize) -> Result<Vec<Option<&'static str>>, Trouble> {
         let mut args: Vec<Arg> = vec![int(self.options.max_events).into(), int(self.options.max_bytes).into()];
-        for Waiting { weight, record, reply: _ } in batch {
-            args.extend([int(*weight).into(), record.clone().into()]);
-        }
+        args.extend(records);
         for _ in 0..3 {
             let answer: Value = self.link.run_durable(&self.scripts.keep, &args).await?;
             let answer = Reply(answer);
@@ -161,9 +174,9 @@ impl Core {
                 self.look(&Ask::nothing(), None).await?;
                 continue;
             }
-            let mut full = Vec::with_capacity(batch.len());
+            let mut full = Vec::with_capacity(count);
             let mut answers = answer.list()?;
-            for _ in batch {
+            for _ in 0..count {
                 full.push(match next(&mut answers)?.bytes()?.as_slice() {
                     b"" => None,
                     b"events" => Some("events"),

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::values::{Strange, nanos, pack, time, unpack};
 use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::LeadId;
+use crate::domain::lead::{Field, LeadId};
 use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, Span, State, Wait};
-use crate::store::{Attempt, Class, Intent, Seq, Standing, WorkerId, receipt};
+use crate::store::{Attempt, Class, Intent, Seq, Standing, Word, Words, WorkerId, receipt};
 
 /// Its first byte.
 const VERSION: u8 = 1;
@@ -70,7 +70,7 @@ pub(super) struct Known {
     pub(super) born: Seq,
     /// Its other names, and those that are its no more (true).
     pub(super) names: Vec<(ExternalRef, bool)>,
-    /// What a later version has added.
+    /// What a version after this one has added.
     rest: Vec<u8>,
 }
 
@@ -106,6 +106,27 @@ struct Record {
     names: Vec<(String, bool)>,
     standing: Option<(String, i64)>,
     heard: Option<Text>,
+}
+
+/// What stands after the record. A version that does not know it leaves it as it is.
+#[derive(Default, Serialize, Deserialize)]
+struct Added {
+    told: Words,
+    telling: Words,
+    crashed: Option<i64>,
+    follows: Option<String>,
+}
+
+impl Added {
+    /// Reads it, where there is some. What a version before has delivered since counts for all fields.
+    fn read<'a>(record: &Record, rest: &'a [u8]) -> Result<(Self, &'a [u8]), Strange> {
+        let (mut added, rest) =
+            if rest.is_empty() { (Self::default(), rest) } else { unpack::<Self>(rest, "a lane's words")? };
+        if added.told.last().map_or(0, |word| word.seq) < record.delivered {
+            added.told.hear(&Words::of(Field::ALL, Word { seq: record.delivered, at: record.told.map(time) }));
+        }
+        Ok((added, rest))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -167,6 +188,7 @@ impl Known {
     pub(super) fn read(bytes: &[u8], back: i64) -> Result<Self, Strange> {
         let [VERSION, _, packed @ ..] = bytes else { return Err(Strange("a lane of another version")) };
         let (record, rest) = unpack::<Record>(packed, "a lane")?;
+        let (Added { told, telling, crashed, follows }, rest) = Added::read(&record, rest)?;
         let shifted = |nanos: i64| time(nanos - back);
         let lane = Lane {
             state: state(record.state, back)?,
@@ -182,9 +204,11 @@ impl Known {
             failing_since: record.failing_since.map(time),
             crashes: record.crashes,
             pending: u32::try_from(record.pending.len()).unwrap_or(u32::MAX),
-            delivered: record.delivered,
             cleared: record.cleared.map(shifted),
-            told: record.told.map(time),
+            told,
+            telling,
+            crashed: crashed.map(time),
+            follows: follows.map(ExternalRef::from_stored),
             forgotten: record.forgotten,
             standing: record.standing.map(standing).transpose()?,
             heard: record.heard.map(|id| LeadId(id.into())),
@@ -217,6 +241,7 @@ impl Known {
         let Self { born, names, rest, .. } = self;
         let shifted = |time: Timestamp| nanos(time).saturating_add(back);
         let idle = lane.state == State::Idle;
+        let last = lane.told.last();
         let record = Record {
             external_ref: external_ref.as_str().to_owned(),
             class: lane.class as u8,
@@ -232,9 +257,9 @@ impl Known {
             attempts: lane.attempts,
             failing_since: lane.failing_since.map(nanos),
             crashes: lane.crashes,
-            delivered: lane.delivered,
+            delivered: last.map_or(0, |word| word.seq),
             cleared: lane.cleared.map(shifted),
-            told: lane.told.map(nanos),
+            told: last.and_then(|word| word.at).map(nanos),
             forgotten: lane.forgotten,
             pending: pending.clone(),
             sources: sources.iter().map(|source| source.as_str().to_owned()).collect(),
@@ -253,7 +278,13 @@ impl Known {
             standing: lane.standing.map(|standing| (standing.status.to_string(), nanos(standing.at))),
             heard: lane.heard.as_ref().map(|id| id.0.as_str().into()),
         };
-        let mut bytes = pack(&record, vec![VERSION, tag(&lane.state)]);
+        let added = Added {
+            told: lane.told.clone(),
+            telling: lane.telling.clone(),
+            crashed: lane.crashed.map(nanos),
+            follows: lane.follows.as_ref().map(|other| other.as_str().to_owned()),
+        };
+        let mut bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));
         bytes.extend_from_slice(rest);
         bytes.into()
     }
@@ -438,5 +469,57 @@ fn class(number: u8) -> Result<Class, Strange> {
         1 => Ok(Class::Update),
         2 => Ok(Class::Bulk),
         _ => Err(Strange("the class of a lane")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(seq: Seq) -> Words {
+        Words::of([Field::Phone], Word { seq, at: None })
+    }
+
+    fn known() -> Known {
+        let mut known = Known::new(ExternalRef::new("form:", "ann"), false);
+        known.lane.told = told(5);
+        known
+    }
+
+    /// What the version before makes of a record: it knows nothing of what stands after it, and leaves that there.
+    fn as_before(bytes: &[u8], change: impl FnOnce(&mut Record)) -> Vec<u8> {
+        let (mut record, rest) = unpack::<Record>(&bytes[2..], "a lane").unwrap();
+        change(&mut record);
+        let mut bytes = pack(&record, bytes[..2].to_vec());
+        bytes.extend_from_slice(rest);
+        bytes
+    }
+
+    #[test]
+    fn what_the_version_before_delivers_meanwhile_counts_for_every_field() {
+        let ours = known().write(0);
+        let untouched = Known::read(&as_before(&ours, |record| record.fence += 1), 0).unwrap();
+        assert_eq!((untouched.lane.fence, untouched.lane.told), (1, told(5)));
+        let delivered = Known::read(&as_before(&ours, |record| record.delivered = 9), 0).unwrap();
+        assert_eq!(delivered.lane.told, Words::of(Field::ALL, Word { seq: 9, at: None }));
+    }
+
+    #[test]
+    fn a_record_of_the_version_before_ends_where_ours_goes_on() {
+        let ours = known().write(0);
+        let (record, _) = unpack::<Record>(&ours[2..], "a lane").unwrap();
+        let read = Known::read(&pack(&record, ours[..2].to_vec()), 0).unwrap();
+        assert_eq!(read.lane.told, Words::of(Field::ALL, Word { seq: 5, at: None }));
+        assert!(read.lane.telling.is_empty());
+    }
+
+    #[test]
+    fn what_a_version_after_this_one_adds_is_left_where_it_is() {
+        let mut bytes = known().write(0).to_vec();
+        bytes.extend(b"of later");
+        let read = Known::read(&bytes, 0).unwrap();
+        assert_eq!(read.lane.told, told(5));
+        assert!(read.write(0).ends_with(b"of later"));
+        assert_eq!(Known::read(&[2, 0], 0).unwrap_err(), Strange("a lane of another version"));
     }
 }

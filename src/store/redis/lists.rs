@@ -281,6 +281,7 @@ fn detail(known: Known) -> LaneDetail {
         lead_id: lane.lead_id,
         standing: lane.standing,
         intent: lane.intent,
+        told: lane.told,
         pending: lane.pending,
         attempts: lane.attempts,
         crashes: lane.crashes,

@@ -41,12 +41,13 @@ use self::pulse::Pulse;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
-pub use link::{OnTime, RedisTies, Remark, Weight, examine, in_use, may_pass};
+pub use self::core::may_pass;
+pub use link::{OnTime, RedisTies, Remark, Weight, examine, in_use};
 
 /// A store that several replicas share. Made at once; connects when it is first asked.
 pub struct RedisStore {
@@ -70,6 +71,10 @@ impl Store for RedisStore {
         self.mailbox.keep(&self.core, &webhook).await
     }
 
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        self.core.would_keep().await?.map_or(Ok(()), |what| Err(StoreError::Full(what)))
+    }
+
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
         Ok(self.core.unsorted(max).await?)
     }
@@ -87,8 +92,8 @@ impl Store for RedisStore {
         Ok(self.core.claim(worker, now).await?)
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, StoreError> {
-        Ok(self.core.begin(lease, upto, now).await?)
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
+        Ok(self.core.begin(lease, upto, &telling, now).await?)
     }
 
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {
@@ -123,8 +128,8 @@ impl Store for RedisStore {
         Ok(self.core.pause(why, now).await?)
     }
 
-    async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        Ok(self.core.resume(generation).await?)
+    async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
+        Ok(self.core.resume(generation, now).await?)
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {

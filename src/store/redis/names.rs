@@ -94,7 +94,6 @@ impl Names {
         desk: &mut Desk<'_>,
     ) -> Result<(), Strange> {
         for twin in twins {
-            count.incidents += 1;
             let other = desk.quietly(twin)?;
             let (twin_ref, double) = (other.external_ref.clone(), other.lane.lead_id.clone());
             let (past, handed): (Vec<_>, Vec<_>) =
@@ -106,6 +105,16 @@ impl Names {
                 desk.quietly(lane)?.names.push((name, past));
             }
             self.name(lane, &twin_ref, desk)?;
+            let ours = desk.quietly(lane)?.external_ref.clone();
+            if desk.quietly(twin)?.lane.may_follow() {
+                desk.lane(twin)?.lane.follow(&ours);
+                continue;
+            }
+            if double.is_some() && desk.quietly(lane)?.lane.may_follow() {
+                desk.lane(lane)?.lane.follow(&twin_ref);
+                continue;
+            }
+            count.incidents += 1;
             let now = desk.now();
             desk.incident(lane, |before, known| {
                 let ours = (&known.external_ref, known.lane.lead_id.as_ref());

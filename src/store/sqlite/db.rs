@@ -22,7 +22,7 @@ use crate::store::time::{Tick, Time};
 use crate::store::{Options, PermitId};
 
 /// The version of `schema.sql`.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 /// "konb" in ASCII: says whose file it is.
 const APPLICATION: i64 = 0x6b6f_6e62;
 /// Memory for pages, in KiB. Claims walk along the file, so more of it does not make them faster.
@@ -397,12 +397,8 @@ fn migrate(conn: &Connection) -> Result<(), OpenError> {
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     match (application, version) {
         (APPLICATION, SCHEMA) => Ok(()),
-        (APPLICATION, 1 | 2) => {
-            let to = if version == 1 {
-                [sql::TO_VERSION_2, sql::TO_VERSION_3].concat()
-            } else {
-                sql::TO_VERSION_3.to_owned()
-            };
+        (APPLICATION, 1..SCHEMA) => {
+            let to: String = sql::TO_VERSION.iter().filter(|(to, _)| *to > version).map(|(_, sql)| *sql).collect();
             conn.execute_batch(&format!("BEGIN IMMEDIATE; {to} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
             Ok(())
         }

@@ -16,7 +16,7 @@ use crate::store::lane::{Ends, Lane, Span, State};
 use crate::store::limit::Take;
 use crate::store::{
     Attempt, Claim, Claimed, EventState, Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq,
-    Settlement, StoredEvent, Undelivered, WorkerId, receipt,
+    Settlement, StoredEvent, Undelivered, Words, WorkerId, receipt,
 };
 
 /// Leases taken back, and lanes made ready, in one claim at most.
@@ -81,6 +81,7 @@ impl Db {
         let until = now + self.options.lease;
         let doubt = self.gate.doubt(&self.options, now);
         let search_first = row.lane.search_first(doubt);
+        let lost = row.lane.lost_since(doubt);
         row.lane.claim(worker, self.gate.least_fence(), until, now);
         self.save_lane(&mut row, now)?;
         let events = self.in_hand(&row)?;
@@ -91,10 +92,12 @@ impl Db {
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
+            lost,
             day_nearly_over: self.gate.days.is_nearly_over(now),
             negatives: lane.negatives,
             attempts: lane.attempts,
-            failing_since: lane.failing_since,
+            failing_since: self.gate.failing_since(lane.failing_since),
+            follows: lane.follows,
             told: lane.told,
             standing: lane.standing,
             events,
@@ -117,7 +120,6 @@ impl Db {
                 source: source_at(row, 2)?,
                 received: time_at(row, 3)?,
                 request_id: row.get(4)?,
-                late: lane.lane.is_late(seq),
                 released: row.get(5)?,
                 body: row.get::<_, Vec<u8>>(7)?.into(),
                 fetched: row.get::<_, Option<Vec<u8>>>(8)?.map(Bytes::from),
@@ -126,10 +128,10 @@ impl Db {
         Ok(events)
     }
 
-    pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, Error> {
+    pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, telling: &Words, now: Timestamp) -> Result<Fenced, Error> {
         let now = self.tick(now)?;
         let Some(mut row) = self.find_lane(&lease.external_ref)? else { return Ok(Fenced::Stale) };
-        let begun = row.lane.begin(lease.fence, upto, now);
+        let begun = row.lane.begin(lease.fence, upto, telling, now);
         if begun != Fenced::Stale {
             self.save_lane(&mut row, now)?;
         }
@@ -170,7 +172,7 @@ impl Db {
         let Settlement { outcome, attempts, learned } = settlement;
         self.finish(&mut row, outcome, now)?;
         row.lane.sign_off();
-        row.lane.hear(learned.told);
+        row.lane.hear(&learned.told);
         self.note(row.id, attempts)?;
         if let Outcome::Done { lead_id, .. } = outcome {
             self.report(&lease.external_ref, lead_id, &learned.doubles, now)?;
@@ -279,8 +281,9 @@ impl Db {
         Ok(())
     }
 
-    pub(super) fn resume(&mut self, generation: Option<u64>) -> Result<(), Error> {
-        self.gate.resume(generation);
+    pub(super) fn resume(&mut self, generation: Option<u64>, now: Timestamp) -> Result<(), Error> {
+        let now = self.tick(now)?;
+        self.gate.resume(generation, now);
         self.gate_moved = true;
         Ok(())
     }

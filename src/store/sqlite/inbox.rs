@@ -66,7 +66,8 @@ impl Db {
         Ok(Ok(()))
     }
 
-    fn is_full(&self, size: u64) -> Option<&'static str> {
+    /// What has no room for a webhook of this weight.
+    pub(super) fn is_full(&self, size: u64) -> Option<&'static str> {
         let undelivered = [EventState::Pending, EventState::Withheld, EventState::Dead];
         let events: u64 = undelivered.iter().map(|state| self.counts.events[*state as usize]).sum();
         if events + self.counts.inbox >= self.options.max_events {
@@ -147,7 +148,7 @@ impl Db {
             Entry::Dead(_) => count.crowded += 1,
         }
         self.save_lane(row, now)?;
-        self.joined(item, &joined, count, now)
+        self.joined(item, &mut joined, count, now)
     }
 
     /// Writes a new event; false when its id is there already.

@@ -10,7 +10,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, State, Wait};
-use crate::store::{Class, Intent, Standing, Undelivered, WorkerId, receipt};
+use crate::store::{Class, Intent, Standing, Undelivered, Words, WorkerId, receipt};
 
 /// A lane, and how it lies in the file.
 pub(super) struct LaneRow {
@@ -43,12 +43,14 @@ impl LaneRow {
             failing_since: maybe_time_at(row, 18)?,
             crashes: row.get(19).map(small)?,
             pending: row.get(20).map(small)?,
-            delivered: count_at(row, 21)?,
-            cleared: maybe_time_at(row, 22)?,
-            told: maybe_time_at(row, 23)?,
+            cleared: maybe_time_at(row, 21)?,
+            told: words(row, 22)?,
+            telling: words(row, 23)?,
             forgotten: row.get(24)?,
             standing: standing(row)?,
             heard: row.get::<_, Option<String>>(27)?.map(LeadId),
+            crashed: maybe_time_at(row, 28)?,
+            follows: row.get::<_, Option<String>>(29)?.map(ExternalRef::from_stored),
         };
         let stored = Some((lane.state.clone(), Line::of(&lane)));
         Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
@@ -69,6 +71,16 @@ fn state(row: &Row<'_>) -> Result<State, Error> {
 fn intent(row: &Row<'_>) -> Result<Option<Intent>, Error> {
     let Some(fence) = row.get::<_, Option<i64>>(13)? else { return Ok(None) };
     Ok(Some(Intent { fence: count(fence), at: time_at(row, 14)?, upto: count_at(row, 15)? }))
+}
+
+fn words(row: &Row<'_>, column: usize) -> Result<Words, Error> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(Words::default()) };
+    serde_json::from_str(&text).map_err(|error| strange(column, error))
+}
+
+/// Most lanes that are at work have none.
+fn written(words: &Words) -> Option<String> {
+    (!words.is_empty()).then(|| serde_json::to_string(words).expect("they are numbers"))
 }
 
 fn standing(row: &Row<'_>) -> Result<Option<Standing>, Error> {
@@ -171,14 +183,16 @@ impl Db {
             lane.failing_since.map(nanos),
             lane.crashes,
             lane.pending,
-            int(lane.delivered),
             forget,
             lane.cleared.map(nanos),
-            lane.told.map(nanos),
+            written(&lane.told),
+            written(&lane.telling),
             lane.forgotten,
             lane.standing.map(|standing| <&str>::from(standing.status)),
             lane.standing.map(|standing| nanos(standing.at)),
             lane.heard.as_ref().map(|id| &id.0),
+            lane.crashed.map(nanos),
+            lane.follows.as_ref().map(ExternalRef::as_str),
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;

@@ -41,7 +41,7 @@ use self::writer::Writer;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -290,6 +290,11 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        let full = self.ask(Sync::Log, |db| Ok(db.is_full(1))).await?;
+        full.map_or(Ok(()), |what| Err(StoreError::Full(what)))
+    }
+
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
         self.ask(Sync::Log, move |db| db.unsorted(max)).await
     }
@@ -310,9 +315,9 @@ impl Store for SqliteStore {
         self.ask(Sync::Log, move |db| db.claim(&worker, now)).await
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, StoreError> {
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
         let lease = lease.clone();
-        self.ask(Sync::Disk, move |db| db.begin(&lease, upto, now)).await
+        self.ask(Sync::Disk, move |db| db.begin(&lease, upto, &telling, now)).await
     }
 
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {
@@ -352,8 +357,8 @@ impl Store for SqliteStore {
         self.ask(Sync::Disk, move |db| db.pause(why, now)).await
     }
 
-    async fn resume(&self, generation: Option<u64>, _now: Timestamp) -> Result<(), StoreError> {
-        self.change(Sync::Disk, move |db| db.resume(generation)).await
+    async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
+        self.change(Sync::Disk, move |db| db.resume(generation, now)).await
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {

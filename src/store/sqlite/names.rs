@@ -46,7 +46,7 @@ impl Db {
     pub(super) fn joined(
         &mut self,
         item: &Item,
-        Joined { row, twins }: &Joined,
+        Joined { row, twins }: &mut Joined,
         count: &mut SortCount,
         now: Timestamp,
     ) -> Result<(), Error> {
@@ -58,11 +58,27 @@ impl Db {
     }
 
     /// The names of the twins are the lane's own from now on, and a person is told.
-    fn merge(&mut self, row: &LaneRow, twins: &[LaneRow], count: &mut SortCount, now: Timestamp) -> Result<(), Error> {
+    fn merge(
+        &mut self,
+        row: &mut LaneRow,
+        twins: &mut [LaneRow],
+        count: &mut SortCount,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         for twin in twins {
-            count.incidents += 1;
             self.cached(sql::HAND_OVER)?.execute([int(twin.id), int(row.id)])?;
             self.name(row, &twin.external_ref)?;
+            if twin.lane.may_follow() {
+                twin.lane.follow(&row.external_ref);
+                self.save_lane(twin, now)?;
+                continue;
+            }
+            if twin.lane.lead_id.is_some() && row.lane.may_follow() {
+                row.lane.follow(&twin.external_ref);
+                self.save_lane(row, now)?;
+                continue;
+            }
+            count.incidents += 1;
             let before = self.incident(&row.external_ref)?;
             let ours = (&row.external_ref, row.lane.lead_id.as_ref());
             let double = (&twin.external_ref, twin.lane.lead_id.as_ref());
@@ -178,9 +194,9 @@ impl Db {
         for name in new {
             lanes.extend(self.named(name)?);
         }
-        let Some((row, twins)) = oldest_first(lanes) else { return Ok(()) };
+        let Some((mut row, mut twins)) = oldest_first(lanes) else { return Ok(()) };
         count.learned += 1;
-        self.merge(&row, &twins, count, now)?;
+        self.merge(&mut row, &mut twins, count, now)?;
         new.iter().try_for_each(|name| self.name(&row, name))?;
         for name in old.iter().filter(|name| !new.contains(name)) {
             if self.named(name)?.is_some_and(|lane| lane.id == row.id) {

@@ -103,8 +103,12 @@ pub(super) const SOURCE_OF_LANE: &str = include_str!("sql/source_of_lane.sql");
 pub(super) const TAKE_EVENT: &str = include_str!("sql/take_event.sql");
 pub(super) const TAKE_LANE: &str = include_str!("sql/take_lane.sql");
 pub(super) const TAKE_SORTED: &str = include_str!("sql/take_sorted.sql");
-pub(super) const TO_VERSION_2: &str = include_str!("sql/to_version_2.sql");
-pub(super) const TO_VERSION_3: &str = include_str!("sql/to_version_3.sql");
+/// What leads to each version from the one before.
+pub(super) const TO_VERSION: [(i64, &str); 3] = [
+    (2, include_str!("sql/to_version_2.sql")),
+    (3, include_str!("sql/to_version_3.sql")),
+    (4, include_str!("sql/to_version_4.sql")),
+];
 pub(super) const UNSORTED: &str = include_str!("sql/unsorted.sql");
 pub(super) const VERIFY: &str = include_str!("sql/verify.sql");
 pub(super) const VERIFY_BACK: &str = include_str!("sql/verify_back.sql");

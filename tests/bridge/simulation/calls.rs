@@ -79,7 +79,7 @@ impl World {
             Err(told) => return Ok(told),
         };
         let begun = match &ask {
-            Ask::Begin(lease, _) => Some(lease.clone()),
+            Ask::Begin(lease, ..) => Some(lease.clone()),
             _ => None,
         };
         self.remember();

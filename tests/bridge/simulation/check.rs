@@ -138,8 +138,9 @@ impl World {
                 "forbidden" => self.odds.forbids_all || self.odds.forbids_one && word.lead == 0,
                 // Leases end by the clocks on the wall.
                 "crashed" => self.odds.breaks_workers || !self.leapt.is_zero(),
-                // Konektor's clock shows when a lead was made, and nothing tells it from an older one of the same person.
-                "unresolved" => !self.leapt.is_zero() && !self.odds.shows_ref,
+                // Konektor's clock shows when a lead was made, and nothing tells it from an older one of the same person; or an
+                // event was lost that may have said another number.
+                "unresolved" => (!self.leapt.is_zero() || self.lost.is_some()) && !self.odds.shows_ref,
                 _ => false,
             },
             EventState::Pending | EventState::Discarded => false,

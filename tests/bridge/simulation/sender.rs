@@ -83,7 +83,7 @@ impl Word {
     }
 
     fn phone(&self) -> String {
-        format!("+6281234567{:03}", self.lead)
+        format!("+628{}234567{:03}", usize::from(self.number % 4 == 3), self.lead)
     }
 
     /// A name of the lead's own, in letters.

@@ -53,7 +53,7 @@ pub(super) fn told(ask: &Ask, told: &Result<Told, StoreError>) -> Option<String>
         Ask::Heartbeat(held) if held.is_empty() => return None,
         Ask::Sort(sorted) => format!("sort {}", sorted.len()),
         Ask::Claim => "claim".into(),
-        Ask::Begin(lease, upto) => format!("begin {} up to {upto}", lane(lease)),
+        Ask::Begin(lease, upto, _) => format!("begin {} up to {upto}", lane(lease)),
         Ask::Permit(lease) => format!("permit for {}", lane(lease)),
         Ask::Fetched(lease, seq, _) => format!("fetched {} for #{seq}", lane(lease)),
         Ask::Settle(lease, settlement) => format!("settle {} {}", lane(lease), outcome(&settlement.outcome)),

@@ -27,7 +27,7 @@ impl World {
         let skew = self.skew();
         let life = self.hosts[host].life + 1;
         let source = self.source.clone();
-        let sources: SourceOf = Arc::new(move |_| Some(source.clone()));
+        let sources: SourceOf = Arc::new(move |_| Ok(source.clone()));
         let setup = Setup {
             sources,
             values: Arc::new(Vec::new),

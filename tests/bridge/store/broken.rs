@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,8 +11,8 @@ use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, MemoryStore, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place,
-    Selector, Seq, Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, WorkerId,
+    LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq, Settlement,
+    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
 };
 
 use super::map::{Case, case};
@@ -35,17 +35,35 @@ pub(super) enum Break {
     Strays,
 }
 
-/// The model, with one promise broken.
+/// The store that breaks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Under {
+    Memory,
+    Sqlite,
+    Redis,
+}
+
+impl From<Under> for Backend {
+    fn from(under: Under) -> Self {
+        match under {
+            Under::Memory => Self::Memory,
+            Under::Sqlite => Self::Sqlite,
+            Under::Redis => Self::Redis,
+        }
+    }
+}
+
+/// A store, with one promise broken.
 pub(super) struct BrokenStore {
     how: Break,
-    model: MemoryStore,
+    whole: Arc<dyn Store>,
     latest: Mutex<HashMap<ExternalRef, Lease>>,
     made_up: Mutex<u8>,
 }
 
 impl BrokenStore {
-    pub(super) fn new(how: Break, options: Options) -> Self {
-        Self { how, model: MemoryStore::new(options), latest: Mutex::default(), made_up: Mutex::default() }
+    pub(super) fn new(how: Break, whole: Arc<dyn Store>) -> Self {
+        Self { how, whole, latest: Mutex::default(), made_up: Mutex::default() }
     }
 
     /// The lease that the store goes by.
@@ -72,33 +90,37 @@ impl BrokenStore {
 #[async_trait]
 impl Store for BrokenStore {
     async fn keep(&self, webhook: Kept) -> Result<(), StoreError> {
-        self.model.keep(webhook).await
+        self.whole.keep(webhook).await
+    }
+
+    async fn would_keep(&self) -> Result<(), StoreError> {
+        self.whole.would_keep().await
     }
 
     async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        self.model.unsorted(max).await
+        self.whole.unsorted(max).await
     }
 
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError> {
         match self.how {
             Break::Dedupe => {
                 let renamed = sorted.into_iter().map(|sorted| self.renamed(sorted)).collect();
-                self.model.sort(renamed, now).await
+                self.whole.sort(renamed, now).await
             }
             Break::Removal => {
-                let records = self.model.unsorted(usize::MAX).await?;
-                let count = self.model.sort(sorted, now).await?;
+                let records = self.whole.unsorted(usize::MAX).await?;
+                let count = self.whole.sort(sorted, now).await?;
                 for record in records {
-                    self.model.keep(record.webhook).await?;
+                    self.whole.keep(record.webhook).await?;
                 }
                 Ok(count)
             }
-            _ => self.model.sort(sorted, now).await,
+            _ => self.whole.sort(sorted, now).await,
         }
     }
 
     async fn claim(&self, worker: &WorkerId, now: Timestamp) -> Result<Claim, StoreError> {
-        let claim = self.model.claim(worker, now).await?;
+        let claim = self.whole.claim(worker, now).await?;
         if let Claim::Lane(claimed) = &claim {
             let lease = claimed.lease.clone();
             self.latest.lock().unwrap().insert(lease.external_ref.clone(), lease);
@@ -106,45 +128,45 @@ impl Store for BrokenStore {
         Ok(claim)
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, now: Timestamp) -> Result<Fenced, StoreError> {
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
         if self.how == Break::Intent {
             return Ok(Fenced::Done);
         }
-        self.model.begin(&self.taken_for(lease), upto, now).await
+        self.whole.begin(&self.taken_for(lease), upto, telling, now).await
     }
 
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {
-        self.model.permit(&self.taken_for(lease), now).await
+        self.whole.permit(&self.taken_for(lease), now).await
     }
 
     async fn fetched(&self, lease: &Lease, seq: Seq, answer: Bytes) -> Result<Fenced, StoreError> {
-        self.model.fetched(&self.taken_for(lease), seq, answer).await
+        self.whole.fetched(&self.taken_for(lease), seq, answer).await
     }
 
     async fn settle(&self, lease: &Lease, settlement: Settlement, now: Timestamp) -> Result<Fenced, StoreError> {
-        self.model.settle(&self.taken_for(lease), settlement, now).await
+        self.whole.settle(&self.taken_for(lease), settlement, now).await
     }
 
     async fn verified(&self, lead: &Verification, verified: Verified, now: Timestamp) -> Result<(), StoreError> {
-        self.model.verified(lead, verified, now).await
+        self.whole.verified(lead, verified, now).await
     }
 
     async fn note_day(&self, note: DayNote, now: Timestamp) -> Result<DayState, StoreError> {
-        self.model.note_day(note, now).await
+        self.whole.note_day(note, now).await
     }
 
     async fn incidents(&self, max: usize) -> Result<Vec<Incident>, StoreError> {
-        self.model.incidents(max).await
+        self.whole.incidents(max).await
     }
 
     async fn dismiss(&self, which: Option<&ExternalRef>) -> Result<usize, StoreError> {
-        self.model.dismiss(which).await
+        self.whole.dismiss(which).await
     }
 
     async fn observe(&self, permit: PermitId, seen: Observation, now: Timestamp) -> Result<(), StoreError> {
-        let kept = self.model.observe(permit, seen, now).await;
+        let kept = self.whole.observe(permit, seen, now).await;
         if self.how == Break::Limit {
-            self.model.observe(permit, Observation::Unsent, now).await?;
+            self.whole.observe(permit, Observation::Unsent, now).await?;
         }
         kept
     }
@@ -154,35 +176,35 @@ impl Store for BrokenStore {
         if self.how == Break::Strays {
             held.extend(self.latest.lock().unwrap().values().cloned());
         }
-        self.model.heartbeat(worker, &held, now).await
+        self.whole.heartbeat(worker, &held, now).await
     }
 
     async fn pause(&self, why: PauseReason, now: Timestamp) -> Result<(), StoreError> {
-        self.model.pause(why, now).await
+        self.whole.pause(why, now).await
     }
 
     async fn resume(&self, generation: Option<u64>, now: Timestamp) -> Result<(), StoreError> {
-        self.model.resume(generation, now).await
+        self.whole.resume(generation, now).await
     }
 
     async fn events(&self, query: EventQuery) -> Result<EventPage, StoreError> {
-        self.model.events(query).await
+        self.whole.events(query).await
     }
 
     async fn event(&self, id: &EventId) -> Result<Option<EventDetail>, StoreError> {
-        self.model.event(id).await
+        self.whole.event(id).await
     }
 
     async fn lane(&self, external_ref: &ExternalRef) -> Result<Option<LaneDetail>, StoreError> {
-        self.model.lane(external_ref).await
+        self.whole.lane(external_ref).await
     }
 
     async fn replay(&self, which: &Selector, max: usize, now: Timestamp) -> Result<Moved, StoreError> {
-        self.model.replay(which, max, now).await
+        self.whole.replay(which, max, now).await
     }
 
     async fn release(&self, which: &Selector, max: usize, now: Timestamp) -> Result<Moved, StoreError> {
-        self.model.release(which, max, now).await
+        self.whole.release(which, max, now).await
     }
 
     async fn discard(
@@ -192,67 +214,69 @@ impl Store for BrokenStore {
         max: usize,
         now: Timestamp,
     ) -> Result<Moved, StoreError> {
-        self.model.discard(state, which, max, now).await
+        self.whole.discard(state, which, max, now).await
     }
 
     async fn expire(&self, max: usize, now: Timestamp) -> Result<usize, StoreError> {
-        self.model.expire(max, now).await
+        self.whole.expire(max, now).await
     }
 
     async fn stats(&self, now: Timestamp) -> Result<Stats, StoreError> {
-        self.model.stats(now).await
+        self.whole.stats(now).await
     }
 
     async fn audit(&self, after: Option<u64>, max: usize, now: Timestamp) -> Result<Audit, StoreError> {
-        self.model.audit(after, max, now).await
+        self.whole.audit(after, max, now).await
     }
 
     async fn remember_sources(&self, on: &[SourceName], now: Timestamp) -> Result<(), StoreError> {
-        self.model.remember_sources(on, now).await
+        self.whole.remember_sources(on, now).await
     }
 
     async fn known_sources(&self) -> Result<Vec<SourceName>, StoreError> {
-        self.model.known_sources().await
+        self.whole.known_sources().await
     }
 
     async fn memo(&self, topic: Topic, key: &str) -> Result<Option<Bytes>, StoreError> {
-        self.model.memo(topic, key).await
+        self.whole.memo(topic, key).await
     }
 
     async fn memos(&self, topic: Topic) -> Result<Vec<(String, Bytes)>, StoreError> {
-        self.model.memos(topic).await
+        self.whole.memos(topic).await
     }
 
     async fn set_memo(&self, topic: Topic, key: &str, value: Bytes, was: Option<Bytes>) -> Result<bool, StoreError> {
-        self.model.set_memo(topic, key, value, was).await
+        self.whole.set_memo(topic, key, value, was).await
     }
 
     async fn give(&self, place: Place, max: usize) -> Result<Parts, StoreError> {
-        self.model.give(place, max).await
+        self.whole.give(place, max).await
     }
 
     async fn take(&self, parts: Parts, was: Bytes, is: Bytes) -> Result<bool, StoreError> {
-        self.model.take(parts, was, is).await
+        self.whole.take(parts, was, is).await
     }
 
     async fn inbox_changed(&self) {
-        self.model.inbox_changed().await;
+        self.whole.inbox_changed().await;
     }
 
     async fn lanes_changed(&self) {
-        self.model.lanes_changed().await;
+        self.whole.lanes_changed().await;
     }
 
     async fn close(&self) {
-        self.model.close().await;
+        self.whole.close().await;
     }
 }
 
-/// Each of `cases` must fail on a store that is broken like this.
+/// Each of `cases` must fail on every store that is broken like this.
 fn barks(how: Break, cases: Vec<Case>) {
-    UNDER_TEST.set(vec![Backend::Broken(how)]);
     for Case { name, run } in cases {
-        assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "{name} does not miss {how:?}");
+        for under in [Under::Memory, Under::Sqlite, Under::Redis] {
+            UNDER_TEST.set(vec![Backend::Broken(how, under)]);
+            assert!(catch_unwind(AssertUnwindSafe(&run)).is_err(), "{name} does not miss {how:?} of {under:?}");
+        }
     }
 }
 

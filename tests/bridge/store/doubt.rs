@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::store::{
     Chore, Claim, Claimed, EventState, Fenced, Intent, Learned, Outcome, PermitId, Settlement, Verification, Verified,
+    Word, Words,
 };
 
 use super::{
@@ -155,7 +156,7 @@ fn doubles_are_kept_until_they_are_dismissed() {
             bed.pass(1);
             bed.arrive(of, of).await;
             let claimed = bed.claim().await;
-            let learned = Learned { doubles, told: None };
+            let learned = Learned { doubles, ..Learned::default() };
             let settlement = Settlement { learned, ..done(of, upto(&claimed)).into() };
             assert_eq!(bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
         }
@@ -175,15 +176,15 @@ fn doubles_are_kept_until_they_are_dismissed() {
 }
 
 #[test]
-fn the_newest_word_that_was_delivered_is_remembered() {
+fn the_newest_words_that_were_delivered_are_remembered() {
     on_every_backend(async |bed: Bed| {
-        let told = Some(bed.now());
-        for (name, learned, expected) in [("1", told, None), ("2", None, told), ("3", None, told)] {
+        let (none, one) = (Words::default(), Words::of([Field::Phone], Word { seq: 9, at: Some(bed.now()) }));
+        for (name, learned, expected) in [("1", &one, &none), ("2", &none, &one), ("3", &none, &one)] {
             bed.arrive("ann", name).await;
             bed.pass(2);
             let claimed = bed.claim().await;
-            assert_eq!(claimed.told, expected, "{name}");
-            let learned = Learned { told: learned, doubles: Vec::new() };
+            assert_eq!(claimed.told, *expected, "{name}");
+            let learned = Learned { told: learned.clone(), doubles: Vec::new() };
             let settlement = Settlement { learned, ..done("L", upto(&claimed)).into() };
             let _ = bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap();
         }

@@ -226,9 +226,11 @@ pub(super) fn a_webhook_that_cannot_be_split_becomes_a_dead_letter_whole_and_is_
 pub(super) fn a_full_store_refuses_webhooks_until_something_is_delivered() {
     with_options(&Options { max_events: 2, ..Options::default() }, async |bed: Bed| {
         bed.arrive("ann", "1").await;
+        bed.store.would_keep().await.unwrap();
         bed.keep("webhook").await;
-        let refused = bed.store.keep(bed.webhook("webhook")).await;
-        assert!(matches!(refused, Err(StoreError::Full("events"))), "{refused:?}");
+        for refused in [bed.store.keep(bed.webhook("webhook")).await, bed.store.would_keep().await] {
+            assert!(matches!(refused, Err(StoreError::Full("events"))), "{refused:?}");
+        }
         bed.sort(vec![item("bob", "2")]).await;
         assert!(bed.store.keep(bed.webhook("webhook")).await.is_err());
         let claimed = bed.claim().await;
@@ -244,8 +246,9 @@ pub(super) fn bytes_are_counted_from_the_inbox_to_the_end() {
         bed.keep("webhook").await;
         bed.keep("webhook").await;
         assert_eq!(bed.stats().await.bytes, 2 * webhook);
-        let refused = bed.store.keep(bed.webhook("")).await;
-        assert!(matches!(refused, Err(StoreError::Full("bytes"))), "{refused:?}");
+        for refused in [bed.store.keep(bed.webhook("")).await, bed.store.would_keep().await] {
+            assert!(matches!(refused, Err(StoreError::Full("bytes"))), "{refused:?}");
+        }
         bed.sort(vec![item("ann", "12345")]).await;
         assert_eq!(bed.stats().await.bytes, webhook + 5);
         let claimed = bed.claim().await;

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::Lesson;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::domain::status::Status;
-use konektor_bridge::store::{Claim, EventState, Fenced, Outcome, SortCount, Sorted, Standing};
+use konektor_bridge::store::{Claim, EventState, Fenced, Outcome, Settlement, SortCount, Sorted, Standing, Words};
 
-use super::{Bed, bodies, dead, done, everything, item, lead, on_every_backend, start, unreadable, upto};
+use super::{Bed, bodies, dead, done, everything, item, lead, on_every_backend, start, unreadable, upto, words};
 
 fn is(of: &str, id: &str, status: Option<Status>, at: Timestamp) -> Lesson {
     Lesson::Lead { external_ref: lead(of), lead_id: LeadId(id.to_owned()), status, at }
@@ -88,6 +88,41 @@ pub(super) fn what_is_learned_while_an_attempt_is_under_way_counts_when_its_work
         assert_eq!(bed.state_of("ann").await, "idle");
         assert_eq!(bed.row("1").await.state, EventState::Delivered);
         assert_eq!(bed.settle(&claimed, Outcome::Ambiguous { at: bed.now() }).await, Fenced::Stale);
+    });
+}
+
+#[test]
+pub(super) fn what_was_in_the_call_has_reached_the_lead_whoever_says_that_it_is_there() {
+    on_every_backend(async |bed| {
+        for (of, by_konektor) in [("ann", true), ("bob", false)] {
+            let claimed = bed.doubt(of, &format!("{of} 1")).await;
+            if by_konektor {
+                bed.teach(there(of, "L")).await;
+            } else {
+                let search = bed.claim().await;
+                let settlement = Settlement::from(done("L", search.intent.unwrap().upto));
+                assert_eq!(bed.store.settle(&search.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
+            }
+            bed.arrive(of, &format!("{of} 2")).await;
+            bed.pass(5);
+            let update = bed.claim().await;
+            assert_eq!(update.told, words(upto(&claimed)), "{of}");
+            bed.deliver(&update).await;
+        }
+    });
+}
+
+#[test]
+pub(super) fn what_was_in_a_call_that_came_to_nothing_has_reached_nobody() {
+    on_every_backend(async |bed| {
+        bed.doubt("ann", "1").await;
+        for settled in [false, true] {
+            let search = bed.claim().await;
+            bed.end(&search, Outcome::Negative { at: bed.now(), settled }).await;
+        }
+        bed.teach(there("ann", "L")).await;
+        bed.pass(5);
+        assert_eq!(bed.claim().await.told, Words::default());
     });
 }
 

@@ -9,12 +9,12 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{Hold, Item, Lesson};
 use konektor_bridge::domain::external_ref::ExternalRef;
-use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::domain::status::Status;
 use konektor_bridge::store::{
-    Arrival, Chore, Claim, Day, DayNote, EventFilter, EventQuery, EventState, Fenced, Learned, Lease, MemoryStore,
-    Observation, Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders, Selector, Settlement, Sorted,
-    Store, Verification, Verified, WorkerId,
+    Arrival, Chore, Claim, Claimed, Day, DayNote, EventFilter, EventQuery, EventRow, EventState, Fenced, Learned,
+    Lease, MemoryStore, Observation, Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders, Selector,
+    Settlement, Sorted, Store, Verification, Verified, Word, Words, WorkerId,
 };
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
@@ -61,7 +61,7 @@ enum Ask {
     Keep(Timestamp),
     Sort(Vec<Sorted>),
     Claim(WorkerId),
-    Begin(Lease, u64),
+    Begin(Lease, u64, Words),
     Permit(Lease),
     Fetched(Lease, u64),
     Settle(Lease, Settlement),
@@ -122,6 +122,8 @@ struct History {
     told: bool,
     /// Lanes of which Konektor has said by itself that it has their lead.
     taught: BTreeSet<ExternalRef>,
+    /// Events that have reached their lead.
+    delivered: BTreeSet<u64>,
 }
 
 impl std::fmt::Debug for World {
@@ -204,10 +206,18 @@ fn some_outcome(kind: u8, at: Timestamp, upto: u64) -> Outcome {
     }
 }
 
-/// Now and then a double, and a sender's own time.
+/// On some fields, and now and then by a sender's clock.
+fn some_words(number: u64) -> Words {
+    let at = number.is_multiple_of(2).then(|| start() + Duration::from_secs(number));
+    let fields = Field::ALL.into_iter().skip(usize::try_from(number % 4).unwrap());
+    Words::of(fields, Word { seq: number, at })
+}
+
+/// Now and then a double, and words.
 fn some_learned(number: u64) -> Learned {
     let doubles = if number.is_multiple_of(7) { vec![LeadId("double".into())] } else { Vec::new() };
-    Learned { doubles, told: number.is_multiple_of(5).then(|| start() + Duration::from_secs(number)) }
+    let told = if number.is_multiple_of(5) { some_words(number) } else { Words::default() };
+    Learned { doubles, told }
 }
 
 fn some_selector(event: u8) -> Selector {
@@ -281,8 +291,8 @@ async fn perform(store: &dyn Store, ask: &Ask, now: Timestamp) -> Answer {
             answer.claim = Some(claim.clone());
             format!("{claim:?}")
         }
-        Ask::Begin(lease, upto) => {
-            let fenced = store.begin(&lease, upto, now).await.unwrap();
+        Ask::Begin(lease, upto, telling) => {
+            let fenced = store.begin(&lease, upto, telling, now).await.unwrap();
             answer.fenced = Some(fenced);
             format!("{fenced:?}")
         }
@@ -372,7 +382,7 @@ impl World {
             Act::Claim { worker, .. } => Ask::Claim(self.id(worker)),
             Act::Begin { lease: index } => lease(index).map_or(Ask::Nothing, |lease| {
                 let upto = lease.fence * 3;
-                Ask::Begin(lease, upto)
+                Ask::Begin(lease, upto, some_words(upto))
             }),
             Act::Permit { lease: index } => lease(index).map_or(Ask::Nothing, Ask::Permit),
             Act::Fetched { lease: index, seq } => lease(index).map_or(Ask::Nothing, |lease| Ask::Fetched(lease, seq)),
@@ -474,6 +484,7 @@ impl World {
             _ => {}
         }
         self.remember();
+        self.check_delivered();
     }
 
     /// A POST is open no more once Konektor has said by itself that it has the lead, and the lane has come to know it.
@@ -517,6 +528,7 @@ impl World {
                     self.history.posts.get(&claimed.lease.external_ref).copied(),
                     "I6: what is open is told"
                 );
+                self.check_order(&claimed);
                 self.leases.push(claimed.lease.clone());
                 if heard {
                     self.workers[worker].leases.push(claimed.lease.clone());
@@ -528,6 +540,32 @@ impl World {
         if heard {
             self.workers[worker].permits.push(permit);
         }
+    }
+
+    /// I7: what is given out is what comes next of the lane, whole, and nothing that has been delivered.
+    fn check_order(&self, claimed: &Claimed) {
+        let in_hand: Vec<u64> = claimed.events.iter().map(|event| event.seq).collect();
+        let filter = EventFilter { lead: Some(claimed.lease.external_ref.clone()), ..EventFilter::default() };
+        let waits = |row: &EventRow| row.state == EventState::Pending && in_hand.last() >= Some(&row.seq);
+        let mut next: Vec<u64> = self.rows(filter).iter().filter(|row| waits(row)).map(|row| row.seq).collect();
+        next.sort_unstable();
+        assert_eq!(in_hand, next, "I7: something is left out");
+        assert!(in_hand.iter().all(|seq| !self.history.delivered.contains(seq)), "I7: {in_hand:?} goes out again");
+    }
+
+    /// I7: what has reached a lead stays so, until it is forgotten.
+    fn check_delivered(&mut self) {
+        let rows = self.rows(EventFilter::default());
+        let back =
+            rows.iter().find(|row| row.state != EventState::Delivered && self.history.delivered.contains(&row.seq));
+        assert!(back.is_none(), "I7: {back:?} had been delivered");
+        self.history.delivered =
+            rows.iter().filter(|row| row.state == EventState::Delivered).map(|row| row.seq).collect();
+    }
+
+    fn rows(&self, filter: EventFilter) -> Vec<EventRow> {
+        let query = EventQuery { filter, limit: 1000, ..EventQuery::default() };
+        at_once(self.model.events(query)).unwrap().events
     }
 
     /// I8: no more stand than are allowed.
@@ -549,7 +587,7 @@ impl World {
                 self.history.told |= headers.limit.is_some();
                 self.history.standing.insert(permit.0, self.now + Duration::from_secs(60));
             }
-            Ask::Begin(lease, _) if self.answer.fenced != Some(Fenced::Stale) => {
+            Ask::Begin(lease, ..) if self.answer.fenced != Some(Fenced::Stale) => {
                 let latest = self.history.fences.get(&lease.external_ref);
                 assert_eq!(latest, Some(&lease.fence), "I5: begun by who does not hold it");
                 let open = self.history.posts.insert(lease.external_ref.clone(), lease.fence);
@@ -622,6 +660,9 @@ struct Embedded;
 /// The one on Redis.
 struct Shared;
 
+/// The same on a cluster.
+struct Clustered;
+
 /// A store that keeps step with the model.
 struct Follower {
     // Dropped before what it lives in.
@@ -689,6 +730,23 @@ impl StateMachineTest for Shared {
     }
 }
 
+impl StateMachineTest for Clustered {
+    type SystemUnderTest = Follower;
+    type Reference = Model;
+
+    fn init_test(world: &World) -> Follower {
+        Follower::of(Backend::Cluster, world)
+    }
+
+    fn apply(follower: Follower, world: &World, act: Act) -> Follower {
+        follower.apply(world, &act)
+    }
+
+    fn check_invariants(follower: &Follower, world: &World) {
+        follower.check(world);
+    }
+}
+
 /// A few in the tests; `PROPTEST_CASES=10000` for many.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
@@ -705,4 +763,7 @@ prop_state_machine! {
 
     #[test]
     fn the_store_on_redis_does_what_the_model_does(sequential 20..160 => Shared);
+
+    #[test]
+    fn the_store_on_a_cluster_does_what_the_model_does(sequential 20..160 => Clustered);
 }

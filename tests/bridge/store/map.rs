@@ -158,6 +158,7 @@ fn of_arrow(arrow: Arrow) -> Vec<Case> {
         }
         Arrow::LeasedLostTooOften => vec![
             case(arrows::a_lane_that_loses_its_worker_five_times_is_given_up),
+            case(arrows::workers_that_are_lost_now_and_then_are_no_fault_of_the_lead),
             case(arrows::giving_up_a_crashing_update_leaves_its_lead_alone),
         ],
         Arrow::LeasedRelease => vec![
@@ -332,6 +333,7 @@ fn of_rule(rule: Rule) -> Vec<Case> {
         Rule::OnePersonOneLane => vec![
             case(names::a_person_who_is_seen_by_another_name_stays_one_lead),
             case(names::of_two_lanes_of_one_person_the_older_goes_on_and_a_person_is_told),
+            case(names::a_lane_without_a_lead_follows_the_one_of_the_same_person_that_has_one_or_is_older),
             case(names::a_new_number_is_the_same_persons_and_the_old_one_is_nobodys),
             case(names::names_are_forgotten_with_their_lane),
         ],
@@ -339,6 +341,8 @@ fn of_rule(rule: Rule) -> Vec<Case> {
             case(lessons::a_doubt_ends_when_konektor_says_that_the_lead_is_there),
             case(lessons::what_is_learned_while_an_attempt_is_under_way_counts_when_it_ends_without_knowing),
             case(lessons::what_is_learned_while_an_attempt_is_under_way_counts_when_its_worker_is_lost),
+            case(lessons::what_was_in_the_call_has_reached_the_lead_whoever_says_that_it_is_there),
+            case(lessons::what_was_in_a_call_that_came_to_nothing_has_reached_nobody),
             case(lessons::lessons_are_heeded_before_the_items_of_their_record_and_not_of_one_that_is_gone),
         ],
         Rule::MemosAreCapped => vec![case(memos::strangers_cannot_fill_the_store_with_memos)],

@@ -1,9 +1,9 @@
 //! The conformance suite of the store: every case runs on every backend, and ends with an audit that finds nothing.
 //!
 //! A new backend is a line in [`BACKENDS`] and an arm in [`open`]; it then has to mean the same by every verb. `map` says
-//! which case holds which arrow of the lane, which row of the crash table, and which verb done twice; `broken` takes
-//! guarantees away one at a time and sees the cases fail; `machine` compares the backends under whatever is done in
-//! whatever order; `upstreams` has the limiter meet four kinds of Konektor.
+//! which case holds which arrow of the lane, which row of the crash table, and which verb done twice; `everywhere` runs all
+//! of it on a Redis of another kind; `broken` takes guarantees away one at a time, `mutants` lines of the scripts, and see the
+//! cases fail; `machine` compares the backends under whatever is done in whatever order; `upstreams` has the limiter meet four kinds of Konektor.
 #![expect(clippy::unwrap_used, reason = "the lint knows tests by their attribute, and these are what they share")]
 
 mod arrows;
@@ -11,6 +11,7 @@ mod broken;
 mod clocks;
 mod day;
 mod doubt;
+mod everywhere;
 mod fences;
 mod inbox;
 mod lessons;
@@ -19,34 +20,41 @@ mod machine;
 mod map;
 mod memos;
 mod moving;
+mod mutants;
 mod names;
 mod overtaken;
 mod people;
+mod races;
 mod replicas;
 mod restart;
+mod sizes;
 mod turns;
 mod upstreams;
+mod versions;
 
 use std::cell::{Cell, RefCell};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
-use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::servers::Durability;
 use konektor_bridge::store::{
     Arrival, Attempt, Claim, Claimed, EventFilter, EventQuery, EventRow, EventState, Fenced, Flaw, LaneDetail,
     MemoryStore, Moved, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Selector, Settlement,
-    SortCount, Sorted, SqliteStore, Stats, Store, Undelivered, WorkerId,
+    SortCount, Sorted, SqliteStore, Stats, Store, Undelivered, Word, Words, WorkerId,
 };
 
 use tempfile::TempDir;
 
-use self::broken::{Break, BrokenStore};
-use crate::redis_servers::Server;
+use self::broken::{Break, BrokenStore, Under};
+use self::everywhere::Given;
+use self::mutants::{Mutant, Relay};
+use crate::redis_servers::{Server, cluster};
 
 /// The stores there are.
 #[derive(Debug, Clone, Copy)]
@@ -55,15 +63,27 @@ enum Backend {
     Sqlite,
     /// On a server of its own.
     Redis,
-    /// The model with a guarantee taken away.
-    Broken(Break),
+    /// On three primaries, which all cases of a test share.
+    Cluster,
+    /// On a Redis that is there already.
+    Given,
+    /// One of the others with a guarantee taken away.
+    Broken(Break, Under),
+    /// On a server that gets a script with one line changed.
+    Mutant(Mutant),
 }
 
 const BACKENDS: &[Backend] = &[Backend::Memory, Backend::Sqlite, Backend::Redis];
 
 thread_local! {
     /// The stores that the cases of this thread run on.
-    static UNDER_TEST: RefCell<Vec<Backend>> = RefCell::new(BACKENDS.to_vec());
+    static UNDER_TEST: RefCell<Vec<Backend>> = RefCell::new(match Given::by_environment() {
+        Some(_) => vec![Backend::Given],
+        None => BACKENDS.to_vec(),
+    });
+
+    /// The cluster of this thread's test; it ends with that.
+    static NODES: RefCell<Option<Rc<[Server; 3]>>> = const { RefCell::new(None) };
 }
 
 /// A store, a clock and a worker.
@@ -101,7 +121,21 @@ fn run(case: impl Future<Output = ()>) {
 /// What a store needs to live in; it goes with the test.
 struct Home {
     dir: TempDir,
-    redis: Option<Server>,
+    redis: Option<Redis>,
+}
+
+/// A Redis, and what is ours there.
+struct Redis {
+    given: Given,
+    prefix: String,
+    relay: Option<Relay>,
+    _servers: Option<Servers>,
+}
+
+/// What runs as long as it is used.
+enum Servers {
+    Own { _server: Server },
+    Shared { _nodes: Rc<[Server; 3]> },
 }
 
 impl Home {
@@ -115,8 +149,49 @@ impl Home {
     }
 
     fn with(backend: Backend, settings: &[&str]) -> Self {
-        let redis = matches!(backend, Backend::Redis).then(|| Server::start(settings));
+        let redis = match backend {
+            Backend::Memory | Backend::Sqlite | Backend::Broken(_, Under::Memory | Under::Sqlite) => None,
+            Backend::Redis | Backend::Broken(_, Under::Redis) => Some(Redis::own(settings)),
+            Backend::Mutant(mutant) => Some(Redis::behind(mutant)),
+            Backend::Cluster => Some(Redis::in_cluster()),
+            Backend::Given => Some(Redis::given()),
+        };
         Self { dir: tempfile::tempdir().unwrap(), redis }
+    }
+}
+
+impl Redis {
+    fn own(settings: &[&str]) -> Self {
+        let server = Server::start(settings);
+        let given = Given { url: server.url(), durability: Durability::Fsync };
+        Self { given, prefix: "suite".to_owned(), relay: None, _servers: Some(Servers::Own { _server: server }) }
+    }
+
+    fn behind(mutant: Mutant) -> Self {
+        let server = Server::start(&[]);
+        let relay = Relay::before(server.port, mutant);
+        let given = Given { url: format!("redis://127.0.0.1:{}", relay.port), durability: Durability::Fsync };
+        Self { given, prefix: "suite".to_owned(), relay: Some(relay), _servers: Some(Servers::Own { _server: server }) }
+    }
+
+    /// A place in this thread's cluster; by its name each is at another node.
+    fn in_cluster() -> Self {
+        let nodes = NODES.with_borrow_mut(|nodes| Rc::clone(nodes.get_or_insert_with(|| Rc::new(cluster()))));
+        let url = format!("redis+cluster://127.0.0.1:{}", nodes[0].port);
+        let given = Given { url, durability: Durability::Fsync };
+        let servers = Some(Servers::Shared { _nodes: nodes });
+        Self { given, prefix: everywhere::new_prefix(), relay: None, _servers: servers }
+    }
+
+    /// A place in the one that is there.
+    fn given() -> Self {
+        let given = Given::by_environment().expect("one is given");
+        Self { given, prefix: everywhere::new_prefix(), relay: None, _servers: None }
+    }
+
+    fn open(&self, options: Options) -> RedisStore {
+        let Self { given: Given { url, durability }, prefix, .. } = self;
+        store_at(url, prefix, *durability, options)
     }
 }
 
@@ -128,8 +203,10 @@ fn open(backend: Backend, home: &Home, options: Options) -> Arc<dyn Store> {
     match backend {
         Backend::Memory => Arc::new(MemoryStore::new(options)),
         Backend::Sqlite => Arc::new(SqliteStore::open(home.dir.path(), options, start()).unwrap()),
-        Backend::Redis => Arc::new(on_redis(home.redis.as_ref().expect("it was started"), options)),
-        Backend::Broken(how) => Arc::new(BrokenStore::new(how, options)),
+        Backend::Redis | Backend::Cluster | Backend::Given | Backend::Mutant(_) => {
+            Arc::new(home.redis.as_ref().expect("it is there").open(options))
+        }
+        Backend::Broken(how, under) => Arc::new(BrokenStore::new(how, open(under.into(), home, options))),
     }
 }
 
@@ -140,13 +217,12 @@ fn on_redis(server: &Server, options: Options) -> RedisStore {
 
 /// The same by another profile.
 fn with_durability(server: &Server, durability: Durability, options: Options) -> RedisStore {
-    let ties = RedisTies {
-        url: server.url().parse().unwrap(),
-        prefix: "suite".to_owned(),
-        durability,
-        on_time: Arc::new(|_, _| ()),
-    };
-    RedisStore::new(ties, options)
+    store_at(&server.url(), "suite", durability, options)
+}
+
+fn store_at(url: &str, prefix: &str, durability: Durability, options: Options) -> RedisStore {
+    let (url, prefix) = (url.parse().unwrap(), prefix.to_owned());
+    RedisStore::new(RedisTies { url, prefix, durability, on_time: Arc::new(|_, _| ()) }, options)
 }
 
 /// Everything that an audit finds.
@@ -228,6 +304,16 @@ fn done(id: &str, upto: u64) -> Outcome {
 
 fn why(detail: &str) -> Undelivered {
     Undelivered { reason: DeadReason::Rejected, detail: detail.to_owned() }
+}
+
+/// What an event that has a say on everything leaves behind, its sender showing no clock.
+fn words(upto: u64) -> Words {
+    Words::of(Field::ALL, Word { seq: upto, at: None })
+}
+
+/// Whether something newer than the claim's first event has reached the lead.
+fn is_late(claimed: &Claimed) -> bool {
+    claimed.told.are_newer(Field::Phone, Word { seq: claimed.events[0].seq, at: None })
 }
 
 fn dead(claimed: &Claimed) -> Outcome {
@@ -364,7 +450,7 @@ impl Bed {
     }
 
     async fn begin(&self, claimed: &Claimed) -> Fenced {
-        self.store.begin(&claimed.lease, upto(claimed), self.now()).await.unwrap()
+        self.store.begin(&claimed.lease, upto(claimed), words(upto(claimed)), self.now()).await.unwrap()
     }
 
     /// An event called `name` has come in for the lead `of`, and its lane is claimed.
@@ -394,7 +480,10 @@ impl Bed {
     }
 
     async fn settle(&self, claimed: &Claimed, outcome: Outcome) -> Fenced {
-        let settlement = Settlement::from(outcome);
+        let mut settlement = Settlement::from(outcome);
+        if let Outcome::Done { upto, .. } = settlement.outcome {
+            settlement.learned.told = words(upto);
+        }
         self.store.settle(&claimed.lease, settlement, self.now()).await.unwrap()
     }
 

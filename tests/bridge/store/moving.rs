@@ -130,7 +130,7 @@ fn all_of_any_store_is_the_same_and_goes_on_in_redis() {
 }
 
 /// Everything that is there is delivered, given up or forgotten in the end.
-async fn goes_on(bed: &Bed) {
+pub(super) async fn goes_on(bed: &Bed) {
     assert_eq!(bed.arrive_as(item("ann", "1")).await.duplicates, 1);
     bed.store.resume(None, bed.now()).await.unwrap();
     bed.store.replay(&everything(), 99, bed.now()).await.unwrap();

@@ -103,10 +103,42 @@ pub(super) fn of_two_lanes_of_one_person_the_older_goes_on_and_a_person_is_told(
 }
 
 #[test]
-pub(super) fn twins_whose_leads_are_not_made_yet_are_told_by_their_references() {
+pub(super) fn a_lane_without_a_lead_follows_the_one_of_the_same_person_that_has_one_or_is_older() {
     on_every_backend(async |bed| {
         bed.arrive("number", "1").await;
         bed.arrive("user", "2").await;
+        assert_eq!(bed.arrive_as(known_as(&["user", "number"], "3")).await, new(0));
+        let (older, younger) = (bed.claim().await, bed.claim().await);
+        assert_eq!((bodies(&older), &older.follows), (vec!["1".into(), "3".into()], &None));
+        assert_eq!((bodies(&younger), &younger.follows), (vec!["2".into()], &Some(lead("number"))));
+        bed.deliver(&older).await;
+        bed.end(&younger, done("L", 0)).await;
+        bed.pass(2);
+        let update = bed.claim().await;
+        assert_eq!(
+            (bodies(&update), update.lead_id.clone(), &update.follows),
+            (vec!["2".into()], Some(LeadId("L".into())), &Some(lead("number")))
+        );
+        bed.deliver(&update).await;
+        assert_eq!(bed.store.incidents(9).await.unwrap(), [], "they are one lead");
+
+        bed.arrive("old", "4").await;
+        bed.arrive("known", "5").await;
+        let (old, known) = (bed.claim().await, bed.claim().await);
+        bed.deliver(&known).await;
+        bed.end(&old, Outcome::Release { at: bed.now() }).await;
+        bed.arrive_as(known_as(&["known", "old"], "6")).await;
+        let old = bed.claim().await;
+        assert_eq!((bodies(&old), &old.follows), (vec!["4".into(), "6".into()], &Some(lead("known"))));
+    });
+}
+
+#[test]
+pub(super) fn twins_that_may_have_a_lead_each_are_told_by_their_references() {
+    on_every_backend(async |bed| {
+        let number = bed.work("number", "1").await;
+        bed.doubt("user", "2").await;
+        bed.end(&number, Outcome::Release { at: bed.now() }).await;
         bed.arrive_as(known_as(&["user", "number"], "3")).await;
         let incident = bed.store.incidents(9).await.unwrap().remove(0);
         assert_eq!((incident.lead_id, incident.doubles, incident.twins), (None, vec![], vec![lead("user")]));

@@ -143,8 +143,9 @@ fn a_full_redis_takes_no_webhooks_and_what_it_holds_is_delivered_all_the_same() 
         bed.arrive("ann", "1").await;
         bed.keep("webhook").await;
         server.says(&["CONFIG", "SET", "maxmemory", "1"]);
-        let refused = bed.store.keep(bed.webhook("x")).await;
-        assert!(matches!(refused, Err(StoreError::Full("memory of Redis"))), "{refused:?}");
+        for refused in [bed.store.keep(bed.webhook("x")).await, bed.store.would_keep().await] {
+            assert!(matches!(refused, Err(StoreError::Full("memory of Redis"))), "{refused:?}");
+        }
         bed.sort(vec![item("bob", "2")]).await;
         let ann = bed.claim().await;
         assert_eq!(bed.begin(&ann).await, Fenced::Done);

@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use konektor_bridge::domain::event::{Hold, Item};
+use konektor_bridge::domain::lead::Field;
 use konektor_bridge::store::{
     EventState, Fenced, Observation, OpenError, Options, Outcome, PauseReason, RateHeaders, SqliteStore, StoreError,
+    Word, Words,
 };
 
 use super::{Bed, bodies, dead, done, event_id, item, lead, run, start, upto};
 
-fn open(dir: &Path, now: jiff::Timestamp) -> Bed {
+fn open(dir: &Path, now: Timestamp) -> Bed {
     let store = SqliteStore::open(dir, Options::default(), now).unwrap();
     Bed { store: std::sync::Arc::new(store), now: now.into() }
 }
@@ -235,8 +238,9 @@ pub(super) fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
         let options = Options { disk_reserve: u64::MAX, ..Options::default() };
         let store = SqliteStore::open(dir.path(), options, start()).unwrap();
         let bed = Bed { store: std::sync::Arc::new(store), now: start().into() };
-        let refused = bed.store.keep(bed.webhook("x")).await;
-        assert!(matches!(refused, Err(StoreError::Full("disk"))), "{refused:?}");
+        for refused in [bed.store.keep(bed.webhook("x")).await, bed.store.would_keep().await] {
+            assert!(matches!(refused, Err(StoreError::Full("disk"))), "{refused:?}");
+        }
         bed.sort(vec![item("bob", "2")]).await;
         let claimed = bed.claim().await;
         assert_eq!(bed.settle(&claimed, done("L", upto(&claimed))).await, Fenced::Done);
@@ -345,6 +349,7 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
              DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
              ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
+             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              ALTER TABLE lane DROP COLUMN forgotten;
              UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify', '$.forgotten')
              WHERE name = 'counts';
@@ -379,6 +384,8 @@ fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_a
         conn.execute_batch(
             "DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
+             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
+             ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              CREATE TABLE old (ref TEXT PRIMARY KEY, lead_id TEXT NOT NULL, doubles TEXT NOT NULL, seen INTEGER NOT NULL)
              WITHOUT ROWID;
              INSERT INTO old SELECT ref, lead_id, doubles, seen FROM incident; DROP TABLE incident;
@@ -397,5 +404,45 @@ fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_a
         bed.store.close().await;
         drop(bed);
         assert_eq!(booted(dir.path(), "one").lane("user").await.external_ref, lead("number"));
+    });
+}
+
+#[test]
+fn a_store_of_version_3_is_taken_over_and_what_was_delivered_stays_newer_than_what_comes_late() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        bed.create("ann", "1").await;
+        bed.arrive("ann", "2").await;
+        bed.create("bob", "3").await;
+        bed.arrive("cid", "4").await;
+        bed.store.close().await;
+        drop(bed);
+        let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
+        conn.execute_batch(
+            "ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
+             ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
+             UPDATE lane SET delivered = 1, told = 1800000000000000000 WHERE ref = 'form:ann';
+             UPDATE lane SET delivered = 3 WHERE ref = 'form:bob';
+             PRAGMA user_version = 3;",
+        )
+        .unwrap();
+        drop(conn);
+        let bed = booted(dir.path(), "one");
+        bed.arrive("bob", "5").await;
+        bed.pass(5);
+        let at = Timestamp::from_second(1_800_000_000).ok();
+        let mut told = std::collections::BTreeMap::new();
+        for _ in 0..3 {
+            let claimed = bed.claim().await;
+            told.insert(claimed.lease.external_ref.clone(), claimed.told.clone());
+            bed.deliver(&claimed).await;
+        }
+        let of = |seq, at| Words::of(Field::ALL, Word { seq, at });
+        assert_eq!(
+            told,
+            [(lead("ann"), of(1, at)), (lead("bob"), of(3, None)), (lead("cid"), Words::default())].into()
+        );
+        assert_eq!(super::flaws(bed.store.as_ref()).await, []);
     });
 }

@@ -189,7 +189,10 @@ fn read(provider: &dyn Provider, item: &ItemBody<'_>) {
 /// When the lead does not fit Konektor.
 pub fn lead(provider: &dyn Provider, item: &ItemBody<'_>) {
     let Ok(reading) = provider.read(item) else { return };
-    let (Reading::Lead(submission) | Reading::Test(submission) | Reading::Spam(submission)) = reading;
+    let (Reading::Lead(submission)
+    | Reading::Test(submission)
+    | Reading::Spam(submission)
+    | Reading::Nobody(submission)) = reading;
     let lead = compose(&submission, item.external_ref, &Rules::default(), Region::default());
     assert!(lead.notes.render().chars().count() <= 5000, "the notes fit Konektor");
 }

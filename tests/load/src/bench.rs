@@ -1,6 +1,7 @@
 //! What is measured: the bridge in release, a sandbox beside it, and a directory for both.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::http;
 use crate::process::Process;
+use crate::redis::{Redis, Sync};
 use crate::webhooks::{META_SECRET, STANDARD_SECRET};
 
 /// The key of the sandbox.
@@ -20,20 +22,39 @@ pub const KEY: &str = "kk_load";
 /// How long a start may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What bridges keep everything in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kept {
+    /// In a file of their own.
+    #[default]
+    Embedded,
+    /// In a Redis that is started for them.
+    Redis(Sync),
+}
+
 /// The bridge's binary, and room for data.
 pub struct Bench {
     binary: PathBuf,
+    kept: Kept,
+    /// By the name of the bridge that is on it. They end with the bench.
+    redis: RefCell<HashMap<String, Redis>>,
     room: TempDir,
 }
 
 impl Bench {
     /// Builds the bridge in release, unless `binary` is one already.
-    pub fn set_up(binary: Option<PathBuf>) -> Result<Self> {
+    pub fn set_up(binary: Option<PathBuf>, kept: Kept) -> Result<Self> {
         let binary = match binary {
             Some(binary) => binary,
             None => build()?,
         };
-        Ok(Self { binary, room: tempfile::tempdir()? })
+        Ok(Self { binary, kept, redis: RefCell::default(), room: tempfile::tempdir()? })
+    }
+
+    /// What bridges keep everything in.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        self.kept
     }
 
     /// The bridge's binary.
@@ -83,7 +104,37 @@ impl Bench {
 
     /// Starts a bridge on the data directory `name`, in front of `sandbox`.
     pub async fn bridge(&self, name: &str, sandbox: &Sandbox) -> Result<Bridge> {
-        self.bridge_at(&self.place(name, sandbox.address)?).await
+        let mut place = self.place(name, sandbox.address)?;
+        place.redis = self.shared(name).await?;
+        self.bridge_at(&place).await
+    }
+
+    /// The Redis of the bridge `name`, started when it is first asked for; `None` where bridges have files of their own.
+    pub async fn shared(&self, name: &str) -> Result<Option<Shared>> {
+        let Kept::Redis(sync) = self.kept else { return Ok(None) };
+        if !self.redis.borrow().contains_key(name) {
+            let redis = Redis::start(&self.path(&format!("redis-{name}")), sync, &[]).await?;
+            self.redis.borrow_mut().insert(name.to_owned(), redis);
+        }
+        let url = self.redis.borrow()[name].url();
+        Ok(Some(Shared { url, durability: sync.durability() }))
+    }
+
+    /// A Redis of its own for `name`, to be killed and started again; `None` where bridges have files of their own.
+    pub async fn start_shared(&self, name: &str) -> Result<Option<(Redis, Shared)>> {
+        let Kept::Redis(sync) = self.kept else { return Ok(None) };
+        let redis = Redis::start(&self.path(&format!("redis-{name}")), sync, &[]).await?;
+        let shared = Shared { url: redis.url(), durability: sync.durability() };
+        Ok(Some((redis, shared)))
+    }
+
+    /// MiB that the Redis of the bridge `name` takes.
+    pub async fn redis_memory(&self, name: &str) -> Result<f64> {
+        // It is taken out while it is asked.
+        let redis = self.redis.borrow_mut().remove(name).context("the bridge is on no Redis")?;
+        let bytes = redis.info("used_memory").await;
+        self.redis.borrow_mut().insert(name.to_owned(), redis);
+        Ok(bytes? / f64::from(1 << 20))
     }
 
     /// A place for a bridge named `name` in front of the Konektor at `upstream`.
@@ -95,13 +146,15 @@ impl Bench {
             public: free_address()?,
             admin: free_address()?,
             variables: BTreeMap::new(),
+            redis: None,
+            binary: None,
         })
     }
 
     /// Starts a bridge, again and again in the same place if need be.
     pub async fn bridge_at(&self, place: &Place) -> Result<Bridge> {
         let (public, admin, upstream) = (place.public, place.admin, place.upstream);
-        let mut command = Command::new(&self.binary);
+        let mut command = Command::new(place.binary.as_ref().unwrap_or(&self.binary));
         command.arg("serve").env_clear().envs([
             ("BRIDGE_LISTEN", public.to_string()),
             ("BRIDGE_ADMIN_LISTEN", admin.to_string()),
@@ -115,6 +168,9 @@ impl Bench {
             ("META_GRAPH_URL", format!("http://{upstream}/graph")),
             ("STANDARD_WEBHOOKS_SECRET", STANDARD_SECRET.into()),
         ]);
+        if let Some(Shared { url, durability }) = &place.redis {
+            command.env("REDIS_URL", url).env("REDIS_DURABILITY", durability);
+        }
         let settings = self.path("bridge.toml");
         if settings.exists() {
             command.env("BRIDGE_CONFIG", settings);
@@ -160,6 +216,15 @@ pub async fn until_answered(process: &mut Process, address: SocketAddr, path: &s
     bail!("{address} does not answer {path}")
 }
 
+/// A Redis, and what bridges may promise on it.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// `redis://…`.
+    pub url: String,
+    /// `REDIS_DURABILITY`.
+    pub durability: &'static str,
+}
+
 /// Where a bridge runs.
 pub struct Place {
     /// Its data directory.
@@ -174,6 +239,10 @@ pub struct Place {
     pub admin: SocketAddr,
     /// What else it is told.
     pub variables: BTreeMap<String, String>,
+    /// What it keeps everything in, if not in its data directory.
+    pub redis: Option<Shared>,
+    /// Another version of it.
+    pub binary: Option<PathBuf>,
 }
 
 /// A local Konektor that runs.

@@ -1,7 +1,7 @@
 //! What a claim and the sorting of a new lead cost, in a store with few events and in one with many. Opens the stores
 //! itself, with no bridge around.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -10,35 +10,53 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Hold, Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Arrival, Claim, DayNote, Observation, Options, Outcome, RateHeaders, Settlement, Sorted, SqliteStore, Store,
-    WorkerId,
+    Arrival, Claim, DayNote, Observation, Options, Outcome, RateHeaders, RedisStore, RedisTies, Settlement, Sorted,
+    SqliteStore, Store, WorkerId,
 };
 
+use load::bench::{Bench, Shared};
 use load::table::{Table, median};
 
 /// Claims, and new leads, that are measured.
 const EACH: usize = 500;
 
-/// Compares the stores in two data directories that no bridge uses any more.
-pub async fn compare(few: &Path, many: &Path, table: &mut Table) -> Result<()> {
+/// Compares the stores of two bridges that run no more.
+pub async fn compare(bench: &Bench, few: &str, many: &str, table: &mut Table) -> Result<()> {
+    let (few, many) = (open(bench, few).await?, open(bench, many).await?);
     for (what, few, many) in [
-        ("claim and settle", claims(few).await?, claims(many).await?),
-        ("sort a new lead", sorts(few).await?, sorts(many).await?),
+        ("claim and settle", claims(&*few).await?, claims(&*many).await?),
+        ("sort a new lead", sorts(&*few).await?, sorts(&*many).await?),
     ] {
         table.note(format!("{what} with few events: p50"), few, "ms");
         table.note("  with many", many, "ms");
         table.at_most("  ratio", many / few, 1.5, "×");
     }
+    few.close().await;
+    many.close().await;
     Ok(())
 }
 
-fn open(directory: &Path) -> Result<SqliteStore> {
-    SqliteStore::open(directory, Options::default(), Timestamp::now()).context("the store cannot be opened")
+/// The store of the bridge `name`.
+async fn open(bench: &Bench, name: &str) -> Result<Arc<dyn Store>> {
+    match bench.shared(name).await? {
+        Some(shared) => Ok(Arc::new(on_redis(&shared)?)),
+        None => {
+            let store = SqliteStore::open(&bench.path(name), Options::default(), Timestamp::now());
+            Ok(Arc::new(store.context("the store cannot be opened")?))
+        }
+    }
+}
+
+/// The store that a bridge has on a Redis.
+pub fn on_redis(shared: &Shared) -> Result<RedisStore> {
+    let url = shared.url.parse().map_err(|problem| anyhow::anyhow!("{}: {problem}", shared.url))?;
+    let durability = shared.durability.parse().map_err(anyhow::Error::msg)?;
+    let ties = RedisTies { url, prefix: "bridge".to_owned(), durability, on_time: Arc::new(|_, _| ()) };
+    Ok(RedisStore::new(ties, Options::default()))
 }
 
 /// Milliseconds that a claim and its end take.
-async fn claims(directory: &Path) -> Result<f64> {
-    let store = open(directory)?;
+async fn claims(store: &dyn Store) -> Result<f64> {
     let worker = WorkerId("load".into());
     store.resume(None, Timestamp::now()).await?;
     // A look at the day's leads is no lane.
@@ -58,13 +76,11 @@ async fn claims(directory: &Path) -> Result<f64> {
         let _ = store.settle(&claimed.lease, Settlement::from(outcome), now).await?;
         took.push(began.elapsed().as_secs_f64() * 1000.0);
     }
-    store.close().await;
     Ok(median(took))
 }
 
 /// Milliseconds that the sorting of a webhook with one new lead takes, from the inbox into its lane.
-async fn sorts(directory: &Path) -> Result<f64> {
-    let store = open(directory)?;
+async fn sorts(store: &dyn Store) -> Result<f64> {
     let source = SourceName::parse("load")?;
     let mut took = Vec::new();
     for number in 0..EACH {
@@ -95,6 +111,5 @@ async fn sorts(directory: &Path) -> Result<f64> {
         store.sort(vec![sorted], received).await?;
         took.push(began.elapsed().as_secs_f64() * 1000.0);
     }
-    store.close().await;
     Ok(median(took))
 }

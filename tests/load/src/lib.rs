@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod http;
 pub mod process;
+pub mod redis;
 pub mod table;
 pub mod variables;
 pub mod webhooks;

@@ -3,6 +3,9 @@
 //! ```sh
 //! cargo run --release --manifest-path tests/load/Cargo.toml                              # everything that takes seconds
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate export sources
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure keep --store redis-always
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure keep million --store redis-everysec
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure sizes failover
 //! ```
 //!
 //! Everything runs on this machine, on loopback addresses, and ends by itself. Linux only: memory is read from `/proc`.
@@ -11,11 +14,14 @@
 mod claims;
 mod disk;
 mod export;
+mod failover;
 mod idle;
 mod keep;
 mod list;
 mod million;
 mod rate;
+#[cfg(feature = "claims")]
+mod sizes;
 mod sources;
 mod speed;
 mod volley;
@@ -28,7 +34,8 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use load::bench::Bench;
+use load::bench::{Bench, Kept};
+use load::redis::Sync;
 use load::table::Table;
 use load::{conditions, exit_code, tabled};
 
@@ -72,9 +79,32 @@ struct Measure {
     /// machines are throttled after a burst.
     #[arg(long, default_value_t = 2)]
     seconds: u64,
+    /// What the bridge keeps everything in.
+    #[arg(long, default_value = "embedded")]
+    store: Store,
     /// Undelivered events of `million`.
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
+enum Store {
+    /// A file of its own.
+    Embedded,
+    /// Redis that has on its disk what it has answered.
+    RedisAlways,
+    /// Redis that writes to its disk every second.
+    RedisEverysec,
+}
+
+impl From<Store> for Kept {
+    fn from(store: Store) -> Self {
+        match store {
+            Store::Embedded => Self::Embedded,
+            Store::RedisAlways => Self::Redis(Sync::Always),
+            Store::RedisEverysec => Self::Redis(Sync::EverySecond),
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
@@ -95,6 +125,10 @@ enum Part {
     Export,
     /// Start and throughput with two sources on, and with all and ten more: half a minute.
     Sources,
+    /// What events and leads take in Redis: two minutes.
+    Sizes,
+    /// A primary of Redis that dies behind three sentinels: half a minute.
+    Failover,
 }
 
 impl std::fmt::Display for Part {
@@ -109,10 +143,12 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<bool> {
     let command = cli.command.unwrap_or_else(|| Cli::parse_from(["load", "measure"]).command.expect("it was given"));
-    let bench = || Bench::set_up(cli.options.bridge);
+    let bench = |kept| Bench::set_up(cli.options.bridge, kept);
     match command {
         // A missed bar is seen in the table; it may be the machine's fault.
-        Command::Measure(what) => tabled(async |table| measure(&bench()?, &what, table).await).map(|_| true),
+        Command::Measure(what) => {
+            tabled(async |table| measure(&bench(what.store.into())?, &what, table).await).map(|_| true)
+        }
         Command::Baseline { address } => keep::baseline(address).map(|()| true),
     }
 }
@@ -131,6 +167,11 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
             Part::Sources => {
                 sources::measure(bench, what.rounds, Duration::from_secs(what.seconds), table).await?;
             }
+            #[cfg(feature = "claims")]
+            Part::Sizes => sizes::measure(bench, table).await?,
+            #[cfg(not(feature = "claims"))]
+            Part::Sizes => anyhow::bail!("this was built without the store (feature `claims`)"),
+            Part::Failover => failover::measure(bench, table).await?,
         }
     }
     Ok(())

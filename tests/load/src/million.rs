@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use tokio::time::sleep;
 
 use crate::volley::{Supply, fire};
-use load::bench::{Bench, Bridge};
+use load::bench::{Bench, Bridge, Kept};
 use load::table::Table;
 use load::webhooks::{Requests, meta_batch};
 
@@ -28,6 +28,10 @@ pub async fn measure(bench: &Bench, events: u64, table: &mut Table) -> Result<()
     stop(many).await?;
     table.at_least(format!("sorting {events} events in batches of 1 000"), sorting, 5000.0, "/s");
     table.at_most("  memory after it", filled, 64.0, "MiB");
+    match bench.kept() {
+        Kept::Embedded => {}
+        Kept::Redis(_) => table.note("  memory of Redis", bench.redis_memory("million").await?, "MiB"),
+    }
 
     let again = bench.bridge("million", &sandbox).await?;
     ensure!(again.stats().await?.events("pending") == events, "not all {events} are there after the restart");
@@ -37,7 +41,7 @@ pub async fn measure(bench: &Bench, events: u64, table: &mut Table) -> Result<()
     stop(again).await?;
 
     #[cfg(feature = "claims")]
-    crate::claims::compare(&bench.path("thousand"), &bench.path("million"), table).await?;
+    crate::claims::compare(bench, "thousand", "million", table).await?;
     Ok(())
 }
 

@@ -26,6 +26,11 @@ impl Process {
 
     /// Kills it as a power cut would: SIGKILL.
     pub fn kill(mut self) -> Result<()> {
+        self.end_now()
+    }
+
+    /// The same, to be started again in its place.
+    pub fn end_now(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
@@ -49,6 +54,11 @@ impl Process {
 
     /// Asks it to stop (SIGTERM) and waits until it has.
     pub async fn stop(mut self, within: Duration) -> Result<ExitStatus> {
+        self.end(within).await
+    }
+
+    /// The same, to be started again in its place.
+    pub async fn end(&mut self, within: Duration) -> Result<ExitStatus> {
         self.signal("-TERM")?;
         let began = Instant::now();
         while began.elapsed() < within {

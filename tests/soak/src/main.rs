@@ -3,13 +3,18 @@
 //! ```sh
 //! cargo run --release --manifest-path tests/soak/Cargo.toml                      # a minute
 //! cargo run --release --manifest-path tests/soak/Cargo.toml -- --seconds 1800    # half an hour
+//! cargo run --release --manifest-path tests/soak/Cargo.toml -- --store redis-always
 //! ```
 //!
-//! The bridge is killed (SIGKILL) every few seconds and started again, frozen (SIGSTOP) and thawed, and its disk runs
+//! The bridge is killed (SIGKILL) every two to five seconds and started again, frozen (SIGSTOP) and thawed, and its disk runs
 //! full; between it and Konektor stands a proxy that cuts, delays and holds back what passes; Konektor itself (the
 //! sandbox) loses answers, commits and says 500, and finds new leads late. Senders behave as real ones do: what is not
 //! answered 2xx is sent again until it is, and some of what was is sent twice all the same. In the end everything works
 //! again, the bridge has to come to rest, and then every number has to be right.
+//!
+//! On Redis there are three bridges, and senders go to the next one where one does not answer. Redis is killed and started
+//! again, frozen and full as well; with `redis-everysec`, which may lose what it has just taken, it is stopped instead of
+//! killed. With `--before` one of the bridges is of another version, as in a rolling deploy.
 //!
 //! Everything runs on this machine, on loopback addresses, and ends by itself. The full disk is a small tmpfs, which takes
 //! the right to mount: without it that part is left out, and the table says so.
@@ -20,14 +25,16 @@ mod proxy;
 mod senders;
 mod trouble;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use clap::Parser;
-use load::bench::{Bench, Bridge};
+use clap::{Parser, ValueEnum};
+use load::bench::{Bench, Bridge, Kept};
+use load::redis::Sync;
 use load::table::Table;
 use load::{conditions, exit_code, tabled};
 use rand::SeedableRng;
@@ -41,7 +48,9 @@ use trouble::Troubled;
 
 /// Calls a minute that the sandbox allows: enough for the senders, and a limit that is felt after every restart.
 const LIMIT: u32 = 6_000;
-/// Until the bridge has to be at rest: leases end after 30 s, and a create in doubt is looked for over 55 s.
+/// Bridges on one Redis.
+const REPLICAS: usize = 3;
+/// Until the bridge has to be at rest: leases end after 30 s, and a create in doubt is looked for over 60 s.
 const REST: Duration = Duration::from_mins(5);
 
 /// Runs the bridge while everything around it fails, and counts.
@@ -56,6 +65,32 @@ struct Cli {
     /// A release binary of the bridge; without it one is built.
     #[arg(long)]
     bridge: Option<PathBuf>,
+    /// What everything is kept in.
+    #[arg(long, default_value = "embedded")]
+    store: Store,
+    /// On Redis: a binary of the version before, which one of the bridges is.
+    #[arg(long)]
+    before: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Store {
+    /// A file of the bridge's own.
+    Embedded,
+    /// Redis that has on its disk what it has answered.
+    RedisAlways,
+    /// Redis that writes to its disk every second.
+    RedisEverysec,
+}
+
+impl From<Store> for Kept {
+    fn from(store: Store) -> Self {
+        match store {
+            Store::Embedded => Self::Embedded,
+            Store::RedisAlways => Self::Redis(Sync::Always),
+            Store::RedisEverysec => Self::Redis(Sync::EverySecond),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -64,37 +99,59 @@ fn main() -> ExitCode {
 }
 
 async fn soak(cli: &Cli, table: &mut Table) -> Result<()> {
-    let bench = Bench::set_up(cli.bridge.clone())?;
+    let bench = Bench::set_up(cli.bridge.clone(), cli.store.into())?;
     println!("seed {}, {} s, {}", cli.seed, cli.seconds, conditions());
     // The number of the revision is a field of the lead, so that the last word can be told from the others.
     let settings = "[sources.standard.settings.fields]\n\"data.revision\" = \"estimated_value\"\n";
     std::fs::write(bench.path("bridge.toml"), settings)?;
     let sandbox = bench.sandbox(LIMIT).await?;
-    let disk = Disk::mount(&bench.path("disk"))?;
+    let shared = bench.start_shared("soak").await?;
+    let disk = match shared {
+        Some(_) => None,
+        None => Disk::mount(&bench.path("disk"))?,
+    };
     LocalSet::new()
         .run_until(async {
             let proxy = Proxy::start(sandbox.address, cli.seed).await?;
-            let mut place = bench.place("soak", proxy.address)?;
-            if let Some(disk) = &disk {
-                place.data = disk.room();
+            let mut places = Vec::new();
+            for number in 0..if shared.is_some() { REPLICAS } else { 1 } {
+                let mut place = bench.place(&format!("soak-{number}"), proxy.address)?;
+                if let Some(disk) = &disk {
+                    place.data = disk.room();
+                }
+                place.redis = shared.as_ref().map(|(_, shared)| shared.clone());
+                place.binary = cli.before.clone().filter(|_| number == 1);
+                places.push(place);
             }
             let until = Instant::now() + Duration::from_secs(cli.seconds);
             let sent = Rc::new(senders::Sent::default());
-            let senders = senders::start(place.public, cli.seed, until, &sent);
-            let troubled =
-                Troubled { bench: &bench, place: &place, sandbox: &sandbox, proxy: &proxy, disk: disk.as_ref() };
-            let (bridge, seen) = troubled.until(until, StdRng::seed_from_u64(cli.seed)).await?;
+            let publics = places.iter().map(|place| place.public).collect();
+            let senders = senders::start(publics, cli.seed, until, &sent);
+            let redis = shared.map(|(redis, _)| redis);
+            let troubled = Troubled {
+                bench: &bench,
+                places: &places,
+                sandbox: &sandbox,
+                proxy: &proxy,
+                disk: disk.as_ref(),
+                redis: redis.map(RefCell::new),
+            };
+            let (mut bridges, seen) = troubled.until(until, StdRng::seed_from_u64(cli.seed)).await?;
             for sender in senders {
                 sender.await??;
             }
-            let rested = until_at_rest(&bridge).await?;
-            seen.write_down(disk.is_some(), table);
+            let rested = until_at_rest(&bridges[0]).await?;
+            seen.write_down(&troubled, table);
             proxy.write_down(table);
             table.note("from the last webhook to rest", rested.as_secs_f64(), "s");
-            table.note("memory in the end", bridge.process.memory()?, "MiB");
-            count::count(&bridge, &sandbox, &sent, table).await?;
-            let status = bridge.process.stop(Duration::from_secs(30)).await?;
-            table.exactly("exit code after SIGTERM", u64::from(status.code().unwrap_or(255).unsigned_abs()), 0);
+            for bridge in &bridges {
+                table.note("memory in the end", bridge.process.memory()?, "MiB");
+            }
+            count::count(&bridges[0], &sandbox, &sent, table).await?;
+            for bridge in bridges.drain(..) {
+                let status = bridge.process.stop(Duration::from_secs(30)).await?;
+                table.exactly("exit code after SIGTERM", u64::from(status.code().unwrap_or(255).unsigned_abs()), 0);
+            }
             Ok(())
         })
         .await

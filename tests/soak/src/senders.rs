@@ -37,21 +37,21 @@ pub struct Sent {
     pub doubled: Cell<u64>,
 }
 
-/// Starts them all; they stop at `until`.
-pub fn start(address: SocketAddr, seed: u64, until: Instant, sent: &Rc<Sent>) -> Vec<JoinHandle<Result<()>>> {
+/// Starts them all; they stop at `until`. Each goes to the next of the places where one does not answer.
+pub fn start(places: Vec<SocketAddr>, seed: u64, until: Instant, sent: &Rc<Sent>) -> Vec<JoinHandle<Result<()>>> {
+    let line = |at: u64| Line { places: places.clone(), at: at as usize, connection: None };
     let mut senders: Vec<_> = (0..SENDERS)
         .map(|sender| {
             let rng = StdRng::seed_from_u64(seed.wrapping_mul(1000) + sender);
-            spawn_local(send_singles(address, sender, rng, until, sent.clone()))
+            spawn_local(send_singles(line(sender), sender, rng, until, sent.clone()))
         })
         .collect();
-    senders.push(spawn_local(send_batches(address, StdRng::seed_from_u64(!seed), until, sent.clone())));
+    senders.push(spawn_local(send_batches(line(SENDERS), StdRng::seed_from_u64(!seed), until, sent.clone())));
     senders
 }
 
 /// New leads, later words of known ones, and webhooks that had been answered already.
-async fn send_singles(address: SocketAddr, sender: u64, mut rng: StdRng, until: Instant, sent: Rc<Sent>) -> Result<()> {
-    let mut line = Line { address, connection: None };
+async fn send_singles(mut line: Line, sender: u64, mut rng: StdRng, until: Instant, sent: Rc<Sent>) -> Result<()> {
     let mut revisions: Vec<u32> = Vec::new();
     while Instant::now() < until {
         let known = !revisions.is_empty();
@@ -82,8 +82,7 @@ async fn send_singles(address: SocketAddr, sender: u64, mut rng: StdRng, until: 
 }
 
 /// Webhooks of several leads each, some of them sent twice.
-async fn send_batches(address: SocketAddr, mut rng: StdRng, until: Instant, sent: Rc<Sent>) -> Result<()> {
-    let mut line = Line { address, connection: None };
+async fn send_batches(mut line: Line, mut rng: StdRng, until: Instant, sent: Rc<Sent>) -> Result<()> {
     let (mut next, mut before) = (0, Vec::new());
     while Instant::now() < until {
         let ids = next..next + rng.random_range(1..8);
@@ -101,9 +100,10 @@ async fn send_batches(address: SocketAddr, mut rng: StdRng, until: Instant, sent
     Ok(())
 }
 
-/// A sender's way to the bridge.
+/// A sender's way to the bridges.
 struct Line {
-    address: SocketAddr,
+    places: Vec<SocketAddr>,
+    at: usize,
     connection: Option<Connection>,
 }
 
@@ -114,9 +114,9 @@ impl Line {
         while began.elapsed() < PATIENCE {
             match timeout(Duration::from_secs(5), self.attempt(request)).await {
                 Ok(Ok(200)) => return Ok(()),
-                Ok(Ok(503)) => {}
+                Ok(Ok(503)) if self.places.len() == 1 => {}
+                Ok(Ok(503) | Err(_)) | Err(_) => (self.at, self.connection) = (self.at + 1, None),
                 Ok(Ok(status)) => bail!("a good webhook was answered {status}"),
-                Ok(Err(_)) | Err(_) => self.connection = None,
             }
             sent.again.set(sent.again.get() + 1);
             sleep(Duration::from_millis(50)).await;
@@ -127,7 +127,7 @@ impl Line {
     async fn attempt(&mut self, request: &[u8]) -> std::io::Result<u16> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(Connection::open(self.address).await?),
+            none => none.insert(Connection::open(self.places[self.at % self.places.len()]).await?),
         };
         connection.exchange(request).await
     }

@@ -1,9 +1,11 @@
 //! What happens to the bridge and around it.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use load::bench::{Bench, Bridge, Place, Sandbox};
+use anyhow::{Context as _, Result};
+use load::bench::{Bench, Bridge, Kept, Place, Sandbox};
+use load::redis::{Redis, Sync};
 use load::table::Table;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -23,7 +25,29 @@ const WEATHER: &[(&str, Mood)] = &[
     (r#""lost_answer_rate":0.04,"commit_then_500_rate":0.04,"error_rate":0.02,"search_lag":"5s""#, Mood::Cutting),
 ];
 /// What happens to the bridge, one after the other.
-const BLOWS: &[Blow] = &[Blow::Kill, Blow::Freeze, Blow::Kill, Blow::Kill, Blow::FullDisk, Blow::Kill];
+const BLOWS: &[Blow] = &[
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Freeze,
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Kill,
+    Blow::FullDisk,
+    Blow::Kill,
+    Blow::Kill,
+    Blow::Kill,
+];
+/// The same where there are several on one Redis.
+const BLOWS_ON_REDIS: &[Blow] = &[
+    Blow::Kill,
+    Blow::EndRedis,
+    Blow::Freeze,
+    Blow::FreezeRedis,
+    Blow::Kill,
+    Blow::FullRedis,
+    Blow::EndRedis,
+    Blow::Kill,
+];
 
 #[derive(Clone, Copy)]
 enum Blow {
@@ -33,15 +57,23 @@ enum Blow {
     Freeze,
     /// Its disk is full, then short, then as before.
     FullDisk,
+    /// Redis is killed, or stopped where it may lose what it has not written, and started again.
+    EndRedis,
+    /// Redis hangs for longer than anybody waits.
+    FreezeRedis,
+    /// Redis has no memory left for a while.
+    FullRedis,
 }
 
-/// The bridge and everything around it.
+/// The bridges and everything around them.
 pub struct Troubled<'a> {
     pub bench: &'a Bench,
-    pub place: &'a Place,
+    /// Of one bridge, or of several on one Redis.
+    pub places: &'a [Place],
     pub sandbox: &'a Sandbox,
     pub proxy: &'a Proxy,
     pub disk: Option<&'a Disk>,
+    pub redis: Option<RefCell<Redis>>,
 }
 
 /// What has happened.
@@ -53,45 +85,98 @@ pub struct Seen {
     full: u32,
     ended: u32,
     slowest_start: Duration,
+    redis_ended: u32,
+    redis_frozen: u32,
+    redis_full: u32,
 }
 
 impl Troubled<'_> {
-    /// Makes trouble until it is time, then mends everything; gives the bridge that runs.
-    pub async fn until(&self, until: Instant, mut rng: StdRng) -> Result<(Bridge, Seen)> {
+    /// Makes trouble until it is time, then mends everything; gives the bridges that run.
+    pub async fn until(&self, until: Instant, mut rng: StdRng) -> Result<(Vec<Bridge>, Seen)> {
         let mut seen = Seen::default();
-        let mut bridge = self.start(&mut seen).await?;
-        let (mut weather, mut blows) = (WEATHER.iter().cycle(), BLOWS.iter().cycle());
+        let mut bridges = Vec::new();
+        for place in self.places {
+            bridges.push(self.start(place, &mut seen).await?);
+        }
+        let blows = if self.redis.is_some() { BLOWS_ON_REDIS } else { BLOWS };
+        let (mut weather, mut blows) = (WEATHER.iter().cycle(), blows.iter().cycle());
         while Instant::now() < until {
             let (faults, mood) = weather.next().expect("a cycle has no end");
             self.sandbox.faults(faults).await?;
             self.proxy.set(*mood);
             sleep(Duration::from_millis(rng.random_range(2_000..5_000))).await;
-            bridge.process.check()?;
-            bridge = match blows.next().expect("a cycle has no end") {
-                Blow::Kill => self.kill(bridge, &mut seen).await?,
+            let hit = rng.random_range(0..bridges.len());
+            for bridge in &mut bridges {
+                bridge.process.check()?;
+            }
+            let bridge = bridges.swap_remove(hit);
+            let place = &self.places[hit];
+            let bridge = match blows.next().expect("a cycle has no end") {
+                Blow::Kill => self.kill(bridge, place, &mut seen).await?,
                 Blow::Freeze => freeze(bridge, &mut rng, &mut seen).await?,
-                Blow::FullDisk => self.fill_disk(bridge, &mut seen).await?,
+                Blow::FullDisk => self.fill_disk(bridge, place, &mut seen).await?,
+                Blow::EndRedis => self.end_redis(&mut seen).await.map(|()| bridge)?,
+                Blow::FreezeRedis => self.freeze_redis(&mut seen).await.map(|()| bridge)?,
+                Blow::FullRedis => self.fill_redis(&mut seen).await.map(|()| bridge)?,
             };
+            bridges.push(bridge);
+            let last = bridges.len() - 1;
+            bridges.swap(hit, last);
         }
         self.sandbox.faults("").await?;
         self.proxy.set(Mood::Calm);
-        Ok((bridge, seen))
+        Ok((bridges, seen))
     }
 
-    async fn start(&self, seen: &mut Seen) -> Result<Bridge> {
-        let bridge = self.bench.bridge_at(self.place).await?;
+    async fn start(&self, place: &Place, seen: &mut Seen) -> Result<Bridge> {
+        let bridge = self.bench.bridge_at(place).await?;
         seen.slowest_start = seen.slowest_start.max(bridge.started_in);
         Ok(bridge)
     }
 
-    async fn kill(&self, bridge: Bridge, seen: &mut Seen) -> Result<Bridge> {
+    async fn kill(&self, bridge: Bridge, place: &Place, seen: &mut Seen) -> Result<Bridge> {
         bridge.process.kill()?;
         seen.kills += 1;
-        self.start(seen).await
+        self.start(place, seen).await
+    }
+
+    fn redis(&self) -> Result<&RefCell<Redis>> {
+        self.redis.as_ref().context("there is no Redis")
+    }
+
+    /// It is away for a second.
+    #[expect(clippy::await_holding_refcell_ref, reason = "nobody else asks for it")]
+    async fn end_redis(&self, seen: &mut Seen) -> Result<()> {
+        seen.redis_ended += 1;
+        let mut redis = self.redis()?.borrow_mut();
+        match self.bench.kept() {
+            Kept::Redis(Sync::EverySecond) => redis.stop().await?,
+            Kept::Redis(Sync::Always | Sync::Never) | Kept::Embedded => redis.kill()?,
+        }
+        sleep(Duration::from_secs(1)).await;
+        redis.starts_again().await
+    }
+
+    #[expect(clippy::await_holding_refcell_ref, reason = "nobody else asks for it")]
+    async fn freeze_redis(&self, seen: &mut Seen) -> Result<()> {
+        seen.redis_frozen += 1;
+        let redis = self.redis()?.borrow();
+        redis.process.freeze()?;
+        sleep(Duration::from_secs(4)).await;
+        redis.process.thaw()
+    }
+
+    #[expect(clippy::await_holding_refcell_ref, reason = "nobody else asks for it")]
+    async fn fill_redis(&self, seen: &mut Seen) -> Result<()> {
+        seen.redis_full += 1;
+        let redis = self.redis()?.borrow();
+        redis.obeys("CONFIG SET maxmemory 1").await?;
+        sleep(Duration::from_secs(3)).await;
+        redis.obeys("CONFIG SET maxmemory 0").await
     }
 
     /// An error of the disk may end the bridge; whoever looks after it starts it again.
-    async fn fill_disk(&self, mut bridge: Bridge, seen: &mut Seen) -> Result<Bridge> {
+    async fn fill_disk(&self, mut bridge: Bridge, place: &Place, seen: &mut Seen) -> Result<Bridge> {
         let Some(disk) = self.disk else { return Ok(bridge) };
         seen.full += 1;
         disk.fill()?;
@@ -101,7 +186,7 @@ impl Troubled<'_> {
         disk.clear()?;
         if bridge.process.has_ended()? {
             seen.ended += 1;
-            bridge = self.start(seen).await?;
+            bridge = self.start(place, seen).await?;
         }
         Ok(bridge)
     }
@@ -121,12 +206,16 @@ async fn freeze(bridge: Bridge, rng: &mut StdRng, seen: &mut Seen) -> Result<Bri
 
 impl Seen {
     /// As rows.
-    pub fn write_down(&self, has_disk: bool, table: &mut Table) {
+    pub fn write_down(&self, troubled: &Troubled<'_>, table: &mut Table) {
         table.note("kills", f64::from(self.kills), "");
         table.note("  slowest start after one", self.slowest_start.as_secs_f64(), "s");
         table.note("times frozen", f64::from(self.frozen), "");
         table.note("  for at most", self.longest_frozen.as_secs_f64(), "s");
-        if has_disk {
+        if troubled.redis.is_some() {
+            table.note("times Redis was ended and started again", f64::from(self.redis_ended), "");
+            table.note("times it was frozen", f64::from(self.redis_frozen), "");
+            table.note("times it was full", f64::from(self.redis_full), "");
+        } else if troubled.disk.is_some() {
             table.note("times the disk was full", f64::from(self.full), "");
             table.note("  and the bridge ended by itself", f64::from(self.ended), "");
         } else {

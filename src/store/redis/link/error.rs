@@ -72,6 +72,20 @@ impl LinkError {
         }
     }
 
+    /// Whether it may be over by itself: a server that is just starting or has much to do, or that others are taking over
+    /// from. What it forbids stays forbidden.
+    pub(in crate::store::redis) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Slow | Self::Unready(_) | Self::Resting => true,
+            Self::Forbidden(_)
+            | Self::Full
+            | Self::Unwilling(_)
+            | Self::Replicas { .. }
+            | Self::Script { .. }
+            | Self::Answer => false,
+        }
+    }
+
     /// The connection is to be used no more: it is broken, or leads to the wrong server.
     pub(super) fn ends_the_line(&self) -> bool {
         match self {

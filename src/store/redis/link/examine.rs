@@ -46,17 +46,6 @@ pub async fn examine(ties: &RedisTies) -> Result<Vec<Remark>, StoreError> {
     Ok(judge(&Facts::ask(&mut line).await?, ties))
 }
 
-/// Whether what kept [`examine`] from asking may pass by itself: a server that is just starting, or that others are taking
-/// over from. What it forbids stays forbidden.
-#[must_use]
-pub fn may_pass(error: &StoreError) -> bool {
-    let StoreError::Backend(_, cause) = error else { return false };
-    match cause.downcast_ref::<LinkError>() {
-        Some(LinkError::Unreachable(_) | LinkError::Slow | LinkError::Unready(_)) => true,
-        Some(_) | None => false,
-    }
-}
-
 /// Whether a bridge is connected to the server with this prefix; `None` where the server does not tell us.
 ///
 /// # Errors
@@ -88,7 +77,14 @@ struct Facts {
 }
 
 /// The settings that are asked for.
-const SETTINGS: &[&str] = &["appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "min-replicas-to-write"];
+const SETTINGS: &[&str] = &[
+    "appendonly",
+    "appendfsync",
+    "no-appendfsync-on-rewrite",
+    "maxmemory",
+    "maxmemory-policy",
+    "min-replicas-to-write",
+];
 
 impl Facts {
     async fn ask(line: &mut Line) -> Result<Self, LinkError> {
@@ -183,6 +179,13 @@ fn disk(facts: &Facts, durability: Durability) -> Vec<Remark> {
             format!(
                 "has no append-only file, so that {durability} cannot be kept: `redis-cli CONFIG SET appendonly yes appendfsync always`, \
                  and the same in its redis.conf (or REDIS_DURABILITY=relaxed, which may lose leads)"
+            ),
+        ),
+        (_, _, Some("always")) if facts.setting("no-appendfsync-on-rewrite", "") == Some("yes") => Remark::new(
+            Weight::Refused,
+            format!(
+                "has no-appendfsync-on-rewrite yes, so that {durability} is not kept while its file is rewritten: `redis-cli CONFIG \
+                 SET no-appendfsync-on-rewrite no`, and the same in its redis.conf"
             ),
         ),
         (_, _, Some("always")) => Remark::new(Weight::Good, "answers once it is on disk (appendfsync always)"),
@@ -303,6 +306,7 @@ mod tests {
             (("appendfsync", "everysec"), "CONFIG SET appendfsync always"),
             (("appendonly", "no"), "CONFIG SET appendonly yes appendfsync always"),
             (("maxmemory-policy", "allkeys-lru"), "CONFIG SET maxmemory-policy noeviction"),
+            (("no-appendfsync-on-rewrite", "yes"), "CONFIG SET no-appendfsync-on-rewrite no"),
         ] {
             let remark = worst(&facts(&[], &[settings]), "fsync");
             assert_eq!(remark.weight, Weight::Refused, "{remark:?}");

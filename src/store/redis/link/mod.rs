@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub(super) use args::Arg;
 pub(super) use error::LinkError;
-pub use examine::{Remark, Weight, examine, in_use, may_pass};
+pub use examine::{Remark, Weight, examine, in_use};
 pub(super) use redis::Script;
 
 use crate::servers::{Durability, RedisUrl};
@@ -31,7 +31,7 @@ use dial::Line;
 use error::Again;
 use lines::Lines;
 
-/// A call takes no longer than this, all its tries together: a sender hears 503 within two seconds.
+/// A call takes no longer than this, all its tries together.
 const BUDGET: Duration = Duration::from_millis(1900);
 
 /// How often a call that did not reach the right server is tried again, at most. Every script is safe to run twice.

@@ -1,6 +1,6 @@
 #!lua
 -- Appends webhooks to the inbox, as far as there is room: most events, most bytes, then weight and record of each.
--- Gives for each what is full, or nothing.
+-- Gives for each what is full, or nothing. One without a record is only asked about.
 if call('HGET', key('m'), 'schema') ~= SCHEMA then
   return false
 end
@@ -16,6 +16,8 @@ for at = 3, #ARGV, 2 do
     answers[#answers + 1] = 'events'
   elseif bytes + weighs + weight > most_bytes then
     answers[#answers + 1] = 'bytes'
+  elseif not ARGV[at + 1] then
+    answers[#answers + 1] = ''
   else
     fields[#fields + 1] = text(place + added)
     fields[#fields + 1] = ARGV[at + 1]

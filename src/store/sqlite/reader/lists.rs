@@ -73,10 +73,11 @@ fn lane_detail(row: &Row<'_>) -> Result<(u64, LaneDetail), Error> {
         lead_id: lane.lead_id,
         standing: lane.standing,
         intent: lane.intent,
+        told: lane.told,
         pending: lane.pending,
         attempts: lane.attempts,
         crashes: lane.crashes,
-        log: log_at(row, 28)?,
+        log: log_at(row, 30)?,
     };
     Ok((id, detail))
 }

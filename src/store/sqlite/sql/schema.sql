@@ -1,4 +1,4 @@
--- The embedded store, version 3. Times are nanoseconds since 1970, UTC.
+-- The embedded store, version 4. Times are nanoseconds since 1970, UTC.
 
 -- Verified webhooks that are not sorted yet, in order of arrival.
 CREATE TABLE inbox (
@@ -35,15 +35,17 @@ CREATE TABLE lane (
     failing_since INTEGER,
     crashes       INTEGER NOT NULL,
     pending       INTEGER NOT NULL,
-    delivered     INTEGER NOT NULL,
     forget        INTEGER,              -- idle: when it may be forgotten
     log           TEXT,                 -- JSON: the last ten calls
     cleared       INTEGER,              -- when the last doubt was settled
-    told          INTEGER,              -- by the senders' clocks, the newest word delivered
+    told          TEXT,                 -- JSON: [[fields, event, sender's clock], ...], the newest words delivered
+    telling       TEXT,                 -- and those of the open intent
     forgotten     INTEGER NOT NULL DEFAULT 0, -- an earlier lane, which knew the lead, was forgotten
     status        TEXT,                 -- where Konektor said by itself that the lead stands,
     status_at     INTEGER,              -- and when
-    heard         TEXT                  -- leased: which lead Konektor said by itself that it is
+    heard         TEXT,                 -- leased: which lead Konektor said by itself that it is
+    crashed       INTEGER,              -- when the first worker of those counted was lost
+    follows       TEXT                  -- externalRef of the same person's lane that will have a lead first
 );
 CREATE INDEX lane_line ON lane (state, line, ord) WHERE state IN (1, 2);
 CREATE INDEX lane_due ON lane (state, due) WHERE due IS NOT NULL;
