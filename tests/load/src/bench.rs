@@ -145,9 +145,9 @@ impl Bench {
             upstream,
             public: free_address()?,
             admin: free_address()?,
+            variables: BTreeMap::new(),
             redis: None,
             binary: None,
-            variables: BTreeMap::new(),
         })
     }
 
@@ -237,12 +237,12 @@ pub struct Place {
     pub public: SocketAddr,
     /// Where its people find it.
     pub admin: SocketAddr,
+    /// What else it is told.
+    pub variables: BTreeMap<String, String>,
     /// What it keeps everything in, if not in its data directory.
     pub redis: Option<Shared>,
     /// Another version of it.
     pub binary: Option<PathBuf>,
-    /// What else it is told.
-    pub variables: BTreeMap<String, String>,
 }
 
 /// A local Konektor that runs.

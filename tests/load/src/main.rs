@@ -123,12 +123,12 @@ enum Part {
     Rate,
     /// Memory, time and rate of an export of 100 000 leads: three minutes.
     Export,
+    /// Start and throughput with two sources on, and with all and ten more: half a minute.
+    Sources,
     /// What events and leads take in Redis: two minutes.
     Sizes,
     /// A primary of Redis that dies behind three sentinels: half a minute.
     Failover,
-    /// Start and throughput with two sources on, and with all and ten more: half a minute.
-    Sources,
 }
 
 impl std::fmt::Display for Part {
@@ -164,14 +164,14 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
             Part::Million => million::measure(bench, what.events, table).await?,
             Part::Rate => rate::measure(bench, table).await?,
             Part::Export => export::measure(bench, table).await?,
+            Part::Sources => {
+                sources::measure(bench, what.rounds, Duration::from_secs(what.seconds), table).await?;
+            }
             #[cfg(feature = "claims")]
             Part::Sizes => sizes::measure(bench, table).await?,
             #[cfg(not(feature = "claims"))]
             Part::Sizes => anyhow::bail!("this was built without the store (feature `claims`)"),
             Part::Failover => failover::measure(bench, table).await?,
-            Part::Sources => {
-                sources::measure(bench, what.rounds, Duration::from_secs(what.seconds), table).await?;
-            }
         }
     }
     Ok(())
