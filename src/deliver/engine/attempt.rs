@@ -20,16 +20,13 @@ use crate::domain::event::DeadReason;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
 use crate::providers::Absent;
 use crate::store::{
-    self, Claimed, Fenced, Intent, LaneDetail, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq,
-    Settlement, StoreError, Undelivered, Words,
+    self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
+    Undelivered, Words,
 };
 
 /// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
 /// have ended, had it been made at once.
 const PERMIT_LASTS: Duration = Duration::from_secs(30);
-
-/// How long a lane waits for another of the same person before it looks again.
-const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
 
 /// A claimed lane being worked on.
 #[derive(Debug)]
@@ -43,7 +40,7 @@ pub(super) struct Attempt {
     permit: Option<(PermitId, Duration)>,
     called: bool,
     /// On which fields the events in hand have their say.
-    words: Vec<(Seq, Words)>,
+    pub(super) words: Vec<(Seq, Words)>,
     log: Vec<store::Attempt>,
     /// Rules that nothing came of when the events were last read.
     flaws: Vec<Flaw>,
@@ -129,11 +126,7 @@ impl Attempt {
 
     /// Begins.
     pub(super) fn begin(&mut self, desk: &mut Desk<'_>) -> Option<Deed> {
-        let Some(other) = self.claimed.follows.clone().filter(|_| self.claimed.intent.is_none()) else {
-            return Some(self.read(desk));
-        };
-        self.stage = Stage::Following;
-        Some(Deed::Ask(Ask::Lane(other)))
+        Some(self.ask_other().unwrap_or_else(|| self.read(desk)))
     }
 
     /// Takes in what came of the last deed, and gives the next one; `None` when the attempt is over.
@@ -202,30 +195,9 @@ impl Attempt {
         }
     }
 
-    /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one; and while
-    /// somebody writes into it there. What the lead has been told there is newer than what is older.
-    fn followed(&mut self, other: Option<LaneDetail>, desk: &mut Desk<'_>) -> Deed {
-        let Some(LaneDetail { lead_id, told, pending, state, .. }) = other else { return self.read(desk) };
-        let later = Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false };
-        match (&self.claimed.lead_id, lead_id) {
-            (None, Some(lead_id)) => {
-                self.words = vec![(Intent::NOTHING, told)];
-                self.settle(Outcome::Done { lead_id, upto: Intent::NOTHING }.into(), desk)
-            }
-            (None, None) if pending > 0 => self.settle(later.into(), desk),
-            (Some(ours), Some(theirs)) if *ours == theirs && state == "leased" => self.settle(later.into(), desk),
-            (Some(ours), Some(theirs)) if *ours == theirs => {
-                self.claimed.told.hear(&told);
-                self.read(desk)
-            }
-            // Nothing will come of it, or each has come to a lead of its own.
-            (None | Some(_), None) | (Some(_), Some(_)) => self.read(desk),
-        }
-    }
-
     /// Folds the events, as far as they say what the lead is. While it is not known whether the lead is there, that comes
     /// first, whatever would become of the events.
-    fn read(&mut self, desk: &mut Desk<'_>) -> Deed {
+    pub(super) fn read(&mut self, desk: &mut Desk<'_>) -> Deed {
         if self.claimed.intent.is_some() {
             return self.find_out(desk);
         }

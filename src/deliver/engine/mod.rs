@@ -15,6 +15,7 @@
 mod attempt;
 mod chores;
 mod exchange;
+mod follow;
 mod forms;
 mod look_up;
 mod loops;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::stand::COALESCE;
 use super::*;
+use crate::domain::event::Hold;
 use crate::domain::lead::Field;
 use crate::store::Word;
 

@@ -1,0 +1,40 @@
+//! A lane of a person who has another: whose lead it comes to.
+
+use std::time::Duration;
+
+use super::attempt::{Attempt, Stage};
+use super::{Ask, Deed, Desk};
+use crate::store::{Intent, LaneDetail, Outcome};
+
+/// How long a lane waits for another of the same person before it looks again.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
+
+impl Attempt {
+    /// Asks what becomes of another lane of the same person, if there is one. A POST that may be out comes first.
+    pub(super) fn ask_other(&mut self) -> Option<Deed> {
+        let other = self.claimed.follows.clone().filter(|_| self.claimed.intent.is_none())?;
+        self.stage = Stage::Following;
+        Some(Deed::Ask(Ask::Lane(other)))
+    }
+
+    /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one; and while
+    /// somebody writes into it there. What the lead has been told there is newer than what is older.
+    pub(super) fn followed(&mut self, other: Option<LaneDetail>, desk: &mut Desk<'_>) -> Deed {
+        let Some(LaneDetail { lead_id, told, pending, state, .. }) = other else { return self.read(desk) };
+        let later = Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false };
+        match (&self.claimed.lead_id, lead_id) {
+            (None, Some(lead_id)) => {
+                self.words = vec![(Intent::NOTHING, told)];
+                self.settle(Outcome::Done { lead_id, upto: Intent::NOTHING }.into(), desk)
+            }
+            (None, None) if pending > 0 => self.settle(later.into(), desk),
+            (Some(ours), Some(theirs)) if *ours == theirs && state == "leased" => self.settle(later.into(), desk),
+            (Some(ours), Some(theirs)) if *ours == theirs => {
+                self.claimed.told.hear(&told);
+                self.read(desk)
+            }
+            // Nothing will come of it, or each has come to a lead of its own.
+            (None | Some(_), None) | (Some(_), Some(_)) => self.read(desk),
+        }
+    }
+}
