@@ -23,8 +23,8 @@ const TOKENS: [&str; 9] = [
 ];
 
 /// Fields that tell the receiver what to do: of browsers, of form services (Formspree, FormSubmit) and of frameworks (Laravel,
-/// Rails, Spring, WordPress, ASP.NET). Every other name with an underscore before it is an answer like any (`_replyto`).
-const STEERING: [&str; 34] = [
+/// Rails, Spring, WordPress, ASP.NET); and what Contact Form 7 says of the visitor's device. Every other name with an underscore before it is an answer like any (`_replyto`).
+const STEERING: [&str; 36] = [
     "utf8",
     "_charset_",
     "_next",
@@ -53,6 +53,8 @@ const STEERING: [&str; 34] = [
     "_wpnonce",
     "_ajax_nonce",
     "_wp_http_referer",
+    "_remote_ip",
+    "_user_agent",
     "__requestverificationtoken",
     "__viewstate",
     "__viewstategenerator",
@@ -61,15 +63,15 @@ const STEERING: [&str; 34] = [
     "__eventargument",
 ];
 
-/// What Contact Form 7's own fields begin with.
-const WPCF7: &str = "_wpcf7";
+/// What the own fields of Contact Form 7 and Fluent Forms begin with.
+const PLUGINS: [&str; 3] = ["_wpcf7", "_fluentform", "__fluent_form"];
 
 /// True for fields that steer the sending and say nothing: `_next`, `_charset_`, captcha tokens. What only begins like one
 /// (`csrf_token_name`) is an answer.
 pub(in crate::providers) fn is_control(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let token = TOKENS.iter().filter_map(|token| name.strip_prefix(token)).any(is_count);
-    token || name.starts_with(WPCF7) || STEERING.contains(&name.as_str())
+    token || PLUGINS.iter().any(|plugin| name.starts_with(plugin)) || STEERING.contains(&name.as_str())
 }
 
 /// True for what stands behind a name that comes several times: nothing, `-100000`, `_1`, `2`.
