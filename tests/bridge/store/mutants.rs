@@ -194,11 +194,6 @@ fn without_looking_whether_anything_has_moved_the_suite_fails() {
         vec![case(races::a_record_of_a_known_event_is_a_duplicate_once_whoever_finds_that)],
     );
     barks(
-        "return receipt and state_of(receipt) == tonumber(ARGV[at + 1]), at + 2",
-        "return true, at + 2",
-        vec![case(races::what_several_people_move_at_once_is_moved_once)],
-    );
-    barks(
         "return (call('HGET', key('memo:' .. ARGV[at]), ARGV[at + 1]) or '') == ARGV[at + 2], at + 3",
         "return true, at + 3",
         vec![case(races::of_many_who_note_the_same_at_once_one_is_the_first)],
