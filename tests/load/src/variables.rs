@@ -16,8 +16,12 @@ pub fn set_next(variables: &mut BTreeMap<String, String>, missing: &[String]) {
     }
 }
 
-/// A value that is long enough, and of the form that Standard Webhooks and PostHog want.
+/// A value that is long enough, and of the form that its sender wants: of Standard Webhooks and PostHog, or hexadecimal.
 fn value(name: &str) -> String {
     let text = format!("{}-that-nobody-has", name.to_lowercase());
-    if name.contains("WEBHOOK") { format!("whsec_{}", STANDARD.encode(text)) } else { text }
+    match () {
+        () if name.contains("WEBHOOK") => format!("whsec_{}", STANDARD.encode(text)),
+        () if name.starts_with("SQUARESPACE") => text.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        () => text,
+    }
 }
