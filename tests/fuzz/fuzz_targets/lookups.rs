@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{Item, Kept, SourceName};
-use konektor_bridge::providers::{
-    Challenge, Fetched, ItemBody, LookupAnswer, Method, Page, Provider, Span, Verified, Webhook,
-};
-use konektor_bridge_fuzz::{lead, provider_with, take, webhooks};
+use konektor_bridge::providers::{Challenge, Fetched, ItemBody, LookupAnswer, Page, Provider, Span, Verified};
+use konektor_bridge_fuzz::{lead, provider_with, take, webhook, webhooks};
 use libfuzzer_sys::fuzz_target;
 
 const STATUSES: [u16; 13] = [200, 201, 204, 302, 400, 401, 403, 404, 408, 413, 429, 500, 503];
@@ -54,17 +52,8 @@ fn captcha(service: &str) -> Challenge {
         settings.insert("captcha_secret".to_owned(), "a-captcha-secret-TEST".into());
     });
     let body = ["cf-turnstile-response", "h-captcha-response", "g-recaptcha-response"].map(|name| format!("{name}=t"));
-    let webhook = Webhook {
-        source: source(),
-        received: Timestamp::UNIX_EPOCH,
-        request_id: "req".to_owned(),
-        method: Method::Post,
-        path: String::new(),
-        path_token: None,
-        query: String::new(),
-        headers: vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())],
-        body: body.join("&").into(),
-    };
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let webhook = webhook(&headers, body.join("&").as_bytes());
     provider.challenge(&webhook).expect("it has a token").expect("a captcha is set")
 }
 

@@ -137,7 +137,9 @@ fn split(provider: &dyn Provider, kept: Kept) -> bool {
     true
 }
 
-fn webhook(headers: &[(&str, &str)], body: &[u8]) -> Webhook {
+/// A webhook that was just sent, with these headers.
+#[must_use]
+pub fn webhook(headers: &[(&str, &str)], body: &[u8]) -> Webhook {
     Webhook {
         source: source(),
         received: Timestamp::UNIX_EPOCH,
