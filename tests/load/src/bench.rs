@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -30,6 +31,27 @@ pub enum Kept {
     Embedded,
     /// In a Redis that is started for them.
     Redis(Sync),
+}
+
+/// The same in a word, for the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Store {
+    /// A file of the bridge's own.
+    Embedded,
+    /// Redis that has on its disk what it has answered.
+    RedisAlways,
+    /// Redis that writes to its disk every second.
+    RedisEverysec,
+}
+
+impl From<Store> for Kept {
+    fn from(store: Store) -> Self {
+        match store {
+            Store::Embedded => Self::Embedded,
+            Store::RedisAlways => Self::Redis(Sync::Always),
+            Store::RedisEverysec => Self::Redis(Sync::EverySecond),
+        }
+    }
 }
 
 /// The bridge's binary, and room for data.
@@ -155,7 +177,8 @@ impl Bench {
     pub async fn bridge_at(&self, place: &Place) -> Result<Bridge> {
         let (public, admin, upstream) = (place.public, place.admin, place.upstream);
         let mut command = Command::new(place.binary.as_ref().unwrap_or(&self.binary));
-        command.arg("serve").env_clear().envs([
+        // Before the rest: what is sent to it is signed with the secrets below.
+        command.arg("serve").env_clear().envs(&place.variables).envs([
             ("BRIDGE_LISTEN", public.to_string()),
             ("BRIDGE_ADMIN_LISTEN", admin.to_string()),
             ("BRIDGE_DATA_DIR", place.data.display().to_string()),
@@ -175,13 +198,6 @@ impl Bench {
         if settings.exists() {
             command.env("BRIDGE_CONFIG", settings);
         }
-        // What is sent to it is signed with the secrets above.
-        command.envs(
-            place
-                .variables
-                .iter()
-                .filter(|(name, _)| !matches!(name.as_str(), "META_APP_SECRET" | "STANDARD_WEBHOOKS_SECRET")),
-        );
         let began = Instant::now();
         let mut process = Process::start(command, &place.log)?;
         until_answered(&mut process, public, "/healthz").await?;

@@ -34,8 +34,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use load::bench::{Bench, Kept};
-use load::redis::Sync;
+use load::bench::{Bench, Store};
 use load::table::Table;
 use load::{conditions, exit_code, tabled};
 
@@ -85,26 +84,6 @@ struct Measure {
     /// Undelivered events of `million`.
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
-}
-
-#[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]
-enum Store {
-    /// A file of its own.
-    Embedded,
-    /// Redis that has on its disk what it has answered.
-    RedisAlways,
-    /// Redis that writes to its disk every second.
-    RedisEverysec,
-}
-
-impl From<Store> for Kept {
-    fn from(store: Store) -> Self {
-        match store {
-            Store::Embedded => Self::Embedded,
-            Store::RedisAlways => Self::Redis(Sync::Always),
-            Store::RedisEverysec => Self::Redis(Sync::EverySecond),
-        }
-    }
 }
 
 #[derive(Clone, Copy, ValueEnum, PartialEq, Eq)]

@@ -32,9 +32,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use clap::{Parser, ValueEnum};
-use load::bench::{Bench, Bridge, Kept};
-use load::redis::Sync;
+use clap::Parser;
+use load::bench::{Bench, Bridge, Store};
 use load::table::Table;
 use load::{conditions, exit_code, tabled};
 use rand::SeedableRng;
@@ -71,26 +70,6 @@ struct Cli {
     /// On Redis: a binary of the version before, which one of the bridges is.
     #[arg(long)]
     before: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Store {
-    /// A file of the bridge's own.
-    Embedded,
-    /// Redis that has on its disk what it has answered.
-    RedisAlways,
-    /// Redis that writes to its disk every second.
-    RedisEverysec,
-}
-
-impl From<Store> for Kept {
-    fn from(store: Store) -> Self {
-        match store {
-            Store::Embedded => Self::Embedded,
-            Store::RedisAlways => Self::Redis(Sync::Always),
-            Store::RedisEverysec => Self::Redis(Sync::EverySecond),
-        }
-    }
 }
 
 fn main() -> ExitCode {
