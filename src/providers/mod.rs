@@ -139,10 +139,29 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// A question as it is sent `now`, for senders whose proof runs out.
+    fn stamped(&self, lookup: Lookup, now: Timestamp) -> Lookup {
+        let _ = now;
+        lookup
+    }
+
     /// Judges the answer to the [`Lookup`] that was `asked`.
     fn looked_up(&self, item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         let _ = (item, asked);
         Fetched::Lead(Bytes::copy_from_slice(answer.body))
+    }
+
+    /// What is to be asked about the form of a lead whose fields were `fetched`: what its questions say, where the lead has only
+    /// their keys. Asked once for each form and not for each lead, which goes on without where nobody answers.
+    fn form_lookup(&self, item: &ItemBody<'_>, fetched: &[u8]) -> Option<FormLookup> {
+        let _ = (item, fetched);
+        None
+    }
+
+    /// The fields of a lead, as they were `fetched`, with what was `told` of its form beside them.
+    fn with_form(&self, fetched: &[u8], told: &[u8]) -> Bytes {
+        let _ = told;
+        Bytes::copy_from_slice(fetched)
     }
 
     /// Whether the sender has a list of its leads, for what its webhooks did not bring.
@@ -202,8 +221,10 @@ pub struct Webhook {
     pub query: String,
     /// Headers in order, names in lower case; what is not text in a value is U+FFFD.
     pub headers: Vec<(String, String)>,
-    /// The body, raw, capped.
+    /// The body, capped; unpacked where it came compressed.
     pub body: Bytes,
+    /// The bytes that came, where they were compressed: they are what was signed.
+    pub packed: Option<Bytes>,
 }
 
 /// The methods that a hook knows.
@@ -246,13 +267,20 @@ impl Webhook {
         form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// True when the body is as its sender wrote it. No sender here compresses, and what is unpacked could be of any size.
+    /// The body as it came: what a signature over the body is made over. Nothing of it has been unpacked.
+    #[must_use]
+    pub fn as_sent(&self) -> &Bytes {
+        self.packed.as_ref().unwrap_or(&self.body)
+    }
+
+    /// True when `body` is what its sender has to say, and not a compressed form of it.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let encodings = self.headers.iter().filter(|(name, _)| name == "content-encoding");
         encodings
             .map(|(_, value)| value.trim_ascii())
             .all(|value| value.is_empty() || value.eq_ignore_ascii_case("identity"))
+            || self.packed.is_some()
     }
 
     /// The media type of the body in lower case, without parameters; empty when there is none.
@@ -492,6 +520,15 @@ impl std::fmt::Debug for Lookup {
     }
 }
 
+/// A question about a form.
+#[derive(Debug, Clone)]
+pub struct FormLookup {
+    /// The sender's own id of the form.
+    pub form: String,
+    /// What is asked.
+    pub lookup: Lookup,
+}
+
 /// The answer to a [`Lookup`].
 #[derive(Debug, Clone, Copy)]
 pub struct LookupAnswer<'a> {
@@ -511,6 +548,9 @@ pub struct LookupAnswer<'a> {
 pub enum Fetched {
     /// The lead's fields.
     Lead(Bytes),
+    /// The lead's fields, from a sender that is nearly asked too much: nobody asks it for this time, so that it goes on
+    /// answering.
+    LeadThenRest(Bytes, std::time::Duration, String),
     /// Nothing of the lead can be had now; ask again after this time.
     RetryAfter(std::time::Duration, String),
     /// The sender was asked too much: nobody asks it for this time.

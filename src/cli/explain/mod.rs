@@ -20,7 +20,7 @@ use crate::deliver::rehearse;
 use crate::providers::{Method, Provider, Refusal, Sample, Source, Verified, Webhook};
 
 /// The largest file that is read: what no bridge would take needs no explanation.
-const LARGEST: u64 = 64 * 1024 * 1024;
+pub(in crate::cli) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Show what FILE would become, and what would be called; nothing is stored or sent
 #[derive(Debug, clap::Args)]
@@ -164,5 +164,6 @@ fn webhook(source: &Source, headers: Vec<(String, String)>, body: Bytes, now: Ti
         query: String::new(),
         headers,
         body,
+        packed: None,
     }
 }

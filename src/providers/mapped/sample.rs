@@ -146,6 +146,7 @@ fn holds(scheme: &Scheme, sample: &Sample, now: Timestamp) -> bool {
         query: sample.query.clone(),
         headers: sample.headers.clone(),
         body: sample.body.clone().into(),
+        packed: None,
     };
     scheme.verify(&webhook, now).is_ok()
 }

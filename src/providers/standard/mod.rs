@@ -68,7 +68,7 @@ impl Provider for Standard {
         if !timed::is_fresh(signed, now, self.settings.tolerance) {
             return Err(Refusal::Stale);
         }
-        let parts = [id.as_bytes(), b".", time.as_bytes(), b".", &webhook.body];
+        let parts = [id.as_bytes(), b".", time.as_bytes(), b".", webhook.as_sent()];
         let expected = signature::digests(self.settings.keys.iter().map(Vec::as_slice), &parts);
         if !signature::any_pair_equal(&expected, &v1(given)) {
             return Err(Refusal::WrongProof);
