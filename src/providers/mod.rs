@@ -14,6 +14,7 @@ mod json;
 mod konektor;
 mod linkedin;
 mod list;
+mod lookup;
 mod mapped;
 mod meta;
 mod meta_leads;
@@ -34,7 +35,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 use crate::domain::event::{Item, Kept, Lesson, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -43,6 +43,7 @@ use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
+pub use lookup::{Fetched, FormLookup, Lookup, LookupAnswer};
 pub use registry::{Absent, Cause, Configured, Found, Registry, SourceState};
 pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
@@ -498,70 +499,6 @@ pub enum Reading {
     Spam(Box<Submission>),
     /// It says neither who somebody is nor how to reach them, where its sender says that of every lead.
     Nobody(Box<Submission>),
-}
-
-/// A GET to the sender's own API.
-#[derive(Clone)]
-pub struct Lookup {
-    /// Where, without secrets.
-    pub url: String,
-    /// Query parameters; some are secret.
-    pub query: Vec<(&'static str, String)>,
-    /// The bearer token.
-    pub bearer: Option<SecretString>,
-    /// Other headers.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-impl std::fmt::Debug for Lookup {
-    /// Shows neither query nor token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Lookup({})", self.url)
-    }
-}
-
-/// A question about a form.
-#[derive(Debug, Clone)]
-pub struct FormLookup {
-    /// The sender's own id of the form.
-    pub form: String,
-    /// What is asked.
-    pub lookup: Lookup,
-}
-
-/// The answer to a [`Lookup`].
-#[derive(Debug, Clone, Copy)]
-pub struct LookupAnswer<'a> {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers, names in lower case.
-    pub headers: &'a [(String, String)],
-    /// The body, capped.
-    pub body: &'a [u8],
-    /// How long its lead cannot be had already, for whatever reason; zero for the first answer. Not how often it was asked
-    /// for: a network that was down for a minute has been tried often, and says nothing of the sender.
-    pub failing_for: std::time::Duration,
-}
-
-/// What a [`LookupAnswer`] means.
-#[derive(Debug, Clone)]
-pub enum Fetched {
-    /// The lead's fields.
-    Lead(Bytes),
-    /// The lead's fields, from a sender that is nearly asked too much: nobody asks it for this time, so that it goes on
-    /// answering.
-    LeadThenRest(Bytes, std::time::Duration, String),
-    /// Nothing of the lead can be had now; ask again after this time.
-    RetryAfter(std::time::Duration, String),
-    /// The sender was asked too much: nobody asks it for this time.
-    Throttled(std::time::Duration, String),
-    /// The sender will not answer for anyone until a person mends the access: wait, say so loudly, and let one lead at a
-    /// time try it this often.
-    Blocked(std::time::Duration, String),
-    /// This question was too much; ask this one instead, now.
-    AskInstead(Box<Lookup>),
-    /// It will not get better by itself; the sentence says what to do.
-    GiveUp(String),
 }
 
 /// Which webhook a [`Provider::sample`] is.
