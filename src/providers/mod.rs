@@ -201,6 +201,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// `body` as this sender would send it, proved with the first secret, for `send` and `explain`. What is no webhook
     /// of this sender is proved all the same, as far as it can hold a proof.
     fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample;
+
+    /// The same for a webhook that came under `headers` (names in lower case): what of them is signed stays as it is. Where none
+    /// is, they make no difference.
+    fn sign_under(&self, headers: &[(String, String)], body: Vec<u8>, now: Timestamp) -> Sample {
+        let _ = headers;
+        self.sign(body, now)
+    }
 }
 
 /// A request as received: untrusted.

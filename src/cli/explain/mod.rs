@@ -135,7 +135,7 @@ fn proved(
     body: Bytes,
     now: Timestamp,
 ) -> Option<Verified> {
-    let Sample { path_token, query, headers: ours, body } = provider.sign(body.to_vec(), now);
+    let Sample { path_token, query, headers: ours, body } = provider.sign_under(headers, body.to_vec(), now);
     let body = Bytes::from(body);
     let verified = |headers: &[(String, String)]| {
         let webhook = webhook(source, headers.to_vec(), body.clone(), now);

@@ -195,7 +195,11 @@ impl Provider for Mapped {
     }
 
     fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample {
-        self.settings.sample.signed(&self.scheme, body, None, now)
+        self.settings.sample.signed(&self.scheme, body, None, &[], now)
+    }
+
+    fn sign_under(&self, headers: &[(String, String)], body: Vec<u8>, now: Timestamp) -> Sample {
+        self.settings.sample.signed(&self.scheme, body, None, headers, now)
     }
 }
 

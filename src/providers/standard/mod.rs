@@ -132,6 +132,15 @@ impl Provider for Standard {
         let id = format!("msg_{}", hex::encode(&Sha256::digest(&body)[..12]));
         sample::signed(&self.settings, id, body, now)
     }
+
+    fn sign_under(&self, headers: &[(String, String)], body: Vec<u8>, now: Timestamp) -> Sample {
+        let id =
+            HEADERS.iter().find_map(|[name, ..]| headers.iter().find(|(known, id)| known == name && !id.is_empty()));
+        match id {
+            Some((_, id)) => sample::signed(&self.settings, id.clone(), body, now),
+            None => self.sign(body, now),
+        }
+    }
 }
 
 impl Standard {
