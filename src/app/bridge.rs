@@ -74,8 +74,10 @@ impl Bridge {
             Reloader::start(&config, environment, Arc::clone(&store), Arc::clone(&clock), Arc::clone(&metrics))
                 .await
                 .map_err(ReloadError::into_start)?;
+        // The rest of it is not needed any more, and what follows has use for the memory.
+        let settings = config.into_settings();
         let shared = Shared {
-            settings: &config.settings,
+            settings: &settings,
             store: &store,
             clock: &clock,
             metrics: &metrics,
@@ -96,7 +98,7 @@ impl Bridge {
             Deliver::ByHand => (None, None),
         };
         let reloading = tokio::spawn(reloader.run(stopping.clone()));
-        let grace = config.settings.shutdown_grace;
+        let grace = settings.shutdown_grace;
         Ok(Self { public, admin, delivery, delivering, backfill, back_filling, reloading, store, stopping, grace })
     }
 

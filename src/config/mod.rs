@@ -44,6 +44,14 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+impl Config {
+    /// The environment's part alone.
+    #[must_use]
+    pub fn into_settings(self) -> Settings {
+        self.settings
+    }
+}
+
 /// The owner's file of sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnFile {

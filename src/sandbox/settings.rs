@@ -18,6 +18,8 @@ use crate::clock::{Clock, SystemClock};
 
 /// The key of the default workspace. It has every scope.
 pub const DEFAULT_KEY: &str = "kk_sandbox_all_scopes";
+/// Leads a day when nothing is asked for.
+pub const DEFAULT_LEADS_PER_DAY: u32 = 500;
 
 /// Everything a sandbox is told at its start.
 #[derive(Debug, Clone)]
@@ -125,7 +127,7 @@ impl Default for Workspace {
             plan: Plan::Pro,
             active: true,
             per_minute: None,
-            leads_per_day: 500,
+            leads_per_day: DEFAULT_LEADS_PER_DAY,
             team_members: 5,
             active_rotators: 2,
             subscriber: None,

@@ -19,6 +19,7 @@ mod redis;
 mod sqlite;
 mod suspicion;
 mod time;
+mod turns;
 mod view;
 mod words;
 mod work;

@@ -18,7 +18,7 @@ use super::output::Tone;
 use super::stopping::asked_to_stop;
 use crate::config::with_suggestion;
 use crate::sandbox::{
-    self, DEFAULT_KEY, Database, Faults, Key, Plan, Running, Seeding, Settings, Subscriber, Workspace,
+    self, DEFAULT_KEY, DEFAULT_LEADS_PER_DAY, Database, Faults, Key, Plan, Running, Seeding, Settings, Subscriber, Workspace,
 };
 
 /// Run a local Konektor, for development and tests
@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "REQUESTS")]
     per_minute: Option<NonZeroU32>,
     /// Leads that it says the plan takes a day. A bridge parks new leads there; --fault daily_limit=N also refuses them
-    #[arg(long, value_name = "LEADS", default_value_t = Workspace::default().leads_per_day)]
+    #[arg(long, value_name = "LEADS", default_value_t = DEFAULT_LEADS_PER_DAY)]
     leads_per_day: u32,
     /// Begin with so many made-up leads, if there are none yet
     #[arg(long)]

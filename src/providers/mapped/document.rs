@@ -3,6 +3,7 @@
 //! For senders whose shape the owner knows and we do not: the map says what the known places mean, and everything else
 //! becomes answers under its own path, so that nothing is lost.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::str::FromStr;
 
@@ -325,10 +326,11 @@ pub(in crate::providers) fn text(value: &Value) -> Option<String> {
 }
 
 /// A plain value in a word, as a program would write it: booleans are `true` and `false`. `None` as for [`text`].
-pub(super) fn word(value: &Value) -> Option<String> {
+pub(super) fn word(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::Bool(yes) => Some(yes.to_string()),
-        other => text(other),
+        Value::Bool(yes) => Some(if *yes { "true" } else { "false" }.into()),
+        Value::String(text) => Some(text.into()),
+        other => text(other).map(Cow::Owned),
     }
 }
 

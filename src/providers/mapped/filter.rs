@@ -32,26 +32,23 @@ pub(super) struct Filter {
 impl Filter {
     /// True when it holds: all its comparisons for one value at its place.
     pub(super) fn holds(&self, delivery: &Delivery<'_>) -> bool {
-        let filled = self.is_filled(delivery);
-        if self.exists.is_some_and(|wanted| wanted != filled) {
+        if self.exists.is_some_and(|wanted| wanted != self.is_filled(delivery)) {
             return false;
         }
         let Self { path, equals, among, other_than, not_in, prefix, suffix, exists: _ } = self;
-        if let Some(unwanted) = not_in {
-            let texts = path.0.iter().flat_map(|spot| delivery.texts(spot)).collect::<Vec<_>>();
-            if texts.iter().any(|text| unwanted.iter().any(|unwanted| word(unwanted) == *text)) {
-                return false;
-            }
+        let is_one_of = |known: &[toml::Value], text: &str| known.iter().any(|known| says(known, text));
+        let any_text = |holds: &dyn Fn(&str) -> bool| path.0.iter().any(|spot| delivery.has_text(spot, holds));
+        if not_in.as_ref().is_some_and(|unwanted| any_text(&|text| is_one_of(unwanted, text))) {
+            return false;
         }
         let lists = [among, other_than].into_iter().all(Option::is_none);
         if lists && equals.is_none() && prefix.is_none() && suffix.is_none() {
-            return self.exists.is_some() || not_in.is_some() || filled;
+            return self.exists.is_some() || not_in.is_some() || self.is_filled(delivery);
         }
-        path.0.iter().flat_map(|spot| delivery.texts(spot)).any(|text| {
-            let text = &text;
-            equals.as_ref().is_none_or(|wanted| word(wanted) == *text)
-                && among.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| word(wanted) == *text))
-                && other_than.as_ref().is_none_or(|known| known.iter().all(|known| word(known) != *text))
+        any_text(&|text| {
+            equals.as_ref().is_none_or(|wanted| says(wanted, text))
+                && among.as_ref().is_none_or(|wanted| is_one_of(wanted, text))
+                && other_than.as_ref().is_none_or(|known| !is_one_of(known, text))
                 && prefix.as_ref().is_none_or(|prefix| text.starts_with(prefix.as_str()))
                 && suffix.as_ref().is_none_or(|suffix| text.ends_with(suffix.as_str()))
         })
@@ -80,15 +77,15 @@ impl Filter {
         };
         // Of a value of which a part counts, only that part is there.
         let values = self.spots().filter(|spot| !spot.is_part()).flat_map(|spot| delivery.values(spot));
-        values.collect::<Vec<_>>().iter().any(group) || self.spots().any(|spot| !delivery.texts(spot).is_empty())
+        values.collect::<Vec<_>>().iter().any(group) || self.spots().any(|spot| delivery.has_text(spot, |_| true))
     }
 }
 
-/// A value of the configuration, as senders write it.
-fn word(value: &toml::Value) -> String {
+/// True when senders write this value of the configuration so.
+fn says(value: &toml::Value, text: &str) -> bool {
     match value {
-        toml::Value::String(text) => text.clone(),
-        other => other.to_string(),
+        toml::Value::String(known) => known == text,
+        other => other.to_string() == text,
     }
 }
 

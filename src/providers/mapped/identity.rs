@@ -24,7 +24,7 @@ pub(super) fn item(
     settings: &Settings,
     webhook: &Verified,
     delivery: &Delivery<'_>,
-    body: String,
+    body: &str,
 ) -> Result<Option<Item>, Unreadable> {
     let hold = hold(settings, delivery);
     if settings.person.is_some() && !says_something(settings, delivery) {
@@ -65,7 +65,7 @@ pub(super) fn item(
         });
     }
     let external_ref = names.remove(0);
-    Ok(Some(Item { id, same_within, external_ref, aliases: names, hold, body: body.into_bytes() }))
+    Ok(Some(Item { id, same_within, external_ref, aliases: names, hold, body: body.as_bytes().to_vec() }))
 }
 
 /// What the lead is called: as its platform calls it, or by the sender's own id, and by each other one that it has besides.

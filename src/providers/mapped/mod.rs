@@ -149,8 +149,11 @@ impl Provider for Mapped {
         if !self.is_wanted(&delivery, true) {
             return Ok(Vec::new());
         }
+        if self.settings.items.0.is_empty() {
+            return Ok(self.item(webhook, &text, &whole).into_iter().collect());
+        }
         let documents = self.documents(text, &whole)?;
-        Ok(documents.into_iter().filter_map(|document| self.item(webhook, document)).collect())
+        Ok(documents.into_iter().filter_map(|document| self.item_in(webhook, &document)).collect())
     }
 
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
@@ -221,9 +224,6 @@ impl Mapped {
 
     /// One document for each item.
     fn documents(&self, text: String, whole: &Value) -> Result<Vec<String>, Unreadable> {
-        if self.settings.items.0.is_empty() {
-            return Ok(vec![text]);
-        }
         // What lies in opened strings is cut from the opened document.
         let text = if self.settings.embedded.0.is_empty() { text } else { whole.to_string() };
         for items in &self.settings.items.0 {
@@ -274,17 +274,21 @@ impl Mapped {
     }
 
     /// The item of one document. One that cannot be read goes on alone, and costs no other.
-    fn item(&self, webhook: &Verified, document: String) -> Option<Item> {
-        let unread = |document: &str| Some(meta::unread(webhook.source(), "unread:", document));
-        let Ok(whole) = decode::opened(&self.settings, &document) else { return unread(&document) };
-        let Some(found) = self.found(&whole) else { return unread(&document) };
-        let delivery = Delivery { whole: &whole, item: found, headers: &webhook.kept.headers };
+    fn item_in(&self, webhook: &Verified, document: &str) -> Option<Item> {
+        match decode::opened(&self.settings, document) {
+            Ok(whole) => self.item(webhook, document, &whole),
+            Err(_) => Some(meta::unread(webhook.source(), "unread:", document)),
+        }
+    }
+
+    /// The same of a document that is `whole` when it is read.
+    fn item(&self, webhook: &Verified, document: &str, whole: &Value) -> Option<Item> {
+        let unread = || Some(meta::unread(webhook.source(), "unread:", document));
+        let Some(found) = self.found(whole) else { return unread() };
+        let delivery = Delivery { whole, item: found, headers: &webhook.kept.headers };
         if !self.is_wanted(&delivery, false) {
             return None;
         }
-        match identity::item(&self.settings, webhook, &delivery, document.clone()) {
-            Ok(item) => item,
-            Err(_) => unread(&document),
-        }
+        identity::item(&self.settings, webhook, &delivery, document).unwrap_or_else(|_| unread())
     }
 }

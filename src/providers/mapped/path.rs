@@ -1,5 +1,6 @@
 //! Places in a JSON document.
 
+use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
@@ -50,7 +51,7 @@ pub(super) enum Pattern {
 impl Pattern {
     fn parse(name: &str) -> Option<Self> {
         match (name.strip_prefix('~'), name.strip_suffix('*')) {
-            (Some(letters), _) => Some(Self::Letters(bare(letters))).filter(|_| !bare(letters).is_empty()),
+            (Some(letters), _) => Some(bared(letters).collect::<String>()).filter(|bare| !bare.is_empty()).map(Self::Letters),
             (None, Some(beginning)) => Some(Self::Begins(beginning.to_owned())),
             (None, None) => None,
         }
@@ -59,7 +60,7 @@ impl Pattern {
     /// True for the name of a member that is meant.
     pub(super) fn fits(&self, name: &str) -> bool {
         match self {
-            Self::Letters(letters) => bare(name) == *letters,
+            Self::Letters(letters) => bared(name).eq(letters.chars()),
             Self::Begins(beginning) => name.starts_with(beginning.as_str()),
         }
     }
@@ -75,8 +76,8 @@ impl std::fmt::Display for Pattern {
 }
 
 /// The letters and digits of a name, in lower case.
-fn bare(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+fn bared(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase)
 }
 
 /// What picks elements of a list.
@@ -122,7 +123,17 @@ pub(super) enum Here<'v> {
 impl Path {
     /// The first value at this place, in the document's order; `null` counts as nothing.
     pub(in crate::providers) fn find<'v>(&self, document: &'v Value) -> Option<&'v Value> {
-        find(&self.0, document)
+        self.find_map(document, |value| Some(value).filter(|value| !value.is_null()))
+    }
+
+    /// What `wanted` makes of the first value at this place of which it makes anything, in the document's order.
+    pub(super) fn find_map<'v, T>(
+        &self,
+        document: &'v Value,
+        mut wanted: impl FnMut(&'v Value) -> Option<T>,
+    ) -> Option<T> {
+        let visit = &mut |value| wanted(value).map_or(ControlFlow::Continue(()), ControlFlow::Break);
+        walk(&self.0, document, visit).break_value()
     }
 
     /// The value at this place to be changed; only for places without `*`.
@@ -198,10 +209,11 @@ impl Path {
 
     /// Every value at this place, in the document's order.
     pub(super) fn all<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
-        let mut found = vec![document];
-        for step in &self.0 {
-            found = found.into_iter().flat_map(|at| below(step, at)).collect();
-        }
+        let mut found = Vec::new();
+        let _all: Option<()> = self.find_map(document, |value| {
+            found.push(value);
+            None
+        });
         found
     }
 
@@ -211,18 +223,26 @@ impl Path {
     }
 }
 
-/// What one step down from `at` leads to.
-fn below<'v>(step: &Step, at: &'v Value) -> Vec<&'v Value> {
+/// Shows every value to which `steps` lead from `at`, until enough are seen.
+fn walk<'v, T>(
+    steps: &[Step],
+    at: &'v Value,
+    visit: &mut impl FnMut(&'v Value) -> ControlFlow<T>,
+) -> ControlFlow<T> {
+    let Some((step, rest)) = steps.split_first() else { return visit(at) };
+    let mut down = |below| walk(rest, below, visit);
     match (step, at) {
-        (Step::Name(name), _) => at.get(name).into_iter().collect(),
-        (Step::Index(index), _) => at.get(index).into_iter().collect(),
-        (Step::Any, Value::Array(list)) => list.iter().collect(),
-        (Step::Any, Value::Object(object)) => object.values().collect(),
-        (Step::Where(condition), Value::Array(list)) => list.iter().filter(|below| condition.holds(below)).collect(),
-        (Step::Like(pattern), Value::Object(object)) => {
-            object.iter().filter(|(name, _)| pattern.fits(name)).map(|(_, below)| below).collect()
+        (Step::Name(name), _) => at.get(name).into_iter().try_for_each(down),
+        (Step::Index(index), _) => at.get(index).into_iter().try_for_each(down),
+        (Step::Any, Value::Array(list)) => list.iter().try_for_each(down),
+        (Step::Any, Value::Object(object)) => object.values().try_for_each(down),
+        (Step::Where(condition), Value::Array(list)) => {
+            list.iter().filter(|below| condition.holds(below)).try_for_each(down)
         }
-        (Step::Any | Step::Where(_) | Step::Like(_), _) => Vec::new(),
+        (Step::Like(pattern), Value::Object(object)) => {
+            object.iter().filter(|(name, _)| pattern.fits(name)).try_for_each(|(_, below)| down(below))
+        }
+        (Step::Any | Step::Where(_) | Step::Like(_), _) => ControlFlow::Continue(()),
     }
 }
 
@@ -256,13 +276,6 @@ fn fits(steps: &[Step], here: &[Here<'_>]) -> bool {
         (Step::Name(_) | Step::Like(_), Here::Index(..)) | (Step::Index(_) | Step::Where(_), Here::Name(_)) => false,
     };
     steps.len() == here.len() && steps.iter().zip(here).all(fit)
-}
-
-fn find<'v>(steps: &[Step], at: &'v Value) -> Option<&'v Value> {
-    let Some((step, rest)) = steps.split_first() else {
-        return Some(at).filter(|value| !value.is_null());
-    };
-    below(step, at).into_iter().find_map(|below| find(rest, below))
 }
 
 impl Path {

@@ -90,7 +90,8 @@ impl Handshake {
                 Some(providers::Reply::json(Value::from_iter([(respond.clone(), text)]).to_string()))
             }
             Self::MatchOk { path, equals, body } => {
-                let found = path.find(&posted(webhook)?).and_then(document::word)?;
+                let posted = posted(webhook)?;
+                let found = path.find(&posted).and_then(document::word)?;
                 let empty = || providers::Reply::empty(200);
                 (found == *equals).then(|| if body.is_empty() { empty() } else { providers::Reply::text(body) })
             }

@@ -1,5 +1,6 @@
 //! Where something stands in a delivery: in its item, in the whole of it, or in a header.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
@@ -75,18 +76,34 @@ impl<'v> Delivery<'v> {
 
     /// Every text at `spot` that is not blank.
     pub(super) fn texts(&self, spot: &Spot) -> Vec<String> {
-        let texts = match &spot.at {
-            At::Header(name) => {
-                self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
-            }
-            At::Item(_) | At::Whole(_) => self.values(spot).into_iter().filter_map(document::word).collect::<Vec<_>>(),
-        };
-        texts.iter().filter_map(|text| spot.part.of(text)).collect()
+        let mut texts = Vec::new();
+        let _all: Option<()> = self.find_text(spot, |text| {
+            texts.push(text.into_owned());
+            None
+        });
+        texts
     }
 
     /// The first text at any of `spots` that is not blank.
     pub(super) fn text(&self, spots: &Spots) -> Option<String> {
-        spots.0.iter().flat_map(|spot| self.texts(spot)).next()
+        spots.0.iter().find_map(|spot| self.find_text(spot, |text| Some(text.into_owned())))
+    }
+
+    /// True when `wanted` holds of a text at `spot` that is not blank.
+    pub(super) fn has_text(&self, spot: &Spot, wanted: impl Fn(&str) -> bool) -> bool {
+        self.find_text(spot, |text| wanted(&text).then_some(())).is_some()
+    }
+
+    /// What `wanted` makes of the first text at `spot` of which it makes anything; blank ones are not shown to it.
+    fn find_text<T>(&self, spot: &Spot, mut wanted: impl FnMut(Cow<'_, str>) -> Option<T>) -> Option<T> {
+        let mut of = |text: &str| spot.part.of(text).and_then(&mut wanted);
+        match &spot.at {
+            At::Header(name) => {
+                self.headers.iter().filter(|(known, _)| known == name).find_map(|(_, value)| of(value))
+            }
+            At::Item(path) => path.find_map(self.item, |value| of(&document::word(value)?)),
+            At::Whole(path) => path.find_map(self.whole, |value| of(&document::word(value)?)),
+        }
     }
 
     /// The first of `names` all of whose texts are there, joined with colons.
@@ -106,10 +123,10 @@ impl<'v> Delivery<'v> {
     /// The id at `spot`. `0` is what senders write who have none.
     fn id(&self, spot: &Spot) -> Option<String> {
         match &spot.at {
-            At::Header(_) => self.texts(spot).into_iter().next(),
+            At::Header(_) => self.find_text(spot, |text| Some(text.into_owned())),
             At::Item(_) | At::Whole(_) => {
                 let ids = self.values(spot).into_iter().filter_map(document::id);
-                ids.filter(|id| id != "0").find_map(|id| spot.part.of(&id))
+                ids.filter(|id| id != "0").find_map(|id| spot.part.of(&id).map(Cow::into_owned))
             }
         }
     }
@@ -152,20 +169,20 @@ impl Spot {
 }
 
 impl Part {
-    fn of(self, text: &str) -> Option<String> {
+    fn of(self, text: &str) -> Option<Cow<'_, str>> {
         let text = text.trim();
-        let part = match self {
-            Self::All => text.to_owned(),
-            Self::Tail => text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned(),
-            Self::Host => url::Url::parse(text).ok()?.host_str()?.to_owned(),
-            Self::Digits => text.chars().filter(char::is_ascii_digit).collect(),
-            Self::Number => number(text)?.to_owned(),
-            Self::LongNumber => number(text).filter(|digits| digits.len() >= LONG)?.to_owned(),
-            Self::Network => attribution::network(text)?.to_string(),
+        let part: Cow<'_, str> = match self {
+            Self::All => text.into(),
+            Self::Tail => text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().into(),
+            Self::Host => url::Url::parse(text).ok()?.host_str()?.to_owned().into(),
+            Self::Digits => text.chars().filter(char::is_ascii_digit).collect::<String>().into(),
+            Self::Number => number(text)?.into(),
+            Self::LongNumber => number(text).filter(|digits| digits.len() >= LONG)?.into(),
+            Self::Network => attribution::network(text)?.to_string().into(),
             Self::Opaque if number(text).is_some() => return None,
-            Self::Opaque if text.starts_with("urn:") => text.rsplit(':').next().unwrap_or_default().to_owned(),
-            Self::Opaque => text.to_owned(),
-            Self::UserId => Some(text).filter(|text| is_user_id(text))?.to_owned(),
+            Self::Opaque if text.starts_with("urn:") => text.rsplit(':').next().unwrap_or_default().into(),
+            Self::Opaque => text.into(),
+            Self::UserId => Some(text).filter(|text| is_user_id(text))?.into(),
         };
         (!part.is_empty()).then_some(part)
     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 use tokio::sync::{Notify, oneshot};
@@ -14,6 +14,7 @@ use super::link::Arg;
 use super::step::Ask;
 use super::values::{Reply, int, next};
 use crate::domain::event::Kept;
+use crate::store::turns::Turns;
 use crate::store::{StoreError, receipt};
 
 /// Webhooks in one batch, and their bytes, at most; the first in any case.
@@ -37,6 +38,7 @@ pub(super) struct Mailbox {
 struct Inner {
     waiting: VecDeque<Waiting>,
     under_way: usize,
+    turns: Turns,
 }
 
 struct Waiting {
@@ -78,6 +80,7 @@ impl Mailbox {
         while let Some(batch) = self.next_batch() {
             let kept = core.keep(&batch).await;
             core.inbox.notify_one();
+            self.lock().turns.kept(batch.len());
             answer(batch, kept);
         }
         self.done.notify_waiters();
@@ -99,6 +102,15 @@ impl Mailbox {
             return None;
         }
         Some(batch)
+    }
+
+    /// Returns when it is the turn of what can wait.
+    pub(super) async fn turn(&self) {
+        loop {
+            let left = self.lock().turns.take(Instant::now());
+            let Some(left) = left else { return };
+            tokio::time::sleep(left).await;
+        }
     }
 
     /// Returns when nothing waits any more.

@@ -83,6 +83,7 @@ impl Store for RedisStore {
         let mut count = SortCount::default();
         let mut left = sorted.into_iter().peekable();
         while left.peek().is_some() {
+            self.mailbox.turn().await;
             count += self.core.sort(&inbox::next_step(&mut left), now).await?;
         }
         Ok(count)

@@ -1,8 +1,8 @@
 //! The writer thread: takes what waits, does it in transactions, and answers after the commit.
 //!
 //! A transaction of webhooks holds all that wait, so one write to the disk serves them all; one of the rest is cut short
-//! when webhooks wait again. While webhooks come in crowds the rest gets its turn every few milliseconds only: what is
-//! kept can be sorted later, but a sender waits for its answer now. Neither starves.
+//! when webhooks wait again. While webhooks come in crowds the rest gets its turn every few milliseconds only (see
+//! `turns`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +14,7 @@ use super::db::{Db, LOG_KEPT};
 use super::mailbox::{Job, Mailbox, Sync, Wake};
 use super::reader::Reader;
 use crate::store::StoreError;
+use crate::store::turns::Turns;
 
 /// Webhooks in one transaction, at most.
 const WEBHOOKS: usize = 512;
@@ -23,20 +24,10 @@ const REST: usize = 512;
 const RUSHED: Duration = Duration::from_millis(1);
 /// And how long at all: its own verbs are answered at its end.
 const LONGEST: Duration = Duration::from_millis(4);
-/// Webhooks since the last turn of the rest from which on they are a crowd. Fewer are done before anybody notices.
-const CROWD: usize = 8;
 /// In a crowd a transaction waits for so many webhooks, because each costs a write to the disk, however many are in it …
 const TOGETHER: usize = 32;
 /// … but no longer than this.
 const GATHERING: Duration = Duration::from_millis(1);
-/// How often the rest gets its turn while webhooks come in crowds. A turn sorts 64 webhooks and reads the next 64, so
-/// that is more than 6 000 a second.
-const TURN: Duration = Duration::from_millis(5);
-/// Webhooks within a turn from which on they are a flood: 10 000 a second, about a thousand times what Konektor takes.
-/// A flood is absorbed at the speed of appending, and sorted when it ebbs …
-const FLOOD: usize = 50;
-/// … but for this often, so that what came first need not wait for its end.
-const FLOOD_TURN: Duration = Duration::from_millis(50);
 /// Nothing to do for so long: time to tidy.
 const QUIET: Duration = Duration::from_secs(2);
 /// Pages of the log (4 KiB each) after which they are copied into the database, beside the writer. Seldom, because a page
@@ -60,13 +51,13 @@ pub(super) struct Writer {
     reader: Arc<Reader>,
     log_pages: Arc<AtomicU32>,
     tidy: bool,
-    last_turn: Instant,
+    turns: Turns,
 }
 
 impl Writer {
     /// `log_pages` is what the hook of the connection counts.
     pub(super) fn new(db: Db, mailbox: Arc<Mailbox>, reader: Arc<Reader>, log_pages: Arc<AtomicU32>) -> Self {
-        Self { db, mailbox, reader, log_pages, tidy: true, last_turn: Instant::now() }
+        Self { db, mailbox, reader, log_pages, tidy: true, turns: Turns::default() }
     }
 
     /// Works until the mailbox is closed and empty, or the disk fails.
@@ -89,14 +80,13 @@ impl Writer {
 
     /// What waits, and while that is a crowd also what comes, until the rest has to have its turn.
     fn keep_the_crowd(&mut self) -> Result<(), Fatal> {
-        let mut kept = self.keep()?;
-        while kept >= CROWD
-            && let Some(left) = turn(kept).checked_sub(self.last_turn.elapsed())
-        {
+        let kept = self.keep()?;
+        self.turns.kept(kept);
+        while let Some(left) = self.turns.take(Instant::now()) {
             self.mailbox.gather(TOGETHER, left.min(GATHERING));
-            kept += self.keep()?;
+            let kept = self.keep()?;
+            self.turns.kept(kept);
         }
-        self.last_turn = Instant::now();
         Ok(())
     }
 
@@ -165,11 +155,6 @@ impl Writer {
         self.db.shrink();
         self.tidy = true;
     }
-}
-
-/// How long after its last turn the rest has the next one, when so many webhooks were `kept` since.
-const fn turn(kept: usize) -> Duration {
-    if kept < FLOOD { TURN } else { FLOOD_TURN }
 }
 
 /// Errors after which nothing that the disk says can be trusted: above all, a failed sync must not be tried again.

@@ -45,9 +45,20 @@ use disk::Disk;
 use proxy::Proxy;
 use trouble::Troubled;
 
-/// Calls a minute that the sandbox allows: enough for the senders, and a limit that is felt after every restart.
-const LIMIT: u32 = 6_000;
-/// Bridges on one Redis.
+/// How fast everything goes.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Calls a minute that the sandbox allows: enough for the senders, and a limit that is felt after every restart.
+    limit: u32,
+    /// Between two webhooks of a sender, on average.
+    pause: Duration,
+}
+
+/// One bridge with a file of its own.
+const ALONE: Pace = Pace { limit: 6_000, pause: Duration::from_millis(80) };
+/// Bridges on one Redis. After each of its deaths a lead costs three calls for ten minutes: two searches, and the create.
+const SHARED: Pace = Pace { limit: 2_000, pause: Duration::from_millis(800) };
+/// How many those are.
 const REPLICAS: usize = 3;
 /// Until the bridge has to be at rest: leases end after 30 s, and a create in doubt is looked for over 60 s.
 const REST: Duration = Duration::from_mins(5);
@@ -83,8 +94,9 @@ async fn soak(cli: &Cli, table: &mut Table) -> Result<()> {
     // The number of the revision is a field of the lead, so that the last word can be told from the others.
     let settings = "[sources.standard.settings.fields]\n\"data.revision\" = \"estimated_value\"\n";
     std::fs::write(bench.path("bridge.toml"), settings)?;
-    let sandbox = bench.sandbox(LIMIT).await?;
     let shared = bench.start_shared("soak").await?;
+    let pace = if shared.is_some() { SHARED } else { ALONE };
+    let sandbox = bench.sandbox(pace.limit).await?;
     let disk = match shared {
         Some(_) => None,
         None => Disk::mount(&bench.path("disk"))?,
@@ -105,7 +117,7 @@ async fn soak(cli: &Cli, table: &mut Table) -> Result<()> {
             let until = Instant::now() + Duration::from_secs(cli.seconds);
             let sent = Rc::new(senders::Sent::default());
             let publics = places.iter().map(|place| place.public).collect();
-            let senders = senders::start(publics, cli.seed, until, &sent);
+            let senders = senders::start(publics, pace.pause, cli.seed, until, &sent);
             let redis = shared.map(|(redis, _)| redis);
             let troubled = Troubled {
                 bench: &bench,

@@ -19,8 +19,6 @@ use tokio::time::{sleep, timeout};
 
 /// Senders of single webhooks, each with its own leads; one more sends batches.
 const SENDERS: u64 = 6;
-/// Between two webhooks of a sender.
-const PAUSE: Duration = Duration::from_millis(80);
 /// How long a sender tries: longer than the bridge is ever frozen or its disk full.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -37,9 +35,16 @@ pub struct Sent {
     pub doubled: Cell<u64>,
 }
 
-/// Starts them all; they stop at `until`. Each goes to the next of the places where one does not answer.
-pub fn start(places: Vec<SocketAddr>, seed: u64, until: Instant, sent: &Rc<Sent>) -> Vec<JoinHandle<Result<()>>> {
-    let line = |at: u64| Line { places: places.clone(), at: at as usize, connection: None };
+/// Starts them all; they stop at `until`, and each pauses so long between two webhooks. Each goes to the next of the places
+/// where one does not answer.
+pub fn start(
+    places: Vec<SocketAddr>,
+    pause: Duration,
+    seed: u64,
+    until: Instant,
+    sent: &Rc<Sent>,
+) -> Vec<JoinHandle<Result<()>>> {
+    let line = |at: u64| Line { places: places.clone(), at: at as usize, connection: None, pause };
     let mut senders: Vec<_> = (0..SENDERS)
         .map(|sender| {
             let rng = StdRng::seed_from_u64(seed.wrapping_mul(1000) + sender);
@@ -76,7 +81,7 @@ async fn send_singles(mut line: Line, sender: u64, mut rng: StdRng, until: Insta
                 revisions.push(0);
             }
         }
-        sleep(PAUSE.mul_f64(rng.random_range(0.0..2.0))).await;
+        sleep(line.pause.mul_f64(rng.random_range(0.0..2.0))).await;
     }
     Ok(())
 }
@@ -95,7 +100,7 @@ async fn send_batches(mut line: Line, mut rng: StdRng, until: Instant, sent: Rc<
             line.deliver(&meta_batch(again), &sent).await?;
             sent.doubled.set(sent.doubled.get() + 1);
         }
-        sleep(PAUSE * 5).await;
+        sleep(line.pause * 5).await;
     }
     Ok(())
 }
@@ -105,6 +110,8 @@ struct Line {
     places: Vec<SocketAddr>,
     at: usize,
     connection: Option<Connection>,
+    /// Between two webhooks, on average.
+    pause: Duration,
 }
 
 impl Line {

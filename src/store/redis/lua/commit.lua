@@ -4,22 +4,38 @@
 -- A second time something has moved.
 local answers = {}
 
+-- What is counted is written once, at the end: by how much each counter grows, and how many events of each chunk more are
+-- in each state.
+local counted, marked = {}, {}
+
 local function count(field, by)
-  if by ~= 0 then
-    call('HINCRBY', key('m'), field, text(by))
-  end
+  counted[field] = (counted[field] or 0) + by
 end
 
 -- Marks an event as in a state, or as not in it any more.
 local function mark(state, seq, bit)
   local chunk = text(math.floor(seq / CHUNK))
-  local set, sizes = key('es' .. state .. ':' .. chunk), key('ec' .. state)
-  call('SETBIT', set, seq % CHUNK, bit)
-  if call('HINCRBY', sizes, chunk, 2 * bit - 1) == 0 then
-    call('HDEL', sizes, chunk)
-    call('DEL', set)
-  end
+  call('SETBIT', key('es' .. state .. ':' .. chunk), seq % CHUNK, bit)
+  local sizes = marked[state] or {}
+  marked[state] = sizes
+  sizes[chunk] = (sizes[chunk] or 0) + 2 * bit - 1
   count('e' .. state, 2 * bit - 1)
+end
+
+local function write_counts()
+  for state, sizes in pairs(marked) do
+    for chunk, by in pairs(sizes) do
+      if call('HINCRBY', key('ec' .. state), chunk, by) == 0 then
+        call('HDEL', key('ec' .. state), chunk)
+        call('DEL', key('es' .. state .. ':' .. chunk))
+      end
+    end
+  end
+  for field, by in pairs(counted) do
+    if by ~= 0 then
+      call('HINCRBY', key('m'), field, text(by))
+    end
+  end
 end
 
 local function is_later(left, right)
@@ -119,6 +135,8 @@ local function forget(seq)
   end
 end
 
+local taken_out = false
+
 -- A webhook leaves the inbox.
 local function take_out(place)
   local record = call('HGET', key('in'), place)
@@ -126,15 +144,18 @@ local function take_out(place)
   count('inbox', -1)
   count('sorted', 1)
   count('bytes', -struct.unpack('>I4', record))
-  local low, next_place = unpack(call('HMGET', key('m'), 'low', 'place'))
-  if low == place then
-    local first = tonumber(low)
-    repeat
-      first = first + 1
-    until first >= tonumber(next_place) or call('HEXISTS', key('in'), text(first)) == 1
-    call('HSET', key('m'), 'low', text(first))
-  end
+  taken_out = true
   return record
+end
+
+-- The oldest place at which a webhook may be moves on.
+local function move_low()
+  local low, next_place = unpack(call('HMGET', key('m'), 'low', 'place'))
+  local first = tonumber(low)
+  while first < tonumber(next_place) and call('HEXISTS', key('in'), text(first)) == 0 do
+    first = first + 1
+  end
+  call('HSET', key('m'), 'low', text(first))
 end
 
 local checks, steps = {}, {}
@@ -458,4 +479,8 @@ end
 while at <= #ARGV do
   at = steps[ARGV[at]](at + 1)
 end
+if taken_out then
+  move_low()
+end
+write_counts()
 return answers
