@@ -243,6 +243,9 @@ impl Mapped {
         };
         let documents = || {
             let text = decode::text(self.settings.decode, content_type, &webhook.body)?;
+            if self.settings.items.0.is_empty() {
+                return Ok(vec![text]);
+            }
             let whole = decode::opened(&self.settings, &text)?;
             self.documents(text, &whole)
         };
