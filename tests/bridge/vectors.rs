@@ -24,7 +24,7 @@ use crate::beside::beside;
 use crate::fixtures::{build, words};
 
 /// What `requires` may name and we have: such a row must come out as it is marked, any other one must be refused.
-const OPTIONS: [&str; 3] = ["escape_fallback", "pad_secret", "tolerate_header_prefix"];
+const OPTIONS: [&str; 4] = ["ed25519", "escape_fallback", "pad_secret", "tolerate_header_prefix"];
 
 /// What a row says of itself: nothing that could come out otherwise. `official` and `reproducible` are about where it is from,
 /// `policy` about who decided what it is marked as.
