@@ -1,7 +1,8 @@
 //! Names of people, cut into Konektor's two fields.
 //!
 //! In Indonesia one name is normal, the second word is often a second given name, and people are addressed with a word
-//! before the name. So: nobody gets a last name that they did not write, and `Pak Budi` is `Budi`.
+//! before the name. So: nobody gets a last name that they did not write, and `Pak Budi` is `Budi`. Not everything with such a
+//! word before it is a name (`Ibu dan Anak Shop`, `Pak RT`), and a business or a couple has no last name either: those are one piece.
 
 use super::phone::is_whatsapp_user_id;
 use super::rules::NameStyle;
@@ -14,6 +15,22 @@ pub const MAX_LEN: usize = 100;
 const HONORIFICS: &str = "\
     pak, bpk, bapak, bu, ibu, kak, kakak, mas, mbak, mba, sdr, sdri, saudara, saudari, tn, tuan, ny, nyonya, \
     mr, mrs, ms";
+
+/// Words between two people, or between the two halves of one name (`Ibu dan Anak Shop`): what has one is not one person's name.
+const CONNECTIVES: &str = "dan, and, serta, &, dan/atau";
+
+/// What people are or do, said in place of a name (`Pak RT`, `Ibu Rumah Tangga`) or before it (`Bu Bidan Sri`).
+const ROLES: &str = "\
+    rt, rw, lurah, kades, camat, guru, dosen, dokter, bidan, perawat, ustadz, ustad, ustazah, ustadzah, pendeta, polisi, \
+    rumah, tangga, hamil, kos, kost, kontrakan, warung";
+
+/// What the name of a business, a school or an office begins with.
+const PLACES: &str = "\
+    pt, cv, ud, toko, warung, kedai, kios, rumah, yayasan, koperasi, klinik, apotek, apotik, puskesmas, salon, bengkel, \
+    butik, kantor, hotel, restoran, resto, perusahaan, sekolah, universitas, pesantren, ponpes, masjid, gereja, panitia";
+
+/// What the name of a business ends with.
+const SHOPS: &str = "shop, store, olshop, tbk, ltd, inc, llc, corp, gmbh, bhd";
 
 /// Titles that stay with the word behind them (`Dr. Budi`, last name `Santoso`). Whatever ends in a full stop does so too.
 const TITLES: &str = "dr, drg, drh, ir, drs, dra, prof, h, hj, kh, haji, hajah";
@@ -76,9 +93,13 @@ impl Name {
         Self { first: format!("Lead {end}").trim_end().to_owned(), last: None }
     }
 
-    /// Cuts a name text into its first lettered word, with the titles before and whatever is no word, and the rest.
+    /// Cuts a name text into its first lettered word, with the titles before and whatever is no word, and the rest. What is not
+    /// the name of one person stays whole.
     fn split(text: &str) -> Self {
         let words = text.split(' ').collect::<Vec<_>>();
+        if !is_one_person(&words) {
+            return Self::cut_to_fit(text, "");
+        }
         let first_word = words.iter().position(|word| has_letter(word) && !is_title(word)).unwrap_or(words.len() - 1);
         let (first, rest) = words.split_at(first_word + 1);
         let (first, rest) = (first.join(" "), rest.join(" "));
@@ -127,14 +148,51 @@ fn name_text(text: &str) -> Option<String> {
     }
     let words =
         text.split(' ').filter(|word| !word.chars().all(|c| c.is_ascii_punctuation() && c != '&')).collect::<Vec<_>>();
-    let mut name = words.as_slice();
-    while let [first, rest @ ..] = name
-        && is_among(HONORIFICS, &without_mark(first))
-        && rest.iter().any(|word| has_letter(word))
+    Some(without_address(&words).join(" "))
+}
+
+/// The words behind those with which somebody is addressed, also two of them (`Bapak & Ibu Sutrisno`, `Bpk/Ibu Budi`); all of
+/// them where no name would be left.
+fn without_address<'w, 't>(words: &'w [&'t str]) -> &'w [&'t str] {
+    let mut rest = words;
+    while let [first, behind @ ..] = rest
+        && is_honorific(first)
     {
-        name = rest;
+        rest = match behind {
+            [between, second, ..] if is_connective(between) && is_honorific(second) => &behind[1..],
+            _ => behind,
+        };
     }
-    Some(name.join(" "))
+    let begins_a_name =
+        rest.first().is_some_and(|first| !is_connective(first)) && rest.iter().any(|word| is_of_a_name(word));
+    if begins_a_name { rest } else { words }
+}
+
+/// True for a word that can be somebody's name.
+fn is_of_a_name(word: &str) -> bool {
+    let bare = without_mark(word);
+    has_letter(word) && ![HONORIFICS, CONNECTIVES, ROLES, TITLES].iter().any(|list| is_among(list, &bare))
+}
+
+fn is_connective(word: &str) -> bool {
+    is_among(CONNECTIVES, &word.to_lowercase())
+}
+
+/// True for `Pak`, and for `Bpk/Ibu` and `Sdr/i`.
+fn is_honorific(word: &str) -> bool {
+    let bare = without_mark(word);
+    let mut parts = bare.split('/').map(|part| part.trim_end_matches('.'));
+    parts.next().is_some_and(|first| is_among(HONORIFICS, first))
+        && parts.all(|part| part == "i" || is_among(HONORIFICS, part))
+}
+
+/// False for a couple, a business, and a word of address that was left for want of a name behind it.
+fn is_one_person(words: &[&str]) -> bool {
+    let [first, rest @ ..] = words else { return true };
+    let several = rest.iter().any(|word| is_connective(word));
+    let business =
+        is_among(PLACES, &without_mark(first)) || rest.last().is_some_and(|last| is_among(SHOPS, &without_mark(last)));
+    !(several || business || is_honorific(first))
 }
 
 fn has_letter(text: &str) -> bool {
@@ -143,7 +201,8 @@ fn has_letter(text: &str) -> bool {
 
 fn is_title(word: &str) -> bool {
     let is_initial = word.chars().count() == 1;
-    word.ends_with('.') || is_initial || is_among(TITLES, &without_mark(word))
+    let before_a_name = [TITLES, ROLES].iter().any(|list| is_among(list, &without_mark(word)));
+    word.ends_with('.') || is_initial || before_a_name
 }
 
 /// `Ny.` and `Pak,` as the lists have them.
@@ -209,6 +268,64 @@ mod tests {
     }
 
     #[test]
+    fn two_who_are_addressed_at_once_have_the_name_behind_both() {
+        for both in [
+            "Bapak & Ibu Sutrisno",
+            "Bapak dan Ibu Sutrisno",
+            "Bpk. / Ibu Sutrisno",
+            "Bpk/Ibu Sutrisno",
+            "Sdr/i Sutrisno",
+            "Sdr./Sdri. Sutrisno",
+            "Mr. and Mrs. Sutrisno",
+            "Pak Mas Sutrisno",
+        ] {
+            assert_eq!(whole(both), name("Sutrisno", ""), "{both}");
+        }
+        assert_eq!(whole("Mas Adi"), name("Adi", ""));
+        assert_eq!(whole("Bapak & Ibu Budi Hartono"), name("Budi", "Hartono"));
+    }
+
+    #[test]
+    fn a_word_of_address_with_no_name_behind_it_is_not_taken_off() {
+        for no_name in [
+            "Ibu dan Anak Shop",
+            "Ibu & Anak",
+            "Bapak dan Ibu",
+            "Bapak/Ibu",
+            "Ibu Rumah Tangga",
+            "Pak RT",
+            "Bu Bidan",
+            "Pak Haji",
+            "Ibu Hamil",
+        ] {
+            assert_eq!(whole(no_name), name(no_name, ""), "{no_name}");
+        }
+        assert_eq!(whole("Bu Bidan Sri Wahyuni"), name("Bidan Sri", "Wahyuni"));
+        assert_eq!(whole("Pak RT Budi"), name("RT Budi", ""));
+    }
+
+    #[test]
+    fn a_business_or_a_couple_has_no_last_name() {
+        for whole_name in [
+            "PT Maju Jaya",
+            "PT. Maju Jaya Tbk",
+            "CV Sinar Abadi",
+            "UD. Tani Makmur",
+            "Toko Bu Siti",
+            "Warung Pak Budi",
+            "Yayasan Al Hikmah",
+            "Siti Hijab Store",
+            "Budi & Siti",
+            "Budi Hartono dan Siti Aminah",
+        ] {
+            assert_eq!(whole(whole_name), name(whole_name, ""), "{whole_name}");
+        }
+        assert_eq!(whole("Bapak Budi & Ibu Siti"), name("Budi & Ibu Siti", ""));
+        // A given name, where it comes first.
+        assert_eq!(whole("Dan Brown"), name("Dan", "Brown"));
+    }
+
+    #[test]
     fn titles_and_initials_stay_with_the_name() {
         assert_eq!(whole("dr. Budi Santoso, Sp.A"), name("dr. Budi", "Santoso, Sp.A"));
         assert_eq!(whole("M. Rizki Pratama"), name("M. Rizki", "Pratama"));
@@ -271,6 +388,28 @@ mod tests {
             let text = words.join(" ");
             let name = whole(&text).unwrap();
             prop_assert_eq!([Some(name.first), name.last].into_iter().flatten().collect::<Vec<_>>().join(" "), text);
+        }
+
+        #[test]
+        fn whatever_stands_around_it_a_plain_name_is_found(
+            address in prop::sample::select(vec!["", "Pak ", "Ibu ", "Bapak & Ibu ", "Bpk/Ibu ", "Mas dan Mbak ", "Sdr/i "]),
+            words in prop::collection::vec("[A-Z][a-z]{9,12}", 1..4),
+        ) {
+            let bare = words.join(" ");
+            prop_assert_eq!(whole(&format!("{address}{bare}")), whole(&bare));
+            prop_assert_eq!(whole(&bare).unwrap().first, words[0].clone());
+        }
+
+        #[test]
+        fn no_name_begins_with_a_word_between_two(
+            words in prop::collection::vec(prop::sample::select(vec!["Ibu", "Pak", "dan", "&", "Anak", "RT", "Siti", "Dr.", "Shop", "/"]), 1..7),
+        ) {
+            let text = words.join(" ");
+            if let Some(name) = whole(&text) {
+                let first = name.first.split(' ').next().unwrap();
+                let given = text.split(' ').find(|word| *word != "/").unwrap();
+                prop_assert!(!is_connective(first) || first == given, "{text}: {name:?}");
+            }
         }
 
         #[test]
