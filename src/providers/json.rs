@@ -130,38 +130,23 @@ pub(super) fn replaced(text: &str, part: &RawValue, with: &str) -> String {
     [before, with, after].concat()
 }
 
-/// An id: a string that is not empty, or an integer; never a fraction, as that is an id that somebody's spreadsheet broke.
+/// An id: a string that is not empty, or an integer of any length, digit for digit; never a fraction, as that is an id that
+/// somebody's spreadsheet broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Id<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Id<'a> {
+    /// By way of the sender's letters: a number beyond 64 bits would come out of `serde_json` as a fraction.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StringOrInteger;
-        impl<'de> Visitor<'de> for StringOrInteger {
-            type Value = Id<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id, as a string or an integer")
-            }
-
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                if text.is_empty() { Err(E::custom("an id is empty")) } else { Ok(Id(Cow::Borrowed(text))) }
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                if text.is_empty() { Err(E::custom("an id is empty")) } else { Ok(Id(Cow::Owned(text.to_owned()))) }
-            }
-
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-                Ok(Id(Cow::Owned(number.to_string())))
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-                Ok(Id(Cow::Owned(number.to_string())))
-            }
-        }
-        deserializer.deserialize_any(StringOrInteger)
+        let raw = <&'de RawValue>::deserialize(deserializer)?;
+        let id = string(raw).filter(|text| !text.is_empty()).or_else(|| integer(raw.get()).map(Cow::Borrowed));
+        id.map(Id).ok_or_else(|| de::Error::custom("an id is a string or an integer"))
     }
+}
+
+fn integer(text: &str) -> Option<&str> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
 }
 
 #[cfg(test)]
@@ -198,12 +183,17 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_a_string_or_an_integer_of_any_size_that_fits_64_bits() {
+    fn an_id_is_a_string_or_an_integer_of_any_length() {
         let id = |json| serde_json::from_str::<Id<'_>>(json).map(|id| id.0.into_owned()).ok();
-        assert_eq!(id("18446744073709551615").as_deref(), Some("18446744073709551615"));
+        for number in
+            ["0", "-7", "18446744073709551615", "99999999999999999999", "1234567890123456789012345678901234567890"]
+        {
+            assert_eq!(id(number).as_deref(), Some(number));
+        }
+        assert_eq!(id(" 12 ").as_deref(), Some("12"));
         assert_eq!(id(r#""0012""#).as_deref(), Some("0012"));
         assert_eq!(id(r#""a\u00e4""#).as_deref(), Some("aä"));
-        for bad in ["1.2e18", "12.0", r#""""#, "null", "true", "[1]", "{}", "99999999999999999999"] {
+        for bad in ["1.2e18", "12.0", r#""""#, "null", "true", "[1]", "{}", "1e3", "-"] {
             assert_eq!(id(bad), None, "{bad}");
         }
     }
