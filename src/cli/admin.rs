@@ -1,5 +1,6 @@
 //! The client of a running bridge's admin API.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -13,7 +14,7 @@ use url::Url;
 use super::failure::BadUsage;
 use super::local::{self, below};
 use crate::config::Settings;
-use crate::ops::wire::{Audit, AuditQuery, Event, EventPage, Failure, ListQuery, Moved, Which};
+use crate::ops::wire::{Audit, AuditQuery, Event, EventPage, Failure, ListQuery, Moved, Sources, Which};
 
 /// Longest time for one request: moving a thousand events takes a fraction of it.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,6 +84,17 @@ impl Admin {
                 return Ok((events, query.cursor.is_some()));
             }
         }
+    }
+
+    /// Looks whether the bridge has, or has had, a source of this name: a typing error is not "nothing".
+    ///
+    /// # Errors
+    /// It has not.
+    pub(super) async fn knows_source(&self, name: &str) -> anyhow::Result<()> {
+        let Sources { sources, once_on } = self.get(&["sources"]).await?;
+        let names: BTreeSet<_> =
+            sources.iter().map(|source| &source.name).chain(&once_on).map(String::as_str).collect();
+        if names.contains(name) { Ok(()) } else { Err(local::no_such_source(names.into_iter(), name).into()) }
     }
 
     /// One step of looking through the store: after `cursor`, or the first.

@@ -41,6 +41,7 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
         return Err(BadUsage("--since is to be before --until, which is now where it is not given".to_owned()).into());
     }
     let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
+    admin.knows_source(&source).await?;
     let mut reading = Reading { admin, path: ["sources", &source, "backfill"], listed: 0, bar: progress() };
     let page = PageOfList { since, until: Some(until), cursor: None };
     reading.all_pages(page).await.inspect_err(|_| reading.stopped())?;

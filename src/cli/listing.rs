@@ -83,9 +83,14 @@ pub(super) async fn list(
     mut context: Context,
 ) -> anyhow::Result<Exit> {
     let now = context.now();
-    let nothing = if args.filter.is_any() { "nothing matches" } else { nothing };
+    let nothing = if args.filter.is_any() || state.is_some() { "nothing matches" } else { nothing };
     let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
-    let (events, more) = admin.events(list, args.filter.query(state, now), args.limit).await?;
+    let query = args.filter.query(state, now);
+    let source = query.source.clone();
+    let (events, more) = admin.events(list, query, args.limit).await?;
+    if let Some(source) = source.filter(|_| events.is_empty()) {
+        admin.knows_source(&source).await?;
+    }
     if args.json {
         context.out.json(&events)?;
     } else if events.is_empty() {

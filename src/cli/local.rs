@@ -45,15 +45,16 @@ pub(super) fn source<'a>(registry: &'a Registry, name: &str) -> Result<&'a Sourc
         Some(SourceState::Off { why, .. }) => {
             Err(BadUsage(format!("the source `{name}` is off: {why}; `konektor-bridge sources` shows what each needs")))
         }
-        None => Err(BadUsage(no_such_source(registry, name))),
+        None => Err(no_such_source(registry.iter().map(|(name, _)| name.as_str()), name)),
     }
 }
 
-fn no_such_source(registry: &Registry, name: &str) -> String {
-    let names: Vec<_> = registry.iter().map(|(name, _)| name.as_str()).collect();
+/// That none of the sources called `names` is called `name`, and which was probably meant.
+pub(super) fn no_such_source<'n>(names: impl Iterator<Item = &'n str>, name: &str) -> BadUsage {
+    let names: Vec<_> = names.collect();
     let meant =
         nearest(name, names.iter().copied()).map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
-    format!("there is no source `{name}`{meant}; there are {}", names.join(", "))
+    BadUsage(format!("there is no source `{name}`{meant}; there are {}", names.join(", ")))
 }
 
 /// How `address` is reached from this machine; `None` for a port that is not known beforehand.

@@ -39,9 +39,12 @@ impl WhichArgs {
 /// Asks for the move at `path`, and says how many events were `moved`.
 pub(super) async fn run(path: &[&str], moved: &str, args: WhichArgs, mut context: Context) -> anyhow::Result<Exit> {
     let which = args.which(&context)?;
-    let named = which.ids.len();
+    let (named, source) = (which.ids.len(), which.source.clone());
     let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let count = admin.move_all(path, which).await?;
+    if let Some(source) = source.filter(|_| count == 0) {
+        admin.knows_source(&source).await?;
+    }
     writeln!(context.out, "{count} {moved}")?;
     if count < named {
         writeln!(anstream::stderr(), "{} of the ids name nothing that could be {moved}", named - count)?;
