@@ -13,12 +13,19 @@ use crate::clock::{Clock, FollowingClock};
 use crate::config::{Backend, Redis, SearchFirst, Settings};
 use crate::deliver::Waits;
 use crate::store::moving::{Marked, marked};
-use crate::store::{Options, RedisStore, RedisTies, SqliteStore, Store, StoreError, Weight, examine, in_use, may_pass};
+use crate::store::{
+    OpenError, Options, RedisStore, RedisTies, SqliteStore, Store, StoreError, Weight, examine, in_use, may_pass,
+};
 
 /// How long a Redis that may only be starting is waited for, and how long between two looks: it is often started together
 /// with the bridge, and reads its file first.
 const REDIS_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How much longer than its grace a bridge that still has the embedded store is waited for, and how long between two looks: the
+/// one before is often told to stop in the same moment, and settles first.
+const BEYOND_GRACE: Duration = Duration::from_secs(2);
+const LOOK_AGAIN_AT_LOCK: Duration = Duration::from_millis(200);
 
 /// What is known of what is in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +51,13 @@ pub struct Opened {
 /// # Errors
 /// What is in the way, and what to do about it.
 pub async fn open(settings: &Settings, state: State, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
-    let opened = open_backend(&settings.backend, options(settings, state), clock).await?;
+    let options = options(settings, state);
+    let opened = match &settings.backend {
+        Backend::Embedded { data_dir } => {
+            once_it_is_left(data_dir, options, clock, settings.shutdown_grace + BEYOND_GRACE).await?
+        }
+        Backend::Redis(redis) => on_redis(redis, options).await?,
+    };
     match once_it_answers(async || marked(opened.store.as_ref()).await).await? {
         Marked::Free => Ok(opened),
         Marked::Given => bail!(
@@ -86,6 +99,33 @@ fn options(settings: &Settings, state: State) -> Options {
         restored: state == State::Restored,
         late_update: waits(settings).late_update(),
         ..Options::default()
+    }
+}
+
+/// Opens the embedded store, and waits for a while where another process still has it.
+async fn once_it_is_left(
+    data_dir: &Path,
+    options: Options,
+    clock: Arc<dyn Clock>,
+    within: Duration,
+) -> anyhow::Result<Opened> {
+    let until = Instant::now() + within;
+    let mut said = false;
+    loop {
+        let error = match embedded(data_dir, options.clone(), Arc::clone(&clock)) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error,
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        let in_use = matches!(error.downcast_ref(), Some(OpenError::InUse(_)));
+        if !in_use || left.is_zero() {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut said, true) {
+            let directory = data_dir.display();
+            tracing::warn!(%directory, left_s = left.as_secs(), "another process still uses the store; it is waited for, in case that it is being stopped");
+        }
+        sleep(LOOK_AGAIN_AT_LOCK.min(left)).await;
     }
 }
 
