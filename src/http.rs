@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -13,6 +14,7 @@ use actix_web::{App, HttpResponse, HttpServer};
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The header under which every answer of ours names its request.
@@ -37,6 +39,23 @@ pub struct Running {
     address: SocketAddr,
     handle: ServerHandle,
     task: JoinHandle<io::Result<()>>,
+    connections: watch::Receiver<usize>,
+}
+
+/// A connection that is open: counted as long as it lives.
+struct Open(Arc<watch::Sender<usize>>);
+
+impl Open {
+    fn counted(count: &Arc<watch::Sender<usize>>) -> Self {
+        count.send_modify(|open| *open += 1);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
 }
 
 impl Running {
@@ -44,6 +63,13 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until nobody has a connection any more, and not longer than `within`.
+    pub async fn left(&self, within: Duration) {
+        let mut connections = self.connections.clone();
+        // The sender lives in the server; without one there are no connections either.
+        let _none = tokio::time::timeout(within, connections.wait_for(|open| *open == 0)).await;
     }
 
     /// Stops accepting, waits for what is under way (as long as the server was started with), and ends.
@@ -71,7 +97,7 @@ pub struct Serving {
     pub workers: usize,
     /// Connections that each of them has at once; more wait to be accepted.
     pub connections: usize,
-    /// How long stopping waits for requests under way; whole seconds count.
+    /// How long stopping waits for requests under way, rounded up to whole seconds.
     pub grace: Duration,
 }
 
@@ -84,19 +110,24 @@ where
     F: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
     let address = listener.local_addr()?;
+    let (count, connections) = watch::channel(0);
+    let count = Arc::new(count);
     let server = HttpServer::new(move || App::new().configure(routes.clone()))
+        .on_connect(move |_, connection| {
+            connection.insert(Open::counted(&count));
+        })
         .workers(serving.workers.max(1))
         .max_connections(serving.connections)
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .keep_alive(IDLE_FOR)
         .client_request_timeout(HEADERS_WITHIN)
-        .shutdown_timeout(serving.grace.as_secs())
+        .shutdown_timeout(serving.grace.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
         .tcp_nodelay(true)
         .disable_signals()
         .listen(listener)?
         .run();
     let handle = server.handle();
-    Ok(Running { address, handle, task: tokio::spawn(server) })
+    Ok(Running { address, handle, task: tokio::spawn(server), connections })
 }
 
 /// A new request id: a UUID of version 7, so that ids sort by time.

@@ -25,6 +25,10 @@ use crate::providers::{Registry, SourceState};
 use crate::store::Store;
 use crate::{ops, receive};
 
+/// The part of the grace in which a stopping bridge still answers those who have a connection, so that they hear to come again
+/// and are not cut off: 2 s of the usual 20, and less where nobody has one.
+const FAREWELL: u32 = 10;
+
 /// What a bridge is made of that differs between the service, the demo and the tests.
 pub struct Start {
     /// What it is told.
@@ -86,7 +90,7 @@ impl Bridge {
         };
         let delivery = Arc::new(Delivery::new(shared.delivery()?));
         let stopping = CancellationToken::new();
-        let public = shared.public()?;
+        let public = shared.public(stopping.clone())?;
         let backfill = Arc::new(shared.backfill());
         let admin = shared.admin(&backfill, stopping.clone())?;
         let (delivering, back_filling) = match deliver {
@@ -126,7 +130,8 @@ impl Bridge {
         &self.backfill
     }
 
-    /// Stops: no new webhooks, what was begun is settled within the grace, everything kept is on disk.
+    /// Stops: no new webhooks (503, as long as somebody has a connection), what was begun is settled within the grace,
+    /// everything kept is on disk.
     ///
     /// # Errors
     /// A part had failed before, or did not end in time; nothing kept is lost by that.
@@ -134,6 +139,7 @@ impl Bridge {
         self.stopping.cancel();
         // Both halves stop at the same time, and the grace of the one is not added to that of the other.
         let settling = self.delivering.map(|task| tokio::time::timeout(self.grace, task));
+        self.public.left(self.grace / FAREWELL).await;
         let served = self.public.stop().await.context("the public listener failed");
         if let Some(task) = self.back_filling {
             task.await.context("reading the senders' lists failed")?;
@@ -196,7 +202,7 @@ impl Shared<'_> {
         }
     }
 
-    fn public(&self) -> anyhow::Result<Running> {
+    fn public(&self, stopping: CancellationToken) -> anyhow::Result<Running> {
         let parts = receive::Parts {
             registry: self.live.registry.clone(),
             store: Arc::clone(self.store),
@@ -204,8 +210,10 @@ impl Shared<'_> {
             metrics: Arc::clone(self.metrics),
             captchas: Arc::new(CaptchaServices::new(self.outbound.clone())),
             trusted_proxies: self.settings.trusted_proxies.clone(),
+            stopping,
         };
-        let limits = receive::Limits::new(self.settings.body_limit, self.settings.shutdown_grace);
+        let grace = self.settings.shutdown_grace;
+        let limits = receive::Limits::new(self.settings.body_limit, grace - grace / FAREWELL);
         let listener = listen(self.settings.listen, "BRIDGE_LISTEN")?;
         receive::serve(listener, parts, limits).context("webhooks cannot be taken")
     }

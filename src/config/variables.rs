@@ -82,7 +82,11 @@ pub const VARIABLES: &[Variable] = &[
         "what is logged: error, warn, info, debug, trace, or by module as warn,konektor_bridge=debug",
     ),
     setting("BRIDGE_LOG_FORMAT", "auto", "auto (text on a terminal, otherwise json), text or json"),
-    setting("BRIDGE_BODY_LIMIT", "4MiB", "largest webhook that is taken, 1KiB to 64MiB"),
+    setting(
+        "BRIDGE_BODY_LIMIT",
+        "4MiB",
+        "largest webhook that is taken, 1KiB to 64MiB; a form with files may be 10MiB, of which the files are not kept",
+    ),
     setting("BRIDGE_SHUTDOWN_GRACE", "20s", "how long a shutdown waits for what is under way, up to 10m"),
 ];
 

@@ -20,6 +20,7 @@ mod meta;
 mod meta_leads;
 mod person;
 mod registry;
+mod samples;
 mod scheme;
 mod secret;
 mod settings;
@@ -42,10 +43,12 @@ use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
+pub use form::files::WithoutFiles;
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
 pub use lookup::{Fetched, FormLookup, Lookup, LookupAnswer};
 pub use registry::{Absent, Cause, Configured, Found, Registry, SourceState};
-pub use scheme::{Examination, Proof, Scheme, Trial};
+pub use samples::{Sample, SampleKind};
+pub use scheme::{Examination, Proof, Scheme, Trace, Trial};
 pub use secret::Secrets;
 
 /// How long before its end an access is spoken of: long enough to be read by somebody who is on holiday.
@@ -73,6 +76,12 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// [`Refusal`] says what the sender is answered and why, without the expected value.
     fn verify(&self, webhook: &Webhook, now: Timestamp) -> Result<Verified, Refusal>;
 
+    /// What there may be of files in a webhook's body, as far as its head tells: its body has not come yet.
+    fn files(&self, head: &Webhook) -> Files {
+        let _ = head;
+        Files::None
+    }
+
     /// What has to be asked of somebody else before a webhook that is verified is kept: whether a person sent it.
     ///
     /// # Errors
@@ -86,6 +95,16 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     fn refused(&self, webhook: &Webhook, refusal: Refusal) -> Option<Reply> {
         let _ = (webhook, refusal);
         None
+    }
+
+    /// The methods that its hook knows, for the `Allow` of those who come with another (RFC 9110, section 10.2.1).
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Post]
+    }
+
+    /// True when its sender does not try again after a refusal, so that the lead of a genuine webhook is lost with it.
+    fn sends_once(&self) -> bool {
+        false
     }
 
     /// What the sender is answered once the webhook is kept; the same for new and known ones.
@@ -246,14 +265,27 @@ pub enum Method {
     Options,
 }
 
+impl Method {
+    /// As it stands in a request.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Options => "OPTIONS",
+        }
+    }
+}
+
 /// What a header lookup found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header<'a> {
     /// It is not there.
     Absent,
-    /// It is there once (or several times with one value), spaces around it trimmed.
+    /// It is there once, spaces around it trimmed.
     Once(&'a str),
-    /// It is there with different values: somebody garbled it.
+    /// It is there more than once, be it with one value: somebody on the way garbled it, and which one counts would depend on
+    /// who reads.
     Several,
 }
 
@@ -262,11 +294,20 @@ impl Webhook {
     #[must_use]
     pub fn header(&self, name: &str) -> Header<'_> {
         let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.trim_ascii());
-        match values.next() {
-            None => Header::Absent,
-            Some(first) if values.all(|other| other == first) => Header::Once(first),
-            Some(_) => Header::Several,
+        match (values.next(), values.next()) {
+            (None, _) => Header::Absent,
+            (Some(only), None) => Header::Once(only),
+            (Some(_), Some(_)) => Header::Several,
         }
+    }
+
+    /// The one value of `content-type`, which proves nothing: said twice alike, it is still said.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        let mut values =
+            self.headers.iter().filter(|(name, _)| name == "content-type").map(|(_, value)| value.trim_ascii());
+        let first = values.next()?;
+        values.all(|other| other == first).then_some(first)
     }
 
     /// The first value of a query parameter, decoded.
@@ -294,10 +335,8 @@ impl Webhook {
     /// The media type of the body in lower case, without parameters; empty when there is none.
     #[must_use]
     pub fn media_type(&self) -> String {
-        match self.header("content-type") {
-            Header::Once(value) => value.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase(),
-            Header::Absent | Header::Several => String::new(),
-        }
+        let value = self.content_type().unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase()
     }
 }
 
@@ -306,6 +345,24 @@ impl std::fmt::Debug for Webhook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         write!(f, "Webhook({:?} {}, {names:?}, {} bytes)", self.method, self.source, self.body.len())
+    }
+}
+
+/// What becomes of the files in a webhook's body. None is ever kept; only a body that may hold some may be larger than others.
+#[derive(Debug)]
+pub enum Files {
+    /// It is of a type that holds none.
+    None,
+    /// The proof is over the whole body, so the files are held until that was checked.
+    Proved,
+    /// Nothing proves them: they are thrown away as they come.
+    Dropped(WithoutFiles),
+}
+
+impl Files {
+    /// Files that nothing proves, in the body of `head`.
+    fn dropped(head: &Webhook) -> Self {
+        Self::Dropped(WithoutFiles::of(head.content_type().unwrap_or_default()))
     }
 }
 
@@ -506,48 +563,6 @@ pub enum Reading {
     Spam(Box<Submission>),
     /// It says neither who somebody is nor how to reach them, where its sender says that of every lead.
     Nobody(Box<Submission>),
-}
-
-/// Which webhook a [`Provider::sample`] is.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray, clap::ValueEnum,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum SampleKind {
-    /// One ordinary lead.
-    Lead,
-    /// A later word of the same lead (same seed): an update.
-    Update,
-    /// Several leads in one webhook, where the sender batches.
-    Batch,
-    /// What the sender's test button sends.
-    Test,
-    /// An ordinary lead whose body was changed after signing.
-    Tampered,
-    /// An ordinary lead signed long ago, where the sender signs the time.
-    Stale,
-}
-
-/// A request to a hook, ready to be sent.
-#[derive(Debug, Clone, Default)]
-pub struct Sample {
-    /// What follows `/hooks/{source}/` in the path, where the sender proves itself by it.
-    pub path_token: Option<String>,
-    /// Query string, without the question mark.
-    pub query: String,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// Body.
-    pub body: Vec<u8>,
-}
-
-impl Sample {
-    /// A request with these headers and this body.
-    #[must_use]
-    pub fn new(headers: impl IntoIterator<Item = (&'static str, String)>, body: Vec<u8>) -> Self {
-        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { headers, body, ..Self::default() }
-    }
 }
 
 /// Where a source stands, as its sender sees it.

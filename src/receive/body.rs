@@ -1,4 +1,5 @@
-//! Reads bodies: raw, capped, within a time, and never more of them at once than there is room for.
+//! Reads bodies: raw, capped, within a time, and never more of them at once than there is room for. Files that nobody needs
+//! take no room: they are gone before the next bytes come.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 
 use super::refused::Refused;
+use crate::providers::WithoutFiles;
 
 /// What is set aside for a body of announced size: no more than this before bytes have come.
 const AT_FIRST: usize = 64 * 1024;
@@ -82,6 +84,55 @@ where
     Ok((bytes.await.map_err(|_| Refused::Slow)??, taken))
 }
 
+/// How much of a body with files is taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Most {
+    /// Bytes that come.
+    pub(super) coming: usize,
+    /// Bytes that remain without the files.
+    pub(super) held: usize,
+}
+
+/// Reads a whole body, as [`read`] does, and throws its files away as they come.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_without_files<S>(
+    chunks: S,
+    announced: Option<usize>,
+    most: Most,
+    within: Duration,
+    room: &Room,
+    without: WithoutFiles,
+) -> Result<(Bytes, Taken), Refused>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    if announced.is_some_and(|announced| announced > most.coming) {
+        return Err(Refused::TooLarge);
+    }
+    let mut taken = room.none();
+    let bytes = tokio::time::timeout(within, sieve(chunks, most, &mut taken, without));
+    Ok((bytes.await.map_err(|_| Refused::Slow)??, taken))
+}
+
+async fn sieve<S>(mut chunks: S, most: Most, taken: &mut Taken, mut without: WithoutFiles) -> Result<Bytes, Refused>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    let mut come = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Refused::Cut)?;
+        come += chunk.len();
+        without.push(&chunk);
+        if come > most.coming || without.held() > most.held {
+            return Err(Refused::TooLarge);
+        }
+        taken.more(without.held().saturating_sub(taken.bytes))?;
+    }
+    Ok(without.finish().into())
+}
+
 async fn collect<S>(mut chunks: S, announced: Option<usize>, limit: usize, taken: &mut Taken) -> Result<Bytes, Refused>
 where
     S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
@@ -143,6 +194,30 @@ mod tests {
         assert!(matches!(read_chunks(&["abc"], 4, &room).await, Err(Refused::Crowded)));
         drop(held);
         assert!(read_chunks(&["abc"], 4, &room).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn files_take_no_room_and_texts_do() {
+        const TYPE: &str = "multipart/form-data; boundary=b1";
+        let (room, within) = (Room::of(1000), Duration::from_secs(1));
+        let part = |parameter: &str, bytes: usize| {
+            let head = format!("--b1\r\nContent-Disposition: form-data; name=\"a\"{parameter}\r\n\r\n");
+            [head, "x".repeat(bytes), "\r\n--b1--\r\n".into()].concat()
+        };
+        let read = async |body: String, most: Most| {
+            let pieces: Vec<_> = body.as_bytes().chunks(7).map(Bytes::copy_from_slice).map(Ok).collect();
+            let without = WithoutFiles::of(TYPE);
+            read_without_files(stream::iter(pieces), None, most, within, &room, without).await
+        };
+        let most = Most { coming: 10_000, held: 500 };
+        let (body, taken) = read(part("; filename=\"b\"", 9_000), most).await.unwrap();
+        assert!(body.len() < 200 && taken.bytes < 200, "{} {}", body.len(), taken.bytes);
+        assert!(matches!(read(part("; filename=\"b\"", 10_000), most).await, Err(Refused::TooLarge)));
+        assert!(matches!(read(part("", 500), most).await, Err(Refused::TooLarge)));
+        let roomy = Most { held: 5_000, ..most };
+        assert!(matches!(read(part("", 2_000), roomy).await, Err(Refused::Crowded)));
+        drop(taken);
+        assert_eq!(room.left.load(Ordering::Relaxed), 1000);
     }
 
     #[tokio::test]

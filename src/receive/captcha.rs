@@ -89,7 +89,9 @@ pub(super) async fn check(front: &Front, provider: &dyn Provider, webhook: &Webh
         }
         Verdict::Unverified => {
             let (source, request_id) = (&webhook.source, &webhook.request_id);
-            tracing::warn!(%source, request_id, "a form is taken unchecked: its captcha service gives no answer that counts");
+            if let Some(unsaid) = front.quiet.may_say(Some(source), "captcha_unchecked", webhook.received) {
+                tracing::warn!(%source, request_id, unsaid, "a form is taken unchecked: its captcha service gives no answer that counts");
+            }
             Ok(Person::Unknown)
         }
         Verdict::Later => Err(Refused::Captcha),

@@ -1,18 +1,21 @@
 //! The one handler: a webhook's way from the wire into the store.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{ALLOW, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, http::Method as HttpMethod};
+use bytes::Bytes;
 
-use super::body::{self, Taken};
+use super::body::{self, Most, Taken};
 use super::captcha::Person;
 use super::gzip::{self, Coding};
-use super::refused::Refused;
+use super::refused::{Refused, Unproved};
 use super::{Front, captcha, client};
 use crate::domain::event::SourceName;
 use crate::http;
-use crate::providers::{Found, Method, Provider, Reply, Verified, Webhook};
+use crate::providers::{Files, Found, Method, Provider, Refusal, Reply, Verified, Webhook};
 
 /// What a client may call its request, at most, to find it in our log: what looks like a UUID or a trace id.
 const LONGEST_ID: usize = 128;
@@ -36,9 +39,22 @@ pub(super) async fn take(
         Err(refused) => {
             let mut answer = front.refuse(Some(&source), request_id, &refused);
             put(&mut answer, readable(front, &source, request));
+            if refused.is_of_method() {
+                answer.headers_mut().insert(ALLOW, methods(front, &source));
+            }
             answer
         }
     }
+}
+
+/// The methods that a source knows, for those who come with another.
+fn methods(front: &Front, name: &SourceName) -> HeaderValue {
+    let known = match front.parts.registry.borrow().find(name) {
+        Found::On(source) => source.provider.methods(),
+        Found::Wanting | Found::OnceOn | Found::Unknown => &[Method::Post],
+    };
+    let words: Vec<_> = known.iter().map(|method| method.as_str()).collect();
+    HeaderValue::try_from(words.join(", ")).expect("the names of methods are a header value")
 }
 
 /// What lets the page that sent a webhook read why it is not taken, whether to try again for example.
@@ -60,6 +76,9 @@ async fn stages(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Reply, Refused> {
+    if front.parts.stopping.is_cancelled() {
+        return Err(Refused::Stopping);
+    }
     let registry = front.parts.registry.borrow().clone();
     let source = match registry.find(&name) {
         Found::On(source) => source,
@@ -70,12 +89,15 @@ async fn stages(
     if token.is_some() && !source.provider.has_path_token() {
         return Err(Refused::Path);
     }
-    let (mut webhook, _held) = receive(front, name, request_id, request, payload).await?;
-    webhook.path_token = token.map(str::to_owned);
+    let head = head(front, name, token, request_id, request)?;
+    let (webhook, _held) = receive(front, source.provider.as_ref(), head, request, payload).await?;
     if let Some(reply) = source.provider.handshake(&webhook) {
         return Ok(reply);
     }
-    let mut verified = source.provider.verify(&webhook, webhook.received)?;
+    let mut verified = match source.provider.verify(&webhook, webhook.received) {
+        Ok(verified) => verified,
+        Err(refusal) => return Err(unproved(refusal, webhook, &source.provider)),
+    };
     if let Some(alternative) = verified.alternative() {
         front.parts.metrics.sig_alt_match(&webhook.source, alternative.into());
     }
@@ -90,44 +112,81 @@ async fn stages(
     Ok(source.provider.accepted(&webhook))
 }
 
+/// A webhook that is not let in, with what the log says of one whose proof does not hold.
+fn unproved(refusal: Refusal, webhook: Webhook, provider: &Arc<dyn Provider>) -> Refused {
+    match refusal {
+        Refusal::NoProof
+        | Refusal::GarbledProof
+        | Refusal::WrongProof
+        | Refusal::OtherProof(_)
+        | Refusal::Stale
+        | Refusal::Origin => {
+            Refused::Proof(refusal, Some(Box::new(Unproved { webhook, provider: Arc::clone(provider) })))
+        }
+        Refusal::ContentType | Refusal::Captcha | Refusal::Method => Refused::Proof(refusal, None),
+    }
+}
+
 /// A refusal as a page, where the provider has one for it.
 fn shown(front: &Front, provider: &dyn Provider, webhook: &Webhook, refused: Refused) -> Result<Reply, Refused> {
-    let Refused::Proof(refusal) = refused else { return Err(refused) };
-    let page = provider.refused(webhook, refusal).ok_or(refused)?;
+    let Refused::Proof(refusal, _) = refused else { return Err(refused) };
+    let Some(page) = provider.refused(webhook, refusal) else { return Err(refused) };
     // Counted and logged as any other; only its answer is another.
-    drop(front.refuse(Some(&webhook.source), &webhook.request_id, &Refused::Proof(refusal)));
+    drop(front.refuse(Some(&webhook.source), &webhook.request_id, &refused));
     Ok(page)
 }
 
-/// Reads the request whole.
-async fn receive(
+/// The request as far as it is known before its body comes.
+fn head(
     front: &Front,
     source: SourceName,
+    token: Option<&str>,
     request_id: &str,
     request: &HttpRequest,
-    payload: Payload,
-) -> Result<(Webhook, Taken), Refused> {
+) -> Result<Webhook, Refused> {
     let method = method(request.method())?;
-    let coding = Coding::of(request.headers())?;
-    let (limits, announced) = (&front.limits, announced(request.headers()));
-    let (sent, mut held) = body::read(payload, announced, limits.body, limits.body_within, &front.room).await?;
-    let (body, packed) = match coding {
-        Coding::Plain => (sent, None),
-        Coding::Gzip => (gzip::unpacked(&sent, limits.body, &mut held).await?, Some(sent)),
-    };
-    let webhook = Webhook {
+    Ok(Webhook {
         source,
         received: front.parts.clock.now(),
         request_id: request_id.to_owned(),
         method,
         path: request.uri().path().to_owned(),
-        path_token: None,
+        path_token: token.map(str::to_owned),
         query: request.query_string().to_owned(),
         headers: texts(request.headers()),
-        body,
-        packed,
+        body: Bytes::new(),
+        packed: None,
+    })
+}
+
+/// Reads the request whole, but for files that are not held.
+async fn receive(
+    front: &Front,
+    provider: &dyn Provider,
+    head: Webhook,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<(Webhook, Taken), Refused> {
+    let (limits, room, announced) = (&front.limits, &front.room, announced(request.headers()));
+    let coding = Coding::of(request.headers())?;
+    let mut packed = None;
+    let (body, held) = match (coding, provider.files(&head)) {
+        (Coding::Gzip, _) => {
+            let (sent, mut held) = body::read(payload, announced, limits.body, limits.body_within, room).await?;
+            let body = gzip::unpacked(&sent, limits.body, &mut held).await?;
+            packed = Some(sent);
+            (body, held)
+        }
+        (Coding::Plain, Files::None) => body::read(payload, announced, limits.body, limits.body_within, room).await?,
+        (Coding::Plain, Files::Proved) => {
+            body::read(payload, announced, limits.files, limits.files_within, room).await?
+        }
+        (Coding::Plain, Files::Dropped(without)) => {
+            let most = Most { coming: limits.files, held: limits.body };
+            body::read_without_files(payload, announced, most, limits.files_within, room, without).await?
+        }
     };
-    Ok((webhook, held))
+    Ok((Webhook { received: front.parts.clock.now(), body, packed, ..head }, held))
 }
 
 /// Waits until the store has it for good.
@@ -159,8 +218,11 @@ fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
 
 /// The answer to a source that its owner has switched off or removed: success, so that its sender does not switch the hook off for ever.
 fn dropped(front: &Front, source: &SourceName, request_id: &str) -> Reply {
-    front.parts.metrics.refused(Some(source), "source_off");
-    tracing::info!(%source, request_id, "webhook dropped, for its source is off or removed");
+    const REASON: &str = "source_off";
+    front.parts.metrics.refused(Some(source), REASON);
+    if let Some(unsaid) = front.quiet.may_say(Some(source), REASON, front.parts.clock.now()) {
+        tracing::info!(%source, request_id, unsaid, "webhook dropped, for its source is off or removed");
+    }
     Reply::json("{}")
 }
 

@@ -3,14 +3,15 @@
 //!
 //! The public listener knows two things: `/hooks/{source}` (with a token behind it for senders that prove themselves by
 //! their URL) and `/healthz`. It routes by hand: two prefixes need no
-//! patterns, and the way of an accepted webhook is kept short on purpose. One line at `info` per refused webhook; an
-//! accepted one gets its line when its lead is delivered, and here only at `debug`.
+//! patterns, and the way of an accepted webhook is kept short on purpose. One line at `info` per refused webhook, but never
+//! more than ten a minute of a kind; an accepted one gets its line when its lead is delivered, and here only at `debug`.
 
 mod body;
 mod captcha;
 mod client;
 mod gzip;
 mod hook;
+mod quiet;
 mod refused;
 
 use std::io;
@@ -19,12 +20,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Payload, ServiceConfig, to};
 use actix_web::{HttpRequest, HttpResponse};
 use ipnet::IpNet;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::http::{self, Running, Serving};
@@ -34,7 +37,12 @@ use crate::store::Store;
 use body::Room;
 use captcha::Passed;
 pub use captcha::{AskCaptcha, CaptchaAnswer};
+use quiet::Quiet;
 use refused::Refused;
+
+/// The largest body with files in it: 10 MiB, which most forms of the world allow, within a minute from a phone that sends
+/// 1.4 Mbit a second.
+const FILES: usize = 10 * 1024 * 1024;
 
 /// What receiving works with.
 #[derive(Clone)]
@@ -51,6 +59,8 @@ pub struct Parts {
     pub captchas: Arc<dyn AskCaptcha>,
     /// Proxies that are believed about their clients.
     pub trusted_proxies: Vec<IpNet>,
+    /// Cancelled when the bridge begins to stop: from then on nothing is taken, and who comes is told to come again.
+    pub stopping: CancellationToken,
 }
 
 /// Where receiving stops being patient.
@@ -60,6 +70,10 @@ pub struct Limits {
     pub body: usize,
     /// How long a body may take to arrive (408 after).
     pub body_within: Duration,
+    /// The largest body with files in it, which are not kept, in bytes.
+    pub files: usize,
+    /// How long such a one may take: people send photos from their phones.
+    pub files_within: Duration,
     /// Bytes of bodies held at once, over all requests (503 above).
     pub bodies: usize,
     /// How long keeping may take (503 after): senders give up after 5 to 10 s, and must hear from us before.
@@ -76,6 +90,8 @@ impl Limits {
         Self {
             body,
             body_within: Duration::from_secs(15),
+            files: body.max(FILES),
+            files_within: Duration::from_secs(60),
             bodies: (body * 4).max(64 * 1024 * 1024),
             keep_within: Duration::from_millis(2500),
             serving: Serving { workers, connections: 4096, grace },
@@ -92,6 +108,8 @@ struct Front {
     passed: Passed,
     /// The store has refused the last webhook: said once, not a thousand times a second.
     failing: AtomicBool,
+    /// What the log has said lately.
+    quiet: Quiet,
 }
 
 /// Takes webhooks on `listener`.
@@ -100,8 +118,8 @@ struct Front {
 /// The listener cannot be used.
 pub fn serve(listener: TcpListener, parts: Parts, limits: Limits) -> io::Result<Running> {
     let room = Room::of(limits.bodies);
-    let (passed, failing) = (Passed::default(), AtomicBool::new(false));
-    let front = Arc::new(Front { parts, limits, room, passed, failing });
+    let (passed, failing, quiet) = (Passed::default(), AtomicBool::new(false), Quiet::default());
+    let front = Arc::new(Front { parts, limits, room, passed, failing, quiet });
     http::serve(listener, limits.serving, move |app: &mut ServiceConfig| {
         let front = front.clone();
         app.default_service(to(move |request: HttpRequest, payload: Payload| answer(front.clone(), request, payload)));
@@ -140,7 +158,11 @@ async fn answer(front: Arc<Front>, request: HttpRequest, payload: Payload) -> Ht
         Route::Health if matches!(*request.method(), Method::GET | Method::HEAD) => {
             http::json(StatusCode::OK, &json!({ "status": "ok" }))
         }
-        Route::Health => front.refuse(None, &request_id, &Refused::Method),
+        Route::Health => {
+            let mut answer = front.refuse(None, &request_id, &Refused::Method);
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            answer
+        }
         Route::Nothing => front.refuse(None, &request_id, &Refused::Path),
         Route::Hook { name, token } => {
             let take = hook::take(&front, name, token, &request_id, &request, payload);

@@ -1,20 +1,27 @@
 //! Why a webhook is not taken, and what its sender hears of it: the one place where that becomes HTTP.
 
+use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_ENCODING, ALLOW, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT_ENCODING, HeaderValue, RETRY_AFTER};
+use actix_web::http::{ConnectionType, StatusCode};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::Front;
 use crate::domain::event::SourceName;
 use crate::http;
-use crate::providers::Refusal;
+use crate::providers::{Provider, Refusal, Trace, Webhook};
 use crate::store::StoreError;
 
 /// Seconds after which a sender should come again, drawn anew each time so that they do not all come at once.
 const AGAIN_AFTER: std::ops::RangeInclusive<u32> = 15..=60;
+
+/// The most header names that are written down, and the most letters of them.
+const NAMES: usize = 40;
+const LETTERS: usize = 600;
 
 /// Why a request has no success.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +45,7 @@ pub(super) enum Refused {
     #[error("the body is not the gzip that its header says")]
     Garbled,
     /// The body is larger than the limit.
-    #[error("the body is larger than BRIDGE_BODY_LIMIT")]
+    #[error("the body is larger than BRIDGE_BODY_LIMIT, or with its files than 10 MiB")]
     TooLarge,
     /// The body took too long to arrive.
     #[error("the body took too long to arrive")]
@@ -50,8 +57,11 @@ pub(super) enum Refused {
     #[error("too many webhooks at once")]
     Crowded,
     /// Its provider does not let it in.
-    #[error(transparent)]
-    Proof(#[from] Refusal),
+    #[error("{0}")]
+    Proof(Refusal, Option<Box<Unproved>>),
+    /// The bridge is being stopped.
+    #[error("the bridge is being stopped")]
+    Stopping,
     /// It could not be kept.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -66,14 +76,32 @@ pub(super) enum Refused {
     Panicked,
 }
 
+/// A webhook whose proof does not hold, for the log.
+#[derive(Debug)]
+pub(super) struct Unproved {
+    pub(super) webhook: Webhook,
+    pub(super) provider: Arc<dyn Provider>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Proof(refusal, None)
+    }
+}
+
 impl Refused {
+    /// True when another method would be heard.
+    pub(super) fn is_of_method(&self) -> bool {
+        self.status() == StatusCode::METHOD_NOT_ALLOWED
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Path | Self::Source => StatusCode::NOT_FOUND,
-            Self::Method | Self::Proof(Refusal::Method) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Encoding | Self::Proof(Refusal::ContentType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Method | Self::Proof(Refusal::Method, _) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Encoding | Self::Proof(Refusal::ContentType, _) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Proof(Refusal::Captcha) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Proof(Refusal::Captcha, _) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Cut | Self::Garbled => StatusCode::BAD_REQUEST,
             Self::Proof(
@@ -83,8 +111,9 @@ impl Refused {
                 | Refusal::OtherProof(_)
                 | Refusal::Stale
                 | Refusal::Origin,
+                _,
             ) => StatusCode::UNAUTHORIZED,
-            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
@@ -95,10 +124,10 @@ impl Refused {
     fn word(&self) -> &'static str {
         match self {
             Self::Path | Self::Source => "not_found",
-            Self::Method | Self::Proof(Refusal::Method) => "method",
+            Self::Method | Self::Proof(Refusal::Method, _) => "method",
             Self::Encoding | Self::Garbled => "content_encoding",
-            Self::Proof(Refusal::ContentType) => "content_type",
-            Self::Proof(Refusal::Captcha) => "captcha",
+            Self::Proof(Refusal::ContentType, _) => "content_type",
+            Self::Proof(Refusal::Captcha, _) => "captcha",
             Self::TooLarge => "too_large",
             Self::Slow => "timeout",
             Self::Cut => "incomplete",
@@ -109,8 +138,11 @@ impl Refused {
                 | Refusal::OtherProof(_)
                 | Refusal::Stale
                 | Refusal::Origin,
+                _,
             ) => "signature",
-            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => "unavailable",
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha | Self::Stopping => {
+                "unavailable"
+            }
             Self::Panicked => "internal",
         }
     }
@@ -118,7 +150,7 @@ impl Refused {
     /// What the metrics and the log say.
     fn reason(&self) -> &'static str {
         match self {
-            Self::Proof(refusal) => refusal.into(),
+            Self::Proof(refusal, _) => refusal.into(),
             Self::Path => "unknown_path",
             Self::Source => "unknown_source",
             Self::Wanting => "source_wanting",
@@ -129,6 +161,7 @@ impl Refused {
             Self::Store(StoreError::Backend(..)) => "store_failed",
             Self::Late => "store_late",
             Self::Captcha => "captcha_down",
+            Self::Stopping => "stopping",
             Self::Panicked => "panicked",
             Self::Garbled => "garbled_gzip",
             Self::Method | Self::Encoding | Self::TooLarge | Self::Slow | Self::Cut => self.word(),
@@ -137,15 +170,15 @@ impl Refused {
 
     fn answer(&self) -> HttpResponse {
         let mut answer = http::json(self.status(), &json!({ "error": self.word() }));
+        if matches!(self, Self::Stopping) {
+            answer.head_mut().set_connection_type(ConnectionType::Close);
+        }
         let headers = answer.headers_mut();
         match self {
-            Self::Method | Self::Proof(Refusal::Method) => {
-                headers.insert(ALLOW, HeaderValue::from_static("GET, POST, OPTIONS"));
-            }
             Self::Encoding => {
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
             }
-            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
+            Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha | Self::Stopping => {
                 headers.insert(RETRY_AFTER, rand::random_range(AGAIN_AFTER).into());
             }
             _ => {}
@@ -159,16 +192,15 @@ impl Front {
     pub(super) fn refuse(&self, source: Option<&SourceName>, request_id: &str, refused: &Refused) -> HttpResponse {
         let reason = refused.reason();
         self.parts.metrics.refused(source, reason);
-        let source = source.map(SourceName::as_str);
         match refused {
             // Whoever scans the internet does not fill our log.
             Refused::Path | Refused::Source => tracing::debug!(request_id, reason, "nothing at this URL"),
             Refused::Store(_) | Refused::Late => self.say_failing(refused),
-            // Only who has the secret can sign so: leads are being lost until its owner says the word.
-            Refused::Proof(Refusal::OtherProof(_)) => {
-                tracing::error!(source, request_id, reason, why = %refused, "webhook refused");
+            _ => {
+                if let Some(unsaid) = self.quiet.may_say(source, reason, self.parts.clock.now()) {
+                    say(source, request_id, refused, unsaid);
+                }
             }
-            _ => tracing::info!(source, request_id, reason, why = %refused, "webhook refused"),
         }
         refused.answer()
     }
@@ -186,5 +218,48 @@ impl Front {
         if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!("webhooks are kept again");
         }
+    }
+}
+
+/// One line for a webhook that is not taken; `unsaid` others like it had none.
+fn say(source: Option<&SourceName>, request_id: &str, refused: &Refused, unsaid: Option<NonZeroU64>) {
+    let (source, reason) = (source.map(SourceName::as_str), refused.reason());
+    let Refused::Proof(refusal, Some(unproved)) = refused else {
+        return tracing::info!(source, request_id, reason, unsaid, why = %refused, "webhook refused");
+    };
+    let Seen { bytes, sha256, headers, trace: Trace { signature, url } } = Seen::of(unproved);
+    let why = refusal;
+    match refusal {
+        // Only who has the secret can sign so: leads are being lost until its owner says the word.
+        Refusal::OtherProof(_) => {
+            tracing::error!(source, request_id, reason, unsaid, %why, bytes, sha256, headers, signature, url, "webhook refused");
+        }
+        _ if unproved.provider.sends_once() => {
+            tracing::warn!(
+                source, request_id, reason, unsaid, %why, bytes, sha256, headers, signature, url,
+                "webhook refused, and its sender does not try again: if it is genuine, its lead is lost here"
+            );
+        }
+        _ => {
+            tracing::info!(source, request_id, reason, unsaid, %why, bytes, sha256, headers, signature, url, "webhook refused");
+        }
+    }
+}
+
+/// What is written down of a webhook whose proof does not hold: enough to find it at its sender and to tell it from others.
+struct Seen {
+    bytes: usize,
+    sha256: String,
+    /// The names alone, in order.
+    headers: String,
+    trace: Trace,
+}
+
+impl Seen {
+    fn of(Unproved { webhook, provider }: &Unproved) -> Self {
+        let names: Vec<_> = webhook.headers.iter().map(|(name, _)| name.as_str()).take(NAMES).collect();
+        let headers = names.join(" ").chars().take(LETTERS).collect();
+        let trace = provider.scheme().map(|scheme| scheme.trace(webhook)).unwrap_or_default();
+        Self { bytes: webhook.as_sent().len(), sha256: hex::encode(Sha256::digest(webhook.as_sent())), headers, trace }
     }
 }

@@ -1,7 +1,7 @@
 //! The commands, as a person or a script runs them: the built binary, its output, its exit codes.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -367,6 +367,109 @@ fn the_demo_says_so_when_something_is_broken() {
     let ran = run(&[], &["demo", "--once", "--patience", "300ms", "--fault", &fault]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains('✗') && ran.out.contains("do not hold"), "{ran:?}");
+}
+
+#[test]
+fn a_store_that_another_process_has_is_waited_for_and_not_for_ever() {
+    let (konektor, directory) = (Konektor::start(), TempDir::new().unwrap());
+    let url = konektor.sandbox.url();
+    let variables = [
+        ("KONEKTOR_API_KEY", DEFAULT_KEY),
+        ("KONEKTOR_BASE_URL", &url),
+        ("BRIDGE_LISTEN", "127.0.0.1:0"),
+        ("BRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
+        ("BRIDGE_SHUTDOWN_GRACE", "0s"),
+    ];
+    let options = Options::default();
+    let other = SqliteStore::open(&directory.path().join("data"), options, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let mut serve = command(directory.path(), &variables, &["serve"]);
+    serve.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let given_up = Ran::of(serve.output().unwrap());
+    assert!(given_up.code == 1 && given_up.err.contains("another process uses the store"), "{given_up:?}");
+
+    let mut child = serve.env("BRIDGE_SHUTDOWN_GRACE", "60s").spawn().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    errors.find(|line| line.contains("it is waited for")).expect("it says that it waits");
+    konektor.runtime.block_on(other.close());
+    drop(other);
+    let begun = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(begun.starts_with("webhooks on "), "{begun}");
+    drop(errors);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_source_that_is_not_there_is_said_and_not_taken_for_an_empty_list() {
+    let bridge = Served::start();
+    for command in [
+        &["events", "list", "--source", "gogle"][..],
+        &["withheld", "list", "--source", "gogle", "--json"],
+        &["dead-letters", "list", "--source", "gogle"],
+        &["backfill", "gogle", "--since", "2d"],
+    ] {
+        let said = bridge.run(command).failed(64);
+        assert!(said.contains("there is no source `gogle`, did you mean `google`?"), "{said}");
+    }
+    let moved = bridge.run(&["dead-letters", "replay", "--source", "gogle"]);
+    assert!(moved.code == 64 && moved.err.contains("did you mean `google`?"), "{moved:?}");
+    for command in [
+        &["events", "list", "--source", "meta"][..],
+        &["events", "list", "--state", "dead"],
+        &["withheld", "list", "--since", "1h"],
+        &["dead-letters", "list", "--lead", "google:lead:1"],
+    ] {
+        assert_eq!(bridge.run(command).done(), "nothing matches\n");
+    }
+    assert_eq!(bridge.run(&["dead-letters", "replay", "--source", "google"]).out, "0 put back\n");
+}
+
+/// One answer on a connection that stays open: its head, without the body.
+fn one_answer(stream: &mut BufReader<TcpStream>) -> Option<String> {
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        if line == "\r\n" {
+            break;
+        }
+        let line = line.to_lowercase();
+        length = line.strip_prefix("content-length: ").map_or(length, |length| length.trim().parse().unwrap());
+        head.push_str(&line);
+    }
+    stream.read_exact(&mut vec![0; length]).ok()?;
+    Some(head)
+}
+
+#[test]
+fn a_bridge_that_is_told_to_stop_says_so_to_those_who_have_a_connection() {
+    let mut bridge = Served::start();
+    let connect = || BufReader::new(TcpStream::connect(bridge.public().strip_prefix("http://").unwrap()).unwrap());
+    let (mut busy, mut idle) = (connect(), connect());
+    let post = |stream: &mut BufReader<TcpStream>| {
+        stream.get_mut().write_all(b"POST /hooks/form HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        one_answer(stream)
+    };
+    for stream in [&mut busy, &mut idle] {
+        assert!(post(stream).unwrap().starts_with("http/1.1 401 "));
+    }
+    let told = Command::new("kill").args(["-TERM", &bridge.child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let stopping = loop {
+        let answer = post(&mut busy).expect("it is answered, not cut off");
+        if !answer.starts_with("http/1.1 401 ") {
+            break answer;
+        }
+    };
+    assert!(stopping.starts_with("http/1.1 503 "), "{stopping}");
+    assert!(stopping.contains("\nretry-after: ") && stopping.contains("\nconnection: close\r\n"), "{stopping}");
+    assert!(one_answer(&mut busy).is_none(), "the connection is closed behind it");
+    // The other one has heard nothing yet, and is still there.
+    assert!(post(&mut idle).expect("it is answered, not cut off").starts_with("http/1.1 503 "));
+    assert_eq!(bridge.child.wait().unwrap().code(), Some(0));
+    assert!(TcpStream::connect(bridge.public().strip_prefix("http://").unwrap()).is_err());
 }
 
 /// What proves a form of [`Served`].

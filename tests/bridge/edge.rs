@@ -106,6 +106,7 @@ impl Edge {
             Some(registry) => watch::channel(Arc::new(registry)).1,
             None => live.registry.clone(),
         };
+        let stopping = CancellationToken::new();
         let parts = receive::Parts {
             registry: registry.clone(),
             store: store.clone(),
@@ -113,9 +114,9 @@ impl Edge {
             metrics: metrics.clone(),
             captchas: Arc::new(CaptchaServices::new(Outbound::default())),
             trusted_proxies: config.settings.trusted_proxies.clone(),
+            stopping: stopping.clone(),
         };
         let public = receive::serve(port(), parts, setup.limits).unwrap();
-        let stopping = CancellationToken::new();
         let parts = ops::Parts {
             registry: registry.clone(),
             store: store.clone(),

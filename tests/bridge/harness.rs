@@ -98,6 +98,8 @@ pub(crate) async fn spawn_on(store: Arc<dyn Store>, settings: sandbox::Settings,
     let http = reqwest::Client::builder()
         .timeout(Duration::from_secs(10))
         .redirect(reqwest::redirect::Policy::none())
+        // A bridge that is stopped waits for those who have a connection.
+        .pool_max_idle_per_host(0)
         .build()
         .unwrap();
     TestBridge { clock, store, bridge: Some(bridge), sandbox: Some(sandbox), sources, http }

@@ -83,11 +83,11 @@ async fn a_proof_that_is_missing_doubled_or_garbled_is_refused() {
         let place = sample.headers.iter().position(|(name, _)| proofs.contains(&name.as_str())).expect("it is signed");
         let (name, value) = sample.headers[place].clone();
         let garbled = ["", "sha256=", "sha256=zz", "v1,", "t=1,v1=00", &value[..value.len() - 1], &format!("{value}0")];
-        for wrong in garbled
-            .into_iter()
-            .map(|wrong| vec![(name.clone(), wrong.to_owned())])
-            .chain([Vec::new(), vec![(name.clone(), value.clone()), (name.clone(), format!("{value}0"))]])
-        {
+        for wrong in garbled.into_iter().map(|wrong| vec![(name.clone(), wrong.to_owned())]).chain([
+            Vec::new(),
+            vec![(name.clone(), value.clone()); 2],
+            vec![(name.clone(), value.clone()), (name.clone(), format!("{value}0"))],
+        ]) {
             let mut headers = sample.headers.clone();
             headers.splice(place..=place, wrong.clone());
             let sample = Sample { headers, ..sample.clone() };
@@ -150,12 +150,28 @@ async fn a_url_that_is_nobodys_is_404_and_a_slash_at_the_end_is_nothing() {
 #[tokio::test]
 async fn another_method_is_405_and_says_which_are_known() {
     let edge = Edge::start().await;
-    for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::GET, Method::OPTIONS] {
-        let answer = edge.public(method.clone(), "/hooks/google").send().await.unwrap();
-        assert_eq!(answer.status(), 405, "{method}");
-        assert_eq!(header(&answer, "allow").as_deref(), Some("GET, POST, OPTIONS"));
+    for (source, allow) in [
+        ("google", "POST"),
+        ("standard", "POST"),
+        ("konektor", "POST"),
+        ("meta", "GET, POST"),
+        ("whatsapp", "GET, POST"),
+        ("form", "POST, OPTIONS"),
+    ] {
+        let known: Vec<_> = allow.split(", ").collect();
+        for method in ["PUT", "DELETE", "PATCH", "HEAD", "GET", "OPTIONS", "POST"] {
+            // A preflight says of which page it is.
+            let request = edge
+                .public(method.parse().unwrap(), &format!("/hooks/{source}"))
+                .header("origin", "https://toko.example");
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status() != 405, known.contains(&method), "{method} {source}");
+            let said = header(&answer, "allow");
+            assert_eq!(said.as_deref(), Some(allow).filter(|_| answer.status() == 405), "{method} {source}");
+        }
     }
-    assert_eq!(edge.public(Method::HEAD, "/hooks/meta").send().await.unwrap().status(), 405);
+    let answer = edge.public(Method::POST, "/healthz").send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), header(&answer, "allow").as_deref()), (405, Some("GET, HEAD")));
 }
 
 #[tokio::test]
@@ -226,6 +242,52 @@ async fn a_body_over_the_limit_is_413_whether_its_length_is_announced_or_not() {
     assert_eq!(answer, (413, json!({ "error": "too_large" })));
     let just = vec![b'a'; 64 * 1024];
     assert_eq!(answered(edge.public(Method::POST, "/hooks/meta").body(just)).await.0, 401);
+}
+
+/// A form with a photo of so many bytes.
+fn with_photo(bytes: usize) -> Vec<u8> {
+    let head = "--b1\r\nContent-Disposition: form-data; name=\"nama\"\r\n\r\nSiti Aminah\r\n--b1\r\n\
+        Content-Disposition: form-data; name=\"foto\"; filename=\"rumah.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n";
+    [head.as_bytes(), &vec![0xa5; bytes], b"\r\n--b1--\r\n"].concat()
+}
+
+const WITH_FILES: &str = "multipart/form-data; boundary=b1";
+
+#[tokio::test]
+async fn a_form_with_a_photo_may_be_ten_mebibytes_and_the_photo_is_not_kept() {
+    let edge = Edge::start().await;
+    let post = |body: Vec<u8>| {
+        let request = edge.public(Method::POST, "/hooks/form").header("origin", "https://toko.example");
+        request.header("content-type", WITH_FILES).header("accept", "application/json").body(body)
+    };
+    let around = with_photo(0).len();
+    let most = 10 * 1024 * 1024 - around;
+    assert_eq!(answered(post(with_photo(most))).await.0, 200);
+    let kept = edge.store.kept().pop().unwrap();
+    assert!(kept.body.len() < 500, "{} bytes are kept", kept.body.len());
+    let items = edge.provider("form").split(&Verified::from_inbox(kept)).unwrap();
+    let said = String::from_utf8(items[0].body.clone()).unwrap();
+    assert!(said.contains("Siti Aminah") && said.contains(&format!(r#""bytes":{most}"#)), "{said}");
+    assert_eq!(answered(post(with_photo(most + 1))).await, (413, json!({ "error": "too_large" })));
+    // What is no file is as large as in any other webhook.
+    let text =
+        format!("--b1\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{}\r\n--b1--\r\n", "a".repeat(64 * 1024));
+    assert_eq!(answered(post(text.into_bytes())).await.0, 413);
+    assert_eq!(edge.store.kept().len(), 1);
+}
+
+#[tokio::test]
+async fn files_that_are_signed_are_held_until_that_is_proved_and_no_longer() {
+    let edge = Edge::start().await;
+    let mut sample =
+        edge.provider("form").sign(with_photo(5_000_000), Timestamp::from_second(crate::edge::START).unwrap());
+    sample.headers.retain(|(name, _)| name != "content-type");
+    sample.headers.push(("content-type".into(), WITH_FILES.into()));
+    assert_eq!(answered(edge.post("form", &sample)).await.0, 200);
+    assert!(edge.store.kept()[0].body.len() < 500);
+    *sample.body.last_mut().unwrap() = b' ';
+    assert_eq!(answered(edge.post("form", &sample)).await.0, 401);
+    assert_eq!(edge.store.kept().len(), 1);
 }
 
 #[tokio::test]
@@ -448,6 +510,23 @@ async fn stopping_ends_what_is_under_way_and_takes_nothing_more() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+#[tokio::test]
+async fn while_it_is_stopped_who_has_a_connection_hears_to_come_again() {
+    let edge = Edge::start().await;
+    let sample = edge.sample("meta", SampleKind::Lead);
+    assert_eq!(edge.post("meta", &sample).send().await.unwrap().status(), 200);
+    edge.stopping.cancel();
+    let answer = edge.post("meta", &sample).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), header(&answer, "connection").as_deref()), (503, Some("close")));
+    let after: u32 = header(&answer, "retry-after").unwrap().parse().unwrap();
+    assert!((15..=60).contains(&after), "{after}");
+    assert_eq!(answer.text().await.unwrap(), r#"{"error":"unavailable"}"#);
+    assert_eq!(edge.store.kept().len(), 1);
+    assert_eq!(answered(edge.public(Method::GET, "/healthz")).await.0, 200);
+    let counted = r#"konektor_bridge_refused_total{source="meta",reason="stopping"} 1"#;
+    assert!(edge.metrics().await.contains(counted));
+}
+
 /// Collects log lines of all threads.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
@@ -507,4 +586,65 @@ async fn what_people_send_is_in_no_log_line_and_the_request_id_is() {
     for secret in personal.chain(["in-a-header", "in-the-query", TOKEN, "fake-form-secret", "v1="]) {
         assert!(!text.contains(secret), "{secret} is in\n{text}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_what_tells_it_from_others_and_nothing_secret() {
+    let log = Log::of_this_process();
+    let more = [
+        ("BRIDGE_PUBLIC_URL", "https://leads.example.com"),
+        ("TWILIO_SECRET", "fake-twilio-auth-token-0123456789"),
+        ("ELEMENTOR_TOKEN", "fake-elementor-token-0123456789"),
+    ];
+    let variables: Vec<_> = EVERY_SOURCE.iter().chain(&more).copied().collect();
+    let edge = Edge::with(Setup { variables: &variables, ..Setup::default() }).await;
+    let refused = async |path: &str, headers: &[(&str, &str)]| {
+        let request = edge.public(Method::POST, &format!("/hooks/{path}")).body("phone=081200001234");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 401, "{path}");
+        let id = header(&answer, "x-request-id").unwrap();
+        let text = log.text();
+        let line = text.lines().find(|line| line.contains(&id) && line.contains("webhook refused"));
+        line.unwrap_or_else(|| panic!("nothing is said of {path}\n{text}")).to_owned()
+    };
+    let signature = format!("sha256=0a1b2c3d{}", "00".repeat(28));
+    let line = refused("meta", &[("x-hub-signature-256", &signature), ("x-private", "geheim")]).await;
+    for told in
+        ["INFO", "wrong_proof", "bytes=18", "sha256=", "x-hub-signature-256", "x-private", r#"signature="0a1b2c3d""#]
+    {
+        assert!(line.contains(told), "{told}: {line}");
+    }
+    assert!(!line.contains("0a1b2c3d00") && !line.contains("geheim") && !line.contains(" url="), "{line}");
+    let line = refused("twilio?key=geheim", &[("x-twilio-signature", "ChssPQAAAAAAAAAAAAAAAAAAAAA=")]).await;
+    for told in ["WARN", r#"url="https://leads.example.com/hooks/twilio?key=***""#, r#"signature="0a1b2c3d""#] {
+        assert!(line.contains(told), "{told}: {line}");
+    }
+    // Neither tries again: their leads are lost.
+    assert!(refused("elementor/fake-elementor-token-0123456788", &[]).await.contains("WARN"));
+    let google = edge.public(Method::POST, "/hooks/google").body(r#"{"google_key":"fake-google-key-0124"}"#);
+    assert_eq!(answered(google).await.0, 401);
+    let text = log.text();
+    let warned = text.lines().any(|line| line.contains("WARN") && line.contains(r#"source="google""#));
+    assert!(warned && text.contains("its lead is lost here"), "{text}");
+    for secret in ["0812", "geheim", "fake-google-key", "fake-elementor"] {
+        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_forgeries_are_ten_lines_and_a_number() {
+    let log = Log::of_this_process();
+    let edge = Edge::start().await;
+    let forge = || edge.public(Method::POST, "/hooks/meta").body("{}").send();
+    for _ in 0..200 {
+        assert_eq!(forge().await.unwrap().status(), 401);
+    }
+    let lines = || log.text().lines().filter(|line| line.contains("webhook refused")).count();
+    assert_eq!(lines(), 10);
+    assert!(edge.metrics().await.contains(r#"konektor_bridge_refused_total{source="meta",reason="no_proof"} 200"#));
+    edge.clock.advance(Duration::from_secs(60));
+    forge().await.unwrap();
+    assert_eq!(lines(), 11);
+    assert!(log.text().contains("unsaid=190"), "{}", log.text());
 }

@@ -203,6 +203,8 @@ impl Stage {
 
     /// Stops everything, and deletes what it kept.
     pub(super) async fn clear(self) -> anyhow::Result<()> {
+        // Who has a connection is waited for.
+        drop(self.http);
         self.bridge.stop().await?;
         self.konektor.stop().await;
         self.directory.close().context("the demo's directory cannot be deleted")

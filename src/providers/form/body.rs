@@ -9,6 +9,7 @@ use futures_util::{FutureExt, future, stream};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
+use super::files;
 use crate::providers::mapped::{self, FieldMap};
 use crate::providers::{Unreadable, charset};
 
@@ -128,54 +129,6 @@ fn multipart(content_type: &str, body: Bytes) -> Result<Vec<Field>, Unreadable> 
         .unwrap_or_else(|| Err(Unreadable("its multipart body ends too early".to_owned())))
 }
 
-/// What stands in a kept body where a file was.
-const NOT_KEPT: &[u8] = b"(a file, not kept)\r\n";
-
-/// Where in a multipart body a line stands.
-enum Place {
-    /// In the head of a part, which may have named a file already.
-    Head { file: bool },
-    /// In a text, or before the first part.
-    Text,
-    /// In a file.
-    File,
-}
-
-/// A multipart body without the contents of its files, line by line, whatever else is wrong with it: for one that cannot
-/// be read and is kept whole.
-pub(super) fn without_files(body: &[u8]) -> Vec<u8> {
-    let lines = || body.split_inclusive(|byte| *byte == b'\n');
-    let begins = lines().map(<[u8]>::trim_ascii_end).find(|line| line.len() > 2 && line.starts_with(b"--"));
-    let Some(begins) = begins else { return body.to_vec() };
-    let (mut kept, mut place) = (Vec::new(), Place::Text);
-    for line in lines() {
-        if line.starts_with(begins) {
-            place = Place::Head { file: false };
-        }
-        match place {
-            Place::File => {}
-            Place::Text => kept.extend_from_slice(line),
-            Place::Head { file } => {
-                kept.extend_from_slice(line);
-                let ends = line.trim_ascii().is_empty();
-                place = match file || names_file(line) {
-                    file if !ends => Place::Head { file },
-                    true => Place::File,
-                    false => Place::Text,
-                };
-                if matches!(place, Place::File) {
-                    kept.extend_from_slice(NOT_KEPT);
-                }
-            }
-        }
-    }
-    kept
-}
-
-fn names_file(line: &[u8]) -> bool {
-    line.to_ascii_lowercase().windows(b"filename".len()).any(|window| window == b"filename")
-}
-
 async fn parts(mut multipart: multer::Multipart<'_>, charset: &'static Charset) -> Result<Vec<Field>, Unreadable> {
     // The reader's own errors can quote field names, which are the sender's text: said in our words instead.
     let broken = |_| Unreadable("its multipart body is broken or ends too early".to_owned());
@@ -194,7 +147,10 @@ async fn parts(mut multipart: multer::Multipart<'_>, charset: &'static Charset) 
 /// A part as a field; `None` for parts without a name and for file inputs that were left empty.
 async fn part_read(mut part: multer::Field<'_>, charset: &'static Charset) -> multer::Result<Option<Field>> {
     let Some(name) = part.name().map(unescaped).filter(|name| !name.is_empty()) else { return Ok(None) };
-    let Some(file) = part.file_name().map(unescaped) else {
+    // The size says that a file was here, and how large it was.
+    let thrown_away = part.headers().get(files::SIZE).and_then(|size| size.to_str().ok()?.parse::<u64>().ok());
+    let file = part.file_name().map(unescaped).or_else(|| thrown_away.map(|_| String::new()));
+    let Some(file) = file else {
         let own = part.content_type().map(|kind| charset::of(kind.as_ref()));
         let bytes = part.bytes().await?;
         return Ok(Some(Field::text(name, charset::text(own.unwrap_or(charset), &bytes))));
@@ -204,6 +160,7 @@ async fn part_read(mut part: multer::Field<'_>, charset: &'static Charset) -> mu
     while let Some(chunk) = part.chunk().await? {
         bytes += chunk.len() as u64;
     }
+    let bytes = thrown_away.unwrap_or(bytes);
     let chosen = !file.is_empty() || bytes > 0;
     Ok(chosen.then_some(Field(name, Content::File { file, media_type, bytes })))
 }

@@ -13,6 +13,7 @@
 
 pub(super) mod answers;
 pub(super) mod body;
+pub(super) mod files;
 mod origin;
 pub(super) mod sample;
 mod settings;
@@ -27,8 +28,8 @@ use self::body::{Content, Encoding, Field};
 use self::settings::Settings;
 use super::unnamed::{self, PRESSED_TWICE};
 use super::{
-    Challenge, Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError,
-    UNVERIFIED, Unreadable, Verified, Webhook, timed,
+    Challenge, Files, Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme,
+    SettingsError, UNVERIFIED, Unreadable, Verified, Webhook, timed,
 };
 use crate::domain::event::{EventId, Hold, Item};
 use crate::domain::external_ref::ExternalRef;
@@ -85,11 +86,23 @@ impl Provider for Form {
         Ok(Verified::new(webhook, &["content-type", "origin", "referer"], body))
     }
 
+    fn methods(&self) -> &'static [Method] {
+        if self.settings.origins.is_empty() { &[Method::Post] } else { &[Method::Post, Method::Options] }
+    }
+
+    fn files(&self, head: &Webhook) -> Files {
+        match self.encoding(&head.media_type()) {
+            Some(Encoding::Multipart) if self.is_signed(head) => Files::Proved,
+            Some(Encoding::Multipart) => Files::dropped(head),
+            Some(Encoding::Urlencoded | Encoding::Json | Encoding::TextJson) | None => Files::None,
+        }
+    }
+
     fn challenge(&self, webhook: &Webhook) -> Result<Option<Challenge>, Refusal> {
         let Some(captcha) = self.settings.captcha.as_ref().filter(|_| !self.is_signed(webhook)) else {
             return Ok(None);
         };
-        let Header::Once(content_type) = webhook.header("content-type") else { return Err(Refusal::Captcha) };
+        let Some(content_type) = webhook.content_type() else { return Err(Refusal::Captcha) };
         let encoding = self.encoding(&webhook.media_type()).ok_or(Refusal::Captcha)?;
         let fields = body::fields(encoding, content_type, &webhook.body).map_err(|_| Refusal::Captcha)?;
         // What fell into the trap is withheld in any case.
@@ -211,8 +224,7 @@ impl Form {
     /// Where the browser goes next: the page that the form names, if it is on an allowed site, else the configured one.
     fn next_page(&self, webhook: &Webhook, encoding: Option<Encoding>) -> Option<String> {
         let named = encoding.filter(|_| names_a_page(&webhook.body)).and_then(|encoding| {
-            let Header::Once(content_type) = webhook.header("content-type") else { return None };
-            let fields = body::fields(encoding, content_type, &webhook.body).ok()?;
+            let fields = body::fields(encoding, webhook.content_type()?, &webhook.body).ok()?;
             let target = fields.iter().filter(|field| matches!(field.0.as_str(), "_next" | "_redirect"));
             self.settings
                 .origins
@@ -281,14 +293,11 @@ impl Form {
     }
 }
 
-/// The body as it is kept. Of one that cannot be read the whole is, until a person has seen to it: without its files.
+/// The body as it is kept: without its files.
 fn kept(encoding: Encoding, webhook: &Webhook) -> Bytes {
-    let Header::Once(content_type) = webhook.header("content-type") else { return webhook.body.clone() };
     match encoding {
-        Encoding::Multipart if body::fields(encoding, content_type, &webhook.body).is_err() => {
-            body::without_files(&webhook.body).into()
-        }
-        Encoding::Multipart | Encoding::Urlencoded | Encoding::Json | Encoding::TextJson => webhook.body.clone(),
+        Encoding::Multipart => files::without(webhook.content_type().unwrap_or_default(), &webhook.body).into(),
+        Encoding::Urlencoded | Encoding::Json | Encoding::TextJson => webhook.body.clone(),
     }
 }
 

@@ -83,6 +83,11 @@ impl Provider for GoogleLeads {
         Some(Scheme::known("kind = 'token'\nlocation = 'json'\nname = 'google_key'", self.keys.iter()))
     }
 
+    /// A 4xx is final for Google.
+    fn sends_once(&self) -> bool {
+        true
+    }
+
     fn accepted(&self, _webhook: &Webhook) -> Reply {
         Reply::json("{}")
     }

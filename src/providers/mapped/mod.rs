@@ -48,6 +48,7 @@
 //! | `separator` | what it puts between choices |
 //! | `source`, `ad_platform`, `ad_platform_else` | `website` and none where absent; `whatsapp` with a `person`; the last one where nothing proves a network |
 //! | `like` | another preset, whose keys hold where this one says nothing |
+//! | `sends_once` | `true`: the sender does not try again after a refusal, so the log says that louder |
 //! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}`; with `counts` how many leads it holds, and which parts of it are none |
 //! | `sample` | `body`, and where they differ `update`, `test`, one `item` of the `{{items}}` in it; `headers`, `update_headers`, `content_type`. The tokens stand in `sample.rs` |
 //!
@@ -80,11 +81,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::settings::Settings;
+use self::reply::Handshake;
+use self::settings::{Decode, Settings};
 use self::spot::Delivery;
 use super::{
-    Fetched, Header, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply, Sample,
-    SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, meta, whatsapp,
+    Fetched, Files, Header, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply, Sample,
+    SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, form, meta, whatsapp,
 };
 use crate::domain::event::{Item, Lesson};
 
@@ -122,7 +124,35 @@ impl Provider for Mapped {
         if self.settings.strict_type && decode::is_other(&webhook.media_type(), &webhook.body) {
             return Err(Refusal::ContentType);
         }
-        Ok(Verified::new(webhook, &self.settings.headers(), self.without_secrets(proof.body)))
+        let body = match self.files(webhook) {
+            Files::None => proof.body,
+            Files::Proved | Files::Dropped(_) => {
+                form::files::without(webhook.content_type().unwrap_or_default(), &proof.body).into()
+            }
+        };
+        Ok(Verified::new(webhook, &self.settings.headers(), self.without_secrets(body)))
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        let gets = self.settings.handshake.0.iter().any(Handshake::is_get);
+        if gets { &[Method::Get, Method::Post] } else { &[Method::Post] }
+    }
+
+    fn sends_once(&self) -> bool {
+        self.settings.sends_once
+    }
+
+    fn files(&self, head: &Webhook) -> Files {
+        match self.settings.decode {
+            Decode::Auto | Decode::Form if head.media_type() == "multipart/form-data" => {
+                if self.scheme.is_over_body() {
+                    Files::Proved
+                } else {
+                    Files::dropped(head)
+                }
+            }
+            Decode::Auto | Decode::Form | Decode::Json | Decode::Jwt => Files::None,
+        }
     }
 
     fn accepted(&self, webhook: &Webhook) -> Reply {

@@ -98,6 +98,14 @@ impl Handshake {
         }
     }
 
+    /// True when it comes as a GET.
+    pub(super) fn is_get(&self) -> bool {
+        match self {
+            Self::HubChallenge | Self::GetOk => true,
+            Self::EchoJson { .. } | Self::MatchOk { .. } => false,
+        }
+    }
+
     /// True when it needs a verify token.
     pub(super) fn needs_token(&self) -> bool {
         matches!(self, Self::HubChallenge)

@@ -100,6 +100,8 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) handshake: Many<Handshake>,
     #[serde(default)]
+    pub(super) sends_once: bool,
+    #[serde(default)]
     pub(super) reply: Reply,
     #[serde(default)]
     pub(super) sample: Samples,

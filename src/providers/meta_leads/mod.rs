@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use super::json::Id;
 use super::{
-    Fetched, FormLookup, ItemBody, List, Lookup, LookupAnswer, Page, Provider, Reading, Refusal, Reply, Sample,
+    Fetched, FormLookup, ItemBody, List, Lookup, LookupAnswer, Method, Page, Provider, Reading, Refusal, Reply, Sample,
     SampleKind, Scheme, Secrets, SettingsError, Span, Unreadable, Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::{EventId, Hold, Item, SourceName};
@@ -111,6 +111,10 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
 impl Provider for MetaLeads {
     fn handshake(&self, webhook: &Webhook) -> Option<Reply> {
         handshake::hub_challenge(webhook, &self.verify_tokens)
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Get, Method::Post]
     }
 
     fn verify(&self, webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{address, once};
 use crate::providers::json;
-use crate::providers::{Method, Refusal, Webhook};
+use crate::providers::{Refusal, Webhook};
 
 /// What may stand in braces.
 pub(super) const TOKENS: &str = "body, timestamp, method, url, url_hubspot, path, query:NAME, header:NAME, secret, \
@@ -87,6 +87,11 @@ impl Template {
         whole.iter().any(|piece| self.has(piece))
     }
 
+    /// True when something of the body is in it.
+    pub(super) fn reads_body(&self) -> bool {
+        self.covers_body() || self.pieces().any(|piece| matches!(piece, Piece::Json(_)))
+    }
+
     pub(super) fn needs_url(&self) -> bool {
         [Piece::Url, Piece::UrlHubspot, Piece::UrlSha256Hex].iter().any(|piece| self.has(piece))
     }
@@ -100,7 +105,7 @@ impl Piece {
             Self::Text(text) => Cow::Borrowed(text.as_bytes()),
             Self::Body => Cow::Borrowed(webhook.as_sent()),
             Self::Timestamp => Cow::Borrowed(input.time.ok_or(Refusal::NoProof)?.as_bytes()),
-            Self::Method => Cow::Borrowed(method(webhook.method)),
+            Self::Method => Cow::Borrowed(webhook.method.as_str().as_bytes()),
             Self::Url => Cow::Borrowed(url()?.as_bytes()),
             Self::UrlHubspot => Cow::Owned(address::hubspot(url()?).into_bytes()),
             Self::Path => Cow::Borrowed(webhook.path.as_bytes()),
@@ -173,14 +178,6 @@ impl FromStr for Template {
             pieces.push(Piece::Text(plain));
         }
         Ok(Self(pieces))
-    }
-}
-
-fn method(method: Method) -> &'static [u8] {
-    match method {
-        Method::Get => b"GET",
-        Method::Post => b"POST",
-        Method::Options => b"OPTIONS",
     }
 }
 

@@ -165,6 +165,11 @@ impl Mac {
         }
     }
 
+    /// True when a byte of the body goes into it.
+    pub(super) fn reads_body(&self) -> bool {
+        self.base.reads_body() || self.equal.iter().flatten().any(Template::reads_body)
+    }
+
     /// Checks what else must be equal.
     fn compare(&self, input: Input<'_>) -> Result<(), Refusal> {
         for [one, other] in &self.equal {

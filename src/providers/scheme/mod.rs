@@ -17,6 +17,7 @@ mod mac;
 mod settings;
 mod sign;
 mod token;
+mod trace;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -28,6 +29,7 @@ use super::{Header, Place, Refusal, Sample, SettingsError, Webhook};
 use crate::domain::event::SourceName;
 
 pub use self::examine::{Examination, Trial};
+pub use self::trace::Trace;
 
 /// How the sender of a source proves its webhooks.
 #[derive(Debug, Clone)]
@@ -101,6 +103,18 @@ impl Scheme {
         self.kind.has_path_token()
     }
 
+    /// True when a change of the body may change whether the proof holds.
+    #[must_use]
+    pub fn is_over_body(&self) -> bool {
+        self.kind.is_over_body()
+    }
+
+    /// What may be written down of the proof of a webhook that was not let in.
+    #[must_use]
+    pub fn trace(&self, webhook: &Webhook) -> Trace {
+        Trace { signature: self.kind.signature_begins(webhook), url: self.kind.signed_url(webhook) }
+    }
+
     /// `body` under `headers` (names in lower case) as the sender would send it, proved with the first secret, as far as
     /// that can be done: for a public key the private one is needed, which only the sender has. Headers that the base
     /// string names and that are not among `headers` are made from the body, so that the same body has the same id.
@@ -136,6 +150,17 @@ impl Kind {
             Self::Token(token) => token.is_in_path(),
             Self::All(kinds) | Self::Any(kinds) => kinds.iter().any(Self::has_path_token),
             Self::Mac(_) | Self::Jwt(_) | Self::Public => false,
+        }
+    }
+
+    fn is_over_body(&self) -> bool {
+        match self {
+            Self::Mac(mac) => mac.reads_body(),
+            // It may be the body itself, or have a claim that is compared with it.
+            Self::Jwt(_) => true,
+            Self::Token(token) => token.is_in_body(),
+            Self::All(kinds) | Self::Any(kinds) => kinds.iter().any(Self::is_over_body),
+            Self::Public => false,
         }
     }
 

@@ -43,6 +43,10 @@ impl Token {
         matches!(self.location, Location::Path)
     }
 
+    pub(super) fn is_in_body(&self) -> bool {
+        matches!(self.location, Location::Json(_))
+    }
+
     pub(super) fn verify(&self, webhook: &Webhook) -> Result<(), Refusal> {
         let given = self.given(webhook)?;
         if given.is_empty() {

@@ -64,6 +64,10 @@ impl Provider for Tiktok {
         looks.then(|| Reply::json("{}"))
     }
 
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Get, Method::Post]
+    }
+
     fn verify(&self, webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {
         if webhook.method != Method::Post {
             return Err(Refusal::Method);

@@ -19,8 +19,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    ItemBody, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError, Unreadable,
-    Verified, Webhook, handshake, meta, settings,
+    ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError,
+    Unreadable, Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::{Item, Lesson};
 
@@ -58,6 +58,10 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
 impl Provider for WhatsApp {
     fn handshake(&self, webhook: &Webhook) -> Option<Reply> {
         handshake::hub_challenge(webhook, &self.verify_tokens)
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::Get, Method::Post]
     }
 
     fn verify(&self, webhook: &Webhook, _now: Timestamp) -> Result<Verified, Refusal> {
