@@ -1,8 +1,9 @@
 //! Measures the bridge under load. Not a test: nothing here fails because a machine is slow.
 //!
 //! ```sh
-//! cargo run --release --manifest-path tests/load/Cargo.toml                              # everything that takes seconds
-//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure million rate export sources
+//! cargo run --release --manifest-path tests/load/Cargo.toml                              # what has a bar, in ten minutes
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure idle keep speed   # in a minute and a half
+//! cargo run --release --manifest-path tests/load/Cargo.toml -- measure export list sources
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure keep --store redis-always
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure keep million --store redis-everysec
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure sizes failover
@@ -69,7 +70,7 @@ enum Command {
 #[derive(Args)]
 struct Measure {
     /// What to measure.
-    #[arg(default_values_t = [Part::Idle, Part::Keep, Part::Speed])]
+    #[arg(default_values_t = [Part::Idle, Part::Keep, Part::Speed, Part::Rate, Part::Million])]
     parts: Vec<Part>,
     /// Rounds of `keep` and `sources`.
     #[arg(long, default_value_t = 3)]
