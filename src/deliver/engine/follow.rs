@@ -1,13 +1,16 @@
-//! A lane of a person who has another: whose lead it comes to.
+//! A lane of a person who has another: whose lead it comes to, and when it is its turn to write there.
 
 use std::time::Duration;
 
 use super::attempt::{Attempt, Stage};
 use super::{Ask, Deed, Desk};
+use crate::domain::lead::LeadId;
 use crate::store::{Intent, LaneDetail, Outcome};
 
 /// How long a lane waits for another of the same person before it looks again.
 const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
+/// How long a lane waits for another that is at the same lead.
+const TURN_AGAIN: Duration = Duration::from_secs(2);
 
 impl Attempt {
     /// Asks what becomes of another lane of the same person, if there is one. A POST that may be out comes first.
@@ -33,8 +36,20 @@ impl Attempt {
                 self.claimed.told.hear(&told);
                 self.read(desk)
             }
-            // Nothing will come of it, or each has come to a lead of its own.
-            (None | Some(_), None) | (Some(_), Some(_)) => self.read(desk),
+            // Nothing comes of it now. It may be replayed, and then comes to the lead that this one will have.
+            (None, None) => {
+                self.twin = self.claimed.follows.clone();
+                self.read(desk)
+            }
+            // Each has come to a lead of its own.
+            (Some(_), _) => self.read(desk),
         }
+    }
+
+    /// How long a lead has to be left alone that is to be read and then written: while another attempt is at it, and while an
+    /// update may still land that is older. The store sees to that where a lane knows its lead; this one may be about to.
+    pub(super) fn in_the_way(&self, lead: &LeadId, desk: &mut Desk<'_>) -> Option<Duration> {
+        let lands = desk.doubts.lands_within(lead, desk.moment.running);
+        lands.or_else(|| desk.others.contains(lead).then_some(TURN_AGAIN))
     }
 }
