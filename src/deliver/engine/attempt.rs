@@ -39,7 +39,7 @@ pub(super) struct Attempt {
     /// When it ends at the earliest, as [`Moment::running`]: a wall clock that jumps must not make it look longer.
     ends: Duration,
     /// The lead that it reads and writes, from when it has begun to.
-    lead: Option<LeadId>,
+    pub(super) lead: Option<LeadId>,
     /// The lane of the same person that it followed, and that has no lead.
     pub(super) twin: Option<ExternalRef>,
     /// The right to the next call, and since when it is held.
@@ -279,14 +279,10 @@ impl Attempt {
     fn follow(&mut self, plan: Plan, step: Step, desk: &mut Desk<'_>) -> Deed {
         match step {
             Step::Finish(end) => self.settle(end, desk),
-            Step::Call(Request::Get(id)) => match self.in_the_way(&id, desk) {
+            Step::Call(request) => match self.come_to(&request, desk) {
                 Some(span) => self.settle(Outcome::Retry { at: desk.moment.now + span, counted: false }.into(), desk),
-                None => {
-                    self.lead = Some(id.clone());
-                    self.prepare(Box::new(Planned { plan, request: Request::Get(id) }), desk)
-                }
+                None => self.prepare(Box::new(Planned { plan, request }), desk),
             },
-            Step::Call(request) => self.prepare(Box::new(Planned { plan, request }), desk),
         }
     }
 

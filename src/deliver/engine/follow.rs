@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attempt::{Attempt, Stage};
 use super::{Ask, Deed, Desk};
-use crate::domain::lead::LeadId;
+use crate::konektor::Request;
 use crate::store::{Intent, LaneDetail, Outcome};
 
 /// How long a lane waits for another of the same person before it looks again.
@@ -46,10 +46,15 @@ impl Attempt {
         }
     }
 
-    /// How long a lead has to be left alone that is to be read and then written: while another attempt is at it, and while an
-    /// update may still land that is older. The store sees to that where a lane knows its lead; this one may be about to.
-    pub(super) fn in_the_way(&self, lead: &LeadId, desk: &mut Desk<'_>) -> Option<Duration> {
+    /// Before a lead is read, and then written: how long it has to be left alone, because another attempt is at it, or an
+    /// older update may still land. The store sees to that where a lane knows its lead; this one may be about to.
+    pub(super) fn come_to(&mut self, request: &Request, desk: &mut Desk<'_>) -> Option<Duration> {
+        let Request::Get(lead) = request else { return None };
         let lands = desk.doubts.lands_within(lead, desk.moment.running);
-        lands.or_else(|| desk.others.contains(lead).then_some(TURN_AGAIN))
+        let left_alone = lands.or_else(|| desk.others.contains(lead).then_some(TURN_AGAIN));
+        if left_alone.is_none() {
+            self.lead = Some(lead.clone());
+        }
+        left_alone
     }
 }
