@@ -1,5 +1,6 @@
 //! Makes the sources that take webhooks from what the configuration says of them.
 
+use toml::{Table, Value};
 use url::Url;
 
 use super::rules::rules;
@@ -29,8 +30,9 @@ pub fn build_sources(
         };
         match build_source(config, rules, public_url) {
             Ok(source) => sources.push(source),
-            Err(problem) => {
-                findings.push(Finding::new(&config.origin, format!("source `{}`: {problem}", config.name)));
+            Err((key, problem)) => {
+                let place = config.places.find(&key).unwrap_or(&config.origin);
+                findings.push(Finding::new(place, format!("source `{}`: {problem}", config.name)));
             }
         }
     }
@@ -48,20 +50,21 @@ pub fn default_region(settings: &Settings) -> Result<Region, ConfigError> {
     })
 }
 
-/// Makes one source, or says what is wrong.
+/// Makes one source, or says what is wrong, with the path of the key that is.
 fn build_source(
     config: &SourceConfig,
     rules: Rules,
     public_url: Option<&Url>,
-) -> Result<(SourceName, Configured), String> {
-    let name = SourceName::parse(&config.name).map_err(|error| error.to_string())?;
+) -> Result<(SourceName, Configured), (Vec<String>, String)> {
+    let name = SourceName::parse(&config.name).map_err(|error| (Vec::new(), error.to_string()))?;
     let configured = |state| Configured { dialect: config.provider.clone(), state };
     let off = |cause, why, missing: &[String]| configured(SourceState::Off { cause, why, missing: missing.to_vec() });
     if !config.enabled {
         return Ok((name, off(Cause::Owner, format!("switched off in {}", config.origin), &[])));
     }
     // A provider that does not exist is wrong even before its secrets are there.
-    let build = providers::dialect(&config.dialect).map_err(|_| no_such_provider(&config.provider))?;
+    let build = providers::dialect(&config.dialect)
+        .map_err(|_| (vec!["provider".to_owned()], no_such_provider(&config.provider)))?;
     if !config.missing.is_empty() {
         return Ok((name, off(Cause::Want, not_set(&config.missing), &config.missing)));
     }
@@ -74,8 +77,51 @@ fn build_source(
             let why = if named || missing.is_empty() { why } else { format!("{why}: {}", missing.join(" or ")) };
             Ok((name, off(Cause::Want, why, &missing)))
         }
-        Err(SettingsError::Invalid(problem)) => Err(with_suggestion(&problem)),
+        Err(SettingsError::Invalid(problem)) => {
+            let key = named(&problem, &config.settings).map(|key| [vec!["settings".to_owned()], key].concat());
+            Err((key.unwrap_or_default(), with_suggestion(&problem)))
+        }
     }
+}
+
+/// The path of the key of `settings` that a problem is about, as far as there is one: what stands before its colons
+/// (`verify.base: …`), and then what is the first in backticks that is there (``unknown field `bas` ``).
+fn named(problem: &str, settings: &Table) -> Option<Vec<String>> {
+    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']');
+    let steps = |key: &str| {
+        let steps = key.split(['.', '[']).map(|step| step.trim_end_matches(']').to_owned());
+        steps.filter(|step| !step.is_empty()).collect::<Vec<_>>()
+    };
+    let (mut rest, mut path) = (problem, Vec::new());
+    while let Some((key, behind)) = rest.split_once(": ").filter(|(key, _)| key.chars().all(bare)) {
+        path.extend(steps(key));
+        rest = behind;
+    }
+    // Of a scheme's secrets it is the source that says where they are.
+    let secret = path.last().and_then(|last| last.strip_suffix('s')).map(|last| vec![last.to_owned()]);
+    let quoted = rest.split('`').skip(1).step_by(2).map(steps);
+    let quoted = quoted.flat_map(|word| [[&path[..], &word[..]].concat(), word]);
+    let whole = quoted.chain([path.clone()]).chain(secret).find(|path| there(path, settings) == path.len());
+    let known = there(&path, settings);
+    path.truncate(known);
+    whole.or(Some(path)).filter(|path| !path.is_empty())
+}
+
+/// How many steps of `path` there are in `settings`.
+fn there(path: &[String], settings: &Table) -> usize {
+    let Some((first, rest)) = path.split_first() else { return 0 };
+    let mut place = settings.get(first);
+    let mut known = 0;
+    for step in rest.iter().map(Some).chain([None]) {
+        let Some(value) = place else { return known };
+        known += 1;
+        place = step.and_then(|step| match value {
+            Value::Table(table) => table.get(step),
+            Value::Array(list) => list.get(step.parse::<usize>().ok()?),
+            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => None,
+        });
+    }
+    known
 }
 
 /// Names every provider that there is: dialects and presets.
@@ -104,6 +150,25 @@ fn not_set(missing: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_that_is_wrong_is_found_by_what_is_said_of_it() {
+        let settings =
+            "secret = 'x'\ngraph_url = 1\nfetch.bas_url = 'x'\nverify = { kind = 'any', of = [{}, { base = 'x' }] }";
+        let settings: Table = settings.parse().unwrap();
+        let of = |problem: &str| named(problem, &settings).map(|path| path.join("/")).unwrap_or_default();
+        for (problem, key) in [
+            ("`graph_url` is an address like https://graph.facebook.com", "graph_url"),
+            ("fetch: unknown field `bas_url`, expected one of `secret`, `graph_url`", "fetch/bas_url"),
+            ("verify.of[1].base: it has no `body`", "verify/of/1/base"),
+            ("verify: of[1]: base: something", "verify/of/1/base"),
+            ("verify.secrets: a secret has fewer than 16 characters", "secret"),
+            ("verify.timestamp: say its unit", "verify"),
+            ("nothing of this is a key", ""),
+        ] {
+            assert_eq!(of(problem), key, "{problem}");
+        }
+    }
 
     #[test]
     fn only_what_would_switch_a_source_on_is_missing() {

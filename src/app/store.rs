@@ -102,9 +102,6 @@ async fn on_redis(redis: &Redis, options: Options) -> anyhow::Result<Opened> {
     let clock = Arc::new(FollowingClock::default());
     let ties = ties(redis, &clock);
     fits(&ties).await?;
-    tracing::warn!(
-        "the store on Redis is a preview, and has not passed all of its tests; real leads belong in the embedded store"
-    );
     let store = Arc::new(RedisStore::new(ties, options));
     Ok(Opened { store, clock, failed: pending().boxed() })
 }

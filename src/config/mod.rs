@@ -197,7 +197,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 pub fn with_suggestion(message: &str) -> String {
     let message = message.trim_end();
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.starts_with("unknown ");
+    let unknown = message.starts_with("unknown ") || message.contains(": unknown ");
     match quoted.next().filter(|_| unknown).and_then(|word| nearest(word, quoted)) {
         Some(meant) => format!("{message}; did you mean `{meant}`?"),
         None => message.to_owned(),

@@ -15,11 +15,11 @@ const STEP: char = '\u{1f}';
 pub struct Places(BTreeMap<String, Origin>);
 
 impl Places {
-    /// The places of all sources in `text`, which is called `file`.
-    pub(super) fn read(file: &str, text: &str) -> BTreeMap<String, Self> {
+    /// The places of all that stands in `text`, which is called `file`, under `top`: of all `sources`, of all `presets`.
+    pub(super) fn read(file: &str, text: &str, top: &str) -> BTreeMap<String, Self> {
         let Ok(document) = DeTable::parse(text) else { return BTreeMap::new() };
         let document = document.into_inner();
-        let Some((_, sources)) = document.iter().find(|(key, _)| key.get_ref() == "sources") else {
+        let Some((_, sources)) = document.iter().find(|(key, _)| key.get_ref() == top) else {
             return BTreeMap::new();
         };
         let DeValue::Table(sources) = sources.get_ref() else { return BTreeMap::new() };
@@ -61,6 +61,13 @@ impl Places {
         self.0.extend(above.0);
     }
 
+    /// Lets what stands in a preset count where nothing stands here: it is the `settings` of a source.
+    pub(super) fn lay_under(&mut self, preset: &Self) {
+        for (path, origin) in &preset.0 {
+            self.0.entry(format!("{STEP}settings{path}")).or_insert_with(|| origin.clone());
+        }
+    }
+
     /// Where the key at `path` stands; where it does not, the nearest one around it.
     #[must_use]
     pub fn find(&self, path: &[String]) -> Option<&Origin> {
@@ -84,7 +91,7 @@ mod tests {
     #[test]
     fn a_key_is_found_where_it_stands_or_in_what_is_around_it() {
         let text = "[sources.form.rules]\nfields.\"Nama. Usaha\" = 'note'\nstatus = [\n  1,\n  2,\n]\n";
-        let places = &Places::read("f.toml", text)["form"];
+        let places = &Places::read("f.toml", text, "sources")["form"];
         let line = |path: &[&str]| {
             places.find(&path.iter().map(ToString::to_string).collect::<Vec<_>>()).map(|origin| origin.line)
         };

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
+use super::places::Places;
+
 /// The dialect that presets are written for.
 pub const PRESET_DIALECT: &str = "mapped";
 
@@ -70,21 +72,22 @@ presets![
 
 /// The built-in presets with the owner's laid over them.
 #[derive(Debug, Default)]
-pub(super) struct Presets(BTreeMap<String, Table>);
+pub(super) struct Presets(BTreeMap<String, (Table, Places)>);
 
 /// One preset, not opened yet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Preset<'p> {
     built_in: Option<&'static str>,
-    own: Option<&'p Table>,
+    own: Option<&'p (Table, Places)>,
 }
 
 impl Presets {
     /// Lays the presets of a file over those that are known.
-    pub(super) fn add(&mut self, own: BTreeMap<String, Table>) {
-        for (name, above) in own {
-            let below = self.0.remove(&name).unwrap_or_default();
-            self.0.insert(name, merged(below, above));
+    pub(super) fn add(&mut self, own: BTreeMap<String, (Table, Places)>) {
+        for (name, (above, places)) in own {
+            let (below, mut stood) = self.0.remove(&name).unwrap_or_default();
+            stood.lay_over(places);
+            self.0.insert(name, (merged(below, above), stood));
         }
     }
 
@@ -95,10 +98,15 @@ impl Presets {
     }
 }
 
-impl Preset<'_> {
+impl<'p> Preset<'p> {
+    /// Where the keys of the owner's own stand.
+    pub(super) fn places(self) -> Option<&'p Places> {
+        self.own.map(|(_, places)| places)
+    }
+
     /// What the preset says, with a source's own `settings` over it.
     pub(super) fn laid_under(self, settings: Table) -> Table {
-        let mut own = self.own.cloned().unwrap_or_default();
+        let mut own = self.own.map(|(table, _)| table.clone()).unwrap_or_default();
         let like = own.remove("like");
         let like = like.as_ref().and_then(Value::as_str).and_then(built_in);
         let built_in = like.or(self.built_in).map(opened).unwrap_or_default();
@@ -182,8 +190,8 @@ mod tests {
     fn the_owner_s_presets_lie_over_the_built_in_ones_and_beside_them() {
         let mut presets = Presets::default();
         presets.add(BTreeMap::from([
-            ("mine".to_owned(), table("a = 1")),
-            ("tally".to_owned(), table("source = 'event'")),
+            ("mine".to_owned(), (table("a = 1"), Places::default())),
+            ("tally".to_owned(), (table("source = 'event'"), Places::default())),
         ]));
         assert_eq!(presets.find("mine").unwrap().laid_under(table("b = 2")), table("a = 1\nb = 2"));
         let tally = presets.find("tally").unwrap().laid_under(Table::new());

@@ -13,8 +13,10 @@ pub(super) struct Unresolved {
     pub(super) missing: Vec<String>,
     /// Optional: the key is dropped.
     pub(super) unset: Vec<String>,
-    /// Neither found nor unset: a variable or file that cannot be read, a file that is not there.
-    pub(super) broken: Vec<String>,
+    /// Neither found nor unset: a variable or file that cannot be read, a file that is not there; by the path of its key.
+    pub(super) broken: Vec<(Vec<String>, String)>,
+    /// Where it is being looked.
+    at: Vec<String>,
 }
 
 /// A string that may point elsewhere.
@@ -46,13 +48,21 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// `table` with every reference replaced by what it points to; keys whose reference found nothing are dropped.
-pub(super) fn resolve(table: &Table, reader: &mut Reader<'_>, unresolved: &mut Unresolved) -> Table {
+/// `table`, which stands at this path below its source, with every reference replaced by what it points to; keys whose
+/// reference found nothing are dropped.
+pub(super) fn resolve(table: &Table, at: &[&str], reader: &mut Reader<'_>, unresolved: &mut Unresolved) -> Table {
+    unresolved.at = at.iter().map(|key| (*key).to_owned()).collect();
+    resolve_table(table, reader, unresolved)
+}
+
+fn resolve_table(table: &Table, reader: &mut Reader<'_>, unresolved: &mut Unresolved) -> Table {
     let mut resolved = Table::new();
     for (key, value) in table {
+        unresolved.at.push(key.clone());
         if let Some(value) = resolve_value(value, reader, unresolved) {
             resolved.insert(key.clone(), value);
         }
+        unresolved.at.pop();
     }
     resolved
 }
@@ -61,7 +71,7 @@ fn resolve_value(value: &Value, reader: &mut Reader<'_>, unresolved: &mut Unreso
     match value {
         Value::String(text) => resolve_text(text, reader, unresolved).map(Value::String),
         Value::Array(values) => resolve_list(values, reader, unresolved).map(Value::Array),
-        Value::Table(table) => Some(Value::Table(resolve(table, reader, unresolved))),
+        Value::Table(table) => Some(Value::Table(resolve_table(table, reader, unresolved))),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => Some(value.clone()),
     }
 }
@@ -69,7 +79,7 @@ fn resolve_value(value: &Value, reader: &mut Reader<'_>, unresolved: &mut Unreso
 /// Keeps what resolves. When nothing does, all of it is missing; when something does, the rest may be missing: that is
 /// how a second secret waits for its day.
 fn resolve_list(values: &[Value], reader: &mut Reader<'_>, unresolved: &mut Unresolved) -> Option<Vec<Value>> {
-    let mut own = Unresolved::default();
+    let mut own = Unresolved { at: unresolved.at.clone(), ..Unresolved::default() };
     let resolved: Vec<_> = values.iter().filter_map(|value| resolve_value(value, reader, &mut own)).collect();
     unresolved.broken.append(&mut own.broken);
     if resolved.is_empty() && !values.is_empty() {
@@ -95,7 +105,7 @@ fn resolve_text(text: &str, reader: &mut Reader<'_>, unresolved: &mut Unresolved
         (Ok(None), Reference::Default(_, default)) => return Some(default.to_owned()),
         (Ok(None), Reference::Optional(_)) => unresolved.unset.push(name.to_owned()),
         (Ok(None), _) => unresolved.missing.push(name.to_owned()),
-        (Err(problem), _) => unresolved.broken.push(problem),
+        (Err(problem), _) => unresolved.broken.push((unresolved.at.clone(), problem)),
     }
     None
 }
@@ -108,7 +118,7 @@ mod tests {
     fn resolved(toml: &str, environment: &[(&str, &str)]) -> (Table, Unresolved) {
         let environment = Environment::from_iter(environment.iter().copied());
         let mut unresolved = Unresolved::default();
-        let table = resolve(&toml.parse().unwrap(), &mut Reader::new(&environment), &mut unresolved);
+        let table = resolve(&toml.parse().unwrap(), &["settings"], &mut Reader::new(&environment), &mut unresolved);
         (table, unresolved)
     }
 
@@ -146,7 +156,8 @@ mod tests {
         {
             let (_, unresolved) = resolved(toml, environment);
             assert!(unresolved.missing.is_empty(), "{toml}");
-            assert!(unresolved.broken[0].contains("/nowhere/b"), "{:?}", unresolved.broken);
+            let (at, problem) = &unresolved.broken[0];
+            assert!(at == &["settings", "a"] && problem.contains("/nowhere/b"), "{:?}", unresolved.broken);
         }
     }
 
@@ -160,6 +171,6 @@ mod tests {
     fn a_secret_file_that_cannot_be_read_is_not_the_same_as_a_missing_one() {
         let (_, unresolved) = resolved("a = 'env:A'", &[("A_FILE", "/")]);
         assert!(unresolved.missing.is_empty());
-        assert!(unresolved.broken[0].starts_with("A cannot read `/`"), "{:?}", unresolved.broken);
+        assert!(unresolved.broken[0].1.starts_with("A cannot read `/`"), "{:?}", unresolved.broken);
     }
 }

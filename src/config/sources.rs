@@ -150,7 +150,7 @@ pub(super) fn read(
 }
 
 /// What a file says: its sources, and its presets.
-type Layer = (Vec<(String, Draft)>, BTreeMap<String, Table>);
+type Layer = (Vec<(String, Draft)>, BTreeMap<String, (Table, Places)>);
 
 /// Reads one file.
 fn parse(name: &str, text: &str) -> Result<Layer, Finding> {
@@ -160,13 +160,18 @@ fn parse(name: &str, text: &str) -> Result<Layer, Finding> {
         let place = origin(error.span().map_or(0, |span| span.start));
         Finding::new(place, with_suggestion(error.message()))
     })?;
-    let mut places = Places::read(name, text);
+    let mut places = Places::read(name, text, "sources");
     let draft = |(name, entry): (Spanned<String>, Entry)| {
         let origin = origin(name.span().start);
         let places = places.remove(name.get_ref()).unwrap_or_default();
         (name.into_inner(), Draft { entry, origin, places })
     };
-    Ok((file.sources.into_iter().map(draft).collect(), file.presets))
+    let mut described = Places::read(name, text, "presets");
+    let preset = |(name, table): (String, Table)| {
+        let places = described.remove(&name).unwrap_or_default();
+        (name, (table, places))
+    };
+    Ok((file.sources.into_iter().map(draft).collect(), file.presets.into_iter().map(preset).collect()))
 }
 
 /// The line of `text` that has the byte at `position`, counted from 1.
@@ -217,7 +222,7 @@ fn settle(
     insecure: bool,
     findings: &mut Vec<Finding>,
 ) -> Option<SourceConfig> {
-    let Draft { entry, origin, places } = draft;
+    let Draft { entry, origin, mut places } = draft;
     let Some(provider) = entry.provider else {
         findings.push(Finding::new(origin, format!("source `{name}` has no provider; add `provider = \"…\"`")));
         return None;
@@ -226,10 +231,10 @@ fn settle(
     let mut unresolved = Unresolved::default();
     let (mut settings, mut rules, mut forms) = (Table::new(), Table::new(), BTreeMap::new());
     if enabled {
-        settings = resolve(&entry.settings, reader, &mut unresolved);
-        rules = resolve(&entry.rules, reader, &mut unresolved);
+        settings = resolve(&entry.settings, &["settings"], reader, &mut unresolved);
+        rules = resolve(&entry.rules, &["rules"], reader, &mut unresolved);
         for (form, own) in entry.forms {
-            let own = resolve(&own, reader, &mut unresolved);
+            let own = resolve(&own, &["forms", &form], reader, &mut unresolved);
             if let Some(key) = OF_THE_SOURCE.iter().find(|key| own.contains_key(**key)) {
                 let place = places.find(&["forms".to_owned(), form.clone(), (*key).to_owned()]).unwrap_or(&origin);
                 let problem = format!("source `{name}`: `{key}` is a rule for a whole source; put it under `rules`");
@@ -239,13 +244,16 @@ fn settle(
         }
     }
     let problems = unresolved.broken.into_iter().chain(insecure_urls(&settings, insecure));
-    findings.extend(problems.map(|problem| Finding::new(&origin, format!("source `{name}`: {problem}"))));
+    findings.extend(problems.map(|(key, problem)| {
+        Finding::new(places.find(&key).unwrap_or(&origin), format!("source `{name}`: {problem}"))
+    }));
     let Unresolved { missing, unset, .. } = unresolved;
     // A preset is only opened for a source that could be on.
     let dialect = match presets.find(&provider) {
         None => provider.clone(),
         Some(_) if !enabled || !missing.is_empty() => PRESET_DIALECT.to_owned(),
         Some(preset) => {
+            preset.places().into_iter().for_each(|preset| places.lay_under(preset));
             settings = preset.laid_under(settings);
             PRESET_DIALECT.to_owned()
         }
@@ -253,12 +261,12 @@ fn settle(
     Some(SourceConfig { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places })
 }
 
-/// The settings called `…_url` that would carry tokens in the clear, or are no URL.
-fn insecure_urls(settings: &Table, insecure: bool) -> impl Iterator<Item = String> {
-    texts(settings)
-        .into_iter()
-        .filter(|(key, _)| key.ends_with("_url"))
-        .filter_map(move |(key, url)| Some(format!("{key} {}", values::upstream(url, insecure).err()?)))
+/// The settings called `…_url` that would carry tokens in the clear, or are no URL; by their paths.
+fn insecure_urls(settings: &Table, insecure: bool) -> impl Iterator<Item = (Vec<String>, String)> {
+    texts(settings).into_iter().filter(|(key, _)| key.ends_with("_url")).filter_map(move |(key, url)| {
+        let path = std::iter::once("settings").chain(key.split('.')).map(str::to_owned).collect();
+        Some((path, format!("{key} {}", values::upstream(url, insecure).err()?)))
+    })
 }
 
 /// Every text of `settings` under its whole name: `fetch.token`.

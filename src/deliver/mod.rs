@@ -11,6 +11,7 @@ mod fetch;
 mod fold;
 mod identity;
 mod plan;
+mod questions;
 mod quota;
 mod rehearse;
 mod report;

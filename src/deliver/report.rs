@@ -52,7 +52,7 @@ impl Delivery {
                 tracing::error!(%source, why, "the sender's API refuses everybody; leads wait until it is mended");
             }
             Report::SenderShut { source, refused: false, why } => {
-                tracing::warn!(%source, why, "the sender's API was asked too much; leads wait");
+                tracing::warn!(%source, why, "the sender's API is not asked for a while; leads wait");
             }
             Report::SenderOpen(source) => tracing::info!(%source, "the sender's API answers again"),
             Report::Settled { claimed, end, at } => self.settled(&claimed, &end, at),

@@ -45,6 +45,7 @@ mod tests {
             query: query.to_owned(),
             headers: Vec::new(),
             body: Bytes::new(),
+            packed: None,
         };
         hub_challenge(&webhook, &Secrets::new(vec!["new-token".into(), "old-token".into()]).unwrap())
     }

@@ -63,7 +63,7 @@ impl Provider for Konektor {
         if webhook.method != Method::Post {
             return Err(Refusal::Method);
         }
-        timed::verify(webhook.header(SIGNATURE), &self.secrets, &webhook.body, now)?;
+        timed::verify(webhook.header(SIGNATURE), &self.secrets, webhook.as_sent(), now)?;
         Ok(Verified::new(webhook, &[EVENT], webhook.body.clone()))
     }
 

@@ -39,9 +39,9 @@ pub(super) fn verify(webhook: &Webhook, app_secrets: &Secrets, signed: Signed) -
     };
     let proves = |body: &[u8]| any_signed(app_secrets.iter().map(str::as_bytes), &[body], &given);
     let verified = || Verified::new(webhook, &[], webhook.body.clone());
-    let escaped = || escaped_unicode(&webhook.body).is_some_and(|escaped| proves(&escaped));
+    let escaped = || escaped_unicode(webhook.as_sent()).is_some_and(|escaped| proves(&escaped));
     match signed {
-        _ if proves(&webhook.body) => Ok(verified()),
+        _ if proves(webhook.as_sent()) => Ok(verified()),
         Signed::AsSentOrEscaped if escaped() => Ok(Verified { alternative: Some(Alternative::Escaped), ..verified() }),
         Signed::AsSent | Signed::AsSentOrEscaped => Err(Refusal::WrongProof),
     }
@@ -152,6 +152,7 @@ mod tests {
                 query: String::new(),
                 headers: vec![(SIGNATURE.to_owned(), proof)],
                 body: r#"{"a":"ä"}"#.into(),
+                packed: None,
             };
             verify(&webhook, &secrets, signed_as).map(|verified| verified.alternative())
         };

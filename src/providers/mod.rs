@@ -14,6 +14,7 @@ mod json;
 mod konektor;
 mod linkedin;
 mod list;
+mod lookup;
 mod mapped;
 mod meta;
 mod meta_leads;
@@ -34,7 +35,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use secrecy::SecretString;
 
 use crate::domain::event::{Item, Kept, Lesson, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -43,6 +43,7 @@ use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
+pub use lookup::{Fetched, FormLookup, Lookup, LookupAnswer};
 pub use registry::{Absent, Cause, Configured, Found, Registry, SourceState};
 pub use scheme::{Examination, Proof, Scheme, Trial};
 pub use secret::Secrets;
@@ -139,10 +140,29 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// A question as it is sent `now`, for senders whose proof runs out.
+    fn stamped(&self, lookup: Lookup, now: Timestamp) -> Lookup {
+        let _ = now;
+        lookup
+    }
+
     /// Judges the answer to the [`Lookup`] that was `asked`.
     fn looked_up(&self, item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         let _ = (item, asked);
         Fetched::Lead(Bytes::copy_from_slice(answer.body))
+    }
+
+    /// What is to be asked about the form of a lead whose fields were `fetched`: what its questions say, where the lead has only
+    /// their keys. Asked once for each form and not for each lead, which goes on without where nobody answers.
+    fn form_lookup(&self, item: &ItemBody<'_>, fetched: &[u8]) -> Option<FormLookup> {
+        let _ = (item, fetched);
+        None
+    }
+
+    /// The fields of a lead, as they were `fetched`, with what was `told` of its form beside them.
+    fn with_form(&self, fetched: &[u8], told: &[u8]) -> Bytes {
+        let _ = told;
+        Bytes::copy_from_slice(fetched)
     }
 
     /// Whether the sender has a list of its leads, for what its webhooks did not bring.
@@ -181,6 +201,13 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// `body` as this sender would send it, proved with the first secret, for `send` and `explain`. What is no webhook
     /// of this sender is proved all the same, as far as it can hold a proof.
     fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample;
+
+    /// The same for a webhook that came under `headers` (names in lower case): what of them is signed stays as it is. Where none
+    /// is, they make no difference.
+    fn sign_under(&self, headers: &[(String, String)], body: Vec<u8>, now: Timestamp) -> Sample {
+        let _ = headers;
+        self.sign(body, now)
+    }
 }
 
 /// A request as received: untrusted.
@@ -202,8 +229,10 @@ pub struct Webhook {
     pub query: String,
     /// Headers in order, names in lower case; what is not text in a value is U+FFFD.
     pub headers: Vec<(String, String)>,
-    /// The body, raw, capped.
+    /// The body, capped; unpacked where it came compressed.
     pub body: Bytes,
+    /// The bytes that came, where they were compressed: they are what was signed.
+    pub packed: Option<Bytes>,
 }
 
 /// The methods that a hook knows.
@@ -246,13 +275,20 @@ impl Webhook {
         form_urlencoded::parse(self.query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// True when the body is as its sender wrote it. No sender here compresses, and what is unpacked could be of any size.
+    /// The body as it came: what a signature over the body is made over. Nothing of it has been unpacked.
+    #[must_use]
+    pub fn as_sent(&self) -> &Bytes {
+        self.packed.as_ref().unwrap_or(&self.body)
+    }
+
+    /// True when `body` is what its sender has to say, and not a compressed form of it.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let encodings = self.headers.iter().filter(|(name, _)| name == "content-encoding");
         encodings
             .map(|(_, value)| value.trim_ascii())
             .all(|value| value.is_empty() || value.eq_ignore_ascii_case("identity"))
+            || self.packed.is_some()
     }
 
     /// The media type of the body in lower case, without parameters; empty when there is none.
@@ -470,58 +506,6 @@ pub enum Reading {
     Spam(Box<Submission>),
     /// It says neither who somebody is nor how to reach them, where its sender says that of every lead.
     Nobody(Box<Submission>),
-}
-
-/// A GET to the sender's own API.
-#[derive(Clone)]
-pub struct Lookup {
-    /// Where, without secrets.
-    pub url: String,
-    /// Query parameters; some are secret.
-    pub query: Vec<(&'static str, String)>,
-    /// The bearer token.
-    pub bearer: Option<SecretString>,
-    /// Other headers.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-impl std::fmt::Debug for Lookup {
-    /// Shows neither query nor token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Lookup({})", self.url)
-    }
-}
-
-/// The answer to a [`Lookup`].
-#[derive(Debug, Clone, Copy)]
-pub struct LookupAnswer<'a> {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers, names in lower case.
-    pub headers: &'a [(String, String)],
-    /// The body, capped.
-    pub body: &'a [u8],
-    /// How long its lead cannot be had already, for whatever reason; zero for the first answer. Not how often it was asked
-    /// for: a network that was down for a minute has been tried often, and says nothing of the sender.
-    pub failing_for: std::time::Duration,
-}
-
-/// What a [`LookupAnswer`] means.
-#[derive(Debug, Clone)]
-pub enum Fetched {
-    /// The lead's fields.
-    Lead(Bytes),
-    /// Nothing of the lead can be had now; ask again after this time.
-    RetryAfter(std::time::Duration, String),
-    /// The sender was asked too much: nobody asks it for this time.
-    Throttled(std::time::Duration, String),
-    /// The sender will not answer for anyone until a person mends the access: wait, say so loudly, and let one lead at a
-    /// time try it this often.
-    Blocked(std::time::Duration, String),
-    /// This question was too much; ask this one instead, now.
-    AskInstead(Box<Lookup>),
-    /// It will not get better by itself; the sentence says what to do.
-    GiveUp(String),
 }
 
 /// Which webhook a [`Provider::sample`] is.

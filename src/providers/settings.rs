@@ -19,9 +19,22 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Reads `table` as the settings of a dialect; unknown keys are for its type to refuse.
 ///
 /// # Errors
-/// [`SettingsError::Invalid`] names what is wrong.
+/// [`SettingsError::Invalid`] names what is wrong, with the key before it, and no text that stands there: it may be a secret.
 pub(super) fn read<T: DeserializeOwned>(table: toml::Table) -> Result<T, SettingsError> {
-    table.try_into().map_err(|error: toml::de::Error| SettingsError::Invalid(error.message().to_owned()))
+    table.try_into().map_err(|error: toml::de::Error| {
+        let shown = error.to_string();
+        let key = shown.trim_end().rsplit_once("\nin `").and_then(|(_, key)| key.strip_suffix('`'));
+        let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
+        SettingsError::Invalid(format!("{key}{}", without_text(error.message())))
+    })
+}
+
+/// A message of serde's (`invalid type: string "…", expected …`) without the text that it shows.
+fn without_text(message: &str) -> String {
+    match (message.split_once(": string \""), message.rsplit_once("\", expected ")) {
+        (Some((wrong, _)), Some((_, expected))) => format!("{wrong}: a text, expected {expected}"),
+        _ => message.to_owned(),
+    }
 }
 
 /// The bytes that a secret in base64 stands for.
@@ -54,6 +67,26 @@ pub(super) fn long_enough(name: &str, secrets: &Secrets) -> Result<(), SettingsE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_key_and_without_the_text_that_stands_there() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Outer {
+            #[serde(rename = "inner")]
+            _inner: Inner,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Inner {
+            #[serde(rename = "number")]
+            _number: u8,
+        }
+        let of = |text: &str| read::<Outer>(text.parse().unwrap()).unwrap_err().to_string();
+        assert_eq!(of("inner.number = 'geheim\", expected'"), "inner.number: invalid type: a text, expected u8");
+        assert_eq!(of("inner = { number = 1, numbr = 2 }"), "inner: unknown field `numbr`, expected `number`");
+        assert_eq!(of("inner.number = true"), "inner.number: invalid type: boolean `true`, expected u8");
+    }
 
     #[test]
     fn a_secret_that_can_be_guessed_is_refused_wherever_it_stands() {

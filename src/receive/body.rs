@@ -32,18 +32,25 @@ impl Room {
         Self { left: Arc::new(AtomicUsize::new(bytes)) }
     }
 
-    fn none(&self) -> Taken {
+    /// No part of it yet.
+    pub(super) fn none(&self) -> Taken {
         Taken { room: self.clone(), bytes: 0 }
     }
 }
 
 impl Taken {
     /// Takes more, if there is.
-    fn more(&mut self, bytes: usize) -> Result<(), Refused> {
+    pub(super) fn more(&mut self, bytes: usize) -> Result<(), Refused> {
         let taken = self.room.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
         taken.map_err(|_| Refused::Crowded)?;
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// How much it is.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

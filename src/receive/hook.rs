@@ -1,12 +1,13 @@
 //! The one handler: a webhook's way from the wire into the store.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, http::Method as HttpMethod};
 
 use super::body::{self, Taken};
 use super::captcha::Person;
+use super::gzip::{self, Coding};
 use super::refused::Refused;
 use super::{Front, captcha, client};
 use crate::domain::event::SourceName;
@@ -107,9 +108,13 @@ async fn receive(
     payload: Payload,
 ) -> Result<(Webhook, Taken), Refused> {
     let method = method(request.method())?;
-    plain(request.headers())?;
+    let coding = Coding::of(request.headers())?;
     let (limits, announced) = (&front.limits, announced(request.headers()));
-    let (body, held) = body::read(payload, announced, limits.body, limits.body_within, &front.room).await?;
+    let (sent, mut held) = body::read(payload, announced, limits.body, limits.body_within, &front.room).await?;
+    let (body, packed) = match coding {
+        Coding::Plain => (sent, None),
+        Coding::Gzip => (gzip::unpacked(&sent, limits.body, &mut held).await?, Some(sent)),
+    };
     let webhook = Webhook {
         source,
         received: front.parts.clock.now(),
@@ -120,6 +125,7 @@ async fn receive(
         query: request.query_string().to_owned(),
         headers: texts(request.headers()),
         body,
+        packed,
     };
     Ok((webhook, held))
 }
@@ -139,12 +145,6 @@ fn method(method: &HttpMethod) -> Result<Method, Refused> {
         HttpMethod::OPTIONS => Ok(Method::Options),
         _ => Err(Refused::Method),
     }
-}
-
-/// Refuses compressed bodies.
-fn plain(headers: &HeaderMap) -> Result<(), Refused> {
-    let identity = |value: &HeaderValue| value.is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if headers.get_all(CONTENT_ENCODING).all(identity) { Ok(()) } else { Err(Refused::Encoding) }
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {

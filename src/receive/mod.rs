@@ -9,6 +9,7 @@
 mod body;
 mod captcha;
 mod client;
+mod gzip;
 mod hook;
 mod refused;
 

@@ -31,9 +31,12 @@ pub(super) enum Refused {
     /// No hook knows this method.
     #[error("the method is not one that a hook knows")]
     Method,
-    /// The body is compressed. Nobody that we know of does that, and unpacked it could be of any size.
-    #[error("the body is compressed; it must come as it is")]
+    /// The body is compressed otherwise than by gzip, once.
+    #[error("the body is compressed in a way that is not known here; send it as it is, or by gzip")]
     Encoding,
+    /// The body is not the gzip that its header says.
+    #[error("the body is not the gzip that its header says")]
+    Garbled,
     /// The body is larger than the limit.
     #[error("the body is larger than BRIDGE_BODY_LIMIT")]
     TooLarge,
@@ -72,7 +75,7 @@ impl Refused {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Proof(Refusal::Captcha) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Cut => StatusCode::BAD_REQUEST,
+            Self::Cut | Self::Garbled => StatusCode::BAD_REQUEST,
             Self::Proof(
                 Refusal::NoProof
                 | Refusal::GarbledProof
@@ -93,7 +96,7 @@ impl Refused {
         match self {
             Self::Path | Self::Source => "not_found",
             Self::Method | Self::Proof(Refusal::Method) => "method",
-            Self::Encoding => "content_encoding",
+            Self::Encoding | Self::Garbled => "content_encoding",
             Self::Proof(Refusal::ContentType) => "content_type",
             Self::Proof(Refusal::Captcha) => "captcha",
             Self::TooLarge => "too_large",
@@ -127,6 +130,7 @@ impl Refused {
             Self::Late => "store_late",
             Self::Captcha => "captcha_down",
             Self::Panicked => "panicked",
+            Self::Garbled => "garbled_gzip",
             Self::Method | Self::Encoding | Self::TooLarge | Self::Slow | Self::Cut => self.word(),
         }
     }
@@ -139,7 +143,7 @@ impl Refused {
                 headers.insert(ALLOW, HeaderValue::from_static("GET, POST, OPTIONS"));
             }
             Self::Encoding => {
-                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
             }
             Self::Wanting | Self::Crowded | Self::Store(_) | Self::Late | Self::Captcha => {
                 headers.insert(RETRY_AFTER, rand::random_range(AGAIN_AFTER).into());

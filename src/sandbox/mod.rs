@@ -55,7 +55,9 @@ pub use self::rate::{Limiter, Passage, Quota, RateModel};
 use self::records::Records;
 pub use self::records::ledger::{Calls, Deed, Entry, Ledger};
 pub use self::seed::Seeding;
-pub use self::settings::{DEFAULT_KEY, DEFAULT_LEADS_PER_DAY, Database, GraphSettings, Key, Plan, Scope, Settings, Subscriber, Workspace};
+pub use self::settings::{
+    DEFAULT_KEY, DEFAULT_LEADS_PER_DAY, Database, GraphSettings, Key, Plan, Scope, Settings, Subscriber, Workspace,
+};
 pub use self::submitted::{Sender, Submitted};
 use self::world::World;
 

@@ -91,6 +91,9 @@ async fn rest(latency: Duration) {
 
 async fn graph_lead(request: HttpRequest, path: web::Path<(String, String)>, world: web::Data<World>) -> HttpResponse {
     on_graph(&request, &path.1, &world, |call, play, leads| {
+        if let Some(form) = call.form(leads) {
+            return played(play).unwrap_or(form);
+        }
         call.answer(play.or_else(|| submitted(leads, call.id, graph::as_submitted)), world.started)
     })
 }
@@ -114,7 +117,8 @@ fn on_graph(
     let mut state = world.state();
     let answer = match call.admit(&world.graph, world.clock.now()) {
         Ok(()) => {
-            let play = state.overrides.take(id);
+            let about_form = request.path().ends_with(id) && graph::is_form(id, state.submitted.of(Sender::Meta));
+            let play = if about_form { state.overrides.take_own(id) } else { state.overrides.take(id) };
             answer(&call, play, state.submitted.of(Sender::Meta))
         }
         Err(error) => error.into(),

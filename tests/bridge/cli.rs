@@ -287,6 +287,22 @@ fn a_sender_that_only_names_the_lead_would_be_asked_and_its_answer_can_be_given(
     assert_eq!(told["items"][0]["lead"]["firstName"], "Siti");
 }
 
+/// What a sender signs of its headers, and goes by, is what was given, though the signature itself was not.
+#[test]
+fn the_headers_that_decide_are_those_that_were_given() {
+    let secrets = [
+        ("FRAMER_SECRET", "a-secret-of-nobody"),
+        ("STANDARD_WEBHOOKS_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    ];
+    let of = |source: &str, header: &str| {
+        let told =
+            run_with(&secrets, &["explain", source, "-", "--json", "-H", header], r#"{"Email":"ana@example.com"}"#);
+        told.json()["items"][0]["externalRef"].clone()
+    };
+    assert_eq!(of("framer", "Framer-Webhook-Submission-Id: 3f2504e0-4f89"), "framer:3f2504e0-4f89");
+    assert_eq!(of("standard", "Webhook-Id: msg_1"), "sw:standard:msg_1");
+}
+
 #[test]
 fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
     let told = run_with(&[], &["explain", "meta", "-", "--json"], "{").json();

@@ -398,6 +398,48 @@ async fn a_lead_deleted_in_konektor_is_not_made_again_by_an_update() {
 }
 
 #[tokio::test]
+async fn a_lead_of_meta_says_in_words_what_its_form_asked_and_the_form_is_asked_once() {
+    let bridge = spawn_bridge().await;
+    bridge.send("meta", SampleKind::Batch, 3).await;
+    bridge.deliver_all().await;
+    for lead in bridge.leads().await {
+        let notes = lead["notes"].as_str().unwrap();
+        assert!(notes.contains("Kapan rencana membeli?: "), "{notes}");
+        let choices = ["Minggu ini", "Bulan ini", "3 bulan lagi", "Hanya bertanya"];
+        assert!(choices.iter().any(|choice| notes.contains(choice)), "{notes}");
+        assert!(notes.contains("Form: Konsultasi gratis") && notes.contains("Form id: 1234567890123456"), "{notes}");
+    }
+    assert_eq!(bridge.ledger().await.calls.graph.values().sum::<u64>(), 4, "three leads and their form");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_form_that_the_token_may_not_read_leaves_the_keys_of_its_questions() {
+    let bridge = spawn_bridge().await;
+    bridge.graph("1234567890123456", json!({ "error": { "code": 200, "message": "Requires pages_manage_ads" } })).await;
+    bridge.send("meta", SampleKind::Lead, 3).await;
+    bridge.deliver_all().await;
+    let lead = bridge.only_lead().await;
+    let notes = lead["notes"].as_str().unwrap();
+    assert!(notes.contains("kapan_rencana_membeli?") && notes.contains("Form: 1234567890123456"), "{notes}");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn near_the_end_of_meta_s_limit_leads_are_fetched_one_after_the_other() {
+    let bridge = spawn_bridge().await;
+    let body = json!({ "id": "1", "field_data": [{ "name": "full_name", "values": ["Siti"] }] });
+    let near = json!({ "status": 200, "headers": { "X-App-Usage": r#"{"call_count":90}"# }, "body": body });
+    bridge.graph("*", json!({ "answer": near })).await;
+    bridge.send("meta", SampleKind::Batch, 3).await;
+    bridge.deliver().await;
+    assert_eq!(bridge.creates().await, 1, "one of three is fetched and goes on");
+    bridge.deliver_all().await;
+    assert_eq!(bridge.creates().await, 3);
+    bridge.stop().await;
+}
+
+#[tokio::test]
 async fn an_expired_token_at_meta_makes_leads_wait_and_not_die() {
     let bridge = spawn_bridge().await;
     let expired = json!({ "error": { "code": 190, "error_subcode": 463, "message": "Error validating access token" } });

@@ -34,6 +34,7 @@ fn webhook(folder: &Folder, sample: Sample) -> Webhook {
         query: sample.query,
         headers: sample.headers,
         body: sample.body.into(),
+        packed: None,
     }
 }
 

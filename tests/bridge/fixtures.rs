@@ -276,6 +276,7 @@ impl Row {
             query: self.query.clone(),
             headers: headers.collect(),
             body: self.raw_body().into(),
+            packed: None,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{Item, SourceName};
 use konektor_bridge::domain::rules::Rules;
@@ -230,15 +232,56 @@ async fn a_body_over_the_limit_is_413_whether_its_length_is_announced_or_not() {
 async fn what_is_compressed_or_of_a_type_that_the_sender_never_sends_is_415() {
     let edge = Edge::start().await;
     let sample = edge.sample("meta", SampleKind::Lead);
-    for encoding in ["gzip", "br", "deflate", "identity, gzip"] {
+    for encoding in ["br", "deflate", "identity, gzip", "gzip, gzip"] {
         let answer = edge.post("meta", &sample).header("content-encoding", encoding).send().await.unwrap();
         assert_eq!(answer.status(), 415, "{encoding}");
-        assert_eq!(header(&answer, "accept-encoding").as_deref(), Some("identity"));
+        assert_eq!(header(&answer, "accept-encoding").as_deref(), Some("gzip, identity"));
     }
     assert_eq!(edge.post("meta", &sample).header("content-encoding", "identity").send().await.unwrap().status(), 200);
     let form = edge.public(Method::POST, "/hooks/form").header("origin", "https://toko.example");
     let answer = answered(form.header("content-type", "image/png").body("x")).await;
     assert_eq!(answer, (415, json!({ "error": "content_type" })));
+}
+
+/// `body` by gzip.
+fn packed(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn what_comes_by_gzip_is_proved_as_it_came_and_kept_as_it_is() {
+    let edge = Edge::start().await;
+    let body = r#"{"nama":"Siti","no_hp":"0812-0000-0001"}"#;
+    let at = Timestamp::from_second(crate::edge::START).unwrap();
+    let gzip = |mut sample: Sample| {
+        sample.headers.retain(|(name, _)| name != "content-type");
+        sample.headers.push(("content-encoding".into(), "gzip".into()));
+        sample.headers.push(("content-type".into(), "application/json".into()));
+        sample
+    };
+    let signed = gzip(edge.provider("form").sign(packed(body.as_bytes()), at));
+    assert_eq!(edge.post("form", &signed).send().await.unwrap().status(), 200);
+    assert_eq!(edge.store.kept().pop().unwrap().body, body);
+    // Signed before it was compressed.
+    let before = edge.provider("form").sign(body.into(), at);
+    let before = gzip(Sample { body: packed(body.as_bytes()), ..before });
+    assert_eq!(answered(edge.post("form", &before)).await.0, 401);
+    let notice = br#"{"object":"page","entry":[]}"#;
+    let meta = gzip(edge.provider("meta").sign(packed(notice), at));
+    assert_eq!(edge.post("meta", &meta).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_small_body_that_unpacks_to_more_than_the_limit_is_413_and_what_is_no_gzip_400() {
+    let edge = Edge::start().await;
+    let bomb = packed(&vec![b' '; 8 << 20]);
+    assert!(bomb.len() < 10_000);
+    let post = |body: Vec<u8>| edge.public(Method::POST, "/hooks/meta").header("content-encoding", "gzip").body(body);
+    assert_eq!(answered(post(bomb)).await, (413, json!({ "error": "too_large" })));
+    assert_eq!(answered(post(b"{}".to_vec())).await, (400, json!({ "error": "content_encoding" })));
+    assert!(edge.store.kept().is_empty());
 }
 
 /// Sends raw bytes and gives back what comes until the other side closes.

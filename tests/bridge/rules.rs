@@ -231,6 +231,34 @@ fn what_is_wrong_with_a_rule_is_shown_with_its_line_its_place_and_what_was_meant
     assert!(value.contains("bridge.toml:2: ") && value.contains("whole source"), "{value}");
 }
 
+#[test]
+fn what_is_wrong_with_a_source_or_a_preset_is_shown_at_the_line_of_its_key() {
+    let all = wrong(
+        "[sources.form.settings]\nallowd_origins = ['https://a.example']\n\
+         [sources.crm]\nprovider = 'mapped'\n[sources.crm.settings]\nsecret = 'a-secret-of-nobody-at-all'\n\
+         external_ref = { prefix = 'crm:', id = 'id' }\n[sources.crm.settings.verify]\nkind = 'hmac'\n\
+         algorithm = 'sha256'\nencoding = 'hex'\nbase = '{bdy}'\nsignature = { header = 'x-sig' }\n\
+         [sources.shop]\nenabled = true\nprovider = 'typefrom'\n\
+         [sources.branch]\nprovider = 'mine'\nsettings.token = 'a-token-of-nobody-0123456789'\n\
+         [presets.mine]\nexternal_ref = { prefix = 'mine:', id = 'id' }\n\nmap.emial = 'mail'\n\
+         [sources.short]\nprovider = 'typeform'\n\nsettings.secret = 'geheim'\n",
+    );
+    for (number, says) in [
+        (2, "did you mean `allowed_origins`?"),
+        (12, "verify.base"),
+        (16, "did you mean `typeform`?"),
+        (23, "emial"),
+        (27, "fewer than 16"),
+    ] {
+        let place = format!("bridge.toml:{number}: ");
+        let line = all.lines().find(|line| line.contains(&place));
+        assert!(line.is_some_and(|line| line.contains(says)), "{says} on line {number}:\n{all}");
+    }
+    assert!(!all.contains("geheim"), "{all}");
+    let gone = wrong("[sources.form.settings]\nsubmission_id_fields = []\nsecret = 'file:/nowhere/at/all'\n");
+    assert!(gone.contains("bridge.toml:3: "), "{gone}");
+}
+
 /// The sources that are on with this file over the built-in ones.
 fn on(file: &Path) -> Vec<String> {
     let environment = Environment::from_iter([

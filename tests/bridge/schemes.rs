@@ -57,6 +57,7 @@ fn request(row: &Value) -> (Webhook, Place) {
         query: query.to_owned(),
         headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.as_str().unwrap().to_owned())).collect(),
         body: row["body"].as_str().unwrap().to_owned().into(),
+        packed: None,
     };
     (webhook, Place::new(source, Some(base)))
 }

@@ -24,16 +24,15 @@ use crate::beside::beside;
 use crate::fixtures::{build, words};
 
 /// What `requires` may name and we have: such a row must come out as it is marked, any other one must be refused.
-const OPTIONS: [&str; 3] = ["escape_fallback", "pad_secret", "tolerate_header_prefix"];
+const OPTIONS: [&str; 4] = ["ed25519", "escape_fallback", "pad_secret", "tolerate_header_prefix"];
 
 /// What a row says of itself: nothing that could come out otherwise. `official` and `reproducible` are about where it is from,
 /// `policy` about who decided what it is marked as.
 const DESCRIBES: [&str; 6] = ["id", "name", "why", "official", "reproducible", "policy"];
 
 /// Rows about something that we do not do, each with the reason.
-const NOT_OURS: [(&str, &str); 4] = [
+const NOT_OURS: [(&str, &str); 3] = [
     ("default secret", "GOWA's own, which everybody knows and which is refused at the start"),
-    ("meta-31-appsecret-proof-timed", "the plain proof is sent, which never runs out while a call waits"),
     ("linkedin-22-challenge-official-output-unknown-secret", "LinkedIn does not publish the secret of its example"),
     ("python+node sdk v2 GET", "a lead comes by POST; that digest is compared in `schemes.rs`"),
 ];
@@ -111,6 +110,7 @@ fn dialect(row: &Value) -> Option<(&'static str, toml::Table)> {
         "meta" => {
             let mut settings = meta();
             settings.insert("access_token".into(), row["access_token"].as_str().unwrap_or("a-token").into());
+            settings.insert("timed_proof".into(), row["appsecret_time"].is_i64().into());
             ("meta_leads", settings)
         }
         "meta_whatsapp" => ("whatsapp", meta()),
@@ -292,6 +292,7 @@ impl Row {
             query: self.query.clone(),
             headers: self.headers.clone(),
             body: Bytes::from(self.body.clone()),
+            packed: None,
         }
     }
 
@@ -450,9 +451,12 @@ impl Row {
             body: br#"{"field":"leadgen","value":{"leadgen_id":"1"}}"#,
             fetched: None,
         });
-        let query = lookup.unwrap().query;
-        let proof = query.iter().find(|(name, _)| *name == "appsecret_proof").map(|(_, proof)| proof.as_str());
-        assert_eq!(proof, self.text("expect_appsecret_proof"));
+        let time = self.says("appsecret_time").map(|time| time.as_i64().unwrap());
+        let now = time.map_or(self.now, |time| Timestamp::from_second(time).unwrap());
+        let query = provider.stamped(lookup.unwrap(), now).query;
+        let asked = |wanted: &str| query.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
+        assert_eq!(asked("appsecret_proof"), self.text("expect_appsecret_proof"));
+        assert_eq!(asked("appsecret_time"), time.map(|time| time.to_string()).as_deref());
     }
 }
 

@@ -20,7 +20,7 @@ use crate::deliver::rehearse;
 use crate::providers::{Method, Provider, Refusal, Sample, Source, Verified, Webhook};
 
 /// The largest file that is read: what no bridge would take needs no explanation.
-const LARGEST: u64 = 64 * 1024 * 1024;
+pub(in crate::cli) const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// Show what FILE would become, and what would be called; nothing is stored or sent
 #[derive(Debug, clap::Args)]
@@ -135,7 +135,7 @@ fn proved(
     body: Bytes,
     now: Timestamp,
 ) -> Option<Verified> {
-    let Sample { path_token, query, headers: ours, body } = provider.sign(body.to_vec(), now);
+    let Sample { path_token, query, headers: ours, body } = provider.sign_under(headers, body.to_vec(), now);
     let body = Bytes::from(body);
     let verified = |headers: &[(String, String)]| {
         let webhook = webhook(source, headers.to_vec(), body.clone(), now);
@@ -164,5 +164,6 @@ fn webhook(source: &Source, headers: Vec<(String, String)>, body: Bytes, now: Ti
         query: String::new(),
         headers,
         body,
+        packed: None,
     }
 }

@@ -18,7 +18,8 @@ use super::output::Tone;
 use super::stopping::asked_to_stop;
 use crate::config::with_suggestion;
 use crate::sandbox::{
-    self, DEFAULT_KEY, DEFAULT_LEADS_PER_DAY, Database, Faults, Key, Plan, Running, Seeding, Settings, Subscriber, Workspace,
+    self, DEFAULT_KEY, DEFAULT_LEADS_PER_DAY, Database, Faults, Key, Plan, Running, Seeding, Settings, Subscriber,
+    Workspace,
 };
 
 /// Run a local Konektor, for development and tests

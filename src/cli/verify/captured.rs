@@ -1,8 +1,12 @@
 //! A request as somebody has captured it: whole, as it stood on the wire, or its body with the rest said beside it.
 
+use std::io::Read as _;
+
 use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
 use jiff::Timestamp;
 
+use crate::cli::explain::LARGEST;
 use crate::domain::event::SourceName;
 use crate::providers::{Method, Webhook};
 
@@ -50,6 +54,11 @@ impl Captured {
 
     /// The request as the bridge would see it, come in at `now`.
     pub(super) fn webhook(self, source: &SourceName, now: Timestamp) -> Webhook {
+        let sent = Bytes::from(self.body);
+        let (body, packed) = match unpacked(&self.headers, &sent) {
+            Some(body) => (body, Some(sent)),
+            None => (sent, None),
+        };
         let hook = format!("/hooks/{source}");
         let target = self.target.unwrap_or_else(|| hook.clone());
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
@@ -68,9 +77,19 @@ impl Captured {
             path_token: token.map(str::to_owned),
             query: query.to_owned(),
             headers: self.headers,
-            body: Bytes::from(self.body),
+            body,
+            packed,
         }
     }
+}
+
+/// What is in a body that its headers call gzip; `None` where they do not, or it is none.
+fn unpacked(headers: &[(String, String)], sent: &[u8]) -> Option<Bytes> {
+    let is_gzip = |(name, value): &(String, String)| name == "content-encoding" && value.eq_ignore_ascii_case("gzip");
+    let mut body = Vec::new();
+    let mut decoder = headers.iter().any(is_gzip).then(|| MultiGzDecoder::new(sent).take(LARGEST))?;
+    decoder.read_to_end(&mut body).ok()?;
+    Some(body.into())
 }
 
 /// The method and the target of a request line, if that is what `bytes` begin with.

@@ -110,7 +110,8 @@ fn print(told: &Told, out: &mut Out) -> std::io::Result<()> {
     if told.tried.is_empty() {
         writeln!(
             out,
-            "`{}` has no proof that could be taken apart: what counts is the site that a browser names",
+            "`{}` has no proof that could be computed here: what counts is the site that a browser names, or a key that only \
+             the sender has",
             told.source
         )?;
     }

@@ -46,6 +46,7 @@ impl Backfill {
     /// [`NotListed`]: nothing of the page was kept.
     pub async fn page(&self, source: &Source, span: Span, cursor: Option<&str>) -> Result<Listed, NotListed> {
         let lookup = source.provider.page(span, cursor).ok_or(NotListed::Cursor)?;
+        let lookup = source.provider.stamped(lookup, self.clock.now());
         let Some(Reply { status, headers, body }) = self.fetcher.ask(&lookup).await else {
             return Err(NotListed::Later(UNREACHED, "the sender's API could not be reached".to_owned()));
         };

@@ -249,7 +249,7 @@ pub enum Report {
     SenderShut {
         /// Whose.
         source: SourceName,
-        /// It refuses everybody until a person mends the access; otherwise it was asked too much.
+        /// It refuses everybody until a person mends the access; otherwise it was asked too much, or nearly.
         refused: bool,
         /// What happened and what to do.
         why: String,

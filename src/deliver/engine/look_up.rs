@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::super::{retry, senders};
 use super::attempt::{Attempt, Stage, millis};
 use super::{Ask, Deed, Desk, LookupEnd, Moment, Reply, Report, body_of};
 use crate::domain::event::{DeadReason, SourceName};
-use crate::providers::{Fetched, Lookup, LookupAnswer, Source};
+use crate::providers::{Fetched, FormLookup, Lookup, LookupAnswer, Source};
 use crate::store::{self, Outcome, Seq, Undelivered};
 
 /// A narrower question may follow a refused one, and a narrower one still; not for ever.
@@ -22,6 +23,8 @@ pub(super) struct Question {
     lookup: Lookup,
     asked: u32,
     since: Moment,
+    /// Where it is about a form: which, and the fields of the lead that go on with the answer.
+    form: Option<(String, Bytes)>,
 }
 
 impl Attempt {
@@ -29,10 +32,10 @@ impl Attempt {
     pub(super) fn look_up(&mut self, seq: Seq, lookup: Lookup, desk: &mut Desk<'_>) -> Deed {
         let event =
             self.claimed.events.iter().find(|event| event.seq == seq).expect("the fold names an event it was given");
-        let question = Question { seq, received: event.received, lookup, asked: 1, since: desk.moment };
+        let question = Question { seq, received: event.received, lookup, asked: 1, since: desk.moment, form: None };
         let Ok(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
         match desk.senders.ask(&source, desk.moment.running) {
-            Ok(()) => self.ask_sender(question),
+            Ok(()) => self.ask_sender(question, &source, desk),
             Err((left, why)) => self.wait_unasked(&question, left, why, desk),
         }
     }
@@ -47,15 +50,18 @@ impl Attempt {
         self.settle(Outcome::Retry { at: desk.moment.now + wait, counted: false }.into(), desk)
     }
 
-    fn ask_sender(&mut self, question: Question) -> Deed {
-        let deed = Deed::LookUp(question.lookup.clone());
+    fn ask_sender(&mut self, question: Question, source: &Source, desk: &Desk<'_>) -> Deed {
+        let deed = Deed::LookUp(source.provider.stamped(question.lookup.clone(), desk.moment.now));
         self.stage = Stage::LookingUp(Box::new(question));
         deed
     }
 
-    pub(super) fn looked_up(&mut self, question: Question, reply: Option<Reply>, desk: &mut Desk<'_>) -> Deed {
+    pub(super) fn looked_up(&mut self, mut question: Question, reply: Option<Reply>, desk: &mut Desk<'_>) -> Deed {
+        if let Some((form, fields)) = question.form.take() {
+            return self.form_told(question.seq, form, &fields, reply, desk);
+        }
         let (attempt, failing_since) = (self.claimed.attempts, self.claimed.failing_since);
-        let event = self.claimed.events.iter_mut().find(|event| event.seq == question.seq);
+        let event = self.claimed.events.iter().find(|event| event.seq == question.seq);
         let event = event.expect("the fold names an event it was given");
         let Ok(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
         let name = event.source.clone();
@@ -75,19 +81,19 @@ impl Attempt {
             Fetched::Lead(_) | Fetched::GiveUp(_) if desk.senders.open(&name) => {
                 desk.reports.push(Report::SenderOpen(name.clone()));
             }
-            Fetched::Throttled(wait, ref why) => shut(&source, wait, why, false, desk),
+            Fetched::Throttled(wait, ref why) | Fetched::LeadThenRest(_, wait, ref why) => {
+                shut(&source, wait, why, false, desk);
+            }
             Fetched::Blocked(wait, ref why) => shut(&source, wait, why, true, desk),
             Fetched::Lead(_) | Fetched::GiveUp(_) | Fetched::RetryAfter(..) | Fetched::AskInstead(_) => {}
         }
         match fetched {
-            Fetched::Lead(fields) => {
-                event.fetched = Some(fields.clone());
+            Fetched::Lead(fields) | Fetched::LeadThenRest(fields, ..) => {
                 report(&name, LookupEnd::Got, &question, desk);
-                self.stage = Stage::Keeping;
-                Deed::Ask(Ask::Fetched(self.lease().clone(), question.seq, fields))
+                self.about_form(question, &source, fields, desk)
             }
             Fetched::AskInstead(narrower) if question.asked < QUESTIONS => {
-                self.ask_sender(Question { lookup: *narrower, asked: question.asked + 1, ..question })
+                self.ask_sender(Question { lookup: *narrower, asked: question.asked + 1, ..question }, &source, desk)
             }
             Fetched::AskInstead(_) => {
                 let why = "the sender's API refused every question; check the token's permissions, then replay";
@@ -102,6 +108,41 @@ impl Attempt {
                 self.wait_unasked(&question, after, why, desk)
             }
         }
+    }
+
+    /// Goes on with the fields of a lead and what is known of its form, which is asked for where nobody has.
+    fn about_form(&mut self, question: Question, source: &Source, fields: Bytes, desk: &mut Desk<'_>) -> Deed {
+        let event = self.claimed.events.iter().find(|event| event.seq == question.seq);
+        let item = event.map(|event| body_of(event, &self.claimed.lease.external_ref));
+        let asked = item.and_then(|item| source.provider.form_lookup(&item, &fields));
+        let Some(FormLookup { form, lookup }) = asked else { return self.keep_fields(question.seq, fields) };
+        match desk.questions.known(&source.name, &form, desk.moment.running) {
+            Some(None) => self.keep_fields(question.seq, fields),
+            Some(Some(told)) => self.keep_fields(question.seq, source.provider.with_form(&fields, &told)),
+            None => {
+                let form = Some((form, fields));
+                self.ask_sender(Question { lookup, since: desk.moment, form, ..question }, source, desk)
+            }
+        }
+    }
+
+    /// Takes what a sender told of a form, if it did: what it says against a question is no failure of this lead.
+    fn form_told(&mut self, seq: Seq, form: String, fields: &Bytes, reply: Option<Reply>, desk: &mut Desk<'_>) -> Deed {
+        let event = self.claimed.events.iter().find(|event| event.seq == seq);
+        let source = event.and_then(|event| (desk.setup.sources)(&event.source).ok());
+        let Some(source) = source else { return self.release(desk) };
+        let told = reply.filter(|reply| (200..300).contains(&reply.status)).map(|reply| Bytes::from(reply.body));
+        desk.questions.note(&source.name, form, told.clone(), desk.moment.running);
+        let fields = told.map_or_else(|| fields.clone(), |told| source.provider.with_form(fields, &told));
+        self.keep_fields(seq, fields)
+    }
+
+    fn keep_fields(&mut self, seq: Seq, fields: Bytes) -> Deed {
+        if let Some(event) = self.claimed.events.iter_mut().find(|event| event.seq == seq) {
+            event.fetched = Some(fields.clone());
+        }
+        self.stage = Stage::Keeping;
+        Deed::Ask(Ask::Fetched(self.lease().clone(), seq, fields))
     }
 
     fn later(

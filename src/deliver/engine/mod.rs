@@ -30,6 +30,7 @@ use super::breaker::Breaker;
 use super::doubts::Doubts;
 pub use super::fold::Flaw;
 use super::fold::body_of;
+use super::questions::Questions;
 use super::senders::Senders;
 use super::{SourceOf, ValuesOf, Waits};
 use crate::domain::lead::LeadId;
@@ -74,6 +75,7 @@ pub struct Engine {
     setup: Setup,
     breaker: Breaker,
     senders: Senders,
+    questions: Questions,
     doubts: Doubts,
     /// The last call that the key was not good enough for was one that writes.
     may_not_write: bool,
@@ -120,6 +122,7 @@ struct Desk<'a> {
     setup: &'a Setup,
     breaker: &'a mut Breaker,
     senders: &'a mut Senders,
+    questions: &'a mut Questions,
     doubts: &'a mut Doubts,
     may_not_write: &'a mut bool,
     day: &'a mut DayState,
@@ -140,6 +143,7 @@ impl Engine {
             setup,
             breaker: Breaker::default(),
             senders: Senders::default(),
+            questions: Questions::default(),
             doubts: Doubts::default(),
             may_not_write: true,
             waiting: BTreeMap::new(),
@@ -298,12 +302,13 @@ impl Engine {
 
     /// Lets somebody `work` at a desk, and sees to what lies on it then.
     fn at_desk<T>(&mut self, moment: Moment, out: &mut Vec<Effect>, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
-        let Self { setup, breaker, senders, doubts, may_not_write, day, may_not_ask, .. } = self;
+        let Self { setup, breaker, senders, questions, doubts, may_not_write, day, may_not_ask, .. } = self;
         let (errands, reports, sightings) = (Vec::new(), Vec::new(), Vec::new());
         let mut desk = Desk {
             setup,
             breaker,
             senders,
+            questions,
             doubts,
             may_not_write,
             day,

@@ -13,8 +13,8 @@ use crate::domain::rules::Rules;
 use crate::domain::submission::{Answer as Given, Meaning, Submission};
 use crate::konektor::RateLimit;
 use crate::providers::{
-    Absent, Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample, SampleKind,
-    Source, Unreadable, Verified, Webhook,
+    Absent, Fetched, FormLookup, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample,
+    SampleKind, Source, Unreadable, Verified, Webhook,
 };
 use crate::store::{
     Claim, Claimed, Fenced, Intent, LaneDetail, Lease, Named, Outcome, PermitGrant, PermitId, Settlement, StoredEvent,
@@ -22,7 +22,7 @@ use crate::store::{
 };
 
 /// Reads whatever it is given but `garbled`; takes `test` for a test, stops in the middle of what says `panic`, has to look
-/// up what says `notice`, and knows when it was `said `: a hundred seconds before it came.
+/// up what says `notice` or is `of a form`, which it asks about, too, and knows when it was `said `: a hundred seconds before it came.
 #[derive(Debug)]
 struct Dialect;
 
@@ -54,12 +54,22 @@ impl Provider for Dialect {
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
         let ask = || Lookup { url: "https://sender.example".into(), query: vec![], bearer: None, headers: vec![] };
-        (item.body == b"notice").then(ask)
+        matches!(item.body, b"notice" | b"of a form").then(ask)
+    }
+
+    fn form_lookup(&self, item: &ItemBody<'_>, _fetched: &[u8]) -> Option<FormLookup> {
+        let ask = || Lookup { url: "https://sender.example/7".into(), query: vec![], bearer: None, headers: vec![] };
+        (item.body == b"of a form").then(|| FormLookup { form: "7".into(), lookup: ask() })
+    }
+
+    fn with_form(&self, fetched: &[u8], told: &[u8]) -> bytes::Bytes {
+        [fetched, b" of ", told].concat().into()
     }
 
     fn looked_up(&self, _item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         match answer.status {
             200 => Fetched::Lead(answer.body.to_vec().into()),
+            206 => Fetched::LeadThenRest(answer.body.to_vec().into(), Duration::from_secs(30), "nearly".into()),
             401 => Fetched::Blocked(Duration::from_mins(5), "a new token, please".into()),
             404 => Fetched::RetryAfter(answer.failing_for, "as long again".into()),
             429 => Fetched::Throttled(Duration::from_mins(19), "too much".into()),
@@ -349,6 +359,67 @@ fn a_sender_is_asked_three_times_at_most() {
         bench.tell("LookUp", looked_up(400), at(50));
     }
     assert!(matches!(bench.outcome(), Outcome::Dead { .. }));
+}
+
+impl Bench {
+    /// The fields that are to be kept of a lead.
+    #[track_caller]
+    fn fetched(&self) -> &[u8] {
+        let fields = self.wants.iter().find_map(|(_, deed)| match deed {
+            Deed::Ask(Ask::Fetched(_, _, fields)) => Some(fields),
+            _ => None,
+        });
+        fields.unwrap_or_else(|| panic!("nothing is to be kept among {:?}", self.names()))
+    }
+}
+
+#[test]
+fn a_form_is_asked_about_once_a_day_and_its_words_go_with_each_lead() {
+    let mut bench = Bench::claimed(b"of a form", 5);
+    bench.tell("LookUp", looked_up(200), at(10));
+    let form = Reply { status: 200, headers: vec![], body: b"a form".to_vec() };
+    assert!(bench.names().iter().any(|name| name.contains("sender.example/7")), "{:?}", bench.names());
+    bench.tell("LookUp", Said::LookedUp(Some(form)), at(20));
+    assert_eq!(bench.fetched(), b"fields of a form");
+    assert_eq!(bench.reports.iter().filter(|report| matches!(report, Report::LookedUp { .. })).count(), 1);
+    for (millis, asked) in [(1_000, false), (86_400_021, true)] {
+        let mut next = Bench::claimed(b"of a form", 5);
+        std::mem::swap(&mut next.engine.questions, &mut bench.engine.questions);
+        next.tell("LookUp", looked_up(200), at(millis));
+        assert_eq!(next.names().iter().any(|name| name.starts_with("LookUp")), asked, "{millis}");
+        assert!(asked || next.fetched() == b"fields of a form");
+        std::mem::swap(&mut next.engine.questions, &mut bench.engine.questions);
+    }
+}
+
+#[test]
+fn a_form_that_cannot_be_had_holds_no_lead_up() {
+    for reply in [None, Some(Reply { status: 403, headers: vec![], body: b"no".to_vec() })] {
+        let mut bench = Bench::claimed(b"of a form", 5);
+        bench.tell("LookUp", looked_up(200), at(10));
+        bench.tell("LookUp", Said::LookedUp(reply), at(20));
+        assert_eq!(bench.fetched(), b"fields");
+        assert_eq!(bench.shuts(), 0);
+    }
+}
+
+#[test]
+fn a_sender_that_is_nearly_asked_too_much_is_left_alone_for_a_while_and_its_lead_goes_on() {
+    let mut bench = Bench::idle();
+    assert!(bench.asks(1_000));
+    bench.tell("LookUp", looked_up(206), at(1_000));
+    assert_eq!((bench.fetched(), bench.shuts()), (&b"fields"[..], 1));
+    bench.tell("Fetched", done(), at(1_000));
+    assert!(!bench.asks(30_000));
+    assert!(bench.put_off(30_000).is_some());
+    assert!(bench.asks(31_000), "half a minute later");
+    bench.tell("LookUp", looked_up(206), at(31_000));
+    assert_eq!(bench.shuts(), 1, "said once");
+    assert!(!bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
+    bench.tell("Fetched", done(), at(31_000));
+    assert!(bench.asks(61_000));
+    bench.tell("LookUp", looked_up(200), at(61_000));
+    assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
 }
 
 impl Bench {

@@ -189,7 +189,7 @@ impl Form {
     /// wherever it comes: browsers send none.
     fn admit(&self, webhook: &Webhook, now: Timestamp) -> Result<(), Refusal> {
         if let Some(secret) = self.settings.secret.as_ref().filter(|_| self.is_signed(webhook)) {
-            return timed::verify(webhook.header(SIGNATURE), secret, &webhook.body, now);
+            return timed::verify(webhook.header(SIGNATURE), secret, webhook.as_sent(), now);
         }
         match webhook.header("origin") {
             _ if self.settings.origins.allowed(webhook).is_some() => Ok(()),

@@ -33,6 +33,7 @@ fn post(headers: &[(&str, &str)], body: impl Into<Bytes>) -> Webhook {
         query: String::new(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: body.into(),
+        packed: None,
     }
 }
 

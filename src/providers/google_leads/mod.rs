@@ -169,6 +169,7 @@ mod tests {
             query: String::new(),
             headers: Vec::new(),
             body: body.to_owned().into(),
+            packed: None,
         };
         provider(&["another-key-0123456789", KEY]).unwrap().verify(&webhook, Timestamp::UNIX_EPOCH)
     }

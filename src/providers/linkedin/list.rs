@@ -118,7 +118,7 @@ impl Owner {
                 "LinkedIn refused the question for the list of {kind} leads (HTTP {status}): check LINKEDIN_OWNER, \
                  `lead_types` and `api_version`"
             )),
-            (_, Fetched::Lead(_) | Fetched::AskInstead(_)) => {
+            (_, Fetched::Lead(_) | Fetched::LeadThenRest(..) | Fetched::AskInstead(_)) => {
                 Page::Later(Duration::from_mins(1), "LinkedIn's API gave a lead instead of a list".to_owned())
             }
         }

@@ -170,7 +170,7 @@ impl Provider for Linkedin {
         let given = given.ok_or(Refusal::GarbledProof)?;
         let signs = |prefix: &str| {
             let secrets = self.client_secrets.iter().map(str::as_bytes);
-            any_signed(secrets, &[prefix.as_bytes(), &webhook.body], &given)
+            any_signed(secrets, &[prefix.as_bytes(), webhook.as_sent()], &given)
         };
         if signs(self.signed_prefix) {
             return Ok(Verified::new(webhook, &[], webhook.body.clone()));
@@ -178,7 +178,7 @@ impl Provider for Linkedin {
         // Not let in, for which of the two LinkedIn does is the owner's to say; but that is what there is to say. A word
         // that the challenge signs for anybody shows nothing.
         let other = if self.signed_prefix.is_empty() { SIGNED_PREFIX } else { "" };
-        let of_anybody = std::str::from_utf8(&webhook.body).is_ok_and(is_word);
+        let of_anybody = std::str::from_utf8(webhook.as_sent()).is_ok_and(is_word);
         if !of_anybody && signs(other) {
             return Err(Refusal::OtherProof(!other.is_empty()));
         }
@@ -404,6 +404,7 @@ mod tests {
                 query,
                 headers: Vec::new(),
                 body: bytes::Bytes::new(),
+                packed: None,
             };
             assert_eq!(provider.handshake(&webhook), Some(Reply::empty(400)), "{code}");
         }

@@ -32,6 +32,12 @@ pub(super) fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<S
     }
 }
 
+/// True where `media_type` is neither JSON's nor a form's, and `body` is no JSON all the same.
+pub(super) fn is_other(media_type: &str, body: &[u8]) -> bool {
+    let known = ["multipart/form-data", "application/x-www-form-urlencoded", "application/json", "text/json", ""];
+    !known.contains(&media_type) && !media_type.ends_with("+json") && !begins_json(body)
+}
+
 fn begins_json(body: &[u8]) -> bool {
     body.trim_ascii_start().first().is_some_and(|byte| matches!(byte, b'{' | b'['))
 }
@@ -232,6 +238,22 @@ mod tests {
         assert_eq!(read("", "eyJ=1.2.3").unwrap(), r#"{"eyJ":"1.2.3"}"#);
         assert!(read("text/plain", "a=1").is_err());
         assert!(read("application/json", "halo").is_err());
+    }
+
+    #[test]
+    fn what_is_neither_json_nor_a_form_is_told_by_its_type() {
+        for (media_type, body, other) in [
+            ("text/xml", "<a/>", true),
+            ("application/xml", "<a/>", true),
+            ("text/plain", "halo", true),
+            ("text/plain", " {\"a\":1}", false),
+            ("application/json", "halo", false),
+            ("application/vnd.api+json", "halo", false),
+            ("application/x-www-form-urlencoded", "a=1", false),
+            ("", "a=1", false),
+        ] {
+            assert_eq!(is_other(media_type, body.as_bytes()), other, "{media_type} {body}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@
 //! | `verify` | a [`Scheme`] without its secrets, which the source gives as `secret` or `token`; in a list, `all` or `any` each gets them. A `token` where the scheme is none goes into the URL |
 //! | `redact` | places in JSON whose value is not kept |
 //! | `decode` | `auto` (by content type: JSON, urlencoded or multipart form with PHP's brackets), `json`, `form`, `jwt` (the claims of a token that is the body; `auto` knows one too) |
+//! | `strict_type` | `true`: what is neither JSON nor a form by its content type is refused (415), where it would be a dead letter |
 //! | `embedded` | places of strings that hold JSON: opened (Jotform's `rawRequest`, Unbounce's `"data.json"`) |
 //! | `entities` | `true`: texts come escaped as HTML |
 //! | `token_at` | where a `token` stands that is not in the URL: `{ location = "bearer" }`, `{ location = "header", name = "…" }`; several are alternatives |
@@ -47,7 +48,7 @@
 //! | `separator` | what it puts between choices |
 //! | `source`, `ad_platform`, `ad_platform_else` | `website` and none where absent; `whatsapp` with a `person`; the last one where nothing proves a network |
 //! | `like` | another preset, whose keys hold where this one says nothing |
-//! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}` |
+//! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}`; with `counts` how many leads it holds, and which parts of it are none |
 //! | `sample` | `body`, and where they differ `update`, `test`, one `item` of the `{{items}}` in it; `headers`, `update_headers`, `content_type`. The tokens stand in `sample.rs` |
 //!
 //! Places begin at the item: `answers[type=email].email`, `fields[label~phone].value`, `"1.3"`; see [`spot::Spot`].
@@ -77,13 +78,13 @@ mod spot;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::settings::Settings;
 use self::spot::Delivery;
 use super::{
-    Fetched, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply, Sample, SampleKind,
-    Scheme, SettingsError, Unreadable, Verified, Webhook, meta, whatsapp,
+    Fetched, Header, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply, Sample,
+    SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, meta, whatsapp,
 };
 use crate::domain::event::{Item, Lesson};
 
@@ -118,11 +119,14 @@ impl Provider for Mapped {
         if !webhook.is_plain() {
             return Err(Refusal::ContentType);
         }
+        if self.settings.strict_type && decode::is_other(&webhook.media_type(), &webhook.body) {
+            return Err(Refusal::ContentType);
+        }
         Ok(Verified::new(webhook, &self.settings.headers(), self.without_secrets(proof.body)))
     }
 
-    fn accepted(&self, _: &Webhook) -> Reply {
-        self.settings.reply.reply()
+    fn accepted(&self, webhook: &Webhook) -> Reply {
+        self.settings.reply.reply(|| self.counted(webhook))
     }
 
     fn has_path_token(&self) -> bool {
@@ -194,7 +198,11 @@ impl Provider for Mapped {
     }
 
     fn sign(&self, body: Vec<u8>, now: Timestamp) -> Sample {
-        self.settings.sample.signed(&self.scheme, body, None, now)
+        self.settings.sample.signed(&self.scheme, body, None, &[], now)
+    }
+
+    fn sign_under(&self, headers: &[(String, String)], body: Vec<u8>, now: Timestamp) -> Sample {
+        self.settings.sample.signed(&self.scheme, body, None, headers, now)
     }
 }
 
@@ -224,6 +232,34 @@ impl Mapped {
             }
         }
         Err(Unreadable(self.nowhere()))
+    }
+
+    /// How many leads a webhook holds, and which of its parts are none. Which of them are known already is told later, when
+    /// they are sorted.
+    fn counted(&self, webhook: &Webhook) -> Value {
+        let content_type = match webhook.header("content-type") {
+            Header::Once(content_type) => content_type,
+            Header::Absent | Header::Several => "",
+        };
+        let documents = || {
+            let text = decode::text(self.settings.decode, content_type, &webhook.body)?;
+            if self.settings.items.0.is_empty() {
+                return Ok(vec![text]);
+            }
+            let whole = decode::opened(&self.settings, &text)?;
+            self.documents(text, &whole)
+        };
+        let rejected = |index: usize, reason: &str| json!({ "index": index, "reason": reason });
+        let Ok(documents) = documents() else {
+            return json!({ "ok": true, "accepted": 0, "rejected": [rejected(0, "it cannot be read and is kept as it is")] });
+        };
+        let says_something = |document: &String| {
+            let whole = decode::opened(&self.settings, document).ok();
+            whole.as_ref().and_then(|whole| self.found(whole)?.as_object()).is_some_and(|lead| !lead.is_empty())
+        };
+        let none = documents.iter().enumerate().filter(|(_, document)| !says_something(document));
+        let none: Vec<_> = none.map(|(index, _)| rejected(index, "it is no object with fields")).collect();
+        json!({ "ok": true, "accepted": documents.len() - none.len(), "rejected": none })
     }
 
     /// The item in a document that has only one.

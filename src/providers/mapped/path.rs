@@ -51,7 +51,9 @@ pub(super) enum Pattern {
 impl Pattern {
     fn parse(name: &str) -> Option<Self> {
         match (name.strip_prefix('~'), name.strip_suffix('*')) {
-            (Some(letters), _) => Some(bared(letters).collect::<String>()).filter(|bare| !bare.is_empty()).map(Self::Letters),
+            (Some(letters), _) => {
+                Some(bared(letters).collect::<String>()).filter(|bare| !bare.is_empty()).map(Self::Letters)
+            }
             (None, Some(beginning)) => Some(Self::Begins(beginning.to_owned())),
             (None, None) => None,
         }
@@ -224,11 +226,7 @@ impl Path {
 }
 
 /// Shows every value to which `steps` lead from `at`, until enough are seen.
-fn walk<'v, T>(
-    steps: &[Step],
-    at: &'v Value,
-    visit: &mut impl FnMut(&'v Value) -> ControlFlow<T>,
-) -> ControlFlow<T> {
+fn walk<'v, T>(steps: &[Step], at: &'v Value, visit: &mut impl FnMut(&'v Value) -> ControlFlow<T>) -> ControlFlow<T> {
     let Some((step, rest)) = steps.split_first() else { return visit(at) };
     let mut down = |below| walk(rest, below, visit);
     match (step, at) {

@@ -18,17 +18,27 @@ pub(super) struct Reply {
     #[serde(rename = "type")]
     media_type: String,
     body: String,
+    /// Instead of the body: how many leads the webhook holds.
+    counts: bool,
 }
 
 impl Default for Reply {
     fn default() -> Self {
-        Self { status: 200, media_type: "application/json".to_owned(), body: r#"{"ok":true}"#.to_owned() }
+        Self {
+            status: 200,
+            media_type: "application/json".to_owned(),
+            body: r#"{"ok":true}"#.to_owned(),
+            counts: false,
+        }
     }
 }
 
 impl Reply {
-    /// The answer as it is sent.
-    pub(super) fn reply(&self) -> providers::Reply {
+    /// The answer as it is sent, for a webhook that holds what was `counted`.
+    pub(super) fn reply(&self, counted: impl FnOnce() -> Value) -> providers::Reply {
+        if self.counts {
+            return providers::Reply::json(counted().to_string());
+        }
         let reply = providers::Reply::empty(self.status);
         if self.body.is_empty() {
             return reply;
@@ -124,6 +134,7 @@ mod tests {
             query: String::new(),
             headers: Vec::new(),
             body: Bytes::copy_from_slice(body.as_bytes()),
+            packed: None,
         };
         let handshake: Handshake = toml::from_str(handshake).unwrap();
         handshake.answer(&webhook, None).map(|reply| (reply.status, reply.body))

@@ -43,7 +43,7 @@ impl Samples {
     pub(super) fn sample(&self, scheme: &Scheme, kind: SampleKind, seed: u64, now: Timestamp) -> Sample {
         let at = if kind == SampleKind::Stale { now - SignedDuration::from_hours(2) } else { now };
         let body = self.body(kind, seed, at);
-        let mut sample = self.signed(scheme, body.into_bytes(), Some((kind, seed)), at);
+        let mut sample = self.signed(scheme, body.into_bytes(), Some((kind, seed)), &[], at);
         if kind == SampleKind::Tampered {
             tamper(scheme, &mut sample, now);
         }
@@ -61,6 +61,7 @@ impl Samples {
         scheme: &Scheme,
         body: Vec<u8>,
         of: Option<(SampleKind, u64)>,
+        given: &[(String, String)],
         now: Timestamp,
     ) -> Sample {
         let mut headers = vec![("content-type".to_owned(), self.content_type(&body))];
@@ -71,6 +72,8 @@ impl Samples {
         {
             headers.push((name.to_ascii_lowercase(), filled(value, kind, seed, now, Style::Plain)));
         }
+        headers.retain(|(name, _)| !given.iter().any(|(known, _)| known == name));
+        headers.extend_from_slice(given);
         scheme.sign(body, headers, now)
     }
 
@@ -146,6 +149,7 @@ fn holds(scheme: &Scheme, sample: &Sample, now: Timestamp) -> bool {
         query: sample.query.clone(),
         headers: sample.headers.clone(),
         body: sample.body.clone().into(),
+        packed: None,
     };
     scheme.verify(&webhook, now).is_ok()
 }

@@ -41,6 +41,8 @@ pub(super) struct Settings {
     #[serde(default)]
     pub(super) decode: Decode,
     #[serde(default)]
+    pub(super) strict_type: bool,
+    #[serde(default)]
     pub(super) embedded: Many<Path>,
     #[serde(default)]
     pub(super) entities: bool,

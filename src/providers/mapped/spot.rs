@@ -98,9 +98,7 @@ impl<'v> Delivery<'v> {
     fn find_text<T>(&self, spot: &Spot, mut wanted: impl FnMut(Cow<'_, str>) -> Option<T>) -> Option<T> {
         let mut of = |text: &str| spot.part.of(text).and_then(&mut wanted);
         match &spot.at {
-            At::Header(name) => {
-                self.headers.iter().filter(|(known, _)| known == name).find_map(|(_, value)| of(value))
-            }
+            At::Header(name) => self.headers.iter().filter(|(known, _)| known == name).find_map(|(_, value)| of(value)),
             At::Item(path) => path.find_map(self.item, |value| of(&document::word(value)?)),
             At::Whole(path) => path.find_map(self.whole, |value| of(&document::word(value)?)),
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -30,6 +31,8 @@ pub(super) struct Graph {
     token: Secrets,
     proof: SecretString,
     token_in_query: bool,
+    /// What signs proofs with a time; none are sent without.
+    signer: Option<SecretString>,
 }
 
 impl Graph {
@@ -59,7 +62,25 @@ impl Graph {
             token,
             proof: hex::encode(proof).into(),
             token_in_query,
+            signer: None,
         })
+    }
+
+    /// The same, with proofs that have a time.
+    pub(super) fn timed(self, app_secrets: &Secrets) -> Self {
+        Self { signer: Some(app_secrets.first().to_owned().into()), ..self }
+    }
+
+    /// A question whose proof says that it is asked `now`, where proofs do. Meta takes it for five minutes.
+    pub(super) fn stamped(&self, mut lookup: Lookup, now: Timestamp) -> Lookup {
+        use secrecy::ExposeSecret as _;
+        let Some(secret) = &self.signer else { return lookup };
+        let time = now.as_second().to_string();
+        let signed = [self.token.first().as_bytes(), b"|", time.as_bytes()];
+        let proof = hex::encode(hmac_sha256(secret.expose_secret().as_bytes(), &signed));
+        lookup.query.retain(|(name, _)| !matches!(*name, "appsecret_proof" | "appsecret_time"));
+        lookup.query.extend([("appsecret_proof", proof), ("appsecret_time", time)]);
+        lookup
     }
 
     /// The question for the lead `id`, with every field.
@@ -149,7 +170,11 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
     let error = object.as_ref().and_then(|object| object.get("error"));
     let is_lead = object.as_ref().is_some_and(|object| object.get("id").is_some() && error.is_none());
     if (200..300).contains(&answer.status) && is_lead {
-        return Fetched::Lead(Bytes::copy_from_slice(answer.body));
+        let lead = Bytes::copy_from_slice(answer.body);
+        return match rest(answer) {
+            Some(rest) => Fetched::LeadThenRest(lead, rest, NEARLY_USED_UP.to_owned()),
+            None => Fetched::Lead(lead),
+        };
     }
     let (trouble, code) = sorted(answer.status, error);
     match (trouble, narrower(asked)) {
@@ -198,6 +223,24 @@ pub(super) fn until_regained(answer: &LookupAnswer<'_>) -> Duration {
     let header = answer.headers.iter().find(|(name, _)| name == "x-business-use-case-usage");
     let said = header.and_then(|(_, value)| minutes_to_wait(value));
     said.unwrap_or_else(|| growing(5 * MINUTE, answer.failing_for))
+}
+
+const NEARLY_USED_UP: &str = "Meta's rate limit is used up by more than 80 %: its API is asked more slowly";
+
+/// How long nobody asks where more than 80 % of a limit are used up: three seconds for each percent more, a minute at most.
+/// At the end of the usual limit (200 calls an hour) one a minute is still less than it gives back.
+fn rest(answer: &LookupAnswer<'_>) -> Option<Duration> {
+    let header = |name: &str| answer.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let app = header("x-app-usage").and_then(Object::parse);
+    let business = header("x-business-use-case-usage").and_then(Object::parse).unwrap_or_default();
+    let uses = business.iter().flat_map(|(_, uses)| json::list(uses));
+    let uses = uses.filter_map(|one| Object::parse(one.get())).chain(app);
+    let percent = |usage: Object<'_>| {
+        let figures = ["call_count", "total_time", "total_cputime"].map(|name| usage.text(name)?.parse::<f64>().ok());
+        figures.into_iter().flatten().fold(0.0, f64::max)
+    };
+    let used = uses.map(percent).fold(0.0, f64::max);
+    (used > 80.0).then(|| Duration::from_secs_f64(((used - 80.0) * 3.0).clamp(1.0, 60.0)))
 }
 
 /// The longest `estimated_time_to_regain_access`, which is in minutes, of `{"<business>":[{…}]}`; at most a day.
@@ -309,6 +352,20 @@ mod tests {
         assert_eq!(value(&lookup, "access_token"), None);
     }
 
+    /// The time stands in the proof, so each question gets its own (`meta-31` of the vectors).
+    #[test]
+    fn a_proof_with_a_time_is_made_when_the_question_is_sent() {
+        let timed = graph(false).timed(&secret("konektor-meta-app-secret-0123456789ab"));
+        let at = |second| timed.stamped(timed.lookup("1"), Timestamp::from_second(second).unwrap());
+        let proof = "73b59b35b5ad865a332bc0755b747f0b009ce3103dd9228a9c60e7b840909397";
+        assert_eq!(value(&at(1_795_450_000), "appsecret_proof"), Some(proof));
+        let again = timed.stamped(at(1_795_450_000), Timestamp::from_second(1_795_450_300).unwrap());
+        assert_eq!(value(&again, "appsecret_time"), Some("1795450300"));
+        assert_eq!(again.query.iter().filter(|(name, _)| name.starts_with("appsecret")).count(), 2);
+        let plain = graph(false).stamped(graph(false).lookup("1"), Timestamp::UNIX_EPOCH);
+        assert_eq!(value(&plain, "appsecret_time"), None);
+    }
+
     #[test]
     fn the_token_goes_into_the_query_only_where_that_is_asked_for() {
         let lookup = graph(true).lookup("1");
@@ -328,6 +385,28 @@ mod tests {
         assert!(matches!(answered(200, body, Duration::ZERO), Fetched::Lead(bytes) if bytes == body));
         for bad in ["", "<html>", "{}", "[1]", r#"{"id":"1","error":{"code":2}}"#] {
             assert_eq!(wait(answered(200, bad, Duration::ZERO)), MINUTE / 2, "{bad}");
+        }
+    }
+
+    #[test]
+    fn above_eighty_per_cent_of_any_limit_it_is_asked_more_slowly() {
+        let of = |name: &str, value: &str| {
+            let headers = [(name.to_owned(), value.to_owned())];
+            match answered_to(&graph(false).lookup("1"), 200, &headers, r#"{"id":"1"}"#, Duration::ZERO) {
+                Fetched::Lead(_) => 0,
+                Fetched::LeadThenRest(lead, rest, _) if lead == r#"{"id":"1"}"# => rest.as_secs(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let app = |percent: &str| {
+            of("x-app-usage", &format!(r#"{{"call_count":{percent},"total_time":3,"total_cputime":0}}"#))
+        };
+        assert_eq!(["80", "80.1", "90", "100", "2000", "-1", "NaN", "{}"].map(app), [0, 1, 30, 60, 60, 0, 0, 0]);
+        let business =
+            r#"{"1":[{"type":"pages","call_count":1},{"type":"leadgen","total_cputime":95,"call_count":2}],"2":[]}"#;
+        assert_eq!(of("x-business-use-case-usage", business), 45);
+        for garbled in ["", "[]", "{", r#"{"1":7}"#] {
+            assert_eq!((of("x-app-usage", garbled), of("x-business-use-case-usage", garbled)), (0, 0), "{garbled}");
         }
     }
 

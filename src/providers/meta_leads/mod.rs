@@ -4,6 +4,7 @@
 //! the lead id, so a webhook that Meta repeats for 36 hours is one lead. Sources: "Webhooks for Leads", "Retrieving Leads"
 //! and "Error Handling" on developers.facebook.com.
 
+mod form;
 mod graph;
 mod list;
 mod read;
@@ -12,13 +13,14 @@ mod sample;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::json::Id;
 use super::{
-    Fetched, ItemBody, List, Lookup, LookupAnswer, Page, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme,
-    Secrets, SettingsError, Span, Unreadable, Verified, Webhook, handshake, meta, settings,
+    Fetched, FormLookup, ItemBody, List, Lookup, LookupAnswer, Page, Provider, Reading, Refusal, Reply, Sample,
+    SampleKind, Scheme, Secrets, SettingsError, Span, Unreadable, Verified, Webhook, handshake, meta, settings,
 };
 use crate::domain::event::{EventId, Hold, Item, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -50,6 +52,9 @@ struct Settings {
     /// access log of a proxy sees it.
     #[serde(default)]
     token_in_query: bool,
+    /// Prove each question with its time, so that the proof is good for five minutes only.
+    #[serde(default)]
+    timed_proof: bool,
 }
 
 fn graph_url() -> String {
@@ -76,8 +81,16 @@ struct MetaLeads {
 
 /// Builds the dialect from its settings.
 pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
-    let Settings { app_secret, verify_token, access_token, graph_url, graph_version, page_id, token_in_query } =
-        settings::read(table)?;
+    let Settings {
+        app_secret,
+        verify_token,
+        access_token,
+        graph_url,
+        graph_version,
+        page_id,
+        token_in_query,
+        timed_proof,
+    } = settings::read(table)?;
     let set = [
         ("app_secret", app_secret.is_some()),
         ("verify_token", verify_token.is_some()),
@@ -91,6 +104,7 @@ pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsErr
         return Err(SettingsError::Invalid("`page_id` is the number of a Page, or `me`".into()));
     }
     let graph = Graph::new(&graph_url, graph_version, app_secrets.clone(), access_token, token_in_query)?;
+    let graph = if timed_proof { graph.timed(&app_secrets) } else { graph };
     Ok(Arc::new(MetaLeads { app_secrets, verify_tokens, page_id, graph }))
 }
 
@@ -123,8 +137,21 @@ impl Provider for MetaLeads {
         }
     }
 
+    fn stamped(&self, lookup: Lookup, now: Timestamp) -> Lookup {
+        self.graph.stamped(lookup, now)
+    }
+
     fn looked_up(&self, _item: &ItemBody<'_>, asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
         graph::judge(asked, answer)
+    }
+
+    fn form_lookup(&self, item: &ItemBody<'_>, fetched: &[u8]) -> Option<FormLookup> {
+        let form = form::id(item.body, fetched)?;
+        Some(FormLookup { lookup: self.graph.ask(&form, form::FIELDS), form })
+    }
+
+    fn with_form(&self, fetched: &[u8], told: &[u8]) -> Bytes {
+        form::beside(fetched, told)
     }
 
     fn list(&self) -> List {

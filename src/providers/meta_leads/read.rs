@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::super::json::{self, Object};
 use super::super::{Reading, Unreadable};
+use super::form::Form;
 use crate::domain::status::{AdPlatform, LeadSource};
-use crate::domain::submission::{Answer, Fact, Meaning, Submission};
+use crate::domain::submission::{Answer, FORM, FORM_ID, Fact, Meaning, Submission};
 
 /// How the answers of Meta's own test tool begin: `<test lead: dummy data for full_name>`.
 const TEST_ANSWER: &str = "<test lead:";
@@ -18,11 +19,12 @@ pub(super) fn lead(id: &str, change: &str, fetched: &[u8]) -> Result<Reading, Un
     let object = std::str::from_utf8(fetched).ok().and_then(Object::parse);
     let lead = object.ok_or_else(|| Unreadable("Meta's answer is no JSON object".into()))?;
     let webhook = value_of(change);
-    let answers: Vec<_> = lead.list("field_data").into_iter().filter_map(|raw| answer(raw.get())).collect();
+    let form = Form::of(&lead);
+    let answers: Vec<_> = lead.list("field_data").into_iter().filter_map(|raw| answer(raw.get(), &form)).collect();
     let is_test = answers.iter().any(|answer| answer.value.starts_with(TEST_ANSWER));
     let submission = Submission {
         answers,
-        facts: facts(&lead, &webhook),
+        facts: facts(&lead, &webhook, form.name()),
         submitted_at: lead.text("created_time").and_then(|time| written(&time)).or_else(|| seconds(&webhook)),
         ..from_meta(id)
     };
@@ -32,7 +34,7 @@ pub(super) fn lead(id: &str, change: &str, fetched: &[u8]) -> Result<Reading, Un
 /// What the dashboard's "Test" button says: which form and Page, and nothing about a person.
 pub(super) fn dashboard_test(id: &str, change: &str) -> Reading {
     let webhook = value_of(change);
-    let facts = facts(&Object::default(), &webhook);
+    let facts = facts(&Object::default(), &webhook, None);
     Reading::Test(Box::new(Submission { facts, submitted_at: seconds(&webhook), ..from_meta(id) }))
 }
 
@@ -49,15 +51,18 @@ fn value_of(change: &str) -> Object<'_> {
     Object::parse(change).unwrap_or_default().object("value")
 }
 
-/// One element of `field_data`: `{"name": …, "values": […]}`. What is no such thing stays as it is, for the notes.
-fn answer(text: &str) -> Option<Answer> {
+/// One element of `field_data`: `{"name": …, "values": […]}`, in the words of its form where they are known. What is no such thing stays as it is, for the notes.
+fn answer(text: &str, form: &Form<'_>) -> Option<Answer> {
     let field = Object::parse(text).unwrap_or_default();
     let (Some(name), Some(values)) = (field.text("name"), field.get("values").or_else(|| field.get("value"))) else {
         return Some(Answer::new("field_data", text).meaning(Meaning::Note));
     };
-    let value = json::answer(values);
-    let meaning = meaning(&name);
-    (!value.is_empty()).then(|| Answer { meaning, ..Answer::new(name, value) })
+    let question = form.question(&name);
+    let value =
+        question.as_ref().and_then(|question| question.in_words(values)).unwrap_or_else(|| json::answer(values));
+    let meaning = meaning(&name).or_else(|| question.as_ref()?.meaning());
+    let label = question.and_then(|question| question.label()).unwrap_or_else(|| name.clone());
+    (!value.is_empty()).then_some(Answer { key: name, label, value, meaning })
 }
 
 /// What Meta's own questions mean (the question types of the Lead Ads forms); an owner's question has a key of its own,
@@ -78,14 +83,15 @@ fn meaning(key: &str) -> Option<Meaning> {
 }
 
 /// Form, Page, campaign, ad set, ad, platform and consents, for the notes. What Graph leaves out may be in the webhook.
-fn facts(lead: &Object<'_>, webhook: &Object<'_>) -> Vec<Fact> {
+fn facts(lead: &Object<'_>, webhook: &Object<'_>, form: Option<String>) -> Vec<Fact> {
     let either = |name: &str| lead.text(name).or_else(|| webhook.text(name));
     let with_id = |name: &str, id: &str| match (lead.text(name), either(id)) {
         (Some(name), Some(id)) => Some(format!("{name} ({id})")),
         (name, id) => name.or(id),
     };
     let lines = [
-        ("Form", either("form_id")),
+        (FORM, form.clone().or_else(|| either("form_id"))),
+        (FORM_ID, form.and_then(|_| either("form_id"))),
         ("Page", webhook.text("page_id")),
         ("Campaign", with_id("campaign_name", "campaign_id")),
         ("Ad set", with_id("adset_name", "adset_id")),

@@ -98,7 +98,7 @@ impl Piece {
         let url = || input.url.ok_or(Refusal::NoProof);
         Ok(match self {
             Self::Text(text) => Cow::Borrowed(text.as_bytes()),
-            Self::Body => Cow::Borrowed(&webhook.body),
+            Self::Body => Cow::Borrowed(webhook.as_sent()),
             Self::Timestamp => Cow::Borrowed(input.time.ok_or(Refusal::NoProof)?.as_bytes()),
             Self::Method => Cow::Borrowed(method(webhook.method)),
             Self::Url => Cow::Borrowed(url()?.as_bytes()),
@@ -109,8 +109,8 @@ impl Piece {
             Self::Secret => Cow::Borrowed(input.secret),
             Self::FormSorted => Cow::Owned(form_sorted(&webhook.body)),
             Self::QuerySorted => Cow::Owned(query_sorted(&webhook.query).into_bytes()),
-            Self::BodySha256 => Cow::Owned(Sha256::digest(&webhook.body).to_vec()),
-            Self::BodySha256Hex => Cow::Owned(hex::encode(Sha256::digest(&webhook.body)).into_bytes()),
+            Self::BodySha256 => Cow::Owned(Sha256::digest(webhook.as_sent()).to_vec()),
+            Self::BodySha256Hex => Cow::Owned(hex::encode(Sha256::digest(webhook.as_sent())).into_bytes()),
             Self::UrlSha256Hex => Cow::Owned(hex::encode(Sha256::digest(url()?)).into_bytes()),
             Self::Json(path) => Cow::Owned(scalar(&webhook.body, path)?.into_bytes()),
         })

@@ -155,7 +155,11 @@ fn bodies(mac: &Mac, webhook: &Webhook) -> Vec<Change> {
     changes
         .map(|(how, other)| {
             let after = if how.starts_with("with") { how.to_owned() } else { format!("after {how}") };
-            (format!("matches {after}: {REWRITTEN}"), mac.clone(), Webhook { body: other.into(), ..webhook.clone() })
+            (
+                format!("matches {after}: {REWRITTEN}"),
+                mac.clone(),
+                Webhook { body: other.into(), packed: None, ..webhook.clone() },
+            )
         })
         .collect()
 }

@@ -193,7 +193,7 @@ impl Jwt {
         };
         for claim in &self.claims {
             let said = claims.get(&claim.name);
-            if claim.absent_when_body_empty && webhook.body.is_empty() {
+            if claim.absent_when_body_empty && webhook.as_sent().is_empty() {
                 if said.is_some() {
                     return Err(Refusal::WrongProof);
                 }

@@ -36,6 +36,7 @@ pub(super) fn sample(
         query: String::new(),
         headers,
         body: body.into(),
+        packed: None,
     };
     // What changes the URL or the body comes before what signs them.
     tokens(kind, &mut draft);

@@ -25,6 +25,7 @@ pub(super) fn post(headers: &[(&str, &str)], body: &str) -> Webhook {
         query: String::new(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: body.to_owned().into(),
+        packed: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Standard Webhooks 1.0.0: JSON of any shape, signed as <https://www.standardwebhooks.com> says (also under Svix's
-//! header names), and read by a field map. Signatures by ed25519 (`v1a`) are not taken.
+//! header names), and read by a field map. A shared secret proves by HMAC (`v1`), the
+//! public key of a pair by ed25519 (`v1a`).
 //!
 //! **Which lead it is.** The id at the `id` place (`data.id`), else the webhook's own id. A webhook is known again by
 //! its `webhook-id`, which the sender keeps over its retries; so a later webhook about the same `data.id` is an update.
@@ -13,6 +14,7 @@ mod settings;
 
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -68,9 +70,9 @@ impl Provider for Standard {
         if !timed::is_fresh(signed, now, self.settings.tolerance) {
             return Err(Refusal::Stale);
         }
-        let parts = [id.as_bytes(), b".", time.as_bytes(), b".", &webhook.body];
+        let parts = [id.as_bytes(), b".", time.as_bytes(), b".", webhook.as_sent()];
         let expected = signature::digests(self.settings.keys.iter().map(Vec::as_slice), &parts);
-        if !signature::any_pair_equal(&expected, &v1(given)) {
+        if !signature::any_pair_equal(&expected, &v1(given)) && !self.is_signed_by_pair(&parts, given) {
             return Err(Refusal::WrongProof);
         }
         if !is_json(webhook) || !webhook.is_plain() {
@@ -79,7 +81,11 @@ impl Provider for Standard {
         Ok(Verified::new(webhook, &["webhook-id", "svix-id"], webhook.body.clone()))
     }
 
+    /// Only of what is signed with a shared secret: of a key pair there is nothing that could be computed here.
     fn scheme(&self) -> Option<Scheme> {
+        if self.settings.keys.is_empty() {
+            return None;
+        }
         let secrets: Vec<_> = self.settings.keys.iter().map(|key| STANDARD.encode(key)).collect();
         Some(Scheme::known(&self.settings.scheme(), secrets.iter().map(String::as_str)))
     }
@@ -132,9 +138,28 @@ impl Provider for Standard {
         let id = format!("msg_{}", hex::encode(&Sha256::digest(&body)[..12]));
         sample::signed(&self.settings, id, body, now)
     }
+
+    fn sign_under(&self, headers: &[(String, String)], body: Vec<u8>, now: Timestamp) -> Sample {
+        let id =
+            HEADERS.iter().find_map(|[name, ..]| headers.iter().find(|(known, id)| known == name && !id.is_empty()));
+        match id {
+            Some((_, id)) => sample::signed(&self.settings, id.clone(), body, now),
+            None => self.sign(body, now),
+        }
+    }
 }
 
 impl Standard {
+    /// True when one of the `v1a` signatures is by the private key of one of our public ones.
+    fn is_signed_by_pair(&self, parts: &[&[u8]], given: &str) -> bool {
+        if self.settings.public.is_empty() {
+            return false;
+        }
+        let signed = parts.concat();
+        let holds = |key: &Vec<u8>, proof: &[u8]| UnparsedPublicKey::new(&ED25519, key).verify(&signed, proof).is_ok();
+        decoded(given, "v1a").any(|proof| self.settings.public.iter().any(|key| holds(key, &proof)))
+    }
+
     /// Id, time and signature, each there once and all from one set of header names: mixed sets are how a proof over one
     /// id could be shown with another.
     fn proof<'w>(&self, webhook: &'w Webhook) -> Result<[&'w str; 3], Refusal> {
@@ -218,9 +243,13 @@ fn once<'w>(webhook: &'w Webhook, name: &str) -> Result<&'w str, Refusal> {
 
 /// The digests of the `v1` entries; other versions and what is no digest are skipped.
 fn v1(signatures: &str) -> Vec<Digest> {
+    decoded(signatures, "v1").filter_map(|digest| Digest::try_from(digest).ok()).collect()
+}
+
+/// The signatures of this version.
+fn decoded<'s>(signatures: &'s str, version: &'s str) -> impl Iterator<Item = Vec<u8>> + 's {
     let entries = signatures.split(' ').filter_map(|entry| entry.split_once(','));
-    let decoded = entries.filter(|(version, _)| *version == "v1").filter_map(|(_, text)| STANDARD.decode(text).ok());
-    decoded.filter_map(|digest| Digest::try_from(digest).ok()).collect()
+    entries.filter(move |(of, _)| *of == version).filter_map(|(_, text)| STANDARD.decode(text).ok())
 }
 
 /// The standard asks for no content type; where there is one, it says JSON.

@@ -39,8 +39,10 @@ impl Default for Raw {
 
 /// The settings of a Standard Webhooks source, checked.
 pub(super) struct Settings {
-    /// The keys that the secrets stand for, the current one first; never empty.
+    /// The keys that the shared secrets stand for, the current one first.
     pub keys: Vec<Vec<u8>>,
+    /// The public keys of senders that sign with a key pair. There is one of either.
+    pub public: Vec<Vec<u8>>,
     /// Whether Svix's header names are taken too.
     pub svix_headers: bool,
     /// How far the signed time may be from ours; at most an hour.
@@ -61,7 +63,8 @@ pub(super) struct Settings {
 impl std::fmt::Debug for Settings {
     /// Shows how many keys there are, and none of them.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Settings({} keys, {} mapped places)", self.keys.len(), self.map.places().len())
+        let keys = self.keys.len() + self.public.len();
+        write!(f, "Settings({keys} keys, {} mapped places)", self.map.places().len())
     }
 }
 
@@ -81,8 +84,16 @@ impl Settings {
         if items.as_ref().is_some_and(|items| items.open_steps() > 0) {
             return Err(SettingsError::Invalid("items: name one list, without `*`".to_owned()));
         }
+        let (mut keys, mut public) = (Vec::new(), Vec::new());
+        for secret in secrets.iter() {
+            match key(secret)? {
+                Key::Shared(key) => keys.push(key),
+                Key::Public(key) => public.push(key),
+            }
+        }
         Ok(Self {
-            keys: secrets.iter().map(key).collect::<Result<_, _>>()?,
+            keys,
+            public,
             svix_headers: raw.svix_headers,
             tolerance: Duration::from_secs(raw.tolerance_seconds),
             type_path: place("type_path", &raw.type_path)?,
@@ -110,16 +121,36 @@ impl Settings {
     }
 }
 
+/// What a signature is compared with.
+#[derive(Debug, PartialEq, Eq)]
+enum Key {
+    /// What both sides have (`v1`).
+    Shared(Vec<u8>),
+    /// What belongs to the key that only the sender has (`v1a`).
+    Public(Vec<u8>),
+}
+
 /// The key in a secret. Its text itself is never the key: that is the commonest mistake with this standard.
-fn key(secret: &str) -> Result<Vec<u8>, SettingsError> {
+fn key(secret: &str) -> Result<Key, SettingsError> {
     let secret = secret.trim();
     let wrong = |why: &str| SettingsError::Invalid(format!("secret: {why}"));
-    if secret.starts_with("whpk_") || secret.starts_with("whsk_") {
-        return Err(wrong("ed25519 keys are not taken; let the sender sign with a shared secret (whsec_…)"));
+    if secret.starts_with("whsk_") {
+        return Err(wrong(
+            "this is the sender's private key, which nobody else may have; give its public one (whpk_…)",
+        ));
     }
-    let key = settings::base64(secret.strip_prefix("whsec_").unwrap_or(secret))
-        .ok_or_else(|| wrong("it is not base64; copy it whole, with whsec_ at its beginning"))?;
-    if (24..=64).contains(&key.len()) { Ok(key) } else { Err(wrong("it must be base64 of 24 to 64 bytes")) }
+    let (text, is_public) = match secret.strip_prefix("whpk_") {
+        Some(public) => (public, true),
+        None => (secret.strip_prefix("whsec_").unwrap_or(secret), false),
+    };
+    let key = settings::base64(text)
+        .ok_or_else(|| wrong("it is not base64; copy it whole, with whsec_ or whpk_ at its beginning"))?;
+    match (is_public, key.len()) {
+        (true, 32) => Ok(Key::Public(key)),
+        (true, _) => Err(wrong("a public key must be base64 of 32 bytes")),
+        (false, 24..=64) => Ok(Key::Shared(key)),
+        (false, _) => Err(wrong("it must be base64 of 24 to 64 bytes")),
+    }
 }
 
 fn place(setting: &str, text: &str) -> Result<Path, SettingsError> {
@@ -159,17 +190,20 @@ mod tests {
         for secret in
             ["whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=", "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8"]
         {
-            assert_eq!(key(secret).unwrap(), bytes);
+            assert_eq!(key(secret).unwrap(), Key::Shared(bytes.clone()));
         }
-        assert_eq!(key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr").unwrap().len(), 25);
+        let Key::Shared(unpadded) = key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr").unwrap() else {
+            panic!("no whpk_")
+        };
+        assert_eq!(unpadded.len(), 25);
+        assert_eq!(key(&format!("whpk_{}", STANDARD.encode([7; 32]))), Ok(Key::Public(vec![7; 32])));
     }
 
     #[test]
     fn a_secret_that_is_not_24_to_64_bytes_of_base64_is_refused_and_not_shown() {
         let (short, long) = (STANDARD.encode([7; 23]), STANDARD.encode([7; 65]));
-        for secret in
-            [short.as_str(), &long, "not base64!", "whpk_ebVWLo/mVPlAeLES6KmLp5AfhTrmlb7X4OORC60ElmQ=", "whsec_"]
-        {
+        let (public, private) = (format!("whpk_{short}"), format!("whsk_{}", STANDARD.encode([7; 64])));
+        for secret in [short.as_str(), &long, "not base64!", &public, &private, "whsec_", "whpk_"] {
             let Err(SettingsError::Invalid(text)) = key(secret) else { panic!("{secret}") };
             assert!(text.starts_with("secret: ") && !text.contains(secret), "{text}");
         }

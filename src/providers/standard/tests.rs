@@ -27,6 +27,7 @@ fn post(headers: &[(&str, &str)], body: &str) -> Webhook {
         query: String::new(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: bytes::Bytes::copy_from_slice(body.as_bytes()),
+        packed: None,
     }
 }
 

@@ -82,10 +82,10 @@ impl Provider for Tiktok {
         let verified = || Verified::new(webhook, &[], webhook.body.clone());
         // TikTok's document says that it signs the escaped spelling; live webhooks were signed as sent. Neither was seen
         // with a letter that makes a difference.
-        if proves(&webhook.body) {
+        if proves(webhook.as_sent()) {
             return Ok(verified());
         }
-        let escaped = escaped_unicode(&webhook.body).is_some_and(|escaped| proves(&escaped));
+        let escaped = escaped_unicode(webhook.as_sent()).is_some_and(|escaped| proves(&escaped));
         if !escaped {
             return Err(Refusal::WrongProof);
         }

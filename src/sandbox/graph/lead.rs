@@ -28,7 +28,13 @@ const LAST_NAMES: [&str; 10] =
 const CITIES: [&str; 6] = ["Jakarta Selatan", "Bandung", "Surabaya", "Yogyakarta", "Medan", "Makassar"];
 /// Mobile prefixes of Telkomsel, Indosat, XL, Three and Smartfren.
 const PREFIXES: [&str; 6] = ["812", "813", "857", "817", "896", "881"];
-const PLANS: [&str; 4] = ["minggu_ini", "bulan_ini", "3_bulan_lagi", "hanya_bertanya"];
+/// Choices, by their keys and as people see them.
+const PLANS: [(&str, &str); 4] = [
+    ("minggu_ini", "Minggu ini"),
+    ("bulan_ini", "Bulan ini"),
+    ("3_bulan_lagi", "3 bulan lagi"),
+    ("hanya_bertanya", "Hanya bertanya"),
+];
 const CAMPAIGNS: [(&str, &str, &str); 3] = [
     ("Promo Akhir Tahun", "Jabodetabek 25-45", "Video testimoni 1"),
     ("Leads Form Q4", "Lookalike 1% pembeli", "Carousel produk"),
@@ -128,7 +134,19 @@ fn answers(choices: &Choices) -> Value {
         {"name": "email", "values": [email]},
         {"name": "phone_number", "values": [phone]},
         {"name": "city", "values": [city]},
-        {"name": "kapan_rencana_membeli?", "values": [choices.one(4, &PLANS)]},
+        {"name": "kapan_rencana_membeli?", "values": [choices.one(4, &PLANS).0]},
+    ])
+}
+
+/// The questions that these are the answers to.
+pub(super) fn questions() -> Value {
+    let plans = PLANS.map(|(key, value)| json!({ "key": key, "value": value }));
+    json!([
+        {"key": "full_name", "label": "Nama lengkap", "type": "FULL_NAME", "id": "1"},
+        {"key": "email", "label": "Email", "type": "EMAIL", "id": "2"},
+        {"key": "phone_number", "label": "Nomor telepon", "type": "PHONE", "id": "3"},
+        {"key": "city", "label": "Kota", "type": "CITY", "id": "4"},
+        {"key": "kapan_rencana_membeli?", "label": "Kapan rencana membeli?", "type": "CUSTOM", "id": "5", "options": plans},
     ])
 }
 

@@ -20,8 +20,9 @@ pub(in crate::sandbox) const USUAL_FORM: &str = "1234567890123456";
 /// Elements on a page that asks for no number.
 const USUAL: usize = 25;
 
-/// The fields of a form that are known here.
-const FORM_FIELDS: [&str; 2] = ["id", "status"];
+/// The fields of a form that are known here, and those that it has when no `fields` are asked for.
+const FORM_FIELDS: [&str; 6] = ["id", "locale", "name", "questions", "status", "tracking_parameters"];
+const USUAL_FORM_FIELDS: [&str; 4] = ["id", "locale", "name", "status"];
 
 /// A condition of `filtering`.
 #[derive(Deserialize)]
@@ -41,18 +42,25 @@ impl GraphCall<'_> {
                 return Err(GraphError::unknown_object(self.id));
             }
             let fields = self.fields(&FORM_FIELDS, &["id"])?;
-            self.page(&forms_of(leads), "leadgen_forms", |form| {
-                let whole = json!({ "id": form, "status": "ACTIVE" });
-                fields.iter().map(|field| (field.clone(), whole[field].clone())).collect()
-            })
+            self.page(&forms_of(leads), "leadgen_forms", |form| shown(form, &fields))
         };
         forms().unwrap_or_else(Into::into)
+    }
+
+    /// What a form is; `None` where the id is no form's.
+    pub(in crate::sandbox) fn form(&self, leads: &[Lead]) -> Option<Answer> {
+        let told = || {
+            let mut form = shown(self.id, &self.fields(&FORM_FIELDS, &USUAL_FORM_FIELDS)?);
+            form.insert("id".to_owned(), json!(self.id));
+            Ok(Answer::json(200, Value::Object(form)))
+        };
+        is_form(self.id, leads).then(|| told().unwrap_or_else(GraphError::into))
     }
 
     /// The leads of a form, the newest first.
     pub(in crate::sandbox) fn leads(&self, leads: &[Lead]) -> Answer {
         let listed = || {
-            if !forms_of(leads).iter().any(|form| form == self.id) {
+            if !is_form(self.id, leads) {
                 return Err(GraphError::unknown_object(self.id));
             }
             let fields = self.fields(&lead::FIELDS, &super::DEFAULT_FIELDS)?;
@@ -122,6 +130,24 @@ impl Condition {
     }
 }
 
+/// True when this is the id of a form.
+pub(in crate::sandbox) fn is_form(id: &str, leads: &[Lead]) -> bool {
+    forms_of(leads).iter().any(|form| form == id)
+}
+
+/// These fields of a form.
+fn shown(form: &str, fields: &[String]) -> Map<String, Value> {
+    let whole = json!({
+        "id": form,
+        "locale": "id_ID",
+        "name": "Konsultasi gratis",
+        "questions": lead::questions(),
+        "status": "ACTIVE",
+        "tracking_parameters": {},
+    });
+    fields.iter().map(|field| (field.clone(), whole[field].clone())).collect()
+}
+
 /// What is known of a submitted lead, in place of what would be made up.
 pub(in crate::sandbox) fn as_submitted(lead: &Lead) -> Map<String, Value> {
     let created = lead.at.strftime("%Y-%m-%dT%H:%M:%S+0000").to_string();
@@ -182,6 +208,18 @@ mod tests {
         assert_eq!(ids(&call(PAGE, "").forms(&[])), [USUAL_FORM]);
         assert_eq!(code(&call("9", "").forms(&leads())), (100, Some(33)));
         assert_eq!(code(&call("me", "fields=colour").forms(&leads())), (100, None));
+    }
+
+    #[test]
+    fn a_form_tells_its_name_and_what_it_asks() {
+        let form = call(USUAL_FORM, "fields=id,name,questions").form(&[]).unwrap().body;
+        assert_eq!((&form["id"], form.as_object().unwrap().len()), (&json!(USUAL_FORM), 3));
+        let asked: Vec<_> = form["questions"].as_array().unwrap().iter().map(|question| &question["key"]).collect();
+        let lead = lead::made_up("987654321098765", Timestamp::UNIX_EPOCH);
+        let answered: Vec<_> = lead["field_data"].as_array().unwrap().iter().map(|answer| &answer["name"]).collect();
+        assert_eq!(asked, answered, "each answer of a lead has its question");
+        assert_eq!(code(&call(USUAL_FORM, "fields=colour").form(&[]).unwrap()), (100, None));
+        assert!(call("77", "").form(&[]).is_none() && call("77", "").form(&leads()).is_some());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::faults::FaultsError;
 use super::registry::bearer;
 use super::settings::GraphSettings;
 pub(super) use lead::Somebody;
-pub(super) use list::{USUAL_FORM, as_submitted};
+pub(super) use list::{USUAL_FORM, as_submitted, is_form};
 
 /// How long an `appsecret_time` is good, in seconds.
 const PROOF_SECONDS: i64 = 300;
@@ -33,10 +33,11 @@ const DEFAULT_FIELDS: [&str; 3] = ["id", "created_time", "field_data"];
 const EMPTY_FIELDS: [&str; 6] =
     ["partner_name", "home_listing", "post", "post_submission_check_result", "retailer_item_id", "vehicle"];
 
-/// Fields that only a form has: asking for one means that the id is a form's, and there are no forms here.
+/// Fields that only a form has: asking for one of a lead means that the id was thought to be a form's.
 const FORM_FIELDS: [&str; 6] = ["name", "locale", "questions", "tracking_parameters", "status", "leads"];
 
-/// What is answered for an id in place of a made-up lead. `PUT /sandbox/graph/{id}`; the id `*` stands for every other.
+/// What is answered for an id in place of a made-up lead. `PUT /sandbox/graph/{id}`; the id `*` stands for every other,
+/// but for forms that are asked what they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
@@ -154,6 +155,11 @@ impl Overrides {
 
     pub(super) fn remove(&mut self, id: &str) {
         self.0.remove(id);
+    }
+
+    /// What to play for `id` alone, if anything; counts the call.
+    pub(super) fn take_own(&mut self, id: &str) -> Option<GraphPlay> {
+        self.0.contains_key(id).then(|| self.take(id)).flatten()
     }
 
     /// What to play for `id`, if anything; counts the call.

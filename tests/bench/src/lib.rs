@@ -49,5 +49,6 @@ pub fn webhook(source: &Source, sample: Sample, now: Timestamp) -> Webhook {
         query: sample.query,
         headers: headers.collect(),
         body: sample.body.into(),
+        packed: None,
     }
 }

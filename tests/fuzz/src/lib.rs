@@ -150,6 +150,7 @@ pub fn webhook(headers: &[(&str, &str)], body: &[u8]) -> Webhook {
         query: String::new(),
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: Bytes::copy_from_slice(body),
+        packed: None,
     }
 }
 

@@ -324,6 +324,17 @@ impl Bridge {
         Ok(())
     }
 
+    /// Why dead letters are dead: the reasons of the first thousand, and how many have each.
+    pub async fn dead_letters(&self) -> Result<BTreeMap<String, u64>> {
+        let (status, page) = http::call(self.admin, "GET", "/admin/v1/dead-letters?limit=1000", "").await?;
+        ensure!(status == 200, "the bridge answers {status} to dead letters: {page}");
+        let mut reasons = BTreeMap::new();
+        for event in page["events"].as_array().context("there is a list of dead letters")? {
+            *reasons.entry(event["reason"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        Ok(reasons)
+    }
+
     pub async fn stats(&self) -> Result<Stats> {
         let (status, answer) = http::call(self.admin, "GET", "/admin/v1/stats", "").await?;
         ensure!(status == 200, "the bridge answers {status} to stats: {answer}");

@@ -20,6 +20,9 @@ pub async fn count(bridge: &Bridge, sandbox: &Sandbox, sent: &Sent, table: &mut 
     table.note("  delivered", ended[0] as f64, "");
     table.exactly("  withheld", ended[1], 0);
     table.exactly("  dead", ended[2], 0);
+    for (reason, events) in bridge.dead_letters().await? {
+        table.note(format!("    {reason}"), events as f64, "");
+    }
     table.exactly("  in the store, each once", ended.iter().sum(), sent.events.get());
 
     let (ledger, leads) = (sandbox.ledger().await?, sandbox.leads().await?);

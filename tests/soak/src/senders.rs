@@ -61,7 +61,8 @@ async fn send_singles(mut line: Line, sender: u64, mut rng: StdRng, until: Insta
     while Instant::now() < until {
         let known = !revisions.is_empty();
         let index = rng.random_range(0..revisions.len().max(1));
-        let name = |index: usize| format!("soak-{sender}-{index}");
+        // None begins like another: Konektor finds those, too, and where it does not show the reference nobody could tell.
+        let name = |index: usize| format!("soak-{sender}-{index:05}");
         match rng.random_range(0..10) {
             0 if known => {
                 let revision = rng.random_range(0..=revisions[index]);
