@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::LeadId;
 use crate::store::Intent;
 
 /// Creates whose end is not known, and leads that Konektor has forbidden.
@@ -11,8 +12,9 @@ use crate::store::Intent;
 pub(super) struct Doubts {
     /// The fence of the intent, and since when this process knows of it: by its own clock, which nobody sets.
     open: BTreeMap<ExternalRef, (u64, Duration)>,
-    /// Until when an update may still land whose end is not known, by the same clock: a newer one must not overtake it.
-    landing: BTreeMap<ExternalRef, Duration>,
+    /// Until when an update of a lead may still land whose end is not known, by the same clock: a newer one must not overtake
+    /// it, whichever lane it is of.
+    landing: BTreeMap<String, Duration>,
     /// How often in a row.
     forbidden: BTreeMap<ExternalRef, u32>,
 }
@@ -40,14 +42,14 @@ impl Doubts {
     }
 
     /// An update of the lead may land until then.
-    pub(super) fn may_land(&mut self, lead: &ExternalRef, until: Duration) {
-        self.landing.insert(lead.clone(), until);
+    pub(super) fn may_land(&mut self, lead: &LeadId, until: Duration) {
+        self.landing.insert(lead.0.clone(), until);
     }
 
     /// How much longer one may, if any may.
-    pub(super) fn lands_within(&mut self, lead: &ExternalRef, now: Duration) -> Option<Duration> {
+    pub(super) fn lands_within(&mut self, lead: &LeadId, now: Duration) -> Option<Duration> {
         self.landing.retain(|_, until| now < *until);
-        self.landing.get(lead).map(|until| *until - now)
+        self.landing.get(&lead.0).map(|until| *until - now)
     }
 
     /// How often in a row Konektor has forbidden the lead.

@@ -4,12 +4,14 @@ use jiff::Timestamp;
 
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::Lead;
+use crate::domain::lead::{Fields, Lead};
+use crate::domain::notes::Notes;
 use crate::domain::region::Region;
 use crate::domain::rules::{self, Occasion, Rules};
 use crate::domain::submission::Submission;
+use crate::konektor::wire::LeadBody;
 use crate::providers::{Absent, ItemBody, Lookup, Reading, Source};
-use crate::store::{Seq, StoredEvent, Undelivered, Word, Words};
+use crate::store::{Named, Seq, StoredEvent, Undelivered, Word, Words};
 
 /// What a lane's events come to.
 #[derive(Debug)]
@@ -67,16 +69,16 @@ pub(super) fn fold(
         }
         match read(source, &item, event.released) {
             Ok(Ok(submission)) => {
-                let own = submission.submitted_at.map(|at| at.min(event.received));
-                let word = Word { seq: event.seq, at: own };
+                // Our clock may have been set back meanwhile.
+                clock = clock.max(event.received).max(told.said_before(event.seq).unwrap_or(Timestamp::MIN));
+                let at = submission.submitted_at.map_or(clock, |at| at.min(event.received));
+                let word = Word { seq: event.seq, at: Some(at) };
                 let submission = received_at(submission, event.received);
                 match lead_of(submission, &item, event.released, &source.rules, region, flaws) {
                     Ok(mut lead) => {
                         lead.give_way(|field| told.are_newer(field, word));
                         words.push((event.seq, Words::of(lead.stated_fields(), word)));
-                        // Our clock may have been set back meanwhile.
-                        clock = clock.max(event.received);
-                        said.push((own.unwrap_or(clock), lead));
+                        said.push((at, lead));
                     }
                     Err(hold) => withheld.push((event.seq, hold)),
                 }
@@ -128,6 +130,18 @@ pub(super) fn people(
     let people: Vec<Lead> = events.iter().filter_map(person).collect();
     let all = people.len() == events.len();
     (people, all)
+}
+
+/// Whom a create names.
+pub(super) fn named_in(body: &LeadBody) -> Named {
+    Named { first_name: body.first_name.clone(), phone: body.phone.clone(), email: body.email.clone() }
+}
+
+/// The same as who may be found.
+pub(super) fn person(external_ref: &ExternalRef, named: &Named) -> Lead {
+    let Named { first_name, phone, email } = named.clone();
+    let stated = Fields { first_name, phone, email, ..Fields::default() };
+    Lead { external_ref: external_ref.clone(), stated, guessed: Fields::default(), notes: Notes::default() }
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.

@@ -15,6 +15,8 @@ pub(super) const BETWEEN_SEARCHES: Duration = Duration::from_secs(10);
 pub(super) const CREATE_FOR: Duration = Duration::from_hours(72);
 /// How long an update is tried.
 pub(super) const UPDATE_FOR: Duration = Duration::from_hours(24);
+/// How often either is tried at least, whatever the clock says.
+pub(super) const TRIES: u32 = 5;
 /// How long an open intent is searched for.
 pub(super) const UNRESOLVED_FOR: Duration = Duration::from_hours(24);
 /// How long a verification is put off that could not be made.

@@ -35,6 +35,9 @@ pub(super) enum Line {
 pub(super) const LINES: usize = 4;
 
 impl Line {
+    /// Where lanes stand that have a lead.
+    pub(super) const OF_KNOWN_LEADS: [Self; 2] = [Self::Update, Self::Bulk];
+
     /// Where `lane` stands.
     pub(super) const fn of(lane: &Lane) -> Self {
         match (lane.intent, lane.class) {

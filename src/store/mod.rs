@@ -46,9 +46,9 @@ pub use view::{
 };
 pub use words::{Word, Words};
 pub use work::{
-    Arrival, Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Observation, Outcome,
+    Arrival, Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Named, Observation, Outcome,
     PauseReason, PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, Standing, StoredEvent,
-    Undelivered, Verification, Verified, WorkerId,
+    Telling, Undelivered, Verification, Verified, WorkerId,
 };
 
 /// Place of an event in the order of arrival, over all lanes. Grows, never reused.
@@ -85,7 +85,8 @@ pub trait Store: Send + Sync {
 
     /// Leases the lane that is next, together with one upstream permit, or says until when there is nothing to do.
     /// Promotes what has become due, and takes back leases that have ended. Creates that the day has no room for are put
-    /// off until it ends; chores are handed out in the place of replays.
+    /// off until it ends; chores are handed out in the place of replays. Of lanes that know the same lead one is leased at a
+    /// time, and none while an update that a lost worker of another has sent may still land: the others are put off.
     ///
     /// In the same step, when the store may have forgotten something (`queue.md` §2.6, R2 and R3): a lane without a lead
     /// whose oldest event came in before (or while a POST of before may still be under way) gets an intent that was begun
@@ -99,10 +100,10 @@ pub trait Store: Send + Sync {
     /// Again under the same lease (a second POST after a refused one) it moves the intent's time on. [`Fenced::Stale`]
     /// also when the lease has ended, or an earlier lease left an intent that is still open.
     ///
-    /// `telling` is what the call says: once the lead is known to be there, whoever finds it out, that has reached it.
+    /// `telling` is what the call says, and of whom: whoever finds out whether the lead is there goes by that.
     ///
     /// A crash after it: the lane may search, but not POST, until the doubt is settled (`Outcome::Negative`).
-    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError>;
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Telling, now: Timestamp) -> Result<Fenced, StoreError>;
 
     /// One more permit for a second call under the same lease. A pause does not stop it: what is under way may end.
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError>;

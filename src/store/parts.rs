@@ -14,7 +14,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use super::gate::GateRecord;
 use super::lane::{Lane, State};
-use super::{Attempt, EventState, Incident, Seq, Topic};
+use super::{Attempt, EventState, Incident, Named, Seq, Topic};
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -247,7 +247,12 @@ impl Part {
             }
             Self::Incident(incident) => add(format!("{incident:?}").as_bytes()),
             Self::Trace(trace) => add(trace),
-            Self::Lane(part) => add(format!("{part:?}").as_bytes()),
+            Self::Lane(part) => {
+                add(format!("{part:?}").as_bytes());
+                // What shows nobody does not tell one from another.
+                let Named { first_name, phone, email } = &part.lane.telling.named;
+                [first_name, phone, email].into_iter().for_each(|text| add(format!("{text:?}").as_bytes()));
+            }
             Self::Event(part) => part.write(add),
             Self::Webhook(place, webhook) => {
                 add(&place.to_le_bytes());

@@ -16,18 +16,16 @@ use crate::domain::lead::Field;
 pub struct Word {
     /// Its event's place in the order of arrival.
     pub seq: Seq,
-    /// The sender's own clock, where it shows one.
+    /// By the sender's own clock; where it shows none, when it came. `None` where a version before this one has not kept it.
     pub at: Option<Timestamp>,
 }
 
 impl Word {
-    /// By the senders' clocks where both show one and they differ, otherwise in the order of arrival.
+    /// By the time at which they were said, and in the order of arrival where that is the same or is not known of either.
+    /// Of which it is not known was said before all of which it is: an order without circles needs one time for each word.
     #[must_use]
     pub fn is_before(self, other: Self) -> bool {
-        match (self.at, other.at) {
-            (Some(ours), Some(theirs)) if ours != theirs => ours < theirs,
-            _ => self.seq < other.seq,
-        }
+        (self.at, self.seq) < (other.at, other.seq)
     }
 }
 
@@ -74,6 +72,12 @@ impl Words {
         self.0.is_empty()
     }
 
+    /// The latest time at which any of it was said, of what came in before `seq`.
+    #[must_use]
+    pub fn said_before(&self, seq: Seq) -> Option<Timestamp> {
+        self.0.values().filter(|word| word.seq < seq).filter_map(|word| word.at).max()
+    }
+
     /// The word that came in last.
     pub(super) fn last(&self) -> Option<Word> {
         self.0.values().copied().max_by_key(|word| word.seq)
@@ -113,6 +117,8 @@ const fn bit(field: Field) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn word(seq: Seq, second: Option<i64>) -> Word {
@@ -123,8 +129,38 @@ mod tests {
     fn senders_clocks_come_before_the_order_of_arrival() {
         assert!(word(2, Some(10)).is_before(word(1, Some(20))), "it came later, and was said before");
         assert!(word(1, Some(10)).is_before(word(2, Some(10))), "said in the same second");
-        assert!(word(1, Some(20)).is_before(word(2, None)), "one of them shows no clock");
-        assert!(!word(1, None).is_before(word(1, None)));
+        assert!(word(2, None).is_before(word(1, Some(20))), "of an older version: nobody knows when");
+        assert!(word(1, None).is_before(word(2, None)) && !word(1, None).is_before(word(1, None)));
+    }
+
+    proptest! {
+        #[test]
+        fn of_any_words_one_is_the_newest_in_whichever_order_they_are_heard(
+            said in proptest::collection::vec((0..6_u64, proptest::option::of(0..4_i64)), 3)
+        ) {
+            let said: Vec<Word> = said.into_iter().map(|(seq, second)| word(seq, second)).collect();
+            let [one, two, three] = said[..] else { unreachable!("there are three") };
+            prop_assert!(!(one.is_before(two) && two.is_before(one)));
+            prop_assert!(one == two || one.is_before(two) || two.is_before(one));
+            prop_assert!(!(one.is_before(two) && two.is_before(three)) || one.is_before(three));
+            let heard = |order: [Word; 3]| {
+                let mut words = Words::none();
+                order.into_iter().for_each(|word| words.hear(&Words::of([Field::Phone], word)));
+                words
+            };
+            let first = heard([one, two, three]);
+            for order in [[one, three, two], [two, one, three], [two, three, one], [three, one, two], [three, two, one]] {
+                prop_assert_eq!(&heard(order), &first);
+            }
+        }
+    }
+
+    #[test]
+    fn what_shows_no_clock_was_said_after_whatever_came_before_it() {
+        let mut words = Words::of([Field::Phone], word(3, Some(30)));
+        words.hear(&Words::of([Field::Email], word(9, Some(90))));
+        assert_eq!(words.said_before(4), word(0, Some(30)).at);
+        assert_eq!((words.said_before(10), words.said_before(3)), (word(0, Some(90)).at, None));
     }
 
     #[test]
@@ -140,10 +176,10 @@ mod tests {
 
     #[test]
     fn they_are_kept_in_groups() {
-        let mut words = Words::of(Field::ALL, word(7, Some(1_800_000_000)));
-        words.hear(&Words::of([Field::Email], word(9, None)));
+        let mut words = Words::of(Field::ALL, word(7, None));
+        words.hear(&Words::of([Field::Email], word(9, Some(1_800_000_000))));
         let kept = serde_json::to_string(&words).unwrap();
-        assert_eq!(kept, "[[4091,7,1800000000000000000],[4,9,null]]");
+        assert_eq!(kept, "[[4091,7,null],[4,9,1800000000000000000]]");
         assert_eq!(serde_json::from_str::<Words>(&kept).unwrap(), words);
         let later_version = serde_json::from_str::<Words>("[[32772,9,null]]").unwrap();
         assert_eq!(later_version, Words::of([Field::Email], word(9, None)));

@@ -173,6 +173,8 @@ pub struct Claimed {
     pub lead_id: Option<LeadId>,
     /// An earlier POST whose end is not known.
     pub intent: Option<Intent>,
+    /// Whom that POST named, where it is known.
+    pub named: Option<Named>,
     /// The lead may be there although nothing here says so: one clean search goes before a create.
     pub search_first: bool,
     /// Since when (or a little before) leads may have been made and forgotten with their events, while what comes in is
@@ -234,6 +236,57 @@ impl Intent {
     #[must_use]
     pub const fn is_suspected(&self) -> bool {
         self.upto == Self::NOTHING
+    }
+}
+
+/// What a create says, as far as that has to be known until its end is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Telling {
+    /// On which fields it has its say: once the lead is known to be there, whoever finds it out, that has reached it.
+    pub words: Words,
+    /// Whom it names: rules may read its events differently by the time it is searched for.
+    pub named: Named,
+}
+
+impl Telling {
+    /// It says nothing.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { words: Words::none(), named: Named { first_name: None, phone: None, email: None } }
+    }
+}
+
+impl From<Words> for Telling {
+    /// Of nobody in particular.
+    fn from(words: Words) -> Self {
+        Self { words, ..Self::nothing() }
+    }
+}
+
+/// Whom a create names, as it was sent.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Named {
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Number.
+    pub phone: Option<String>,
+    /// Address.
+    pub email: Option<String>,
+}
+
+impl Named {
+    /// Whether it names nobody.
+    #[must_use]
+    pub const fn is_nobody(&self) -> bool {
+        self.first_name.is_none() && self.phone.is_none() && self.email.is_none()
+    }
+}
+
+impl std::fmt::Debug for Named {
+    /// Shows nobody.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.is_nobody() { "Named(nobody)" } else { "Named(somebody)" })
     }
 }
 
@@ -307,6 +360,9 @@ pub struct Learned {
     pub doubles: Vec<LeadId>,
     /// What was delivered. That of a create is known from its intent, too.
     pub told: Words,
+    /// The lane of the same person whose lead this one was to come to, and which has none. Now that this one has a lead, it
+    /// comes to this one's; if it may have one already, that is kept as an [`Incident`](super::Incident).
+    pub twin: Option<ExternalRef>,
 }
 
 impl From<Outcome> for Settlement {
@@ -345,7 +401,8 @@ pub enum Outcome {
         /// True when the doubt is over: the intent is closed and the lane may create again.
         settled: bool,
     },
-    /// Given up. A lane without a lead dies with all its events; one with a lead gives up the events up to `upto` and
+    /// Given up. A lane without a lead dies with all its events, unless one has joined it since the claim: that may be the
+    /// correction, and the lane goes on with all of them. One with a lead gives up the events up to `upto` and
     /// goes on with the rest. Closes the intent of this very attempt (its create was refused, definitely); an older one
     /// stays, so that a replay searches first.
     Dead {

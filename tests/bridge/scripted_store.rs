@@ -12,7 +12,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
+    SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
 };
 
 /// What it does with what it is asked to keep.
@@ -208,7 +208,13 @@ impl Store for ScriptedStore {
         unreachable!("the edge does not deliver")
     }
 
-    async fn begin(&self, _lease: &Lease, _upto: Seq, _telling: Words, _now: Timestamp) -> Result<Fenced, StoreError> {
+    async fn begin(
+        &self,
+        _lease: &Lease,
+        _upto: Seq,
+        _telling: Telling,
+        _now: Timestamp,
+    ) -> Result<Fenced, StoreError> {
         unreachable!("the edge does not deliver")
     }
 

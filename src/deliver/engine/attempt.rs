@@ -12,16 +12,18 @@
 
 use std::time::Duration;
 
-use super::super::fold::{Flaw, Folded, fold, gone, people};
+use super::super::fold::{Flaw, Folded, fold, gone, named_in, people, person};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
 use crate::domain::event::DeadReason;
+use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
 use crate::providers::Absent;
 use crate::store::{
-    self, Claimed, Fenced, Learned, Lease, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement, StoreError,
-    Undelivered, Words,
+    self, Claimed, Fenced, Learned, Lease, Named, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement,
+    StoreError, Telling, Undelivered, Words,
 };
 
 /// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
@@ -36,6 +38,10 @@ pub(super) struct Attempt {
     length: Duration,
     /// When it ends at the earliest, as [`Moment::running`]: a wall clock that jumps must not make it look longer.
     ends: Duration,
+    /// The lead that it reads and writes, from when it has begun to.
+    pub(super) lead: Option<LeadId>,
+    /// The lane of the same person that it followed, and that has no lead.
+    pub(super) twin: Option<ExternalRef>,
     /// The right to the next call, and since when it is held.
     permit: Option<(PermitId, Duration)>,
     called: bool,
@@ -91,6 +97,8 @@ impl Attempt {
             length,
             ends: asked.running + length,
             claimed,
+            lead: None,
+            twin: None,
             called: false,
             words: Vec::new(),
             log: Vec::new(),
@@ -102,6 +110,11 @@ impl Attempt {
     /// Its lease.
     pub(super) const fn lease(&self) -> &Lease {
         &self.claimed.lease
+    }
+
+    /// The lead that it reads and writes.
+    pub(super) const fn lead(&self) -> Option<&LeadId> {
+        self.lead.as_ref()
     }
 
     /// The lease was extended from `asked` on.
@@ -202,9 +215,6 @@ impl Attempt {
             return self.find_out(desk);
         }
         let external_ref = &self.claimed.lease.external_ref;
-        if let Some(left) = desk.doubts.lands_within(external_ref, desk.moment.running) {
-            return self.settle(Outcome::Retry { at: desk.moment.now + left, counted: false }.into(), desk);
-        }
         let Setup { sources, region, waits, .. } = desk.setup;
         self.flaws.clear();
         let (events, told, flaws) = (&self.claimed.events, &self.claimed.told, &mut self.flaws);
@@ -249,11 +259,15 @@ impl Attempt {
         self.settle(Outcome::Dead { why, upto: seq }.into(), desk)
     }
 
-    /// Whether an earlier create has made the lead.
+    /// Whether an earlier create has made the lead. Where it is known whom that named, what the events say by now does not
+    /// matter.
     fn find_out(&mut self, desk: &mut Desk<'_>) -> Deed {
         let Setup { sources, region, waits, .. } = desk.setup;
         let (external_ref, intent) = (&self.claimed.lease.external_ref, self.claimed.intent.expect("there is one"));
-        let (people, all) = people(external_ref, &self.claimed.events, *region, |name| sources(name));
+        let (people, all) = match &self.claimed.named {
+            Some(named) => (vec![person(external_ref, named)], true),
+            None => people(external_ref, &self.claimed.events, *region, |name| sources(name)),
+        };
         let Moment { now, running, die } = desk.moment;
         let quiet = desk.doubts.since(external_ref, intent, running) + waits.quiet();
         let doubted_until = now + quiet.saturating_sub(running);
@@ -265,7 +279,10 @@ impl Attempt {
     fn follow(&mut self, plan: Plan, step: Step, desk: &mut Desk<'_>) -> Deed {
         match step {
             Step::Finish(end) => self.settle(end, desk),
-            Step::Call(request) => self.prepare(Box::new(Planned { plan, request }), desk),
+            Step::Call(request) => match self.come_to(&request, desk) {
+                Some(span) => self.settle(Outcome::Retry { at: desk.moment.now + span, counted: false }.into(), desk),
+                None => self.prepare(Box::new(Planned { plan, request }), desk),
+            },
         }
     }
 
@@ -275,8 +292,13 @@ impl Attempt {
         match self.permit.filter(lasts) {
             None => self.ask_permit(planned, desk),
             Some(_) if !self.has_time(desk.moment) => self.release(desk),
-            Some(_) if matches!(planned.request, Request::Create(_)) => self.write_intent(planned, desk),
-            Some((permit, _)) => self.call(planned, permit, desk),
+            Some((permit, _)) => match &planned.request {
+                Request::Create(body) => {
+                    let named = named_in(body);
+                    self.write_intent(planned, named, desk)
+                }
+                _ => self.call(planned, permit, desk),
+            },
         }
     }
 
@@ -308,10 +330,11 @@ impl Attempt {
         }
     }
 
-    fn write_intent(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
+    fn write_intent(&mut self, planned: Box<Planned>, named: Named, desk: &mut Desk<'_>) -> Deed {
         self.stage = Stage::Beginning(planned, desk.moment.running);
         let upto = self.claimed.upto();
-        Deed::Ask(Ask::Begin(self.lease().clone(), upto, self.words_up_to(upto)))
+        let telling = Telling { words: self.words_up_to(upto), named };
+        Deed::Ask(Ask::Begin(self.lease().clone(), upto, telling))
     }
 
     fn begun(&mut self, planned: Box<Planned>, asked: Duration, fenced: Fenced, desk: &mut Desk<'_>) -> Option<Deed> {
@@ -353,8 +376,8 @@ impl Attempt {
         } else if writes && answer.status.is_some() {
             desk.doubts.allow(&self.claimed.lease.external_ref);
         }
-        if matches!((&request, &answer.verdict), (Request::Update(..), Verdict::Unclear(_))) {
-            desk.doubts.may_land(&self.claimed.lease.external_ref, asked.running + desk.setup.waits.landing());
+        if let (Request::Update(lead, _), Verdict::Unclear(_)) = (&request, &answer.verdict) {
+            desk.doubts.may_land(lead, asked.running + desk.setup.waits.landing());
         }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);
@@ -401,7 +424,8 @@ impl Attempt {
             Outcome::Done { upto, .. } => self.words_up_to(upto),
             _ => Words::default(),
         };
-        let learned = Learned { doubles: end.doubles.clone(), told };
+        let twin = self.twin.clone().filter(|_| self.claimed.lead_id.is_none());
+        let learned = Learned { doubles: end.doubles.clone(), told, twin };
         let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone(), learned };
         self.stage = Stage::Settling(end);
         Deed::Ask(Ask::Settle(self.lease().clone(), settlement))

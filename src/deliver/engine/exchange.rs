@@ -16,8 +16,8 @@ use crate::konektor::{Answer, Request, Verdict};
 use crate::providers::Lookup;
 use crate::store::{
     Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, LaneDetail, Lease, Observation, PauseReason, PermitGrant,
-    PermitId, Seq, Settlement, SortCount, Sorted, Store, StoreError, Topic, Undelivered, Verification, Verified, Words,
-    WorkerId,
+    PermitId, Seq, Settlement, SortCount, Sorted, Store, StoreError, Telling, Topic, Undelivered, Verification,
+    Verified, WorkerId,
 };
 
 /// What is true when something is said.
@@ -115,7 +115,7 @@ pub enum Ask {
     /// [`Store::lane`].
     Lane(ExternalRef),
     /// [`Store::begin`].
-    Begin(Lease, Seq, Words),
+    Begin(Lease, Seq, Telling),
     /// [`Store::permit`].
     Permit(Lease),
     /// [`Store::fetched`].

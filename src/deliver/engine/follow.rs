@@ -1,13 +1,16 @@
-//! A lane of a person who has another: whose lead it comes to.
+//! A lane of a person who has another: whose lead it comes to, and when it is its turn to write there.
 
 use std::time::Duration;
 
 use super::attempt::{Attempt, Stage};
 use super::{Ask, Deed, Desk};
+use crate::konektor::Request;
 use crate::store::{Intent, LaneDetail, Outcome};
 
 /// How long a lane waits for another of the same person before it looks again.
 const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
+/// How long a lane waits for another that is at the same lead.
+const TURN_AGAIN: Duration = Duration::from_secs(2);
 
 impl Attempt {
     /// Asks what becomes of another lane of the same person, if there is one. A POST that may be out comes first.
@@ -33,8 +36,25 @@ impl Attempt {
                 self.claimed.told.hear(&told);
                 self.read(desk)
             }
-            // Nothing will come of it, or each has come to a lead of its own.
-            (None | Some(_), None) | (Some(_), Some(_)) => self.read(desk),
+            // Nothing comes of it now. It may be replayed, and then comes to the lead that this one will have.
+            (None, None) => {
+                self.twin = self.claimed.follows.clone();
+                self.read(desk)
+            }
+            // Each has come to a lead of its own.
+            (Some(_), _) => self.read(desk),
         }
+    }
+
+    /// Before a lead is read, and then written: how long it has to be left alone, because another attempt is at it, or an
+    /// older update may still land. The store sees to that where a lane knows its lead; this one may be about to.
+    pub(super) fn come_to(&mut self, request: &Request, desk: &mut Desk<'_>) -> Option<Duration> {
+        let Request::Get(lead) = request else { return None };
+        let lands = desk.doubts.lands_within(lead, desk.moment.running);
+        let left_alone = lands.or_else(|| desk.others.contains(lead).then_some(TURN_AGAIN));
+        if left_alone.is_none() {
+            self.lead = Some(lead.clone());
+        }
+        left_alone
     }
 }

@@ -33,6 +33,7 @@ use super::fold::body_of;
 use super::questions::Questions;
 use super::senders::Senders;
 use super::{SourceOf, ValuesOf, Waits};
+use crate::domain::lead::LeadId;
 use crate::domain::region::Region;
 use crate::konektor::{Answer, Request, Verdict};
 use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
@@ -126,6 +127,8 @@ struct Desk<'a> {
     may_not_write: &'a mut bool,
     day: &'a mut DayState,
     may_not_ask: &'a mut bool,
+    /// Leads that other attempts of this process read and write.
+    others: Vec<LeadId>,
     moment: Moment,
     errands: Vec<Ask>,
     reports: Vec<Report>,
@@ -245,7 +248,9 @@ impl Engine {
         step: impl FnOnce(&mut Attempt, &mut Desk<'_>) -> Option<Deed>,
     ) {
         let in_doubt = attempt.in_doubt();
+        let others = self.attempts().filter_map(Attempt::lead).cloned().collect();
         let next = self.at_desk(moment, out, |desk| {
+            desk.others = others;
             // A bug in a provider, or in a plan, ends the attempt that shows it, and not delivery.
             let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| step(&mut attempt, desk)));
             let next = stepped.unwrap_or_else(|_| {
@@ -308,6 +313,7 @@ impl Engine {
             may_not_write,
             day,
             may_not_ask,
+            others: Vec::new(),
             moment,
             errands,
             reports,

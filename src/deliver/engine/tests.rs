@@ -17,8 +17,8 @@ use crate::providers::{
     SampleKind, Source, Unreadable, Verified, Webhook,
 };
 use crate::store::{
-    Claim, Claimed, Fenced, Intent, LaneDetail, Lease, Outcome, PermitGrant, PermitId, Settlement, StoredEvent, Word,
-    Words,
+    Claim, Claimed, Fenced, Intent, LaneDetail, Lease, Named, Outcome, PermitGrant, PermitId, Settlement, StoredEvent,
+    Word, Words,
 };
 
 /// Reads whatever it is given but `garbled`; takes `test` for a test, stops in the middle of what says `panic`, has to look
@@ -210,6 +210,7 @@ fn claimed(body: &'static [u8]) -> Claimed {
         permit: PermitId(1),
         lead_id: None,
         intent: None,
+        named: None,
         search_first: false,
         lost: None,
         day_nearly_over: false,
@@ -611,8 +612,15 @@ fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
     assert_eq!(bench.settlement().learned.told, told);
     let waits = after(detail(None, 1));
     assert_eq!(*waits.outcome(), Outcome::Retry { at: at(5_010).now, counted: false });
-    for nothing in [detail(None, 0), Said::Told(Ok(Told::Lane(None)))] {
-        assert!(after(nothing).names()[0].starts_with("Begin"), "nothing will come of the other");
+    for (nothing, twin) in [(detail(None, 0), Some(&other)), (Said::Told(Ok(Told::Lane(None))), None)] {
+        let mut bench = after(nothing);
+        bench.tell("Begin", done(), at(20));
+        bench.tell("create", created(), at(200));
+        assert_eq!(
+            bench.settlement().learned.twin.as_ref(),
+            twin,
+            "nothing comes of the other, as long as it is not replayed"
+        );
     }
     assert!(matches!(after(failed()).outcome(), Outcome::Release { .. }));
     let known = |said| {
@@ -651,11 +659,11 @@ fn an_intent_says_what_its_create_tells_by_the_senders_clocks() {
     let mut bench = Bench::given(lane);
     let (_, deed) = &bench.wants[0];
     let Deed::Ask(Ask::Begin(_, 2, telling)) = deed else { panic!("{deed:?}") };
-    let told = |field, word| telling.are_newer(field, word);
+    let told = |field, word| telling.words.are_newer(field, word);
     let first = at(0).now - Duration::from_secs(100);
     assert!(told(Field::Name, Word { seq: 1, at: Some(first) }), "the second event has its say on the name, too");
     assert!(!told(Field::Phone, Word { seq: 0, at: None }), "nobody has said anything of it");
-    let telling = telling.clone();
+    let telling = telling.words.clone();
     bench.tell("Begin", done(), at(10));
     bench.tell("create", created(), at(200));
     assert_eq!(bench.settlement().learned.told, telling);
@@ -809,4 +817,41 @@ fn a_lost_lease_is_not_called_under() {
     bench.tell("LookUp", looked_up(200), at(10_010));
     bench.tell("Fetched", done(), at(10_015));
     assert!(matches!(bench.outcome(), Outcome::Release { .. }));
+}
+
+#[test]
+fn a_create_that_is_in_doubt_is_looked_for_by_whom_it_named_whatever_the_rules_say_by_now() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    let Deed::Ask(Ask::Begin(_, 1, telling)) = &bench.wants[0].1 else { panic!("{:?}", bench.names()) };
+    assert_eq!(telling.named.first_name.as_deref(), Some("Siti"));
+    let intent = Some(Intent { fence: 1, at: at(0).now, upto: 1 });
+    let sought = |named: Named| {
+        let mut bench = Bench::given(Claimed { intent, named: Some(named), ..claimed(b"lead") });
+        let view = serde_json::json!({ "id": "lead_1", "firstName": "Siti", "phone": "+6281234567890" });
+        let leads = vec![serde_json::from_value(view).unwrap()];
+        let verdict = Verdict::Found { leads, total: Some(1), next: None };
+        let answer = Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() };
+        bench.tell("search", Said::Answered(answer), at(100));
+        bench.outcome().clone()
+    };
+    let named = |phone: &str| Named { phone: Some(phone.into()), ..telling.named.clone() };
+    assert!(matches!(sought(named("+6281234567890")), Outcome::Done { upto: 1, .. }), "the rules take no number now");
+    assert!(matches!(sought(named("+6281234567899")), Outcome::Ambiguous { .. }), "that is somebody else");
+    bench.tell("Begin", done(), at(10));
+}
+
+#[test]
+fn of_two_attempts_at_one_lead_the_second_waits() {
+    let known = || Claimed { lead_id: Some(LeadId("lead_1".into())), ..claimed(b"lead") };
+    let mut bench = Bench::given(known());
+    assert_eq!(bench.names(), ["get"]);
+    let effects = bench.engine.claim_once(at(100));
+    bench.take(effects);
+    let other = Lease { external_ref: ExternalRef::new("test:", "2"), until: at(30_000).now, fence: 1 };
+    bench.tell(
+        "Claim",
+        Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(Claimed { lease: other, ..known() }))))),
+        at(100),
+    );
+    assert_eq!(*bench.outcome(), Outcome::Retry { at: at(2_100).now, counted: false });
 }

@@ -582,10 +582,23 @@ fn an_update_without_an_answer_waits_until_it_cannot_land_any_more() {
 #[test]
 fn an_update_is_given_up_after_a_day_and_a_create_after_three() {
     let since = |hours: i64| Some(at(100) - Duration::from_hours(u64::try_from(hours).unwrap()));
-    let update = Lane { failing_since: since(24), ..known_lane() };
+    let update = Lane { failing_since: since(24), attempts: 5, ..known_lane() };
     assert_eq!(dead_reason(&outcome(update, vec![Verdict::Unclear("x")])), Some(DeadReason::Exhausted));
-    let create = Lane { failing_since: since(71), ..lane() };
-    assert!(matches!(outcome(create, vec![Verdict::Unsent("x")]), Outcome::Retry { .. }));
-    let create = Lane { failing_since: since(72), ..lane() };
-    assert_eq!(dead_reason(&outcome(create, vec![Verdict::Unsent("x")])), Some(DeadReason::Exhausted));
+    let create = |hours, attempts| {
+        let create = Lane { failing_since: since(hours), attempts, ..lane() };
+        dead_reason(&outcome(create, vec![Verdict::Unsent("x")]))
+    };
+    assert_eq!([create(71, 5), create(72, 5)], [None, Some(DeadReason::Exhausted)]);
+    assert_eq!(create(999, 4), None, "a clock was set forward");
+}
+
+#[test]
+fn a_lead_that_is_said_to_be_there_is_looked_for_again_when_what_is_found_does_not_tell() {
+    let unknown = view(serde_json::json!({ "firstName": "Budi" }));
+    let conflict = |attempts| {
+        let lane = Lane { attempts, ..lane() };
+        outcome(lane, vec![Verdict::Conflict, found(vec![unknown.clone()])])
+    };
+    assert_eq!(conflict(0), Outcome::Retry { at: at(102) + Waits::default().search, counted: true });
+    assert_eq!(dead_reason(&conflict(CONFLICTS)), Some(DeadReason::Unresolved));
 }

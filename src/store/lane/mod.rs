@@ -21,7 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::suspicion::{AT_ANY_TIME, Doubt, Forgotten};
-use super::{Arrival, Class, Fenced, Intent, Outcome, Seq, Standing, Undelivered, Words, WorkerId};
+use super::{Arrival, Class, Fenced, Intent, Named, Outcome, Seq, Standing, Telling, Undelivered, Words, WorkerId};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -34,6 +34,8 @@ pub(super) use stand::{Ends, Insight, Rest, Span, State, Wait, window};
 pub(super) const VERIFY_AFTER: Duration = Duration::from_mins(15);
 /// Earliest look for a lead after its worker was lost (`queue.md` §2.6, step 3): a hit is conclusive at any time.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// How long a lane waits for another of the same lead that is worked on.
+const TURN_AGAIN: Duration = Duration::from_secs(2);
 /// Leases that may end without a word before the lane is given up (`queue.md` §2.4, heartbeat).
 const MAX_CRASHES: u32 = 5;
 /// Those of one such span count.
@@ -75,7 +77,10 @@ pub(super) struct Lane {
     /// What has reached the lead.
     pub(super) told: Words,
     /// What is in the open intent's call, and will have reached the lead if that has.
-    pub(super) telling: Words,
+    pub(super) telling: Telling,
+    /// Until when an update may still land that a lost worker has sent. While it is leased without a lead: that calls were
+    /// made which may be one.
+    pub(super) lands: Option<Timestamp>,
     /// The lead may be there although nothing is known of it: an earlier lane, which knew it, was forgotten, or a search could not
     /// be decided.
     pub(super) forgotten: bool,
@@ -107,7 +112,8 @@ impl Lane {
             pending: 0,
             cleared: None,
             told: Words::none(),
-            telling: Words::none(),
+            telling: Telling::nothing(),
+            lands: None,
             forgotten: false,
             standing: None,
             follows: None,
@@ -131,8 +137,8 @@ impl Lane {
                 };
                 (self.ord, self.since) = (seq, received);
                 self.state = match self.class {
-                    Class::Update => wait(received.min(now) + window, Wait::Coalesce, now),
-                    Class::New | Class::Bulk => State::Ready,
+                    Class::Update => wait(self.landed(received.min(now) + window), Wait::Coalesce, now),
+                    Class::New | Class::Bulk => self.ready(),
                 };
             }
             // Somebody has said something new: what was replayed or back-filled goes with it.
@@ -151,7 +157,7 @@ impl Lane {
         self.reset_counters();
         self.pending = back.count;
         self.place(back.first);
-        self.state = if back.count == 0 { State::Idle } else { State::Ready };
+        self.state = if back.count == 0 { State::Idle } else { self.ready() };
     }
 
     /// Dead events of a lane that lives have been put back.
@@ -160,7 +166,7 @@ impl Lane {
         if self.state == State::Idle && back.count > 0 {
             self.class = Class::Bulk;
             self.place(back.first);
-            self.state = State::Ready;
+            self.state = self.ready();
         }
     }
 
@@ -171,7 +177,7 @@ impl Lane {
             // Who the lead is that may have been made went with the events.
             if let Some(intent) = &mut self.intent {
                 intent.upto = Intent::NOTHING;
-                self.telling = Words::default();
+                self.telling = Telling::nothing();
             }
         }
     }
@@ -180,6 +186,18 @@ impl Lane {
     pub(super) fn promote(&mut self) {
         debug_assert!(matches!(self.state, State::Waiting { .. }), "only what waits comes due");
         self.state = State::Ready;
+    }
+
+    /// Whether no other lane of its lead may be worked on: it is, or what its lost worker has sent may still land.
+    pub(super) fn has_the_lead(&self, now: Timestamp) -> bool {
+        matches!(self.state, State::Leased { .. }) || self.lands.is_some_and(|lands| now < lands)
+    }
+
+    /// Puts it off, for `other` of the same lead goes first.
+    pub(super) fn give_way(&mut self, other: &Self, now: Timestamp) {
+        debug_assert_eq!(self.state, State::Ready, "only what is ready is put off");
+        let until = other.lands.filter(|_| !matches!(other.state, State::Leased { .. }));
+        self.state = wait(until.unwrap_or(now + TURN_AGAIN), Wait::Backoff, now);
     }
 
     /// Puts it off until the day's leads are counted anew.
@@ -218,6 +236,7 @@ impl Lane {
     pub(super) fn claim(&mut self, worker: &WorkerId, least: u64, until: Timestamp, now: Timestamp) {
         debug_assert_eq!(self.state, State::Ready, "only what is ready is claimed");
         self.fence = (self.fence + 1).max(least);
+        self.lands = None;
         self.state = State::Leased { worker: worker.clone(), from: now, until };
     }
 
@@ -238,8 +257,19 @@ impl Lane {
         true
     }
 
+    /// One more call is made under its lease; without a lead it may be an update of one that was found. Gives whether that
+    /// has to be kept.
+    pub(super) fn call(&mut self, now: Timestamp) -> bool {
+        self.lead_id.is_none() && self.lands.replace(now).is_none()
+    }
+
+    /// Whom the open intent's call names, where that is known.
+    pub(super) fn named(&self) -> Option<Named> {
+        self.intent.and(Some(&self.telling.named)).filter(|named| !named.is_nobody()).cloned()
+    }
+
     /// Writes the intent of the lease under `fence`.
-    pub(super) fn begin(&mut self, fence: u64, upto: Seq, telling: &Words, now: Timestamp) -> Fenced {
+    pub(super) fn begin(&mut self, fence: u64, upto: Seq, telling: &Telling, now: Timestamp) -> Fenced {
         let begun = match self.intent {
             _ if !self.is_held(fence, now) => return Fenced::Stale,
             None => Fenced::Done,
@@ -266,12 +296,20 @@ impl Lane {
         }
     }
 
-    /// What `outcome` does to the pending events. To be asked, and done, before [`Lane::go`].
-    pub(super) fn ends<'a>(&self, outcome: &'a Outcome) -> Ends<'a> {
+    /// Whether it matters to `outcome` that something has joined since the claim.
+    pub(super) fn asks_for_newer(&self, outcome: &Outcome) -> bool {
+        self.lead_id.is_none() && matches!(outcome, Outcome::Dead { .. })
+    }
+
+    /// What `outcome` does to the pending events; `newer` says whether one of them has joined since the claim. To be asked,
+    /// and done, before [`Lane::go`].
+    pub(super) fn ends<'a>(&self, outcome: &'a Outcome, newer: bool) -> Ends<'a> {
         // A lead that was found is the end of the POST that made it, not of what joined the lane since.
         let joined_before = self.intent.map_or(self.fence, |intent| intent.fence);
         match outcome {
             Outcome::Done { lead_id, upto } => Ends::Delivered(Span { upto: *upto, joined_before }, lead_id),
+            // It may be the correction that unblocks the lane, as if it had come a moment later.
+            Outcome::Dead { .. } if self.lead_id.is_none() && newer => Ends::Nothing,
             Outcome::Dead { why, .. } if self.lead_id.is_none() => Ends::Dead(Span::ALL, why),
             Outcome::Dead { why, upto } => Ends::Dead(Span { upto: *upto, joined_before: self.fence }, why),
             Outcome::Withheld(holds) => Ends::Withheld(holds),
@@ -353,7 +391,7 @@ impl Lane {
                 self.lead_id = Some(lead_id.clone());
                 let telling = std::mem::take(&mut self.telling);
                 if self.intent.take().is_some_and(|intent| intent.upto == *upto) {
-                    self.told.hear(&telling);
+                    self.told.hear(&telling.words);
                 }
                 self.go_on(rest, window, now);
             }
@@ -377,7 +415,13 @@ impl Lane {
             Outcome::Dead { why, .. } => {
                 self.forgotten |= self.lead_id.is_none() && why.reason == DeadReason::Unresolved;
                 self.close_own_intent();
-                if self.lead_id.is_none() { self.state = State::Dead } else { self.go_on(rest, window, now) }
+                self.lands = None;
+                match self.lead_id {
+                    Some(_) => self.go_on(rest, window, now),
+                    None if rest.count > 0 && self.class == Class::Bulk => self.revive(rest, Arrival::Bulk),
+                    None if rest.count > 0 => self.revive(rest, Arrival::Live),
+                    None => self.state = State::Dead,
+                }
             }
             Outcome::Withheld(_) if rest.count == 0 => self.state = State::Idle,
             Outcome::Withheld(_) => {
@@ -390,37 +434,61 @@ impl Lane {
     /// The attempt was settled.
     pub(super) const fn sign_off(&mut self) {
         self.settled = self.fence;
+        self.lands = None;
     }
 
     /// The lease has ended without a settlement. `crashed` is false when its worker is known to have done nothing bad
-    /// (a clean stop, a stray lease). An update that it sent may land until `late_update` after the end of its lease.
-    /// Gives why all pending events are to end as dead, if they are.
-    pub(super) fn lost(&mut self, crashed: bool, late_update: Duration, now: Timestamp) -> Option<Undelivered> {
+    /// (a clean stop, a stray lease). An update that it sent may land until `late_update` after the end of its lease: after
+    /// a newer one it would bring old values back. `newer` says whether a pending event has joined since the claim.
+    ///
+    /// Gives why what had joined before is to end as dead, if it is; [`Lane::give_up`] follows then.
+    pub(super) fn lost(
+        &mut self,
+        crashed: bool,
+        newer: bool,
+        late_update: Duration,
+        now: Timestamp,
+    ) -> Option<Undelivered> {
+        self.lands = match self.state {
+            State::Leased { until, .. } if self.lead_id.is_some() || self.lands.is_some() => Some(until + late_update),
+            _ => None,
+        };
         if crashed {
             let counts = self.crashed.is_some_and(|first| now < first + CRASHES_WITHIN);
             let first = self.crashed.filter(|_| counts).unwrap_or(now);
             (self.crashes, self.crashed) = (if counts { self.crashes + 1 } else { 1 }, Some(first));
         }
-        if self.crashes >= MAX_CRASHES {
-            self.pending = 0;
-            (self.crashes, self.crashed) = (0, None);
-            self.state = if self.lead_id.is_none() { State::Dead } else { State::Idle };
-            return Some(Undelivered {
-                reason: DeadReason::Crashed,
-                detail: format!(
-                    "its worker was lost {MAX_CRASHES} times within a day; look into the log, then replay or discard"
-                ),
-            });
-        }
-        self.state = match (self.intent, &self.state) {
+        self.state = match (self.intent, self.lands) {
             (Some(intent), _) => wait(now.max(intent.at + FIRST_LOOK), Wait::Reconcile, now),
-            // Landing after a newer one it would bring old values back.
-            (None, State::Leased { until, .. }) if self.lead_id.is_some() => {
-                wait(*until + late_update, Wait::Backoff, now)
-            }
-            (None, _) => State::Ready,
+            (None, Some(lands)) => wait(lands, Wait::Backoff, now),
+            (None, None) => State::Ready,
         };
-        None
+        if self.crashes < MAX_CRASHES {
+            return None;
+        }
+        (self.crashes, self.crashed) = (0, None);
+        if newer && self.lead_id.is_none() {
+            // As if it had come a moment later.
+            self.reset_counters();
+            return None;
+        }
+        Some(Undelivered {
+            reason: DeadReason::Crashed,
+            detail: format!(
+                "its worker was lost {MAX_CRASHES} times within a day; look into the log, then replay or discard"
+            ),
+        })
+    }
+
+    /// What had joined before the lost lease has ended, and this is left.
+    pub(super) fn give_up(&mut self, rest: Rest) {
+        self.pending = rest.count;
+        self.place(rest.first);
+        match (&self.lead_id, rest.count) {
+            (None, _) => self.state = State::Dead,
+            (Some(_), 0) => self.state = State::Idle,
+            (Some(_), _) => self.class = Class::Update,
+        }
     }
 
     /// The clock was set back: what it waits for comes as much earlier.
@@ -437,7 +505,26 @@ impl Lane {
             intent.at -= by;
         }
         self.cleared = self.cleared.map(|cleared| cleared - by);
+        self.lands = self.lands.map(|lands| lands - by);
         self.crashed = self.crashed.map(|crashed| crashed - by);
+    }
+
+    /// Whether it has to be known again if it comes back: its lead is there, or may be.
+    pub(super) const fn leaves_a_trace(&self) -> bool {
+        self.lead_id.is_some() || self.intent.is_some() || self.forgotten
+    }
+
+    /// Ready, once nothing may land any more.
+    const fn ready(&self) -> State {
+        match self.lands {
+            Some(due) => State::Waiting { due, why: Wait::Backoff },
+            None => State::Ready,
+        }
+    }
+
+    /// Not before what may still land has.
+    fn landed(&self, due: Timestamp) -> Timestamp {
+        self.lands.map_or(due, |lands| due.max(lands))
     }
 
     fn live_class(&self) -> Class {
@@ -466,7 +553,7 @@ impl Lane {
 
     fn close_intent(&mut self) {
         self.intent = None;
-        self.telling = Words::default();
+        self.telling = Telling::nothing();
     }
 
     const fn why(&self) -> Wait {
@@ -479,7 +566,7 @@ impl Lane {
         self.class = Class::Update;
         self.place(rest.first);
         self.state = match rest.first {
-            Some((_, received)) => wait(received.min(now) + window, Wait::Coalesce, now),
+            Some((_, received)) => wait(self.landed(received.min(now) + window), Wait::Coalesce, now),
             None => State::Idle,
         };
     }

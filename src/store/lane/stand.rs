@@ -65,6 +65,11 @@ impl Span {
     /// Everything pending.
     pub(in crate::store) const ALL: Self = Self { upto: Seq::MAX, joined_before: u64::MAX };
 
+    /// What had joined before the claim under `fence`.
+    pub(in crate::store) const fn before(fence: u64) -> Self {
+        Self { upto: Seq::MAX, joined_before: fence }
+    }
+
     /// Whether it takes in an event.
     pub(in crate::store) const fn covers(self, seq: Seq, joined: u64) -> bool {
         seq <= self.upto && joined < self.joined_before

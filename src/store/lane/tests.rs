@@ -18,8 +18,8 @@ fn me() -> WorkerId {
     WorkerId("me".to_owned())
 }
 
-fn words(upto: Seq) -> Words {
-    Words::of([Field::Phone], Word { seq: upto, at: None })
+fn telling(upto: Seq) -> Telling {
+    Words::of([Field::Phone], Word { seq: upto, at: None }).into()
 }
 
 /// What a lane meets.
@@ -83,6 +83,10 @@ impl World {
         rest
     }
 
+    fn has_newer(&self) -> bool {
+        self.events.iter().any(|(_, joined, dead)| !dead && *joined >= self.lane.fence)
+    }
+
     fn revive(&mut self, arrival: Arrival) {
         let back = self.rest(true);
         self.events.iter_mut().for_each(|(_, joined, dead)| (*joined, *dead) = (self.lane.fence, false));
@@ -110,14 +114,16 @@ impl World {
                 self.lane.claim(&me(), 0, self.now + Duration::from_secs(30), self.now);
             }
             Step::Begin => {
-                let _ = self.lane.begin(self.lane.fence, self.last, &words(self.last), self.now);
+                let _ = self.lane.begin(self.lane.fence, self.last, &telling(self.last), self.now);
             }
             Step::Settle(kind) if self.lane.expects(self.lane.fence).is_ok() => {
                 self.settle(&outcome(*kind, self.last, self.now));
             }
             Step::Lost(crashed) if is_leased => {
-                if self.lane.lost(*crashed, LATE_UPDATE, self.now).is_some() {
-                    self.events.iter_mut().for_each(|(.., dead)| *dead = true);
+                if self.lane.lost(*crashed, self.has_newer(), LATE_UPDATE, self.now).is_some() {
+                    let span = Span::before(self.lane.fence);
+                    self.events.iter_mut().for_each(|(seq, joined, dead)| *dead |= span.covers(*seq, *joined));
+                    self.lane.give_up(self.rest(false));
                 }
                 self.look_back();
             }
@@ -148,7 +154,7 @@ impl World {
     }
 
     fn end(&mut self, outcome: &Outcome) -> Rest {
-        match self.lane.ends(outcome) {
+        match self.lane.ends(outcome, self.has_newer()) {
             Ends::Nothing => {}
             Ends::Delivered(span, _) => self.events.retain(|(seq, joined, dead)| *dead || !span.covers(*seq, *joined)),
             Ends::Dead(span, _) => {
@@ -164,6 +170,7 @@ proptest! {
     #[test]
     fn a_lane_never_loses_an_event_or_forgets_a_post(steps in proptest::collection::vec(step(), 1..80)) {
         let mut world = World { lane: Lane::new(), now: at(0), events: Vec::new(), last: 0 };
+        let mut newest_before_claim = None;
         for step in steps {
             let before = world.lane.clone();
             world.step(&step);
@@ -172,10 +179,16 @@ proptest! {
             let at_rest = matches!(lane.state, State::Idle | State::Dead);
             prop_assert_eq!(at_rest, lane.pending == 0, "{:?} after {:?}", lane, step);
             prop_assert!(lane.lead_id.is_none() || !lane.is_dead());
+            let buried = world.events.iter().filter(|(.., dead)| *dead).map(|(seq, ..)| *seq).max();
+            let dies = matches!(step, Step::Settle(6) | Step::Lost(_)) && lane.is_dead() && !before.is_dead();
+            prop_assert!(!dies || buried <= newest_before_claim, "what came since is buried unseen");
+            if matches!(step, Step::Claim) && lane.fence > before.fence {
+                newest_before_claim = Some(world.last);
+            }
             let is_leased = matches!(lane.state, State::Leased { .. });
             prop_assert!(lane.heard.is_none() || is_leased);
             prop_assert!(lane.fence >= before.fence);
-            prop_assert!(lane.intent.is_some() || lane.telling.is_empty(), "{:?} after {:?}", lane, step);
+            prop_assert!(lane.intent.is_some() || lane.telling == Telling::nothing(), "{:?} after {:?}", lane, step);
             if let Some(open) = before.intent && lane.intent != Some(open) {
                 let own = open.fence == before.fence;
                 let may = match step {
@@ -223,8 +236,8 @@ fn a_lost_worker_is_looked_after_two_seconds_from_its_post_or_at_once() {
         let mut lane = Lane::new();
         lane.arrive(1, at(0), Arrival::Live, COALESCE, at(0));
         lane.claim(&me(), 0, at(30), at(0));
-        assert_eq!(lane.begin(1, 1, &Words::default(), at(0)), Fenced::Done);
-        assert_eq!(lane.lost(true, LATE_UPDATE, at(lost_at)), None);
+        assert_eq!(lane.begin(1, 1, &Telling::nothing(), at(0)), Fenced::Done);
+        assert_eq!(lane.lost(true, false, LATE_UPDATE, at(lost_at)), None);
         assert_eq!(lane.state, due);
     }
 }
@@ -233,13 +246,13 @@ fn a_lost_worker_is_looked_after_two_seconds_from_its_post_or_at_once() {
 fn after_a_lost_worker_an_update_waits_until_its_own_can_not_land_any_more() {
     let mut lane = Lane { lead_id: Some(LeadId("L".to_owned())), state: State::Ready, ..Lane::new() };
     lane.claim(&me(), 0, at(30), at(0));
-    assert_eq!(lane.lost(true, LATE_UPDATE, at(31)), None);
+    assert_eq!(lane.lost(true, false, LATE_UPDATE, at(31)), None);
     assert_eq!(lane.state, State::Waiting { due: at(48), why: Wait::Backoff });
 }
 
 fn claimed_and_begun(lane: &mut Lane, now: Timestamp) {
     lane.claim(&WorkerId("w".into()), 0, now + Duration::from_secs(30), now);
-    let _done = lane.begin(lane.fence, 1, &Words::default(), now);
+    let _done = lane.begin(lane.fence, 1, &Telling::nothing(), now);
 }
 
 fn refused() -> Outcome {
@@ -331,12 +344,12 @@ fn a_search_that_could_not_be_decided_is_made_again_before_anything_is_created()
 #[test]
 fn who_was_in_an_open_create_is_forgotten_with_its_events() {
     let intent = Intent { fence: 1, at: at(5), upto: 3 };
-    let mut lane = Lane { intent: Some(intent), telling: words(3), state: State::Dead, ..Lane::new() };
+    let mut lane = Lane { intent: Some(intent), telling: telling(3), state: State::Dead, ..Lane::new() };
     lane.discarded(1);
     assert_eq!((&lane.state, lane.intent), (&State::Dead, Some(intent)));
     lane.discarded(0);
     assert_eq!((&lane.state, lane.intent), (&State::Idle, Some(Intent { upto: Intent::NOTHING, ..intent })));
-    assert!(lane.telling.is_empty());
+    assert_eq!(lane.telling, Telling::nothing());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::store::limit::Take;
 use crate::store::receipt;
 use crate::store::{
     Chore, Claim, Claimed, DayNote, DayState, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason,
-    PermitGrant, PermitId, Seq, Settlement, StoredEvent, Verification, Verified, Words, WorkerId,
+    PermitGrant, PermitId, Seq, Settlement, StoredEvent, Telling, Verification, Verified, WorkerId,
 };
 
 impl Model {
@@ -37,6 +37,7 @@ impl Model {
         let now = self.tick(now);
         self.take_back(now);
         self.put_off(now);
+        self.give_way(now);
         let (ready, chore) = (self.ready(), self.chore(now));
         match self.gate.pass(ready, chore.is_some(), now) {
             Pass::Probe(probe) => Claim::Probe(probe),
@@ -76,6 +77,24 @@ impl Model {
         }
     }
 
+    /// Puts off lanes that would be next, while another one of the same lead goes first.
+    fn give_way(&mut self, now: Timestamp) {
+        for line in Line::OF_KNOWN_LEADS {
+            while let Some((external_ref, other)) = self.first_in(line).and_then(|first| self.ahead_of(first, now)) {
+                self.known(&external_ref, now).lane.give_way(&other, now);
+            }
+        }
+    }
+
+    /// The lane that goes before `external_ref`'s, if one does: the oldest of them.
+    fn ahead_of(&self, external_ref: ExternalRef, now: Timestamp) -> Option<(ExternalRef, Lane)> {
+        let lead_id = self.lanes[&external_ref].lane.lead_id.as_ref()?;
+        let same = |lane: &Lane| lane.lead_id.as_ref() == Some(lead_id) && lane.has_the_lead(now);
+        let others = self.lanes.iter().filter(|(other, known)| **other != external_ref && same(&known.lane));
+        let other = others.map(|(_, known)| known).min_by_key(|known| known.born)?.lane.clone();
+        Some((external_ref, other))
+    }
+
     fn first_in(&self, line: Line) -> Option<ExternalRef> {
         let stands = |lane: &Lane| lane.state == State::Ready && Line::of(lane) == line;
         let first = self.lanes.iter().filter(|(_, known)| stands(&known.lane)).min_by_key(|(_, known)| known.lane.ord);
@@ -113,10 +132,14 @@ impl Model {
     }
 
     fn lose(&mut self, external_ref: &ExternalRef, crashed: bool, now: Timestamp) {
-        let late_update = self.options.late_update;
-        let died = self.known(external_ref, now).lane.lost(crashed, late_update, now);
-        if let Some(why) = died {
-            self.end(external_ref, Span::ALL, EventState::Dead, Some((why.reason.into(), &why.detail)), None, now);
+        let (late_update, newer) = (self.options.late_update, self.has_newer(external_ref));
+        let lane = &mut self.known(external_ref, now).lane;
+        let fence = lane.fence;
+        if let Some(why) = lane.lost(crashed, newer, late_update, now) {
+            let died = Some((why.reason.into(), why.detail.as_str()));
+            self.end(external_ref, Span::before(fence), EventState::Dead, died, None, now);
+            let rest = self.rest(external_ref);
+            self.known(external_ref, now).lane.give_up(rest);
         }
         self.heed_heard(external_ref, now);
     }
@@ -145,6 +168,7 @@ impl Model {
             events: self.in_hand(&external_ref),
             lease: Lease { external_ref, fence: lane.fence, until },
             permit,
+            named: lane.named(),
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
@@ -186,7 +210,23 @@ impl Model {
         self.events.iter().filter(move |(_, event)| pending(event) && event.external_ref.as_ref() == Some(external_ref))
     }
 
-    pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, telling: &Words, now: Timestamp) -> Fenced {
+    /// Whether an event has joined a lane since it was claimed last.
+    fn has_newer(&self, external_ref: &ExternalRef) -> bool {
+        let fence = self.lanes.get(external_ref).map_or(0, |known| known.lane.fence);
+        self.pending(external_ref).any(|(_, event)| event.joined >= fence)
+    }
+
+    /// What is pending of a lane.
+    fn rest(&self, external_ref: &ExternalRef) -> Rest {
+        let mut rest = Rest::default();
+        for (seq, event) in self.pending(external_ref) {
+            rest.count += 1;
+            rest.first = rest.first.or(Some((*seq, event.received)));
+        }
+        rest
+    }
+
+    pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, telling: &Telling, now: Timestamp) -> Fenced {
         let now = self.tick(now);
         match self.lanes.get_mut(&lease.external_ref) {
             Some(known) => known.lane.begin(lease.fence, upto, telling, now),
@@ -196,10 +236,13 @@ impl Model {
 
     pub(super) fn permit(&mut self, lease: &Lease, now: Timestamp) -> PermitGrant {
         let now = self.tick(now);
-        match self.lanes.get(&lease.external_ref).filter(|known| known.lane.is_held(lease.fence, now)) {
+        match self.lanes.get_mut(&lease.external_ref).filter(|known| known.lane.is_held(lease.fence, now)) {
             None => PermitGrant::Stale,
             Some(known) => match self.gate.limiter.take(Line::of(&known.lane).class(), now) {
-                Take::Granted(permit) => PermitGrant::Granted(permit),
+                Take::Granted(permit) => {
+                    known.lane.call(now);
+                    PermitGrant::Granted(permit)
+                }
                 Take::NotBefore(at) => PermitGrant::NotBefore(at),
             },
         }
@@ -234,9 +277,24 @@ impl Model {
         receipt::note(&mut known.log, attempts);
         if let Outcome::Done { lead_id, .. } = outcome {
             self.report(external_ref, &lead_id, &learned.doubles, now);
+            if let Some(twin) = learned.twin.filter(|twin| twin != external_ref && self.lanes.contains_key(twin)) {
+                self.lead_on(&twin, (external_ref, &lead_id), now);
+            }
         }
         self.heed_heard(external_ref, now);
         Fenced::Done
+    }
+
+    /// The lane `twin` of the same person comes to `ours` and its lead, unless it may have one.
+    fn lead_on(&mut self, twin: &ExternalRef, (ours, lead_id): (&ExternalRef, &LeadId), now: Timestamp) {
+        let lane = &mut self.known(twin, now).lane;
+        if lane.may_follow() {
+            return lane.follow(ours);
+        }
+        let double = lane.lead_id.clone();
+        let before = self.incidents.get(ours).cloned();
+        let incident = Incident::of_twins(before, (ours, Some(lead_id)), (twin, double.as_ref()), now);
+        self.incidents.insert(ours.clone(), incident);
     }
 
     /// What an outcome means for a lane and its events.
@@ -249,11 +307,7 @@ impl Model {
             self.gate.days.created(now);
         }
         self.end_events(external_ref, &lane, outcome, now);
-        let mut rest = Rest::default();
-        for (seq, event) in self.pending(external_ref) {
-            rest.count += 1;
-            rest.first = rest.first.or(Some((*seq, event.received)));
-        }
+        let rest = self.rest(external_ref);
         let window = self.window();
         self.known(external_ref, now).lane.go(outcome, rest, window, now);
     }
@@ -292,7 +346,8 @@ impl Model {
     }
 
     fn end_events(&mut self, external_ref: &ExternalRef, lane: &Lane, outcome: &Outcome, now: Timestamp) {
-        match lane.ends(outcome) {
+        let newer = lane.asks_for_newer(outcome) && self.has_newer(external_ref);
+        match lane.ends(outcome, newer) {
             Ends::Nothing => {}
             Ends::Delivered(span, lead_id) => {
                 self.end(external_ref, span, EventState::Delivered, None, Some(lead_id), now);

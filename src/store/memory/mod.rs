@@ -20,7 +20,7 @@ use self::model::Model;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -125,7 +125,7 @@ impl Store for MemoryStore {
         self.ask(|model| model.claim(worker, now))
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Telling, now: Timestamp) -> Result<Fenced, StoreError> {
         self.ask(|model| model.begin(lease, upto, &telling, now))
     }
 

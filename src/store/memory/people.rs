@@ -198,7 +198,7 @@ impl Model {
         idle.truncate(max);
         for (_, external_ref) in &idle {
             self.aliases.retain(|_, alias| alias.lane != *external_ref);
-            if self.lanes.remove(external_ref).is_some_and(|known| known.lane.lead_id.is_some()) {
+            if self.lanes.remove(external_ref).is_some_and(|known| known.lane.leaves_a_trace()) {
                 self.forgotten.insert(receipt::trace(external_ref));
             }
         }

@@ -8,11 +8,12 @@ use super::deliver::finish;
 use super::desk::{Desk, counts};
 use super::event::{Receipt, body};
 use super::gate::Kept;
-use super::lane::{Known, Name};
+use super::lane::{Known, Name, set_of};
 use super::step::{Ask, Step};
 use super::values::{Reply, Strange, next};
+use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line, Pass};
-use crate::store::lane::State;
+use crate::store::lane::{Lane, State};
 use crate::store::{Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt};
 
 /// Leases taken back, and lanes made ready, in one claim at most.
@@ -138,6 +139,11 @@ impl Core {
                 progress.put_off = self.put_off(told).await?;
                 continue;
             }
+            let behind = self.behind(&seen, &view).await?;
+            if !behind.is_empty() {
+                self.give_way(&seen, view, behind).await?;
+                continue;
+            }
             if let Some(claim) = self.pass(worker, &seen, &mut kept, view).await? {
                 return Ok(claim);
             }
@@ -177,6 +183,40 @@ impl Core {
         }
         step.check_gate(seen.base.gate);
         Ok(self.commit(Sync::Taken, &seen.base, step, seen.now).await?.is_some())
+    }
+
+    /// Lanes that would be next while another one of the same lead goes first, each with the oldest of those. Who is leased
+    /// after the gate was `seen` has moved it, and then nothing comes of this claim.
+    async fn behind(&self, seen: &Seen, view: &View<'_>) -> Result<Vec<(Name, Lane)>, Trouble> {
+        let first = Line::OF_KNOWN_LEADS.iter().filter_map(|line| view.first[*line as usize]);
+        let first: Vec<(Name, LeadId)> =
+            first.filter_map(|name| Some((name, view.known(&name).lane.lead_id.clone()?))).collect();
+        if first.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ask = first.iter().fold(Ask::nothing(), |ask, (_, lead_id)| ask.users(&set_of(lead_id)));
+        let mut answers = self.look(&ask, seen.now).await?;
+        let mut behind = Vec::new();
+        for (name, lead_id) in first {
+            let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::default());
+            let users = desk.take_all(answers.answer()?)?;
+            let others = users.iter().filter(|other| **other != name).filter_map(|other| desk.known(other));
+            let same =
+                |known: &&Known| known.lane.lead_id.as_ref() == Some(&lead_id) && known.lane.has_the_lead(seen.now);
+            if let Some(other) = others.filter(same).min_by_key(|known| known.born) {
+                behind.push((name, other.lane.clone()));
+            }
+        }
+        Ok(behind)
+    }
+
+    async fn give_way(&self, seen: &Seen, view: View<'_>, behind: Vec<(Name, Lane)>) -> Result<(), Trouble> {
+        let mut desk = view.desk;
+        for (name, other) in &behind {
+            desk.lane(name)?.lane.give_way(other, seen.now);
+        }
+        self.commit(Sync::Taken, &seen.base, desk.finish(), seen.now).await?;
+        Ok(())
     }
 
     /// Goes through the gate; nothing when something has moved.
@@ -278,6 +318,7 @@ impl Core {
         Ok(Some(Claimed {
             lease: Lease { external_ref, fence: lane.fence, until },
             permit,
+            named: lane.named(),
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,

@@ -9,11 +9,13 @@ use super::gate::Kept;
 use super::lane::{Known, Name, name_of};
 use super::step::{Ask, Step};
 use super::values::{Strange, next};
+use crate::domain::lead::LeadId;
 use crate::store::gate::{Gate, Line};
 use crate::store::lane::State;
 use crate::store::limit::Take;
 use crate::store::{
-    Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq, Settlement, Words, WorkerId, receipt,
+    Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq, Settlement, Telling,
+    WorkerId, receipt,
 };
 
 /// Leases looked through in a heartbeat: more than any number of workers holds.
@@ -24,7 +26,7 @@ impl Core {
         &self,
         lease: &Lease,
         upto: Seq,
-        telling: &Words,
+        telling: &Telling,
         now: Timestamp,
     ) -> Result<Fenced, Trouble> {
         let name = name_of(&lease.external_ref);
@@ -53,6 +55,7 @@ impl Core {
             Ok(match kept.gate.limiter.take(class, seen.now) {
                 Take::NotBefore(at) => (None, PermitGrant::NotBefore(at)),
                 Take::Granted(permit) => {
+                    desk.lane(&name)?.lane.call(seen.now);
                     let mut step = desk.finish();
                     kept.write(seen.base.gate, &mut step);
                     (Some(step), PermitGrant::Granted(permit))
@@ -89,7 +92,10 @@ impl Core {
         now: Timestamp,
     ) -> Result<Fenced, Trouble> {
         let name = name_of(&lease.external_ref);
-        self.decide(Sync::Durable, &Ask::nothing().gate().lane(name).ready(), now, |seen| {
+        let twin = settlement.learned.twin.as_ref();
+        let ask = Ask::nothing().gate().lane(name).ready();
+        let ask = twin.map(name_of).into_iter().fold(ask, Ask::lane);
+        self.decide(Sync::Durable, &ask, now, |seen| {
             let mut kept = Kept::read(seen.answer()?, &self.options)?;
             let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::that_tells());
             desk.take(seen.answer()?, None)?;
@@ -97,6 +103,9 @@ impl Core {
             let Some(known) = desk.known(&name) else { return Ok((None, Fenced::Stale)) };
             if let Err(instead) = known.lane.expects(lease.fence) {
                 return Ok((None, instead));
+            }
+            if twin.is_some() {
+                desk.take(seen.answer()?, None)?;
             }
             end_attempt(&mut desk, &name, settlement)?;
             Ok((Some(finish(desk, &mut kept, seen)), Fenced::Done))
@@ -181,8 +190,26 @@ fn end_attempt(desk: &mut Desk<'_>, name: &Name, settlement: &Settlement) -> Res
     receipt::note(&mut known.log, attempts.clone());
     if let Outcome::Done { lead_id, .. } = outcome {
         desk.report(name, lead_id, &learned.doubles)?;
+        if let Some(twin) = learned.twin.as_ref().map(name_of).filter(|twin| twin != name) {
+            lead_on(desk, &twin, name, lead_id)?;
+        }
     }
     desk.heed_heard(name)
+}
+
+/// The lane `twin` of the same person comes to `ours` and its lead, unless it may have one.
+fn lead_on(desk: &mut Desk<'_>, twin: &Name, ours: &Name, lead_id: &LeadId) -> Result<(), Strange> {
+    let Some(known) = desk.known(ours).filter(|_| desk.known(twin).is_some()) else { return Ok(()) };
+    let (external_ref, now) = (known.external_ref.clone(), desk.now());
+    let other = desk.lane(twin)?;
+    if other.lane.may_follow() {
+        other.lane.follow(&external_ref);
+        return Ok(());
+    }
+    let (twin, double) = (other.external_ref.clone(), other.lane.lead_id.clone());
+    desk.incident(ours, |before, _| {
+        Incident::of_twins(before, (&external_ref, Some(lead_id)), (&twin, double.as_ref()), now)
+    })
 }
 
 /// The step that a desk comes to; the gate is told of leads that we have created.

@@ -14,7 +14,7 @@ use crate::domain::event::{Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line};
-use crate::store::lane::{self, Ends, Insight, Rest, Span, State, VERIFY_AFTER};
+use crate::store::lane::{self, Ends, Rest, Span, State, VERIFY_AFTER};
 use crate::store::{Arrival, EventState, Incident, Options, Outcome, Seq, Undelivered, receipt};
 
 /// Lanes by name.
@@ -35,6 +35,8 @@ pub(super) struct Desk<'a> {
 pub(super) struct Slot {
     before: Option<Bytes>,
     places: Vec<(String, i64)>,
+    /// The set of those that have its lead to themselves, if it was one of them.
+    of_its_lead: Option<String>,
     put_down: i64,
     was_dead: bool,
     pub(super) known: Known,
@@ -304,35 +306,15 @@ impl<'a> Desk<'a> {
         if known.lane.is_to_be_verified(outcome) && known.verify.is_none() {
             known.verify = Some(now + VERIFY_AFTER);
         }
-        let lane = known.lane.clone();
+        let (lane, newer) = (known.lane.clone(), known.has_newer());
         self.created += u32::from(lane.has_created(outcome));
-        self.end(name, lane.ends(outcome))?;
+        self.end(name, lane.ends(outcome, newer))?;
         let window = self.window();
         self.change(name, |known| {
             let rest = known.rest();
             known.lane.go(outcome, rest, window, now);
             Ok(())
         })
-    }
-
-    /// A lane learns which lead is its own; false when it knows another one.
-    pub(super) fn learn(&mut self, name: &Name, lead_id: &LeadId) -> Result<bool, Strange> {
-        match self.quietly(name)?.lane.learn(lead_id) {
-            Insight::Known | Insight::Kept => Ok(true),
-            Insight::Found(outcome) => self.go(name, &outcome).map(|()| true),
-            Insight::Double(ours) => {
-                self.report(name, &ours, std::slice::from_ref(lead_id))?;
-                Ok(false)
-            }
-        }
-    }
-
-    /// The lease has ended: what was heard meanwhile counts now.
-    pub(super) fn heed_heard(&mut self, name: &Name) -> Result<(), Strange> {
-        match self.lane(name)?.lane.take_heard() {
-            Some(lead_id) => self.learn(name, &lead_id).map(drop),
-            None => Ok(()),
-        }
     }
 
     /// A lead is there more than once.
@@ -359,9 +341,15 @@ impl<'a> Desk<'a> {
     /// The lease of a lane has ended without a word.
     pub(super) fn lose(&mut self, name: &Name, crashed: bool) -> Result<(), Strange> {
         let (late_update, now) = (self.options.late_update, self.now);
-        let died = self.change(name, |known| Ok(known.lane.lost(crashed, late_update, now)))?;
+        let died = self.change(name, |known| Ok(known.lane.lost(crashed, known.has_newer(), late_update, now)))?;
         if let Some(why) = died {
-            self.bury(name, Span::ALL, &why)?;
+            let fence = self.lane(name)?.lane.fence;
+            self.bury(name, Span::before(fence), &why)?;
+            self.change(name, |known| {
+                let rest = known.rest();
+                known.lane.give_up(rest);
+                Ok(())
+            })?;
         }
         self.heed_heard(name)
     }
@@ -393,6 +381,7 @@ impl Slot {
     fn of(known: Known, before: Option<Bytes>, back: i64) -> Self {
         Self {
             places: if before.is_some() { known.places(back) } else { Vec::new() },
+            of_its_lead: known.set_of_its_lead().filter(|_| before.is_some()),
             put_down: known.put_down,
             was_dead: known.lane.is_dead(),
             dead: Vec::new(),
@@ -439,6 +428,11 @@ impl Slot {
         for (set, score) in places.iter().filter(|place| !self.places.contains(place)) {
             step.put(set, *score, name);
         }
+        let of_its_lead = known.set_of_its_lead();
+        if of_its_lead != self.of_its_lead {
+            self.of_its_lead.iter().for_each(|set| step.take(set, name));
+            of_its_lead.iter().for_each(|set| step.put(set, 0, name));
+        }
         match (self.was_dead, known.lane.is_dead()) {
             (false, true) => step.count("dead", 1),
             (true, false) => step.count("dead", -1),
@@ -449,7 +443,7 @@ impl Slot {
     fn leave(&self, name: Name, step: &mut Step) {
         step.check_lane(name, self.before.clone());
         step.no_lane(name);
-        for (set, _) in &self.places {
+        for set in self.places.iter().map(|(set, _)| set).chain(&self.of_its_lead) {
             step.take(set, name);
         }
         if self.put_down != 0 {
@@ -458,7 +452,7 @@ impl Slot {
         for (other, _) in &self.known.names {
             step.no_name(name_of(other));
         }
-        if self.known.lane.lead_id.is_some() {
+        if self.known.lane.leaves_a_trace() {
             step.trace(name);
         }
     }

@@ -6,14 +6,16 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
+use super::added::{Added, More};
 use super::values::{Strange, nanos, pack, time, unpack};
 use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::{Field, LeadId};
+use crate::domain::lead::LeadId;
 use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, Span, State, Wait};
-use crate::store::{Attempt, Class, Intent, Seq, Standing, Word, Words, WorkerId, receipt};
+use crate::store::{Attempt, Class, Intent, Seq, Standing, Telling, WorkerId, receipt};
 
 /// Its first byte.
 const VERSION: u8 = 1;
@@ -108,27 +110,6 @@ struct Record {
     heard: Option<Text>,
 }
 
-/// What stands after the record. A version that does not know it leaves it as it is.
-#[derive(Default, Serialize, Deserialize)]
-struct Added {
-    told: Words,
-    telling: Words,
-    crashed: Option<i64>,
-    follows: Option<String>,
-}
-
-impl Added {
-    /// Reads it, where there is some. What a version before has delivered since counts for all fields.
-    fn read<'a>(record: &Record, rest: &'a [u8]) -> Result<(Self, &'a [u8]), Strange> {
-        let (mut added, rest) =
-            if rest.is_empty() { (Self::default(), rest) } else { unpack::<Self>(rest, "a lane's words")? };
-        if added.told.last().map_or(0, |word| word.seq) < record.delivered {
-            added.told.hear(&Words::of(Field::ALL, Word { seq: record.delivered, at: record.told.map(time) }));
-        }
-        Ok((added, rest))
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 enum StateRecord {
     Idle,
@@ -188,8 +169,10 @@ impl Known {
     pub(super) fn read(bytes: &[u8], back: i64) -> Result<Self, Strange> {
         let [VERSION, _, packed @ ..] = bytes else { return Err(Strange("a lane of another version")) };
         let (record, rest) = unpack::<Record>(packed, "a lane")?;
-        let (Added { told, telling, crashed, follows }, rest) = Added::read(&record, rest)?;
+        let (Added { told, telling, crashed, follows }, rest) = Added::read((record.delivered, record.told), rest)?;
+        let (more, rest) = More::read(rest)?;
         let shifted = |nanos: i64| time(nanos - back);
+        let intent = record.intent.map(|(fence, at, upto)| Intent { fence, at: shifted(at), upto });
         let lane = Lane {
             state: state(record.state, back)?,
             class: class(record.class)?,
@@ -198,7 +181,7 @@ impl Known {
             fence: record.fence,
             settled: record.settled,
             lead_id: record.lead_id.map(|id| LeadId(id.into())),
-            intent: record.intent.map(|(fence, at, upto)| Intent { fence, at: shifted(at), upto }),
+            intent,
             negatives: record.negatives,
             attempts: record.attempts,
             failing_since: record.failing_since.map(time),
@@ -206,7 +189,8 @@ impl Known {
             pending: u32::try_from(record.pending.len()).unwrap_or(u32::MAX),
             cleared: record.cleared.map(shifted),
             told,
-            telling,
+            telling: Telling { words: telling, named: more.named(intent) },
+            lands: more.lands.map(shifted),
             crashed: crashed.map(time),
             follows: follows.map(ExternalRef::from_stored),
             forgotten: record.forgotten,
@@ -280,11 +264,12 @@ impl Known {
         };
         let added = Added {
             told: lane.told.clone(),
-            telling: lane.telling.clone(),
+            telling: lane.telling.words.clone(),
             crashed: lane.crashed.map(nanos),
             follows: lane.follows.as_ref().map(|other| other.as_str().to_owned()),
         };
-        let mut bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));
+        let bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));
+        let mut bytes = pack(&More::of(lane, back), bytes);
         bytes.extend_from_slice(rest);
         bytes.into()
     }
@@ -308,6 +293,12 @@ impl Known {
         };
         places.extend(self.verify.map(|due| ("v".to_owned(), shifted(due))));
         places
+    }
+
+    /// The set of those that have its lead to themselves, or had it when their workers were lost; if it is one of them.
+    pub(super) fn set_of_its_lead(&self) -> Option<String> {
+        let has_it = matches!(self.lane.state, State::Leased { .. }) || self.lane.lands.is_some();
+        self.lane.lead_id.as_ref().filter(|_| has_it).map(set_of)
     }
 
     pub(super) fn pending(&self) -> &[Pending] {
@@ -341,6 +332,11 @@ impl Known {
             count: u32::try_from(self.pending.len()).unwrap_or(u32::MAX),
             first: self.pending.first().map(|first| (first.seq, first.received())),
         }
+    }
+
+    /// Whether an event has joined it since it was claimed last.
+    pub(super) fn has_newer(&self) -> bool {
+        self.pending.iter().any(|event| event.joined >= self.lane.fence)
     }
 
     /// A pending event joins it. To be told to the lane besides.
@@ -412,6 +408,12 @@ impl Known {
     }
 }
 
+/// The set of the lanes that have a lead to themselves.
+pub(super) fn set_of(lead_id: &LeadId) -> String {
+    let hash = Sha256::digest(&lead_id.0);
+    hash[..16].iter().fold(String::from("u:"), |set, byte| format!("{set}{byte:02x}"))
+}
+
 fn tag(state: &State) -> u8 {
     match state {
         State::Idle => 0,
@@ -475,6 +477,8 @@ fn class(number: u8) -> Result<Class, Strange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::lead::Field;
+    use crate::store::{Named, Word, Words};
 
     fn told(seq: Seq) -> Words {
         Words::of([Field::Phone], Word { seq, at: None })
@@ -505,12 +509,26 @@ mod tests {
     }
 
     #[test]
+    fn whom_a_create_named_is_forgotten_when_the_version_before_has_begun_another() {
+        let mut known = known();
+        let phone = Some("+6281234567890".to_owned());
+        known.lane.intent = Some(Intent { fence: 7, at: Timestamp::UNIX_EPOCH, upto: 5 });
+        known.lane.telling.named = Named { phone: phone.clone(), ..Named::default() };
+        known.lane.lands = Some(Timestamp::UNIX_EPOCH);
+        let ours = known.write(0);
+        let untouched = Known::read(&ours, 0).unwrap();
+        assert_eq!((untouched.lane.telling.named.phone, untouched.lane.lands), (phone, known.lane.lands));
+        let other = Known::read(&as_before(&ours, |record| record.intent = Some((8, 0, 6))), 0).unwrap();
+        assert_eq!(other.lane.telling.named, Named::default());
+    }
+
+    #[test]
     fn a_record_of_the_version_before_ends_where_ours_goes_on() {
         let ours = known().write(0);
         let (record, _) = unpack::<Record>(&ours[2..], "a lane").unwrap();
         let read = Known::read(&pack(&record, ours[..2].to_vec()), 0).unwrap();
         assert_eq!(read.lane.told, Words::of(Field::ALL, Word { seq: 5, at: None }));
-        assert!(read.lane.telling.is_empty());
+        assert_eq!(read.lane.telling, Telling::nothing());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! says what lies where. The server's clock is everybody's, the limiter's log and the pause are shared, and a server that was
 //! started anew, or another that has taken over, is noticed before the next step.
 
+mod added;
 mod audit;
 mod chores;
 mod claim;
@@ -41,7 +42,7 @@ use self::pulse::Pulse;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -93,7 +94,7 @@ impl Store for RedisStore {
         Ok(self.core.claim(worker, now).await?)
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Telling, now: Timestamp) -> Result<Fenced, StoreError> {
         Ok(self.core.begin(lease, upto, &telling, now).await?)
     }
 

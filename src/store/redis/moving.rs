@@ -261,6 +261,9 @@ fn take_lane(part: &LanePart, back: i64, step: &mut Step) {
     for (set, score) in known.places(back) {
         step.put(&set, score, name);
     }
+    if let Some(set) = known.set_of_its_lead() {
+        step.put(&set, 0, name);
+    }
     if known.lane.is_dead() {
         step.count("dead", 1);
     }

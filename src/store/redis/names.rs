@@ -8,6 +8,7 @@ use super::values::{Reply, Strange, next};
 use crate::domain::event::{Item, Lesson};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
+use crate::store::lane::Insight;
 use crate::store::{Incident, SortCount, Sorted, Standing};
 
 /// Other names of lanes, as far as they are asked about.
@@ -193,6 +194,28 @@ impl Names {
             }
         }
         Ok(())
+    }
+}
+
+impl Desk<'_> {
+    /// A lane learns which lead is its own; false when it knows another one.
+    fn learn(&mut self, name: &Name, lead_id: &LeadId) -> Result<bool, Strange> {
+        match self.quietly(name)?.lane.learn(lead_id) {
+            Insight::Known | Insight::Kept => Ok(true),
+            Insight::Found(outcome) => self.go(name, &outcome).map(|()| true),
+            Insight::Double(ours) => {
+                self.report(name, &ours, std::slice::from_ref(lead_id))?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// The lease has ended: what was heard meanwhile counts now.
+    pub(super) fn heed_heard(&mut self, name: &Name) -> Result<(), Strange> {
+        match self.lane(name)?.lane.take_heard() {
+            Some(lead_id) => self.learn(name, &lead_id).map(drop),
+            None => Ok(()),
+        }
     }
 }
 

@@ -61,6 +61,11 @@ impl Ask {
         self.with(["leased".into(), count.into()])
     }
 
+    /// Who has a lead to himself: `set` is that of the lead.
+    pub(super) fn users(self, set: &str) -> Self {
+        self.with(["users".into(), set.into()])
+    }
+
     pub(super) fn parked(self, count: i64) -> Self {
         self.with(["parked".into(), count.into()])
     }

@@ -52,6 +52,29 @@ impl Db {
         Ok(until.map(|until| (row, until)))
     }
 
+    /// Puts off lanes that would be next, while another one of the same lead goes first. `ready` says how many lanes are
+    /// ready in each line.
+    pub(super) fn give_way(&mut self, ready: &mut [u64; LINES], now: Timestamp) -> Result<(), Error> {
+        for line in Line::OF_KNOWN_LEADS {
+            while let Some((mut row, other)) = self.first_behind(line, now)? {
+                row.lane.give_way(&other.lane, now);
+                self.save_lane(&mut row, now)?;
+                ready[line as usize] = ready[line as usize].saturating_sub(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first lane of a line, if another one goes before it: the oldest of them.
+    fn first_behind(&self, line: Line, now: Timestamp) -> Result<Option<(LaneRow, LaneRow)>, Error> {
+        let first = self.cached(sql::FIRST_IN_LINE)?.query_row([line as i64], LaneRow::read).optional()?;
+        let Some(row) = first else { return Ok(None) };
+        let Some(LeadId(lead_id)) = &row.lane.lead_id else { return Ok(None) };
+        let values = params![lead_id, int(row.id), nanos(now)];
+        let other = self.cached(sql::AHEAD)?.query_row(values, LaneRow::read).optional()?;
+        Ok(other.map(|other| (row, other)))
+    }
+
     /// The chore that is due.
     pub(super) fn chore(&self, now: Timestamp) -> Result<Option<Chore>, Error> {
         if self.counts.to_verify > 0 {

@@ -10,13 +10,14 @@ use super::lanes::LaneRow;
 use super::sql;
 use super::values::{count_at, id_at, int, json, log_at, nanos, source_at, time_at};
 use crate::domain::event::Hold;
+use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::{Line, Pass};
 use crate::store::lane::{Ends, Lane, Span, State};
 use crate::store::limit::Take;
 use crate::store::{
-    Attempt, Claim, Claimed, EventState, Fenced, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq,
-    Settlement, StoredEvent, Undelivered, Words, WorkerId, receipt,
+    Attempt, Claim, Claimed, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant,
+    PermitId, Seq, Settlement, StoredEvent, Telling, Undelivered, WorkerId, receipt,
 };
 
 /// Leases taken back, and lanes made ready, in one claim at most.
@@ -29,7 +30,8 @@ impl Db {
     pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Result<Claim, Error> {
         let now = self.tick(now)?;
         self.take_back(now)?;
-        let ready = self.put_off(now)?;
+        let mut ready = self.put_off(now)?;
+        self.give_way(&mut ready, now)?;
         let chore = self.chore(now)?;
         match self.gate.pass(ready, chore.is_some(), now) {
             Pass::Probe(probe) => {
@@ -89,6 +91,7 @@ impl Db {
         Ok(Claimed {
             lease: Lease { external_ref, fence: lane.fence, until },
             permit,
+            named: lane.named(),
             lead_id: lane.lead_id,
             intent: lane.intent,
             search_first,
@@ -128,7 +131,13 @@ impl Db {
         Ok(events)
     }
 
-    pub(super) fn begin(&mut self, lease: &Lease, upto: Seq, telling: &Words, now: Timestamp) -> Result<Fenced, Error> {
+    pub(super) fn begin(
+        &mut self,
+        lease: &Lease,
+        upto: Seq,
+        telling: &Telling,
+        now: Timestamp,
+    ) -> Result<Fenced, Error> {
         let now = self.tick(now)?;
         let Some(mut row) = self.find_lane(&lease.external_ref)? else { return Ok(Fenced::Stale) };
         let begun = row.lane.begin(lease.fence, upto, telling, now);
@@ -141,11 +150,14 @@ impl Db {
     pub(super) fn permit(&mut self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, Error> {
         let now = self.tick(now)?;
         let row = self.find_lane(&lease.external_ref)?;
-        let Some(row) = row.filter(|row| row.lane.is_held(lease.fence, now)) else { return Ok(PermitGrant::Stale) };
+        let Some(mut row) = row.filter(|row| row.lane.is_held(lease.fence, now)) else { return Ok(PermitGrant::Stale) };
         Ok(match self.gate.limiter.take(Line::of(&row.lane).class(), now) {
             Take::NotBefore(at) => PermitGrant::NotBefore(at),
             Take::Granted(permit) => {
                 self.gate_moved = true;
+                if row.lane.call(now) {
+                    self.save_lane(&mut row, now)?;
+                }
                 PermitGrant::Granted(permit)
             }
         })
@@ -176,10 +188,30 @@ impl Db {
         self.note(row.id, attempts)?;
         if let Outcome::Done { lead_id, .. } = outcome {
             self.report(&lease.external_ref, lead_id, &learned.doubles, now)?;
+            if let Some(twin) = learned.twin.as_ref().filter(|twin| **twin != lease.external_ref) {
+                self.lead_on(twin, (&lease.external_ref, lead_id), now)?;
+            }
         }
         self.heed_heard(&mut row, now)?;
         self.save_lane(&mut row, now)?;
         Ok(Fenced::Done)
+    }
+
+    /// The lane `twin` of the same person comes to `ours` and its lead, unless it may have one.
+    fn lead_on(
+        &mut self,
+        twin: &ExternalRef,
+        (ours, lead_id): (&ExternalRef, &LeadId),
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Some(mut row) = self.find_lane(twin)? else { return Ok(()) };
+        if row.lane.may_follow() {
+            row.lane.follow(ours);
+        } else {
+            let (before, double) = (self.incident(ours)?, row.lane.lead_id.as_ref());
+            self.save_incident(&Incident::of_twins(before, (ours, Some(lead_id)), (twin, double), now))?;
+        }
+        self.save_lane(&mut row, now)
     }
 
     /// What an outcome means for a lane, which is to be saved then, and its events.
@@ -191,7 +223,8 @@ impl Db {
             self.gate.days.created(now);
             self.gate_moved = true;
         }
-        let ended = self.end_events(row.id, row.lane.ends(outcome), now)?;
+        let newer = row.lane.asks_for_newer(outcome) && self.has_newer(row)?;
+        let ended = self.end_events(row.id, row.lane.ends(outcome, newer), now)?;
         let rest = self.rest(row.id, PENDING, row.lane.pending.saturating_sub(ended))?;
         row.lane.go(outcome, rest, self.window(), now);
         Ok(())

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use rusqlite::{Error, OptionalExtension, Row, params};
 
 use super::db::Db;
+use super::inbox::PENDING;
 use super::sql;
-use super::values::{count, count_at, int, maybe_time_at, nanos, small, strange, time_at};
+use super::values::{count, count_at, int, json, maybe_time_at, nanos, small, strange, time_at};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::Line;
-use crate::store::lane::{Lane, Rest, State, Wait};
-use crate::store::{Class, Intent, Standing, Undelivered, Words, WorkerId, receipt};
+use crate::store::lane::{Lane, Rest, Span, State, Wait};
+use crate::store::{Class, Intent, Named, Standing, Telling, Undelivered, Words, WorkerId, receipt};
 
 /// A lane, and how it lies in the file.
 pub(super) struct LaneRow {
@@ -45,7 +46,8 @@ impl LaneRow {
             pending: row.get(20).map(small)?,
             cleared: maybe_time_at(row, 21)?,
             told: words(row, 22)?,
-            telling: words(row, 23)?,
+            telling: Telling { words: words(row, 23)?, named: named(row)? },
+            lands: maybe_time_at(row, 31)?,
             forgotten: row.get(24)?,
             standing: standing(row)?,
             heard: row.get::<_, Option<String>>(27)?.map(LeadId),
@@ -76,6 +78,11 @@ fn intent(row: &Row<'_>) -> Result<Option<Intent>, Error> {
 fn words(row: &Row<'_>, column: usize) -> Result<Words, Error> {
     let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(Words::default()) };
     serde_json::from_str(&text).map_err(|error| strange(column, error))
+}
+
+fn named(row: &Row<'_>) -> Result<Named, Error> {
+    let Some(text) = row.get::<_, Option<String>>(30)? else { return Ok(Named::default()) };
+    serde_json::from_str(&text).map_err(|error| strange(30, error))
 }
 
 /// Most lanes that are at work have none.
@@ -186,13 +193,15 @@ impl Db {
             forget,
             lane.cleared.map(nanos),
             written(&lane.told),
-            written(&lane.telling),
+            written(&lane.telling.words),
             lane.forgotten,
             lane.standing.map(|standing| <&str>::from(standing.status)),
             lane.standing.map(|standing| nanos(standing.at)),
             lane.heard.as_ref().map(|id| &id.0),
             lane.crashed.map(nanos),
             lane.follows.as_ref().map(ExternalRef::as_str),
+            (!lane.telling.named.is_nobody()).then(|| json(&lane.telling.named)),
+            lane.lands.map(nanos),
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;
@@ -211,11 +220,19 @@ impl Db {
         Ok(Rest { count, first })
     }
 
+    /// Whether an event has joined a lane since it was claimed last.
+    pub(super) fn has_newer(&self, row: &LaneRow) -> Result<bool, Error> {
+        self.cached(sql::NEWER)?.query_row([int(row.id), int(row.lane.fence)], |row| row.get(0))
+    }
+
     /// The lane's lease has ended without a word.
     pub(super) fn lose(&mut self, mut row: LaneRow, crashed: bool, now: Timestamp) -> Result<(), Error> {
-        let died: Option<Undelivered> = row.lane.lost(crashed, self.options.late_update, now);
+        let newer = row.lane.lead_id.is_none() && self.has_newer(&row)?;
+        let died: Option<Undelivered> = row.lane.lost(crashed, newer, self.options.late_update, now);
         if let Some(why) = died {
-            self.bury(row.id, crate::store::lane::Span::ALL, &why, now)?;
+            let buried = self.bury(row.id, Span::before(row.lane.fence), &why, now)?;
+            let rest = self.rest(row.id, PENDING, row.lane.pending.saturating_sub(buried))?;
+            row.lane.give_up(rest);
         }
         self.heed_heard(&mut row, now)?;
         self.save_lane(&mut row, now)

@@ -41,7 +41,7 @@ use self::writer::Writer;
 use super::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -315,7 +315,7 @@ impl Store for SqliteStore {
         self.ask(Sync::Log, move |db| db.claim(&worker, now)).await
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Telling, now: Timestamp) -> Result<Fenced, StoreError> {
         let lease = lease.clone();
         self.ask(Sync::Disk, move |db| db.begin(&lease, upto, &telling, now)).await
     }

@@ -14,6 +14,7 @@ pub(super) const DEAD_LANE: i64 = 4;
 
 pub(super) const ADD_EVENT: &str = include_str!("sql/add_event.sql");
 pub(super) const ADD_LANE: &str = include_str!("sql/add_lane.sql");
+pub(super) const AHEAD: &str = include_str!("sql/ahead.sql");
 pub(super) const ALIAS: &str = include_str!("sql/alias.sql");
 pub(super) const ALIASES_OF: &str = include_str!("sql/aliases_of.sql");
 pub(super) const AUDIT_ALIASES: &str = include_str!("sql/audit_aliases.sql");
@@ -82,6 +83,7 @@ pub(super) const MEMO: &str = include_str!("sql/memo.sql");
 pub(super) const MEMOS: &str = include_str!("sql/memos.sql");
 pub(super) const META: &str = include_str!("sql/meta.sql");
 pub(super) const MOVED: &str = include_str!("sql/moved.sql");
+pub(super) const NEWER: &str = include_str!("sql/newer.sql");
 pub(super) const NEXT_DUE: &str = include_str!("sql/next_due.sql");
 pub(super) const OLDEST_IN_LINE: &str = include_str!("sql/oldest_in_line.sql");
 pub(super) const PERMITS: &str = include_str!("sql/permits.sql");
@@ -104,10 +106,11 @@ pub(super) const TAKE_EVENT: &str = include_str!("sql/take_event.sql");
 pub(super) const TAKE_LANE: &str = include_str!("sql/take_lane.sql");
 pub(super) const TAKE_SORTED: &str = include_str!("sql/take_sorted.sql");
 /// What leads to each version from the one before.
-pub(super) const TO_VERSION: [(i64, &str); 3] = [
+pub(super) const TO_VERSION: [(i64, &str); 4] = [
     (2, include_str!("sql/to_version_2.sql")),
     (3, include_str!("sql/to_version_3.sql")),
     (4, include_str!("sql/to_version_4.sql")),
+    (5, include_str!("sql/to_version_5.sql")),
 ];
 pub(super) const UNSORTED: &str = include_str!("sql/unsorted.sql");
 pub(super) const VERIFY: &str = include_str!("sql/verify.sql");

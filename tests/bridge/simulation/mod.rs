@@ -145,3 +145,8 @@ fn without_the_quiet_period_a_lead_is_there_twice() {
 fn a_store_that_forgets_without_knowing_it_makes_a_lead_twice() {
     assert!(wrong_without(Guard::Doubt).any(|wrong| wrong.contains("twice")));
 }
+
+#[test]
+fn without_knowing_whom_a_create_has_named_a_lead_is_there_twice() {
+    assert!(wrong_without(Guard::Named).any(|wrong| wrong.contains("twice")));
+}

@@ -55,6 +55,8 @@ pub(super) struct Odds {
     pub(super) delete_every: Option<Duration>,
     /// Every wall clock is set forward.
     pub(super) leap_every: Option<Duration>,
+    /// The rules are changed by which the events are read.
+    pub(super) reload_every: Option<Duration>,
     /// The store loses what it has just acknowledged, and notices.
     pub(super) lose_every: Option<Duration>,
     /// Whether others have ever called, and whether workers may be lost.
@@ -109,6 +111,7 @@ impl Odds {
         let leap_every = every(&often).filter(|_| leaps);
         let lose_every = dice.chance(0.15).then(|| dice.time(Duration::from_secs(20)..HOUR / 4));
         let quota = dice.chance(0.05).then(|| u32::try_from(1 + dice.index(4)).expect("few"));
+        let reload_every = dice.chance(0.2).then(|| dice.time(often));
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
@@ -139,6 +142,7 @@ impl Odds {
             delete_every,
             killed_calling,
             lose_every,
+            reload_every,
             leap_every: leap_every.filter(|_| quota.is_none()),
             foreign_ever: foreign,
             breaks_workers: kill_every.or(stall_every).is_some() || store_before + store_after + store_slow > 0.0,
@@ -153,6 +157,6 @@ impl Odds {
         (self.store_slow, self.store_before, self.store_after, self.store_twice) = (0.0, 0.0, 0.0, 0.0);
         (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
-        (self.lose_every, self.leap_every) = (None, None);
+        (self.lose_every, self.leap_every, self.reload_every) = (None, None, None);
     }
 }

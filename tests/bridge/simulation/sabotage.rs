@@ -23,6 +23,8 @@ pub(super) enum Guard {
     Quiet,
     /// A store that has lost something knows it.
     Doubt,
+    /// Whom a create has named is known, whatever the rules make of its events by now.
+    Named,
 }
 
 /// Stands between the engines and the store.
@@ -56,7 +58,8 @@ impl Sabotage {
                 Ok(Ask::Settle(lease, settlement))
             }
             (Guard::Intent, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
-            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet | Guard::Doubt, ask) => Ok(ask),
+            (Guard::Named, Ask::Begin(lease, upto, telling)) => Ok(Ask::Begin(lease, upto, telling.words.into())),
+            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet | Guard::Doubt | Guard::Named, ask) => Ok(ask),
         }
     }
 
@@ -64,7 +67,9 @@ impl Sabotage {
     pub(super) fn waits(&self) -> Waits {
         match self.takes {
             Guard::Quiet => Waits { commit: Duration::ZERO, search: Duration::ZERO },
-            Guard::No | Guard::Fence | Guard::Intent | Guard::Doubt => Waits { commit: T_COMMIT, search: L_SEARCH },
+            Guard::No | Guard::Fence | Guard::Intent | Guard::Doubt | Guard::Named => {
+                Waits { commit: T_COMMIT, search: L_SEARCH }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! notices.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -82,8 +83,9 @@ impl Word {
         self.has_email.then(|| format!("{bad}{}@example.com", self.number))
     }
 
-    fn phone(&self) -> String {
-        format!("+628{}234567{:03}", usize::from(self.number % 4 == 3), self.lead)
+    /// By the rules that have been changed so many times.
+    fn phone(&self, rules: u32) -> String {
+        format!("+628{}{}34567{:03}", usize::from(self.number % 4 == 3), 2 + rules % 8, self.lead)
     }
 
     /// A name of the lead's own, in letters.
@@ -111,7 +113,7 @@ impl Word {
         Some(Self { number, lead, kind, has_email, old: parts.next()?.parse().ok()? })
     }
 
-    fn submission(&self, received: Timestamp) -> Submission {
+    fn submission(&self, received: Timestamp, rules: u32) -> Submission {
         let name = if self.kind == Kind::Refused { "Refused".to_owned() } else { self.name() };
         let mut answers = vec![
             Answer::new("name", name).meaning(Meaning::FirstName),
@@ -119,7 +121,7 @@ impl Word {
             Answer::new("message", self.message()).meaning(Meaning::Message),
         ];
         answers.extend(self.email().map(|email| Answer::new("email", email).meaning(Meaning::Email)));
-        let profile = Profile { phone: Some(self.phone()), ..Profile::default() };
+        let profile = Profile { phone: Some(self.phone(rules)), ..Profile::default() };
         Submission { answers, profile, submitted_at: Some(self.said(received)), ..Submission::default() }
     }
 }
@@ -139,8 +141,10 @@ pub(super) fn source_name() -> SourceName {
     SourceName::parse("sim").expect("it is a name")
 }
 
-pub(super) fn source() -> Source {
-    Source { name: source_name(), provider: Arc::new(Dialect), rules: Rules::default() }
+/// The source, whose rules have been changed as often as `changed` says.
+pub(super) fn source(changed: &Arc<AtomicU32>) -> Source {
+    let provider = Arc::new(Dialect { changed: Arc::clone(changed) });
+    Source { name: source_name(), provider, rules: Rules::default() }
 }
 
 /// The status of the senders' API, drawn for each question.
@@ -151,7 +155,9 @@ pub(super) fn looked_up(lookup: &Lookup, odds: &Odds, dice: &mut Dice) -> Option
 }
 
 #[derive(Debug)]
-struct Dialect;
+struct Dialect {
+    changed: Arc<AtomicU32>,
+}
 
 impl Provider for Dialect {
     fn handshake(&self, _webhook: &Webhook) -> Option<Reply> {
@@ -198,7 +204,7 @@ impl Provider for Dialect {
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
         let word = Word::parse(item.fetched.unwrap_or(item.body)).ok_or_else(|| Unreadable("not a word".into()))?;
-        let submission = Box::new(word.submission(item.received));
+        let submission = Box::new(word.submission(item.received, self.changed.load(Ordering::Relaxed)));
         Ok(if word.kind == Kind::Test { Reading::Test(submission) } else { Reading::Lead(submission) })
     }
 

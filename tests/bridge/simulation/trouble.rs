@@ -1,6 +1,7 @@
 //! What happens by itself: processes start, stall and die, the key is revoked, leads are deleted, others call.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -55,6 +56,16 @@ impl World {
         self.leapt += by;
         self.tell(|| format!("all clocks are set forward by {by:?}"));
         self.next_trouble(self.odds.leap_every, Happening::Leap);
+    }
+
+    /// The rules are changed: from now on every event says another number.
+    pub(super) fn reload(&mut self) {
+        if self.odds.reload_every.is_none() {
+            return;
+        }
+        let before = self.rules.fetch_add(1, Ordering::Relaxed);
+        self.tell(|| format!("the rules are changed, {before} times before"));
+        self.next_trouble(self.odds.reload_every, Happening::Reload);
     }
 
     /// How far a clock is ahead.

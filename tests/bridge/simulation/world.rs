@@ -2,6 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -46,6 +48,8 @@ pub(super) struct World {
     /// How far all wall clocks have been set forward.
     pub(super) leapt: Duration,
     pub(super) source: Source,
+    /// How often its rules have been changed.
+    pub(super) rules: Arc<AtomicU32>,
     /// Every event that its sender has heard 200 for.
     pub(super) acked: Vec<Word>,
     unacked: usize,
@@ -105,6 +109,7 @@ pub(super) enum Happening {
     Delete,
     Lose,
     Leap,
+    Reload,
     Foreign,
     Calm,
     Look,
@@ -117,6 +122,7 @@ impl World {
         let late_update = sabotage.waits().late_update();
         let options = Options { search_always: odds.searches_always, late_update, ..Options::default() };
         let hosts = (0..odds.hosts).map(|_| Host::new()).collect();
+        let rules = Arc::new(AtomicU32::new(0));
         let mut world = Self {
             now: Duration::ZERO,
             order: 0,
@@ -130,7 +136,8 @@ impl World {
             konektor: Konektor::default(),
             hosts,
             leapt: Duration::ZERO,
-            source: sender::source(),
+            source: sender::source(&rules),
+            rules,
             acked: Vec::new(),
             unacked: 0,
             calm_since: None,
@@ -173,6 +180,7 @@ impl World {
         self.next_trouble(self.odds.delete_every, Happening::Delete);
         self.next_trouble(self.odds.lose_every, Happening::Lose);
         self.next_trouble(self.odds.leap_every, Happening::Leap);
+        self.next_trouble(self.odds.reload_every, Happening::Reload);
         if self.odds.foreign > 0.0 {
             self.plan(Duration::ZERO, Happening::Foreign);
         }
@@ -218,6 +226,7 @@ impl World {
             Happening::Delete => self.delete(),
             Happening::Lose => self.lose(),
             Happening::Leap => self.leap(),
+            Happening::Reload => self.reload(),
             Happening::Foreign => self.foreign(),
             Happening::Calm => self.calm_down(),
             Happening::Look => self.look(),

@@ -268,9 +268,9 @@ pub(super) fn a_create_that_is_given_up_takes_its_lane_with_it() {
     on_every_backend(async |bed: Bed| {
         bed.arrive("ann", "1").await;
         bed.arrive("ann", "2").await;
+        bed.arrive("ann", "3").await;
         let claimed = bed.claim().await;
         assert_eq!(bed.begin(&claimed).await, Fenced::Done);
-        bed.arrive("ann", "3").await;
         let settlement = Settlement { attempts: vec![attempt("refused")], ..dead(&claimed).into() };
         assert_eq!(bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
         let detail = bed.store.event(&event_id("1")).await.unwrap().unwrap();

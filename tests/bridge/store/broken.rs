@@ -12,7 +12,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
     Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
     LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Topic, Verification, Verified, Words, WorkerId,
+    SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
 };
 
 use super::map::{Case, case};
@@ -128,7 +128,7 @@ impl Store for BrokenStore {
         Ok(claim)
     }
 
-    async fn begin(&self, lease: &Lease, upto: Seq, telling: Words, now: Timestamp) -> Result<Fenced, StoreError> {
+    async fn begin(&self, lease: &Lease, upto: Seq, telling: Telling, now: Timestamp) -> Result<Fenced, StoreError> {
         if self.how == Break::Intent {
             return Ok(Fenced::Done);
         }

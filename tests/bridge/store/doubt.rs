@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::store::{
-    Chore, Claim, Claimed, EventState, Fenced, Intent, Learned, Outcome, PermitId, Settlement, Verification, Verified,
-    Word, Words,
+    Chore, Claim, Claimed, EventState, Fenced, Intent, Learned, Named, Outcome, PermitId, Settlement, Telling,
+    Verification, Verified, Word, Words,
 };
 
 use super::{
@@ -184,7 +184,7 @@ fn the_newest_words_that_were_delivered_are_remembered() {
             bed.pass(2);
             let claimed = bed.claim().await;
             assert_eq!(claimed.told, *expected, "{name}");
-            let learned = Learned { told: learned.clone(), doubles: Vec::new() };
+            let learned = Learned { told: learned.clone(), ..Learned::default() };
             let settlement = Settlement { learned, ..done("L", upto(&claimed)).into() };
             let _ = bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap();
         }
@@ -221,5 +221,51 @@ fn a_lead_whose_lane_was_forgotten_is_looked_for_when_it_comes_back() {
             assert_eq!((claimed.lead_id.clone(), claimed.search_first), (None, looks), "{of}");
             let _ = bed.settle(&claimed, done(of, upto(&claimed))).await;
         }
+    });
+}
+
+#[test]
+fn a_lane_whose_create_may_have_made_a_lead_is_looked_for_when_it_comes_back() {
+    on_every_backend(async |bed: Bed| {
+        let claimed = bed.doubt("ann", "1").await;
+        let search = bed.claim().await;
+        assert_eq!(search.intent.map(|intent| intent.fence), Some(claimed.lease.fence));
+        bed.end(&search, dead(&search)).await;
+        bed.store.discard(EventState::Dead, &everything(), 9, bed.now()).await.unwrap();
+        assert_eq!((bed.state_of("ann").await, bed.lane("ann").await.intent.is_some()), ("idle", true));
+        bed.pass(500 * 24 * 3600);
+        assert_eq!(bed.store.expire(9, bed.now()).await.unwrap(), 2, "its receipt and its lane");
+        bed.arrive("ann", "2").await;
+        let claimed = bed.claim().await;
+        assert_eq!((claimed.intent, claimed.search_first, claimed.lost.is_some()), (None, true, true));
+    });
+}
+
+#[test]
+fn whom_a_create_names_is_known_until_its_end_is() {
+    on_every_backend(async |bed: Bed| {
+        let named = Named { phone: Some("+6281234567890".into()), ..Named::default() };
+        let begin = async |claimed: &Claimed| {
+            let telling = Telling { named: named.clone(), ..Telling::nothing() };
+            let begun = bed.store.begin(&claimed.lease, upto(claimed), telling, bed.now()).await.unwrap();
+            assert_eq!(begun, Fenced::Done);
+        };
+        let claimed = bed.work("ann", "1").await;
+        begin(&claimed).await;
+        bed.end(&claimed, Outcome::Ambiguous { at: bed.now() }).await;
+        let search = bed.claim().await;
+        assert_eq!(search.named, Some(named.clone()));
+        bed.end(&search, Outcome::Negative { at: bed.now(), settled: true }).await;
+        let create = bed.claim().await;
+        assert_eq!(create.named, None, "there was no lead");
+        begin(&create).await;
+        bed.pass(40);
+        let search = bed.claim().await;
+        assert_eq!(
+            (search.intent.map(|intent| intent.fence), search.named.clone()),
+            (Some(create.lease.fence), Some(named.clone()))
+        );
+        bed.end(&search, done("L", upto(&search))).await;
+        assert_eq!(format!("{named:?}"), "Named(somebody)", "nobody is shown");
     });
 }

@@ -76,7 +76,7 @@ pub(super) fn a_lane_that_nobody_knows_is_held_by_nobody() {
         let lease = Lease { external_ref: lead("nobody"), fence: 1, until: bed.after(LEASE) };
         let settlement = Settlement::from(Outcome::Release { at: bed.now() });
         assert_eq!(bed.store.settle(&lease, settlement, bed.now()).await.unwrap(), Fenced::Stale);
-        assert_eq!(bed.store.begin(&lease, 1, words(1), bed.now()).await.unwrap(), Fenced::Stale);
+        assert_eq!(bed.store.begin(&lease, 1, words(1).into(), bed.now()).await.unwrap(), Fenced::Stale);
         assert_eq!(bed.store.permit(&lease, bed.now()).await.unwrap(), PermitGrant::Stale);
         assert_eq!(bed.store.fetched(&lease, 1, "x".into()).await.unwrap(), Fenced::Stale);
         assert_eq!(bed.store.heartbeat(&me(), std::slice::from_ref(&lease), bed.now()).await.unwrap(), [lease]);

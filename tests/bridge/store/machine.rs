@@ -13,8 +13,8 @@ use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::domain::status::Status;
 use konektor_bridge::store::{
     Arrival, Chore, Claim, Claimed, Day, DayNote, EventFilter, EventQuery, EventRow, EventState, Fenced, Learned,
-    Lease, MemoryStore, Observation, Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders, Selector,
-    Settlement, Sorted, Store, Verification, Verified, Word, Words, WorkerId,
+    Lease, MemoryStore, Named, Observation, Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders,
+    Selector, Settlement, Sorted, Store, Telling, Verification, Verified, Word, Words, WorkerId,
 };
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
@@ -61,7 +61,7 @@ enum Ask {
     Keep(Timestamp),
     Sort(Vec<Sorted>),
     Claim(WorkerId),
-    Begin(Lease, u64, Words),
+    Begin(Lease, u64, Telling),
     Permit(Lease),
     Fetched(Lease, u64),
     Settle(Lease, Settlement),
@@ -213,11 +213,18 @@ fn some_words(number: u64) -> Words {
     Words::of(fields, Word { seq: number, at })
 }
 
-/// Now and then a double, and words.
+/// On some fields, and now and then of somebody.
+fn some_telling(number: u64) -> Telling {
+    let named = Named { phone: number.is_multiple_of(3).then(|| format!("+6281{number}")), ..Named::default() };
+    Telling { words: some_words(number), named }
+}
+
+/// Now and then a double, words, and another lane of the same person.
 fn some_learned(number: u64) -> Learned {
     let doubles = if number.is_multiple_of(7) { vec![LeadId("double".into())] } else { Vec::new() };
     let told = if number.is_multiple_of(5) { some_words(number) } else { Words::default() };
-    Learned { doubles, told }
+    let twin = number.is_multiple_of(4).then(|| lead(&format!("lead{}", number % 6)));
+    Learned { doubles, told, twin }
 }
 
 fn some_selector(event: u8) -> Selector {
@@ -382,7 +389,7 @@ impl World {
             Act::Claim { worker, .. } => Ask::Claim(self.id(worker)),
             Act::Begin { lease: index } => lease(index).map_or(Ask::Nothing, |lease| {
                 let upto = lease.fence * 3;
-                Ask::Begin(lease, upto, some_words(upto))
+                Ask::Begin(lease, upto, some_telling(upto))
             }),
             Act::Permit { lease: index } => lease(index).map_or(Ask::Nothing, Ask::Permit),
             Act::Fetched { lease: index, seq } => lease(index).map_or(Ask::Nothing, |lease| Ask::Fetched(lease, seq)),

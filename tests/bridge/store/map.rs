@@ -4,7 +4,7 @@ use std::path::Path;
 
 use strum::VariantArray;
 
-use super::{arrows, clocks, fences, inbox, lessons, limits, memos, names, people, restart, turns};
+use super::{arrows, clocks, fences, inbox, landing, lessons, limits, memos, names, people, restart, turns};
 
 /// A case of the suite, by its path.
 pub(super) struct Case {
@@ -153,13 +153,15 @@ fn of_arrow(arrow: Arrow) -> Vec<Case> {
         Arrow::LeasedLostWithIntent => {
             vec![case(arrows::a_lost_lease_without_intent_is_ready_again_in_its_place_and_with_one_is_searched_for)]
         }
-        Arrow::LeasedLostWithoutIntent => {
-            vec![case(arrows::a_lost_lease_without_intent_is_ready_again_in_its_place_and_with_one_is_searched_for)]
-        }
+        Arrow::LeasedLostWithoutIntent => vec![
+            case(arrows::a_lost_lease_without_intent_is_ready_again_in_its_place_and_with_one_is_searched_for),
+            case(landing::a_lost_worker_that_may_have_written_into_a_lead_that_it_found_is_waited_for),
+        ],
         Arrow::LeasedLostTooOften => vec![
             case(arrows::a_lane_that_loses_its_worker_five_times_is_given_up),
             case(arrows::workers_that_are_lost_now_and_then_are_no_fault_of_the_lead),
             case(arrows::giving_up_a_crashing_update_leaves_its_lead_alone),
+            case(landing::after_the_last_lost_worker_of_an_update_the_next_one_waits_until_its_own_cannot_land),
         ],
         Arrow::LeasedRelease => vec![
             case(arrows::a_release_touches_nothing_and_waits_if_it_is_told_to),
@@ -176,7 +178,10 @@ fn of_arrow(arrow: Arrow) -> Vec<Case> {
         Arrow::SearchNegative => vec![case(arrows::two_clean_searches_that_find_nothing_end_the_doubt)],
         Arrow::SearchTwiceNegativeReady => vec![case(arrows::two_clean_searches_that_find_nothing_end_the_doubt)],
         Arrow::SearchFailed => vec![case(arrows::a_search_that_failed_does_not_close_the_intent)],
-        Arrow::LeasedDeadWithoutLead => vec![case(arrows::a_create_that_is_given_up_takes_its_lane_with_it)],
+        Arrow::LeasedDeadWithoutLead => vec![
+            case(arrows::a_create_that_is_given_up_takes_its_lane_with_it),
+            case(landing::an_event_that_comes_while_the_create_is_refused_is_not_buried_with_it),
+        ],
         Arrow::LeasedDeadWithLead => vec![case(arrows::a_poison_update_is_given_up_alone)],
         Arrow::DeadReplay => vec![
             case(arrows::a_replay_brings_a_dead_lane_back_with_its_counters_at_zero),
@@ -288,7 +293,10 @@ fn of_rule(rule: Rule) -> Vec<Case> {
         Rule::FenceBegin => vec![case(fences::a_stale_fence_begins_no_post)],
         Rule::FencePermitAndFetched => vec![case(fences::a_stale_fence_takes_no_permit_and_keeps_no_answer)],
         Rule::FenceHeartbeat => vec![case(fences::a_stale_fence_extends_no_lease)],
-        Rule::OneLeaseALane => vec![case(fences::a_lane_is_leased_to_one_worker_at_a_time)],
+        Rule::OneLeaseALane => vec![
+            case(fences::a_lane_is_leased_to_one_worker_at_a_time),
+            case(landing::of_two_lanes_of_one_lead_one_is_worked_on_at_a_time),
+        ],
         Rule::CapEvents => vec![case(inbox::a_full_store_refuses_webhooks_until_something_is_delivered)],
         Rule::CapBytes => vec![case(inbox::bytes_are_counted_from_the_inbox_to_the_end)],
         Rule::CapLane => vec![case(inbox::a_crowded_lane_sends_new_events_to_the_dead_letters_and_nothing_is_lost)],

@@ -14,6 +14,7 @@ mod doubt;
 mod everywhere;
 mod fences;
 mod inbox;
+mod landing;
 mod lessons;
 mod limits;
 mod machine;
@@ -450,7 +451,7 @@ impl Bed {
     }
 
     async fn begin(&self, claimed: &Claimed) -> Fenced {
-        self.store.begin(&claimed.lease, upto(claimed), words(upto(claimed)), self.now()).await.unwrap()
+        self.store.begin(&claimed.lease, upto(claimed), words(upto(claimed)).into(), self.now()).await.unwrap()
     }
 
     /// An event called `name` has come in for the lead `of`, and its lane is claimed.

@@ -15,7 +15,8 @@ use konektor_bridge::store::{Options, Sorted, StoreError};
 
 use super::map::{Case, case};
 use super::{
-    Backend, Bed, Home, UNDER_TEST, arrows, bed, clocks, fences, inbox, item, limits, people, races, run, unreadable,
+    Backend, Bed, Home, UNDER_TEST, arrows, bed, clocks, fences, inbox, item, landing, limits, people, races, run,
+    unreadable,
 };
 
 /// A line of a script, and what stands there instead.
@@ -281,6 +282,11 @@ fn without_leases_that_end_and_waits_that_are_over_the_suite_fails() {
         "return {}, at + 1",
         vec![case(fences::a_heartbeat_extends_what_is_held_tells_what_is_lost_and_frees_what_was_forgotten)],
     );
+    barks(
+        "return lanes_of(call('ZRANGE', key(ARGV[at]), 0, -1)), at + 1",
+        "return {}, at + 1",
+        vec![case(landing::of_two_lanes_of_one_lead_one_is_worked_on_at_a_time)],
+    );
 }
 
 #[test]
@@ -288,7 +294,7 @@ fn without_what_is_counted_listed_and_let_go_the_suite_fails() {
     let any = || vec![case(arrows::a_new_lead_is_claimed_whole_and_ends_delivered)];
     barks("call('ZREM', key(ARGV[at]), ARGV[at + 1])", "", any());
     barks("  count('bytes', size)", "", vec![case(inbox::bytes_are_counted_from_the_inbox_to_the_end)]);
-    barks("call('SETBIT', set, seq % CHUNK, bit)", "", any());
+    barks("call('SETBIT', key('es' .. state .. ':' .. chunk), seq % CHUNK, bit)", "", any());
     barks("    call('HDEL', key('b:' .. slab), field)\n    call('HDEL', key('f:' .. slab), field)", "", any());
     barks(
         "put_down('ez', 'eh:', hour_of(when), text(seq))",

@@ -349,6 +349,7 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
              DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
              ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
+             DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
              ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              ALTER TABLE lane DROP COLUMN forgotten;
              UPDATE meta SET value = json_remove(value, '$.sorted', '$.gone', '$.parked', '$.to_verify', '$.forgotten')
@@ -384,6 +385,7 @@ fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_a
         conn.execute_batch(
             "DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
+             DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
              ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
              ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              CREATE TABLE old (ref TEXT PRIMARY KEY, lead_id TEXT NOT NULL, doubles TEXT NOT NULL, seen INTEGER NOT NULL)
@@ -420,7 +422,8 @@ fn a_store_of_version_3_is_taken_over_and_what_was_delivered_stays_newer_than_wh
         drop(bed);
         let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
         conn.execute_batch(
-            "ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
+            "DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
+             ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
              ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              UPDATE lane SET delivered = 1, told = 1800000000000000000 WHERE ref = 'form:ann';
              UPDATE lane SET delivered = 3 WHERE ref = 'form:bob';
@@ -443,6 +446,29 @@ fn a_store_of_version_3_is_taken_over_and_what_was_delivered_stays_newer_than_wh
             told,
             [(lead("ann"), of(1, at)), (lead("bob"), of(3, None)), (lead("cid"), Words::default())].into()
         );
+        assert_eq!(super::flaws(bed.store.as_ref()).await, []);
+    });
+}
+
+#[test]
+fn a_store_of_version_4_is_taken_over_with_a_create_in_doubt() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        let claimed = bed.doubt("ann", "1").await;
+        bed.store.close().await;
+        drop(bed);
+        let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
+        conn.execute_batch(
+            "DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
+             PRAGMA user_version = 4;",
+        )
+        .unwrap();
+        drop(conn);
+        let bed = booted(dir.path(), "one");
+        bed.pass(60);
+        let search = bed.claim().await;
+        assert_eq!((search.intent.map(|intent| intent.fence), search.named), (Some(claimed.lease.fence), None));
         assert_eq!(super::flaws(bed.store.as_ref()).await, []);
     });
 }

@@ -1,6 +1,7 @@
 //! What happens to the bridge and around it.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -9,7 +10,7 @@ use load::redis::{Redis, Sync};
 use load::table::Table;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use crate::disk::Disk;
 use crate::proxy::{Mood, Proxy};
@@ -24,37 +25,50 @@ const WEATHER: &[(&str, Mood)] = &[
     ("", Mood::Calm),
     (r#""lost_answer_rate":0.04,"commit_then_500_rate":0.04,"error_rate":0.02,"search_lag":"5s""#, Mood::Cutting),
 ];
-/// What happens to the bridge, one after the other.
-const BLOWS: &[Blow] = &[
-    Blow::Kill,
-    Blow::Kill,
-    Blow::Freeze,
-    Blow::Kill,
-    Blow::Kill,
-    Blow::Kill,
-    Blow::FullDisk,
-    Blow::Kill,
-    Blow::Kill,
-    Blow::Kill,
+/// What happens between two kills, one after the other.
+const BLOWS: &[Option<Blow>] = &[
+    None,
+    None,
+    Some(Blow::Freeze),
+    None,
+    None,
+    None,
+    Some(Blow::FullDisk),
+    None,
+    Some(Blow::Freeze),
+    None,
+    None,
+    Some(Blow::FullDisk),
+    None,
+    None,
+    None,
+    None,
+    Some(Blow::LongFreeze),
+    None,
+    None,
+    None,
 ];
 /// The same where there are several on one Redis.
-const BLOWS_ON_REDIS: &[Blow] = &[
-    Blow::Kill,
-    Blow::EndRedis,
-    Blow::Freeze,
-    Blow::FreezeRedis,
-    Blow::Kill,
-    Blow::FullRedis,
-    Blow::EndRedis,
-    Blow::Kill,
+const BLOWS_ON_REDIS: &[Option<Blow>] = &[
+    None,
+    Some(Blow::EndRedis),
+    Some(Blow::Freeze),
+    Some(Blow::FreezeRedis),
+    None,
+    Some(Blow::FullRedis),
+    Some(Blow::EndRedis),
+    None,
+    Some(Blow::LongFreeze),
 ];
+/// Between two kills of a bridge, in milliseconds: what happens besides is part of it, but for what takes longer.
+const BETWEEN_KILLS: Range<u64> = 2_000..5_000;
 
 #[derive(Clone, Copy)]
 enum Blow {
-    /// SIGKILL, and a new start at once.
-    Kill,
     /// SIGSTOP, and SIGCONT after a while.
     Freeze,
+    /// The same for longer than a lease.
+    LongFreeze,
     /// Its disk is full, then short, then as before.
     FullDisk,
     /// Redis is killed, or stopped where it may lose what it has not written, and started again.
@@ -80,6 +94,7 @@ pub struct Troubled<'a> {
 #[derive(Default)]
 pub struct Seen {
     kills: u32,
+    longest_unkilled: Duration,
     frozen: u32,
     longest_frozen: Duration,
     full: u32,
@@ -100,28 +115,25 @@ impl Troubled<'_> {
         }
         let blows = if self.redis.is_some() { BLOWS_ON_REDIS } else { BLOWS };
         let (mut weather, mut blows) = (WEATHER.iter().cycle(), blows.iter().cycle());
+        let mut killed = Instant::now();
         while Instant::now() < until {
             let (faults, mood) = weather.next().expect("a cycle has no end");
             self.sandbox.faults(faults).await?;
             self.proxy.set(*mood);
-            sleep(Duration::from_millis(rng.random_range(2_000..5_000))).await;
+            let kill = killed + Duration::from_millis(rng.random_range(BETWEEN_KILLS));
             let hit = rng.random_range(0..bridges.len());
+            if let Some(blow) = blows.next().expect("a cycle has no end") {
+                self.strike(*blow, &mut bridges[hit], &self.places[hit], &mut rng, &mut seen).await?;
+            }
+            sleep_until(kill.into()).await;
             for bridge in &mut bridges {
                 bridge.process.check()?;
             }
-            let bridge = bridges.swap_remove(hit);
-            let place = &self.places[hit];
-            let bridge = match blows.next().expect("a cycle has no end") {
-                Blow::Kill => self.kill(bridge, place, &mut seen).await?,
-                Blow::Freeze => freeze(bridge, &mut rng, &mut seen).await?,
-                Blow::FullDisk => self.fill_disk(bridge, place, &mut seen).await?,
-                Blow::EndRedis => self.end_redis(&mut seen).await.map(|()| bridge)?,
-                Blow::FreezeRedis => self.freeze_redis(&mut seen).await.map(|()| bridge)?,
-                Blow::FullRedis => self.fill_redis(&mut seen).await.map(|()| bridge)?,
-            };
-            bridges.push(bridge);
-            let last = bridges.len() - 1;
-            bridges.swap(hit, last);
+            seen.longest_unkilled = seen.longest_unkilled.max(killed.elapsed());
+            killed = Instant::now();
+            let hit = rng.random_range(0..bridges.len());
+            let bridge = bridges.remove(hit);
+            bridges.insert(hit, self.kill(bridge, &self.places[hit], &mut seen).await?);
         }
         self.sandbox.faults("").await?;
         self.proxy.set(Mood::Calm);
@@ -132,6 +144,25 @@ impl Troubled<'_> {
         let bridge = self.bench.bridge_at(place).await?;
         seen.slowest_start = seen.slowest_start.max(bridge.started_in);
         Ok(bridge)
+    }
+
+    /// What happens between two kills.
+    async fn strike(
+        &self,
+        blow: Blow,
+        bridge: &mut Bridge,
+        place: &Place,
+        rng: &mut StdRng,
+        seen: &mut Seen,
+    ) -> Result<()> {
+        match blow {
+            Blow::Freeze => freeze(bridge, rng.random_range(0.5..2.0), seen).await,
+            Blow::LongFreeze => freeze(bridge, rng.random_range(32.0..40.0), seen).await,
+            Blow::FullDisk => self.fill_disk(bridge, place, seen).await,
+            Blow::EndRedis => self.end_redis(seen).await,
+            Blow::FreezeRedis => self.freeze_redis(seen).await,
+            Blow::FullRedis => self.fill_redis(seen).await,
+        }
     }
 
     async fn kill(&self, bridge: Bridge, place: &Place, seen: &mut Seen) -> Result<Bridge> {
@@ -176,8 +207,8 @@ impl Troubled<'_> {
     }
 
     /// An error of the disk may end the bridge; whoever looks after it starts it again.
-    async fn fill_disk(&self, mut bridge: Bridge, place: &Place, seen: &mut Seen) -> Result<Bridge> {
-        let Some(disk) = self.disk else { return Ok(bridge) };
+    async fn fill_disk(&self, bridge: &mut Bridge, place: &Place, seen: &mut Seen) -> Result<()> {
+        let Some(disk) = self.disk else { return Ok(()) };
         seen.full += 1;
         disk.fill()?;
         sleep(Duration::from_secs(2)).await;
@@ -186,28 +217,27 @@ impl Troubled<'_> {
         disk.clear()?;
         if bridge.process.has_ended()? {
             seen.ended += 1;
-            bridge = self.start(place, seen).await?;
+            *bridge = self.start(place, seen).await?;
         }
-        Ok(bridge)
+        Ok(())
     }
 }
 
-/// Mostly for seconds, sometimes for longer than a lease.
-async fn freeze(bridge: Bridge, rng: &mut StdRng, seen: &mut Seen) -> Result<Bridge> {
-    let seconds = if rng.random_bool(0.1) { rng.random_range(32.0..40.0) } else { rng.random_range(1.0..4.0) };
+async fn freeze(bridge: &Bridge, seconds: f64, seen: &mut Seen) -> Result<()> {
     let span = Duration::from_secs_f64(seconds);
     bridge.process.freeze()?;
     sleep(span).await;
     bridge.process.thaw()?;
     seen.frozen += 1;
     seen.longest_frozen = seen.longest_frozen.max(span);
-    Ok(bridge)
+    Ok(())
 }
 
 impl Seen {
     /// As rows.
     pub fn write_down(&self, troubled: &Troubled<'_>, table: &mut Table) {
         table.note("kills", f64::from(self.kills), "");
+        table.note("  longest time between two", self.longest_unkilled.as_secs_f64(), "s");
         table.note("  slowest start after one", self.slowest_start.as_secs_f64(), "s");
         table.note("times frozen", f64::from(self.frozen), "");
         table.note("  for at most", self.longest_frozen.as_secs_f64(), "s");

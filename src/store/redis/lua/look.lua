@@ -106,6 +106,11 @@ asks.leased = function(at)
   return lanes_of(call('ZRANGE', key('lease'), 0, ARGV[at] - 1)), at + 1
 end
 
+-- Lanes that have a lead to themselves, or had it when their workers were lost.
+asks.users = function(at)
+  return lanes_of(call('ZRANGE', key(ARGV[at]), 0, -1)), at + 1
+end
+
 -- Lanes that wait for tomorrow.
 asks.parked = function(at)
   return lanes_of(call('ZRANGE', key('day'), 0, ARGV[at] - 1)), at + 1

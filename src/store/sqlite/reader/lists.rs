@@ -77,7 +77,7 @@ fn lane_detail(row: &Row<'_>) -> Result<(u64, LaneDetail), Error> {
         pending: lane.pending,
         attempts: lane.attempts,
         crashes: lane.crashes,
-        log: log_at(row, 30)?,
+        log: log_at(row, 32)?,
     };
     Ok((id, detail))
 }

@@ -1,4 +1,4 @@
--- The embedded store, version 4. Times are nanoseconds since 1970, UTC.
+-- The embedded store, version 5. Times are nanoseconds since 1970, UTC.
 
 -- Verified webhooks that are not sorted yet, in order of arrival.
 CREATE TABLE inbox (
@@ -45,12 +45,15 @@ CREATE TABLE lane (
     status_at     INTEGER,              -- and when
     heard         TEXT,                 -- leased: which lead Konektor said by itself that it is
     crashed       INTEGER,              -- when the first worker of those counted was lost
-    follows       TEXT                  -- externalRef of the same person's lane that will have a lead first
+    follows       TEXT,                 -- externalRef of the same person's lane that will have a lead first
+    named         TEXT,                 -- JSON: whom the open intent's call names
+    lands         INTEGER               -- until when an update of a lost worker may land
 );
 CREATE INDEX lane_line ON lane (state, line, ord) WHERE state IN (1, 2);
 CREATE INDEX lane_due ON lane (state, due) WHERE due IS NOT NULL;
 CREATE INDEX lane_forget ON lane (forget) WHERE forget IS NOT NULL;
 CREATE INDEX lane_parked ON lane (id) WHERE state = 2 AND why = 3;
+CREATE INDEX lane_lands ON lane (lands) WHERE lands IS NOT NULL;
 
 -- Other names of the person whose lane it is, spelt as references. A name goes before the lane of that reference.
 CREATE TABLE alias (
