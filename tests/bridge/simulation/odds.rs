@@ -106,12 +106,10 @@ impl Odds {
         // At another day than Konektor's nobody knows what is left of the day's leads.
         let leaps = dice.chance(0.2);
         let mut every = |times: &std::ops::Range<Duration>| dice.chance(0.5).then(|| dice.time(times.clone()));
-        let [kill_every, stall_every] = [every(&often), every(&often)];
-        let [revoke_every, delete_every] = [every(&seldom), every(&seldom)];
+        let [kill_every, stall_every, revoke_every, delete_every] = [&often, &often, &seldom, &seldom].map(&mut every);
         let leap_every = every(&often).filter(|_| leaps);
-        let lose_every = dice.chance(0.15).then(|| dice.time(Duration::from_secs(20)..HOUR / 4));
+        let [lose_every, reload_every] = [0.15, 0.2].map(|odds| dice.chance(odds).then(|| dice.time(often.clone())));
         let quota = dice.chance(0.05).then(|| u32::try_from(1 + dice.index(4)).expect("few"));
-        let reload_every = dice.chance(0.2).then(|| dice.time(often));
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
@@ -142,7 +140,8 @@ impl Odds {
             delete_every,
             killed_calling,
             lose_every,
-            reload_every,
+            // Whom a create named that was lost with its intent nobody knows: here that may be long ago.
+            reload_every: reload_every.filter(|_| lose_every.is_none()),
             leap_every: leap_every.filter(|_| quota.is_none()),
             foreign_ever: foreign,
             breaks_workers: kill_every.or(stall_every).is_some() || store_before + store_after + store_slow > 0.0,
