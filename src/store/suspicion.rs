@@ -85,8 +85,17 @@ pub(super) struct Doubt {
     pub(super) forgotten: Option<Forgotten>,
     /// Any lead may have been forgotten; one look is enough.
     pub(super) look: bool,
-    /// Since when what was kept may have been forgotten again, while that is looked for.
-    pub(super) lost: Option<Timestamp>,
+    /// What was kept may have been forgotten again.
+    pub(super) lost: Option<Lost>,
+}
+
+/// Leads that may have been made, and forgotten with their events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// Since when.
+    pub(super) since: Timestamp,
+    /// What came in before this time may be of one of them, whenever it is claimed; one look is enough.
+    pub(super) until: Timestamp,
 }
 
 /// A POST that may be under way, or done, without our knowing.
@@ -104,8 +113,11 @@ impl Doubt {
     /// create.
     pub(super) fn of(suspicion: Option<&Suspicion>, quiet: Duration, always: bool, now: Timestamp) -> Self {
         let forgotten = |suspicion: &Suspicion| Forgotten { before: suspicion.from, concerns: suspicion.from + quiet };
-        let lost = suspicion.filter(|suspicion| suspicion.open_until(now).is_some()).map(Suspicion::first);
-        Self { forgotten: suspicion.map(forgotten), look: always || lost.is_some(), lost }
+        let lost = |suspicion: &Suspicion| Lost {
+            since: suspicion.first(),
+            until: suspicion.until.unwrap_or(now + suspicion.lasts),
+        };
+        Self { forgotten: suspicion.map(forgotten), look: always, lost: suspicion.map(lost) }
     }
 }
 
@@ -145,22 +157,26 @@ mod tests {
             row.begin(at(second - 50));
             row = Suspicion::new(at(second), AFTER_A_LOSS).and(Some(row));
         }
-        let lost = |suspicion: &Suspicion, now| Doubt::of(Some(suspicion), Duration::ZERO, false, at(now)).lost;
-        assert_eq!(lost(&row, 300), Some(at(0)));
+        let since = |suspicion: &Suspicion, now| {
+            Doubt::of(Some(suspicion), Duration::ZERO, false, at(now)).lost.map(|lost| lost.since)
+        };
+        assert_eq!(since(&row, 300), Some(at(0)));
         row.begin(at(200));
         let later = Suspicion::new(at(5000), AFTER_A_LOSS).and(Some(row));
-        assert_eq!(lost(&later, 5001), Some(at(5000)));
+        assert_eq!(since(&later, 5001), Some(at(5000)));
     }
 
     #[test]
-    fn what_came_before_stays_in_doubt_after_the_window() {
+    fn what_came_before_its_end_stays_in_doubt_after_the_window() {
         let mut suspicion = Suspicion::new(at(0), Duration::from_secs(600));
         suspicion.begin(at(0));
         let quiet = Duration::from_secs(50);
         let doubt = |now| Doubt::of(Some(&suspicion), quiet, false, at(now));
         let forgotten = Some(Forgotten { before: at(0), concerns: at(50) });
-        assert_eq!(doubt(599), Doubt { forgotten, look: true, lost: Some(at(0)) });
-        assert_eq!(doubt(600), Doubt { forgotten, look: false, lost: None });
+        let lost = Some(Lost { since: at(0), until: at(600) });
+        for now in [599, 600, 5000] {
+            assert_eq!(doubt(now), Doubt { forgotten, look: false, lost });
+        }
         assert_eq!(Doubt::of(None, quiet, true, at(0)), Doubt { forgotten: None, look: true, lost: None });
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::suspicion::{AT_ANY_TIME, Doubt, Forgotten};
+use super::suspicion::{AT_ANY_TIME, Doubt, Forgotten, Lost};
 use super::{Arrival, Class, Fenced, Intent, Named, Outcome, Seq, Standing, Telling, Undelivered, Words, WorkerId};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
@@ -217,7 +217,7 @@ impl Lane {
         let uncleared = |post: &Forgotten| self.cleared.is_none_or(|cleared| cleared < post.before);
         let concerns = |post: &Forgotten| self.since < post.concerns;
         let Some(post) = doubt.forgotten.filter(uncleared).filter(concerns) else {
-            return self.intent.is_none() && (doubt.look || self.forgotten);
+            return self.intent.is_none() && (doubt.look || self.forgotten || self.may_be_lost(doubt).is_some());
         };
         if self.intent.is_none_or(|open| open.at < post.before) {
             self.close_intent();
@@ -229,7 +229,15 @@ impl Lane {
 
     /// Since when its lead may have been made and forgotten with its events ([`Claimed::lost`](super::Claimed::lost)).
     pub(super) fn lost_since(&self, doubt: Doubt) -> Option<Timestamp> {
-        if self.forgotten && self.lead_id.is_none() { Some(AT_ANY_TIME) } else { doubt.lost }
+        match self.forgotten && self.lead_id.is_none() {
+            true => Some(AT_ANY_TIME),
+            false => self.may_be_lost(doubt).map(|lost| lost.since),
+        }
+    }
+
+    /// What it came in for may be a lead that was forgotten: it came while that was likely, and may be claimed much later.
+    fn may_be_lost(&self, doubt: Doubt) -> Option<Lost> {
+        doubt.lost.filter(|lost| self.since < lost.until)
     }
 
     /// Leases it under the next fence, which is at least `least`.

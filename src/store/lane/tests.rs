@@ -289,7 +289,7 @@ fn c4_a_back_log_of_more_than_a_minute_widens_the_window_to_half_a_minute_at_mos
 
 fn doubt_since(before: i64) -> Doubt {
     let forgotten = Some(Forgotten { before: at(before), concerns: at(before + 50) });
-    Doubt { forgotten, look: true, lost: None }
+    Doubt { forgotten, look: false, lost: Some(Lost { since: at(before), until: at(before + 600) }) }
 }
 
 fn suspected(since: i64, doubt: Doubt) -> (Lane, bool) {
@@ -307,10 +307,14 @@ fn what_came_in_before_a_loss_is_reconciled_and_what_came_after_gets_one_look() 
     assert!(!look, "it is more than a look");
     let (young, look) = suspected(150, doubt);
     assert_eq!((young.intent, look), (None, true));
-    let (_, look) = suspected(150, Doubt { look: false, ..doubt });
-    assert!(!look, "the window is over");
-    let (old, _) = suspected(99, Doubt { look: false, ..doubt });
-    assert!(old.intent.is_some(), "which changes nothing for what came before");
+    let (mut late, look) = suspected(699, doubt);
+    assert_eq!((late.intent, look, late.lost_since(doubt)), (None, true, Some(at(100))));
+    late.claim(&me(), 0, at(5000), at(4000));
+    assert!(late.search_first(doubt), "it was claimed long after, and is looked for all the same");
+    let (new, look) = suspected(700, doubt);
+    assert_eq!((look, new.lost_since(doubt)), (false, None), "the window is over");
+    let (_, look) = suspected(700, Doubt { look: true, ..doubt });
+    assert!(look, "unless every lead is looked for");
 }
 
 #[test]
@@ -322,7 +326,7 @@ fn a_doubt_that_was_settled_is_not_raised_again_by_the_same_loss() {
     lane.go(&Outcome::Negative { at: at(161), settled: true }, rest, Duration::ZERO, at(161));
     lane.sign_off();
     assert_eq!(lane.intent, None);
-    assert!(lane.search_first(doubt), "one look, for as long as the window is open");
+    assert!(lane.search_first(doubt), "one look, for it came while the window was open");
     assert_eq!(lane.intent, None);
     lane.search_first(doubt_since(200));
     assert!(lane.intent.is_some(), "another loss is another doubt");

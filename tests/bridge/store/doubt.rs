@@ -78,9 +78,12 @@ fn what_comes_in_later_is_looked_for_first_for_ten_minutes_from_the_first_claim(
         assert_eq!(bed.begin(&claimed).await, Fenced::Done, "one look is enough");
         let _ = bed.settle(&claimed, Outcome::Release { at: bed.now() }).await;
         bed.pass(600);
+        assert_eq!(bed.stats().await.searching_first_until, None, "the time is over");
         let claimed = bed.claim().await;
-        assert!(!claimed.search_first, "the time is over");
-        assert_eq!(bed.stats().await.searching_first_until, None);
+        assert!(claimed.search_first, "but not for what came in before");
+        let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
+        bed.arrive("bob", "1").await;
+        assert!(!bed.claim().await.search_first);
     });
 }
 
