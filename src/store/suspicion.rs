@@ -30,13 +30,17 @@ pub(super) struct Suspicion {
     lasts: Duration,
     /// When that is over; counted from the first claim, for a bridge that stands still takes nothing in.
     until: Option<Timestamp>,
+    /// By how much the clock was set back since. When something came in is not told anew then, so that what came before it was
+    /// set back seems to have come so much later.
+    #[serde(default)]
+    back: Duration,
 }
 
 impl Suspicion {
     /// Noticed `now`. An older state that was put back may lack days.
     pub(super) fn new(now: Timestamp, lasts: Duration) -> Self {
         let first = (lasts > AFTER_A_LOSS).then_some(AT_ANY_TIME);
-        Self { from: now, first, lasts, until: None }
+        Self { from: now, first, lasts, until: None, back: Duration::ZERO }
     }
 
     /// Together with what was suspected `before`.
@@ -64,6 +68,7 @@ impl Suspicion {
         self.from -= by;
         self.first = self.first.map(|first| first - by);
         self.until = self.until.map(|until| until - by);
+        self.back = self.back.saturating_add(by);
     }
 
     /// Until when new leads are searched for first, if they still are.
@@ -112,10 +117,13 @@ impl Doubt {
     /// As it stands `now`. A POST comes to light within `quiet`. `always` is the operator's wish to search before each
     /// create.
     pub(super) fn of(suspicion: Option<&Suspicion>, quiet: Duration, always: bool, now: Timestamp) -> Self {
-        let forgotten = |suspicion: &Suspicion| Forgotten { before: suspicion.from, concerns: suspicion.from + quiet };
+        let forgotten = |suspicion: &Suspicion| Forgotten {
+            before: suspicion.from,
+            concerns: suspicion.from + quiet + suspicion.back,
+        };
         let lost = |suspicion: &Suspicion| Lost {
             since: suspicion.first(),
-            until: suspicion.until.unwrap_or(now + suspicion.lasts),
+            until: suspicion.until.unwrap_or(now + suspicion.lasts) + suspicion.back,
         };
         Self { forgotten: suspicion.map(forgotten), look: always, lost: suspicion.map(lost) }
     }
@@ -164,6 +172,16 @@ mod tests {
         row.begin(at(200));
         let later = Suspicion::new(at(5000), AFTER_A_LOSS).and(Some(row));
         assert_eq!(since(&later, 5001), Some(at(5000)));
+    }
+
+    #[test]
+    fn what_came_before_the_clock_was_set_back_is_still_in_doubt() {
+        let mut suspicion = Suspicion::new(at(5000), AFTER_A_LOSS);
+        suspicion.begin(at(5000));
+        suspicion.set_back(Duration::from_secs(3000));
+        let Doubt { forgotten, lost, .. } = Doubt::of(Some(&suspicion), Duration::from_secs(50), false, at(2000));
+        assert_eq!(forgotten, Some(Forgotten { before: at(2000), concerns: at(5050) }));
+        assert_eq!(lost, Some(Lost { since: at(2000), until: at(5600) }));
     }
 
     #[test]
