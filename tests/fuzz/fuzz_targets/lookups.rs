@@ -79,7 +79,9 @@ fn look_up(Asked { provider, item }: &Asked, answer: &LookupAnswer<'_>) {
     // The same answer over and over: smaller questions come to an end.
     for _ in 0..10 {
         match provider.looked_up(&item, &question, answer) {
-            Fetched::Lead(fields) | Fetched::LeadThenRest(fields, ..) => return lead(provider.as_ref(), &ItemBody { fetched: Some(&fields), ..item }),
+            Fetched::Lead(fields) | Fetched::LeadThenRest(fields, ..) => {
+                return lead(provider.as_ref(), &ItemBody { fetched: Some(&fields), ..item });
+            }
             Fetched::AskInstead(smaller) => question = *smaller,
             Fetched::RetryAfter(..) | Fetched::Throttled(..) | Fetched::Blocked(..) | Fetched::GiveUp(_) => return,
         }
