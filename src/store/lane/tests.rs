@@ -336,7 +336,7 @@ fn a_doubt_that_was_settled_is_not_raised_again_by_the_same_loss() {
 fn a_search_that_could_not_be_decided_is_made_again_before_anything_is_created() {
     let why = Undelivered { reason: DeadReason::Unresolved, detail: String::new() };
     let (mut lane, _) = suspected(0, Doubt::default());
-    assert_eq!((lane.search_first(Doubt::default()), lane.lost_since(doubt_since(9))), (false, None));
+    assert_eq!((lane.search_first(Doubt::default()), lane.lost_since(Doubt::default())), (false, None));
     lane.claim(&me(), 0, at(30), at(0));
     lane.go(&Outcome::Dead { why, upto: 1 }, Rest::default(), Duration::ZERO, at(1));
     lane.sign_off();
