@@ -82,7 +82,7 @@ fn what_comes_in_later_is_looked_for_first_for_ten_minutes_from_the_first_claim(
         let claimed = bed.claim().await;
         assert!(claimed.search_first, "but not for what came in before");
         let _ = bed.settle(&claimed, done("L", upto(&claimed))).await;
-        bed.arrive("bob", "1").await;
+        bed.arrive("bob", "2").await;
         assert!(!bed.claim().await.search_first);
     });
 }

@@ -183,7 +183,7 @@ impl World {
         for worker in 0..self.busy.len() {
             self.keep(vec![item(&format!("u{worker}"), &format!("made {worker}"))]).await;
             let claimed = self.claim_at_once(worker).await;
-            let outcome = Outcome::Done { lead_id: LeadId("L".into()), upto: 0 };
+            let outcome = Outcome::Done { lead_id: LeadId(format!("L{worker}")), upto: 0 };
             self.settle(worker, &claimed.lease, outcome).await;
             let claimed = self.claim_at_once(worker).await;
             self.updates.push(claimed.lease);
