@@ -8,7 +8,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::store::{
     Arrival, Claim, Claimed, EventFilter, EventState, Fenced, Observation, Options, Outcome, PauseReason, RateHeaders,
-    Selector, Settlement, Sorted, SqliteStore, Store, Undelivered, Words, WorkerId,
+    Selector, Settlement, Sorted, SqliteStore, Store, Telling, Undelivered, WorkerId,
 };
 use tempfile::TempDir;
 
@@ -137,7 +137,7 @@ async fn an_intent_that_was_written_is_there_when_the_power_is_back() {
     let bed = Bed::new();
     bed.arrive("ann", Hold::No).await;
     let claimed = bed.claim().await;
-    assert_eq!(bed.store.begin(&claimed.lease, 1, Words::default(), now()).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.begin(&claimed.lease, 1, Telling::nothing(), now()).await.unwrap(), Fenced::Done);
     let (store, _left) = bed.without_power().await;
     let lane = store.lane(&lead("ann")).await.unwrap().unwrap();
     assert_eq!(lane.intent.map(|intent| intent.fence), Some(claimed.lease.fence));
