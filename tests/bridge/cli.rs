@@ -319,8 +319,12 @@ fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
 
 #[test]
 fn without_a_running_bridge_the_commands_say_how_to_start_one() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let variables = [("BRIDGE_ADMIN_LISTEN", free.as_str()), ("BRIDGE_LISTEN", &free), ("FORM_SECRET", FORM_SECRET)];
+    // Taken as long as the test runs, and nobody listens: a port that is let go may be another test's bridge by now.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let silent = taken.local_addr().unwrap().to_string();
+    let variables =
+        [("BRIDGE_ADMIN_LISTEN", silent.as_str()), ("BRIDGE_LISTEN", &silent), ("FORM_SECRET", FORM_SECRET)];
     for arguments in [&["events", "list"][..], &["dead-letters", "replay", "--all"], &["pause"], &["send", "form"]] {
         assert!(run(&variables, arguments).failed(1).contains("konektor-bridge serve"), "{arguments:?}");
     }
