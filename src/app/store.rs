@@ -109,24 +109,16 @@ async fn once_it_is_left(
     clock: Arc<dyn Clock>,
     within: Duration,
 ) -> anyhow::Result<Opened> {
-    let until = Instant::now() + within;
     let mut said = false;
-    loop {
-        let error = match embedded(data_dir, options.clone(), Arc::clone(&clock)) {
-            Ok(opened) => return Ok(opened),
-            Err(error) => error,
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        let in_use = matches!(error.downcast_ref(), Some(OpenError::InUse(_)));
-        if !in_use || left.is_zero() {
-            return Err(error);
-        }
+    let say = |_: &anyhow::Error, left: Duration| {
         if !std::mem::replace(&mut said, true) {
             let directory = data_dir.display();
             tracing::warn!(%directory, left_s = left.as_secs(), "another process still uses the store; it is waited for, in case that it is being stopped");
         }
-        sleep(LOOK_AGAIN_AT_LOCK.min(left)).await;
-    }
+    };
+    let in_use = |error: &anyhow::Error| matches!(error.downcast_ref(), Some(OpenError::InUse(_)));
+    let open = async || embedded(data_dir, options.clone(), Arc::clone(&clock));
+    again_and_again((within, LOOK_AGAIN_AT_LOCK), in_use, say, open).await
 }
 
 fn embedded(data_dir: &Path, options: Options, clock: Arc<dyn Clock>) -> anyhow::Result<Opened> {
@@ -165,20 +157,34 @@ async fn fits(ties: &RedisTies) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Looks again and again, for a while, where what is in the way may pass by itself.
-async fn once_it_answers<T>(mut look: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let until = Instant::now() + REDIS_WITHIN;
+/// Looks until Redis answers, for a while, where what is in the way may pass by itself.
+async fn once_it_answers<T>(look: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let say = |error: &StoreError, left: Duration| {
+        tracing::warn!(%error, left_s = left.as_secs(), "Redis cannot be used yet; it is tried again before the start is given up");
+    };
+    again_and_again((REDIS_WITHIN, LOOK_AGAIN), may_pass, say, look).await
+}
+
+/// Looks again and again `within` a time, with a `pause` after each look, where what is in the way may pass; `say` is told of it
+/// each time, and how much time is left.
+async fn again_and_again<T, E>(
+    (within, pause): (Duration, Duration),
+    may_pass: impl Fn(&E) -> bool,
+    mut say: impl FnMut(&E, Duration),
+    mut look: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let until = Instant::now() + within;
     loop {
         let error = match look().await {
-            Ok(remarks) => return Ok(remarks),
+            Ok(found) => return Ok(found),
             Err(error) => error,
         };
         let left = until.saturating_duration_since(Instant::now());
         if !may_pass(&error) || left.is_zero() {
             return Err(error);
         }
-        tracing::warn!(%error, left_s = left.as_secs(), "Redis cannot be used yet; it is tried again before the start is given up");
-        sleep(LOOK_AGAIN.min(left)).await;
+        say(&error, left);
+        sleep(pause.min(left)).await;
     }
 }
 

@@ -15,21 +15,25 @@ const STEP: char = '\u{1f}';
 pub struct Places(BTreeMap<String, Origin>);
 
 impl Places {
-    /// The places of all that stands in `text`, which is called `file`, under `top`: of all `sources`, of all `presets`.
-    pub(super) fn read(file: &str, text: &str, top: &str) -> BTreeMap<String, Self> {
-        let Ok(document) = DeTable::parse(text) else { return BTreeMap::new() };
-        let document = document.into_inner();
-        let Some((_, sources)) = document.iter().find(|(key, _)| key.get_ref() == top) else {
-            return BTreeMap::new();
-        };
-        let DeValue::Table(sources) = sources.get_ref() else { return BTreeMap::new() };
-        let of_source = |source: &Spanned<DeValue<'_>>| {
+    /// The places of all that stands in `text`, which is called `file`, under each of `tops`: of all sources, of all presets.
+    pub(super) fn read<const TOPS: usize>(
+        file: &str,
+        text: &str,
+        tops: [&str; TOPS],
+    ) -> [BTreeMap<String, Self>; TOPS] {
+        let document = DeTable::parse(text).map(Spanned::into_inner).unwrap_or_default();
+        let of_one = |one: &Spanned<DeValue<'_>>| {
             let mut places = Self::default();
             let origin = |at: usize| Origin { file: file.to_owned(), line: line_of(text, at) };
-            places.walk(String::new(), source.get_ref(), &origin);
+            places.walk(String::new(), one.get_ref(), &origin);
             places
         };
-        sources.iter().map(|(name, source)| (name.get_ref().to_string(), of_source(source))).collect()
+        tops.map(|top| match document.iter().find(|(key, _)| key.get_ref() == top).map(|(_, all)| all.get_ref()) {
+            Some(DeValue::Table(all)) => {
+                all.iter().map(|(name, one)| (name.get_ref().to_string(), of_one(one))).collect()
+            }
+            Some(_) | None => BTreeMap::new(),
+        })
     }
 
     fn walk(&mut self, path: String, value: &DeValue<'_>, origin: &dyn Fn(usize) -> Origin) {
@@ -91,7 +95,7 @@ mod tests {
     #[test]
     fn a_key_is_found_where_it_stands_or_in_what_is_around_it() {
         let text = "[sources.form.rules]\nfields.\"Nama. Usaha\" = 'note'\nstatus = [\n  1,\n  2,\n]\n";
-        let places = &Places::read("f.toml", text, "sources")["form"];
+        let places = &Places::read("f.toml", text, ["sources"])[0]["form"];
         let line = |path: &[&str]| {
             places.find(&path.iter().map(ToString::to_string).collect::<Vec<_>>()).map(|origin| origin.line)
         };

@@ -160,13 +160,12 @@ fn parse(name: &str, text: &str) -> Result<Layer, Finding> {
         let place = origin(error.span().map_or(0, |span| span.start));
         Finding::new(place, with_suggestion(error.message()))
     })?;
-    let mut places = Places::read(name, text, "sources");
+    let [mut places, mut described] = Places::read(name, text, ["sources", "presets"]);
     let draft = |(name, entry): (Spanned<String>, Entry)| {
         let origin = origin(name.span().start);
         let places = places.remove(name.get_ref()).unwrap_or_default();
         (name.into_inner(), Draft { entry, origin, places })
     };
-    let mut described = Places::read(name, text, "presets");
     let preset = |(name, table): (String, Table)| {
         let places = described.remove(&name).unwrap_or_default();
         (name, (table, places))

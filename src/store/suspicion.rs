@@ -73,7 +73,12 @@ impl Suspicion {
 
     /// Until when new leads are searched for first, if they still are.
     pub(super) fn open_until(&self, now: Timestamp) -> Option<Timestamp> {
-        Some(self.until.unwrap_or(now + self.lasts)).filter(|until| now < *until)
+        Some(self.ends(now)).filter(|until| now < *until)
+    }
+
+    /// When it is over: counted from `now`, if no lane was claimed yet.
+    fn ends(&self, now: Timestamp) -> Timestamp {
+        self.until.unwrap_or(now + self.lasts)
     }
 
     /// The least fence of a claim from now on. A fence that was given and forgotten must not be given again; each grew by
@@ -121,10 +126,8 @@ impl Doubt {
             before: suspicion.from,
             concerns: suspicion.from + quiet + suspicion.back,
         };
-        let lost = |suspicion: &Suspicion| Lost {
-            since: suspicion.first(),
-            until: suspicion.until.unwrap_or(now + suspicion.lasts) + suspicion.back,
-        };
+        let lost =
+            |suspicion: &Suspicion| Lost { since: suspicion.first(), until: suspicion.ends(now) + suspicion.back };
         Self { forgotten: suspicion.map(forgotten), look: always, lost: suspicion.map(lost) }
     }
 }

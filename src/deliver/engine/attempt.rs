@@ -112,11 +112,6 @@ impl Attempt {
         &self.claimed.lease
     }
 
-    /// The lead that it reads and writes.
-    pub(super) const fn lead(&self) -> Option<&LeadId> {
-        self.lead.as_ref()
-    }
-
     /// The lease was extended from `asked` on.
     pub(super) fn renew(&mut self, asked: Duration) {
         self.ends = asked + self.length;

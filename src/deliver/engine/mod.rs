@@ -248,7 +248,7 @@ impl Engine {
         step: impl FnOnce(&mut Attempt, &mut Desk<'_>) -> Option<Deed>,
     ) {
         let in_doubt = attempt.in_doubt();
-        let others = self.attempts().filter_map(Attempt::lead).cloned().collect();
+        let others = self.attempts().filter_map(|attempt| attempt.lead.clone()).collect();
         let next = self.at_desk(moment, out, |desk| {
             desk.others = others;
             // A bug in a provider, or in a plan, ends the attempt that shows it, and not delivery.

@@ -85,7 +85,7 @@ use self::reply::Handshake;
 use self::settings::{Decode, Settings};
 use self::spot::Delivery;
 use super::{
-    Fetched, Files, Header, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply, Sample,
+    Fetched, Files, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply, Sample,
     SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, form, meta, whatsapp,
 };
 use crate::domain::event::{Item, Lesson};
@@ -267,11 +267,8 @@ impl Mapped {
     /// How many leads a webhook holds, and which of its parts are none. Which of them are known already is told later, when
     /// they are sorted.
     fn counted(&self, webhook: &Webhook) -> Value {
-        let content_type = match webhook.header("content-type") {
-            Header::Once(content_type) => content_type,
-            Header::Absent | Header::Several => "",
-        };
         let documents = || {
+            let content_type = webhook.content_type().unwrap_or_default();
             let text = decode::text(self.settings.decode, content_type, &webhook.body)?;
             if self.settings.items.0.is_empty() {
                 return Ok(vec![text]);

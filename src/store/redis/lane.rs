@@ -410,8 +410,7 @@ impl Known {
 
 /// The set of the lanes that have a lead to themselves.
 pub(super) fn set_of(lead_id: &LeadId) -> String {
-    let hash = Sha256::digest(&lead_id.0);
-    hash[..16].iter().fold(String::from("u:"), |set, byte| format!("{set}{byte:02x}"))
+    format!("u:{}", hex::encode(&Sha256::digest(&lead_id.0)[..16]))
 }
 
 fn tag(state: &State) -> u8 {

@@ -334,6 +334,13 @@ fn a_person_may_say_that_it_was_put_back() {
     });
 }
 
+/// Stops the bridge, and makes of its file by `sql` what an earlier version would have left.
+async fn left_by_an_earlier_version(bed: Bed, directory: &Path, sql: &str) {
+    bed.store.close().await;
+    drop(bed);
+    rusqlite::Connection::open(directory.join("store.db")).unwrap().execute_batch(sql).unwrap();
+}
+
 #[test]
 fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
     run(async {
@@ -341,10 +348,9 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
         let bed = booted(dir.path(), "one");
         bed.create("ann", "1").await;
         bed.arrive("bob", "2").await;
-        bed.store.close().await;
-        drop(bed);
-        let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
-        conn.execute_batch(
+        left_by_an_earlier_version(
+            bed,
+            dir.path(),
             "DROP TABLE verify; DROP TABLE incident; DROP TABLE forgotten; DROP INDEX lane_parked;
              DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
@@ -357,8 +363,7 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
              DELETE FROM meta WHERE name = 'runs'; INSERT INTO meta VALUES ('stopped', 'true');
              PRAGMA user_version = 1;",
         )
-        .unwrap();
-        drop(conn);
+        .await;
         std::fs::remove_file(dir.path().join("store.run")).unwrap();
         let bed = booted(dir.path(), "one");
         assert!(!is_in_doubt(&bed).await, "it was closed");
@@ -379,10 +384,9 @@ fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_a
         settlement.learned.doubles = vec![konektor_bridge::domain::lead::LeadId("M".into())];
         assert_eq!(bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
         let incidents = bed.store.incidents(9).await.unwrap();
-        bed.store.close().await;
-        drop(bed);
-        let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
-        conn.execute_batch(
+        left_by_an_earlier_version(
+            bed,
+            dir.path(),
             "DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
              DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
@@ -395,8 +399,7 @@ fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_a
              UPDATE meta SET value = json_remove(value, '$.aliases') WHERE name = 'counts';
              PRAGMA user_version = 2;",
         )
-        .unwrap();
-        drop(conn);
+        .await;
         let bed = booted(dir.path(), "one");
         assert_eq!(bed.store.incidents(9).await.unwrap(), incidents);
         bed.arrive_as(Item { aliases: vec![lead("number")], ..item("user", "2") }).await;
@@ -418,10 +421,9 @@ fn a_store_of_version_3_is_taken_over_and_what_was_delivered_stays_newer_than_wh
         bed.arrive("ann", "2").await;
         bed.create("bob", "3").await;
         bed.arrive("cid", "4").await;
-        bed.store.close().await;
-        drop(bed);
-        let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
-        conn.execute_batch(
+        left_by_an_earlier_version(
+            bed,
+            dir.path(),
             "DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
              ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
              ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
@@ -429,8 +431,7 @@ fn a_store_of_version_3_is_taken_over_and_what_was_delivered_stays_newer_than_wh
              UPDATE lane SET delivered = 3 WHERE ref = 'form:bob';
              PRAGMA user_version = 3;",
         )
-        .unwrap();
-        drop(conn);
+        .await;
         let bed = booted(dir.path(), "one");
         bed.arrive("bob", "5").await;
         bed.pass(5);
@@ -456,15 +457,13 @@ fn a_store_of_version_4_is_taken_over_with_a_create_in_doubt() {
         let dir = tempfile::tempdir().unwrap();
         let bed = booted(dir.path(), "one");
         let claimed = bed.doubt("ann", "1").await;
-        bed.store.close().await;
-        drop(bed);
-        let conn = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
-        conn.execute_batch(
+        left_by_an_earlier_version(
+            bed,
+            dir.path(),
             "DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
              PRAGMA user_version = 4;",
         )
-        .unwrap();
-        drop(conn);
+        .await;
         let bed = booted(dir.path(), "one");
         bed.pass(60);
         let search = bed.claim().await;

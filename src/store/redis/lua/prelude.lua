@@ -11,6 +11,8 @@
 --   es<n>:<chunk>, ec<n>       string, hash   which events are in state n, a bit each; how many of a chunk are
 --   x:<lane>, a:<lane>         zset   its dead events; past events that its record has no room for
 --   q<n>, w<n>  zset    lanes that are ready, that wait, in line n, by place. due, lease, day: by until when
+--   u:<lead>    zset    lanes that have this lead to themselves, or had it when their workers were lost; a lead is named by
+--                       half a hash of its id
 --   v, inc      zset, hash     lanes to be verified, by when; incidents
 --   ez, eh:<hour>; lz, lh:<hour>   zset, list  what may be forgotten then: events; lanes
 --   n:<bucket>  hash    another name of a lane, by half a hash of it -> lane, and whether it is one no more
