@@ -76,6 +76,7 @@ mod sample;
 mod settings;
 mod spot;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -92,6 +93,7 @@ use crate::domain::event::{Item, Lesson};
 
 pub(super) use self::document::{FieldMap, Leaf, Target, answer, document, id, leaves};
 pub(super) use self::path::Path;
+use self::path::Way;
 
 /// Makes the provider from its settings.
 pub(super) fn build(table: toml::Table, place: &Place) -> Result<Arc<dyn Provider>, SettingsError> {
@@ -182,6 +184,9 @@ impl Provider for Mapped {
         if self.settings.items.0.is_empty() {
             return Ok(self.item(webhook, &text, &whole).into_iter().collect());
         }
+        if self.is_one(&whole) {
+            return Ok(self.item(webhook, &text, &whole).into_iter().collect());
+        }
         let documents = self.documents(text, &whole)?;
         Ok(documents.into_iter().filter_map(|document| self.item_in(webhook, &document)).collect())
     }
@@ -242,14 +247,22 @@ impl Mapped {
         if self.settings.redact.0.is_empty() {
             return body;
         }
-        match String::from_utf8(body.to_vec()) {
-            Ok(text) => self.settings.redact.0.iter().fold(text, |text, path| cut::redacted(path, text)).into(),
-            Err(_) => body,
+        let Ok(text) = std::str::from_utf8(&body) else { return body };
+        let paths = self.settings.redact.0.iter().filter(|path| cut::may_lead_into(path, text));
+        match paths.fold(Cow::Borrowed(text), cut::redacted) {
+            Cow::Owned(text) => text.into(),
+            Cow::Borrowed(_) => body,
         }
     }
 
     fn is_wanted(&self, delivery: &Delivery<'_>, around: bool) -> bool {
         self.settings.accept.all(delivery, around) && !self.settings.ignore.any(delivery, around)
+    }
+
+    /// True when `whole` is the document of its only item as it stands.
+    fn is_one(&self, whole: &Value) -> bool {
+        let places = self.settings.items.0.iter().filter(|items| !items.in_list || whole.is_array());
+        places.map(|items| items.path.way(whole)).find(|way| *way != Way::Nowhere) == Some(Way::ToOne)
     }
 
     /// One document for each item.

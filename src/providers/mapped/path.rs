@@ -122,6 +122,17 @@ pub(super) enum Here<'v> {
     Index(usize, &'v Value),
 }
 
+/// Where a place leads in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// There is no such place.
+    Nowhere,
+    /// To one value, which has no others of its kind beside it.
+    ToOne,
+    /// There are several ways, or one among things of another kind.
+    Parted,
+}
+
 impl Path {
     /// The first value at this place, in the document's order; `null` counts as nothing.
     pub(in crate::providers) fn find<'v>(&self, document: &'v Value) -> Option<&'v Value> {
@@ -136,6 +147,20 @@ impl Path {
     ) -> Option<T> {
         let visit = &mut |value| wanted(value).map_or(ControlFlow::Continue(()), ControlFlow::Break);
         walk(&self.0, document, visit).break_value()
+    }
+
+    /// Where it leads in `document`.
+    pub(super) fn way(&self, document: &Value) -> Way {
+        let below = self.0.iter().try_fold(document, |at, step| match (step, at) {
+            (Step::Name(name), _) => at.get(name).ok_or(Way::Nowhere),
+            (Step::Index(index), _) => at.get(index).ok_or(Way::Nowhere),
+            (Step::Any, Value::Array(list)) if list.len() == 1 => Ok(&list[0]),
+            (Step::Any | Step::Where(_), Value::Array(_)) | (Step::Any | Step::Like(_), Value::Object(_)) => {
+                Err(Way::Parted)
+            }
+            (Step::Any | Step::Where(_) | Step::Like(_), _) => Err(Way::Nowhere),
+        });
+        below.map_or_else(|way| way, |_| Way::ToOne)
     }
 
     /// The value at this place to be changed; only for places without `*`.
@@ -416,6 +441,28 @@ mod tests {
             assert_eq!(path(nowhere).find(&document), None, "{nowhere}");
         }
         assert_eq!(path("[0][1]").find(&json!([[1, 2]])), Some(&json!(2)));
+    }
+
+    #[test]
+    fn one_way_is_told_from_several() {
+        let document = json!({"one": [{"a": {"b": 1}}], "two": [1, 2], "none": [], "lead id": 1});
+        for (to, way) in [
+            ("one[*].a.b", Way::ToOne),
+            ("one[0].a", Way::ToOne),
+            ("two[1]", Way::ToOne),
+            ("two[*]", Way::Parted),
+            ("none[*]", Way::Parted),
+            ("one[a=1]", Way::Parted),
+            ("one[*].a.*", Way::Parted),
+            ("~leadid", Way::Parted),
+            ("two[2]", Way::Nowhere),
+            ("two.a", Way::Nowhere),
+            ("one[*].x.b", Way::Nowhere),
+            ("one[*].a.b[*]", Way::Nowhere),
+        ] {
+            assert_eq!(path(to).way(&document), way, "{to}");
+        }
+        assert_eq!(Path::default().way(&document), Way::ToOne);
     }
 
     #[test]
