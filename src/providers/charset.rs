@@ -8,12 +8,22 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8};
 
+use super::Unreadable;
+
 /// The encoding that a content type names; UTF-8 where it names none that is known.
 pub(super) fn of(content_type: &str) -> &'static Encoding {
     let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let mut named = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     let label = named.next().map(|(_, value)| value.trim().trim_matches('"'));
     label.and_then(|label| Encoding::for_label_no_replacement(label.as_bytes())).unwrap_or(UTF_8)
+}
+
+/// The text of a sender that writes UTF-8 and nothing else.
+///
+/// # Errors
+/// [`Unreadable`]: it is something else.
+pub(super) fn utf8(body: &[u8]) -> Result<&str, Unreadable> {
+    std::str::from_utf8(body).map_err(|_| Unreadable("the body is not UTF-8".to_owned()))
 }
 
 /// `bytes` as text.

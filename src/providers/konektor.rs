@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::charset;
 use super::fictional::Person;
 use super::json::Object;
 use super::timed;
@@ -85,7 +86,8 @@ impl Provider for Konektor {
 
     /// Never gives an item; only says whether there is a lead in it.
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
-        let event = Object::parse(text(webhook)?).ok_or_else(|| Unreadable("the webhook is no JSON object".into()))?;
+        let event = Object::parse(charset::utf8(webhook.body())?)
+            .ok_or_else(|| Unreadable("the webhook is no JSON object".into()))?;
         match event.get("lead") {
             Some(lead) if Object::parse(lead.get()).is_some() => Ok(Vec::new()),
             // What it may tell one day beside leads.
@@ -129,13 +131,9 @@ impl Provider for Konektor {
     }
 }
 
-fn text(webhook: &Verified) -> Result<&str, Unreadable> {
-    std::str::from_utf8(webhook.body()).map_err(|_| Unreadable("the body is not UTF-8".into()))
-}
-
 /// What the webhook teaches; nothing where the lead carries no reference, or no id.
 fn lesson(webhook: &Verified) -> Option<Lesson> {
-    let event = Object::parse(text(webhook).ok()?)?;
+    let event = Object::parse(charset::utf8(webhook.body()).ok()?)?;
     let lead = event.object("lead");
     let lead_id = lead.text("id").or_else(|| event.text("leadId"))?;
     let external_ref = lead.text("externalRef").filter(|text| text.chars().count() <= MAX_LEN)?;

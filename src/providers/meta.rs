@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::charset;
 use super::signature::{any_signed, escaped_unicode, hex_digest, hmac_sha256};
 use super::{Alternative, Header, Method, Refusal, Sample, Scheme, Secrets, Unreadable, Verified, Webhook};
 use crate::domain::event::{EventId, Hold, Item, SourceName};
@@ -86,7 +87,7 @@ pub(super) fn changes<'a>(body: &'a [u8], object: &str) -> Result<Vec<&'a RawVal
         #[serde(borrow, default)]
         changes: Option<Vec<&'a RawValue>>,
     }
-    let text = std::str::from_utf8(body).map_err(|_| Unreadable("the body is not UTF-8".into()))?;
+    let text = charset::utf8(body)?;
     let envelope: Envelope<'_> = serde_json::from_str(text)
         .map_err(|_| Unreadable("the body is no JSON object with `object` and a list `entry`".into()))?;
     let mut changes = Vec::with_capacity(envelope.entry.len());

@@ -172,7 +172,7 @@ fn unescaped(name: &str) -> String {
 }
 
 fn json(text: &str) -> Result<Vec<Field>, Unreadable> {
-    let document = mapped::document(text.trim_start_matches('\u{feff}').as_bytes())?;
+    let document = mapped::document(text.trim_start_matches('\u{feff}'))?;
     if !document.is_object() {
         return Err(Unreadable("its JSON is not an object".to_owned()));
     }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::charset;
 use super::json::{self, Id, Object};
 use super::signature::any_equal;
 use super::{
@@ -98,7 +99,7 @@ impl Provider for GoogleLeads {
             #[serde(borrow)]
             lead_id: Id<'a>,
         }
-        let text = text(webhook.body())?;
+        let text = charset::utf8(webhook.body())?;
         let Head { lead_id: Id(id) } =
             serde_json::from_str(text).map_err(|_| Unreadable("the webhook has no one `lead_id`".into()))?;
         // Every test has the same lead id, so each delivery of one is an event of its own: pressing the button a second
@@ -119,7 +120,8 @@ impl Provider for GoogleLeads {
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
-        let lead = Object::parse(text(item.body)?).ok_or_else(|| Unreadable("the lead is no JSON object".into()))?;
+        let lead =
+            Object::parse(charset::utf8(item.body)?).ok_or_else(|| Unreadable("the lead is no JSON object".into()))?;
         let submission = Box::new(read::submission(&lead));
         Ok(if is_test(&lead) { Reading::Test(submission) } else { Reading::Lead(submission) })
     }
@@ -131,10 +133,6 @@ impl Provider for GoogleLeads {
     fn sign(&self, body: Vec<u8>, _now: Timestamp) -> Sample {
         sample::signed(&self.keys, body)
     }
-}
-
-fn text(body: &[u8]) -> Result<&str, Unreadable> {
-    std::str::from_utf8(body).map_err(|_| Unreadable("the body is not UTF-8".into()))
 }
 
 /// The one member `google_key`. Two of them are refused: which one counts would depend on who reads, and the other would

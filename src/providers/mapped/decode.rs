@@ -1,5 +1,7 @@
 //! Bodies into JSON documents: JSON itself, forms with PHP's brackets, tokens, and what is written inside strings.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -14,20 +16,31 @@ use crate::providers::{Unreadable, charset};
 /// How long an entity may be: `&thetasym;` has ten letters.
 const MAX_ENTITY: usize = 12;
 
-/// The document in `body`, as text: the sender's own bytes where they are JSON.
+/// The document in `body`: as text, which is the sender's own where it is JSON, and as it is read, as [`opened`] does.
 ///
 /// # Errors
-/// [`Unreadable`] when it is not of its type.
-pub(super) fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<String, Unreadable> {
+/// [`Unreadable`] when it is not of its type, and as [`opened`].
+pub(super) fn document_in<'b>(
+    settings: &Settings,
+    content_type: &str,
+    body: &'b Bytes,
+) -> Result<(Cow<'b, str>, Value), Unreadable> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    match (decode, media_type.as_str()) {
-        (Decode::Json, _) => Ok(json_text(content_type, body)),
-        (Decode::Jwt, _) => claims(body),
-        (Decode::Auto | Decode::Form, "multipart/form-data") => form(Encoding::Multipart, content_type, body),
-        (Decode::Form, _) => form(Encoding::Urlencoded, content_type, body),
-        (Decode::Auto, _) if begins_json(body) => Ok(json_text(content_type, body)),
-        (Decode::Auto, _) if is_token(body) => claims(body),
-        (Decode::Auto, "application/x-www-form-urlencoded" | "") => form(Encoding::Urlencoded, content_type, body),
+    let json = |text: Cow<'b, str>| opened(settings, &text).map(|whole| (text, whole));
+    let form = |encoding| {
+        let mut whole = form(encoding, content_type, body)?;
+        let text = whole.to_string().into();
+        open_all(settings, &mut whole);
+        Ok((text, whole))
+    };
+    match (settings.decode, media_type.as_str()) {
+        (Decode::Json, _) => json(json_text(content_type, body)),
+        (Decode::Jwt, _) => json(claims(body)?.into()),
+        (Decode::Auto | Decode::Form, "multipart/form-data") => form(Encoding::Multipart),
+        (Decode::Form, _) => form(Encoding::Urlencoded),
+        (Decode::Auto, _) if begins_json(body) => json(json_text(content_type, body)),
+        (Decode::Auto, _) if is_token(body) => json(claims(body)?.into()),
+        (Decode::Auto, "application/x-www-form-urlencoded" | "") => form(Encoding::Urlencoded),
         (Decode::Auto, _) => Err(Unreadable("it is neither JSON nor a form".to_owned())),
     }
 }
@@ -49,8 +62,8 @@ fn is_token(body: &[u8]) -> bool {
     body.starts_with(b"eyJ") && body.iter().all(letter) && body.iter().filter(|byte| **byte == b'.').count() == 2
 }
 
-fn json_text(content_type: &str, body: &[u8]) -> String {
-    charset::text(charset::of(content_type), body).into_owned()
+fn json_text<'b>(content_type: &str, body: &'b [u8]) -> Cow<'b, str> {
+    charset::text(charset::of(content_type), body)
 }
 
 /// The claims of a token, whose signature `verify` has checked.
@@ -62,12 +75,12 @@ fn claims(body: &[u8]) -> Result<String, Unreadable> {
     String::from_utf8(claims).map_err(|_| unreadable())
 }
 
-fn form(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<String, Unreadable> {
+fn form(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<Value, Unreadable> {
     let mut root = Map::new();
     for field in body::fields(encoding, content_type, body)? {
         put(&mut root, field);
     }
-    Ok(Value::Object(root).to_string())
+    Ok(Value::Object(root))
 }
 
 /// Puts a field where its brackets say: `a[b]` into the group `a`, `a[]` and `a[0]` onto the list `a`. Where something
@@ -115,20 +128,24 @@ fn add(group: &mut Map<String, Value>, name: &str, value: Value) {
 /// # Errors
 /// [`Unreadable`] when it is no JSON, or has more than 100 000 values.
 pub(super) fn opened(settings: &Settings, text: &str) -> Result<Value, Unreadable> {
-    let mut value = document(text.trim_start_matches('\u{feff}').as_bytes())?;
+    let mut value = document(text.trim_start_matches('\u{feff}'))?;
+    open_all(settings, &mut value);
+    Ok(value)
+}
+
+fn open_all(settings: &Settings, value: &mut Value) {
     for path in &settings.embedded.0 {
-        path.change(&mut value, &mut open);
+        path.change(value, &mut open);
     }
     if settings.entities {
-        decode_entities(&mut value);
+        decode_entities(value);
     }
-    Ok(value)
 }
 
 /// Puts the JSON that a string holds in its place. A string that holds none stays a string.
 fn open(value: &mut Value) {
     let Some(inner) = value.as_str().filter(|text| text.trim_start().starts_with(['{', '['])) else { return };
-    if let Ok(inner) = document(inner.as_bytes()) {
+    if let Ok(inner) = document(inner) {
         *value = inner;
     }
 }
@@ -189,6 +206,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The text of the document; read again it is the same.
+    fn text(decode: Decode, content_type: &str, body: &Bytes) -> Result<String, Unreadable> {
+        let mut settings = Settings::read(toml::toml! { external_ref = { prefix = "x:" } }).unwrap();
+        settings.decode = decode;
+        let (text, whole) = document_in(&settings, content_type, body)?;
+        assert_eq!(opened(&settings, &text).unwrap(), whole);
+        Ok(text.into_owned())
+    }
 
     fn form_of(body: &'static str) -> Value {
         let text =

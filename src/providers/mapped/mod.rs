@@ -171,8 +171,7 @@ impl Provider for Mapped {
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let content_type = webhook.header("content-type").unwrap_or_default();
-        let text = decode::text(self.settings.decode, content_type, webhook.body())?;
-        let whole = decode::opened(&self.settings, &text)?;
+        let (text, whole) = decode::document_in(&self.settings, content_type, webhook.body())?;
         let headers = &webhook.kept.headers;
         let delivery = Delivery { whole: &whole, item: &whole, headers };
         if self.settings.whatsapp_cloud.any_at_all(&delivery) {
@@ -180,9 +179,6 @@ impl Provider for Mapped {
         }
         if !self.is_wanted(&delivery, true) {
             return Ok(Vec::new());
-        }
-        if self.settings.items.0.is_empty() {
-            return Ok(self.item(webhook, &text, &whole).into_iter().collect());
         }
         if self.is_one(&whole) {
             return Ok(self.item(webhook, &text, &whole).into_iter().collect());
@@ -261,14 +257,17 @@ impl Mapped {
 
     /// True when `whole` is the document of its only item as it stands.
     fn is_one(&self, whole: &Value) -> bool {
+        if self.settings.items.0.is_empty() {
+            return true;
+        }
         let places = self.settings.items.0.iter().filter(|items| !items.in_list || whole.is_array());
         places.map(|items| items.path.way(whole)).find(|way| *way != Way::Nowhere) == Some(Way::ToOne)
     }
 
     /// One document for each item.
-    fn documents(&self, text: String, whole: &Value) -> Result<Vec<String>, Unreadable> {
+    fn documents(&self, text: Cow<'_, str>, whole: &Value) -> Result<Vec<String>, Unreadable> {
         // What lies in opened strings is cut from the opened document.
-        let text = if self.settings.embedded.0.is_empty() { text } else { whole.to_string() };
+        let text = if self.settings.embedded.0.is_empty() { text } else { whole.to_string().into() };
         for items in &self.settings.items.0 {
             if let Some(documents) = cut::items(&items.path, &text)?.filter(|_| !items.in_list || whole.is_array()) {
                 return Ok(documents);
@@ -282,12 +281,8 @@ impl Mapped {
     fn counted(&self, webhook: &Webhook) -> Value {
         let documents = || {
             let content_type = webhook.content_type().unwrap_or_default();
-            let text = decode::text(self.settings.decode, content_type, &webhook.body)?;
-            if self.settings.items.0.is_empty() {
-                return Ok(vec![text]);
-            }
-            let whole = decode::opened(&self.settings, &text)?;
-            self.documents(text, &whole)
+            let (text, whole) = decode::document_in(&self.settings, content_type, &webhook.body)?;
+            if self.is_one(&whole) { Ok(vec![text.into_owned()]) } else { self.documents(text, &whole) }
         };
         let rejected = |index: usize, reason: &str| json!({ "index": index, "reason": reason });
         let Ok(documents) = documents() else {

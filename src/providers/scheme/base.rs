@@ -5,7 +5,6 @@
 //! always UTF-8.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
@@ -67,6 +66,30 @@ impl Template {
         self.0.iter().map(|piece| piece.render(input)).collect()
     }
 
+    /// What is the same whatever the URL and the secret are; `None` in the place of what is not.
+    ///
+    /// # Errors
+    /// As [`Self::parts`].
+    pub(super) fn fixed<'a>(&'a self, input: Input<'a>) -> Result<Vec<Option<Cow<'a, [u8]>>>, Refusal> {
+        self.0.iter().map(|piece| if piece.varies() { Ok(None) } else { piece.render(input).map(Some) }).collect()
+    }
+
+    /// [`Self::parts`], of which the [fixed](Self::fixed) ones are known.
+    ///
+    /// # Errors
+    /// As [`Self::parts`].
+    pub(super) fn filled<'a>(
+        &'a self,
+        fixed: &'a [Option<Cow<'_, [u8]>>],
+        input: Input<'a>,
+    ) -> Result<Vec<Cow<'a, [u8]>>, Refusal> {
+        let part = |(piece, fixed): (&'a Piece, &'a Option<Cow<'_, [u8]>>)| match fixed {
+            Some(fixed) => Ok(Cow::Borrowed(fixed.as_ref())),
+            None => piece.render(input),
+        };
+        self.0.iter().zip(fixed).map(part).collect()
+    }
+
     /// The bytes in one.
     pub(super) fn bytes(&self, input: Input<'_>) -> Result<Vec<u8>, Refusal> {
         self.parts(input).map(|parts| parts.concat())
@@ -98,6 +121,11 @@ impl Template {
 }
 
 impl Piece {
+    /// True for what is another with another URL or secret.
+    fn varies(&self) -> bool {
+        matches!(self, Self::Url | Self::UrlHubspot | Self::UrlSha256Hex | Self::Secret)
+    }
+
     fn render<'a>(&'a self, input: Input<'a>) -> Result<Cow<'a, [u8]>, Refusal> {
         let webhook = input.webhook;
         let url = || input.url.ok_or(Refusal::NoProof);
@@ -190,12 +218,15 @@ pub(super) fn query(webhook: &Webhook, name: &str) -> Result<String, Refusal> {
 
 /// Twilio's: `twilio-node` `validateRequest` sorts the names, takes each value once, and joins without a separator.
 fn form_sorted(body: &[u8]) -> Vec<u8> {
-    let mut fields = BTreeMap::<_, BTreeSet<_>>::new();
-    for (name, value) in form_urlencoded::parse(body) {
-        fields.entry(name).or_default().insert(value);
+    let mut fields: Vec<_> = form_urlencoded::parse(body).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    let mut sorted = Vec::with_capacity(body.len());
+    for (name, value) in &fields {
+        sorted.extend_from_slice(name.as_bytes());
+        sorted.extend_from_slice(value.as_bytes());
     }
-    let pairs = fields.iter().flat_map(|(name, values)| values.iter().flat_map(move |value| [name, value]));
-    pairs.flat_map(|text| text.as_bytes()).copied().collect()
+    sorted
 }
 
 fn query_sorted(query: &str) -> String {

@@ -22,6 +22,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use self::settings::Settings;
+use super::charset;
 use super::mapped::{self, FieldMap, Leaf, Path, Target};
 use super::signature::{self, Digest};
 use super::{
@@ -95,7 +96,7 @@ impl Provider for Standard {
     }
 
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
-        let document = mapped::document(webhook.body())?;
+        let document = mapped::document(charset::utf8(webhook.body())?)?;
         let id = webhook.header(HEADERS[0][0]).or_else(|| webhook.header(HEADERS[1][0])).unwrap_or_default().trim();
         let list = self.list(&document)?;
         if !self.is_wanted(&document) {
@@ -109,7 +110,7 @@ impl Provider for Standard {
     }
 
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
-        let document = mapped::document(item.body)?;
+        let document = mapped::document(charset::utf8(item.body)?)?;
         let list = self.list(&document)?;
         let sender_id = self.lead_id(&document, list.as_ref()).unwrap_or_else(|| tail(item.external_ref));
         let mut submission = Submission { sender_id, ..Submission::default() };

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::charset;
 use super::json::{Id, Object};
 use super::signature::{any_signed, escaped_unicode, hex_digest};
 use super::{
@@ -136,7 +137,7 @@ impl Provider for Tiktok {
 
 /// The entries of a webhook about leads, in order; none when it is about something else.
 fn entries(body: &[u8]) -> Result<Vec<&RawValue>, Unreadable> {
-    let text = std::str::from_utf8(body).map_err(|_| Unreadable("the body is not UTF-8".into()))?;
+    let text = charset::utf8(body)?;
     let unreadable = || Unreadable("the body is no JSON object with `object` and a list `entry`".into());
     let envelope = Object::parse(text).ok_or_else(unreadable)?;
     if envelope.text("object").ok_or_else(unreadable)? != LEADS {
