@@ -69,9 +69,16 @@ const PLUGINS: [&str; 3] = ["_wpcf7", "_fluentform", "__fluent_form"];
 /// True for fields that steer the sending and say nothing: `_next`, `_charset_`, captcha tokens. What only begins like one
 /// (`csrf_token_name`) is an answer.
 pub(in crate::providers) fn is_control(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let token = TOKENS.iter().filter_map(|token| name.strip_prefix(token)).any(is_count);
-    token || PLUGINS.iter().any(|plugin| name.starts_with(plugin)) || STEERING.contains(&name.as_str())
+    let token = TOKENS.iter().filter_map(|token| behind(token, name)).any(is_count);
+    token
+        || PLUGINS.iter().any(|plugin| behind(plugin, name).is_some())
+        || STEERING.iter().any(|steering| steering.eq_ignore_ascii_case(name))
+}
+
+/// What follows `beginning` in `name`, in which upper and lower case are one.
+fn behind<'n>(beginning: &str, name: &'n str) -> Option<&'n str> {
+    let (begins, rest) = name.split_at_checked(beginning.len())?;
+    begins.eq_ignore_ascii_case(beginning).then_some(rest)
 }
 
 /// True for what stands behind a name that comes several times: nothing, `-100000`, `_1`, `2`.
@@ -97,6 +104,11 @@ pub(super) fn answers<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<Answer
         }
     }
     answers
+}
+
+/// True when one of `fields` is an answer.
+pub(super) fn are_in<'a>(mut fields: impl Iterator<Item = &'a Field>) -> bool {
+    fields.any(|field| said(field).is_some())
 }
 
 /// What the field says, with the line ends of a text area made plain.

@@ -236,10 +236,10 @@ impl Form {
     fn item(&self, webhook: &Verified, filled: Filled) -> Item {
         let prefix = format!("form:{}:", webhook.source());
         let spam = self.is_spam(&filled.fields);
-        let hold = match answers::answers(self.said(&filled.fields)).is_empty() {
+        let hold = match answers::are_in(self.said(&filled.fields)) {
             _ if spam => Hold::Spam,
-            true => Hold::NoContact,
-            false => Hold::No,
+            true => Hold::No,
+            false => Hold::NoContact,
         };
         let id = self.event_id(webhook, &filled.fields, spam);
         let (external_ref, same_within) = match self.submission_id(&filled.fields) {

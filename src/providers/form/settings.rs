@@ -110,24 +110,24 @@ impl Settings {
             secret: raw.secret,
             redirect_ok: page("redirect_ok", &raw.redirect_ok)?,
             allow_text_json: raw.allow_text_json,
-            honeypots: raw.honeypot_fields.iter().map(|name| plain(name)).collect(),
-            submission_ids: raw.submission_id_fields.iter().map(|name| plain(name)).collect(),
-            form_ids: raw.form_id_fields.iter().map(|name| plain(name)).collect(),
+            honeypots: raw.honeypot_fields.iter().map(|name| plain(name).collect()).collect(),
+            submission_ids: raw.submission_id_fields.iter().map(|name| plain(name).collect()).collect(),
+            form_ids: raw.form_id_fields.iter().map(|name| plain(name).collect()).collect(),
         };
         read.secret.iter().try_for_each(|secret| settings::long_enough("secret", secret))?;
         Ok(read)
     }
 
     pub(super) fn is_honeypot(&self, name: &str) -> bool {
-        self.honeypots.contains(&plain(name))
+        is_among(&self.honeypots, name)
     }
 
     pub(super) fn is_submission_id(&self, name: &str) -> bool {
-        self.submission_ids.contains(&plain(name))
+        is_among(&self.submission_ids, name)
     }
 
     pub(super) fn is_form_id(&self, name: &str) -> bool {
-        self.form_ids.contains(&plain(name))
+        is_among(&self.form_ids, name)
     }
 }
 
@@ -148,10 +148,15 @@ fn captcha(raw: &Raw, origins: &Origins) -> Result<Option<Captcha>, SettingsErro
     Captcha::read(raw, origins.hosts())
 }
 
+/// True when `name` is one of these, which are [`plain`].
+fn is_among(names: &[String], name: &str) -> bool {
+    names.iter().any(|known| plain(name).eq(known.chars()))
+}
+
 /// A field's name without what pages differ in: `submission_id`, `_submission-id` and `submissionId` are one. Only the
 /// beginning is looked at, as no name in the settings is longer.
-fn plain(name: &str) -> String {
-    name.chars().take(100).filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
+fn plain(name: &str) -> impl Iterator<Item = char> {
+    name.chars().take(100).filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase)
 }
 
 fn page(setting: &str, text: &str) -> Result<Option<Url>, SettingsError> {

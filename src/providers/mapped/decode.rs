@@ -90,11 +90,11 @@ fn put(root: &mut Map<String, Value>, Field(name, content): Field) {
         Content::Text(text) => Value::String(text),
         Content::File { file, media_type, bytes } => json!({ "name": file, "type": media_type, "bytes": bytes }),
     };
-    let mut steps = brackets(&name).unwrap_or_default();
+    let Some(mut steps) = brackets(&name) else { return add(root, &name, value) };
     while steps.last().is_some_and(|step| is_position(step)) {
         steps.pop();
     }
-    let base = if brackets(&name).is_some() { name.split('[').next().unwrap_or_default() } else { &name };
+    let base = name.split('[').next().unwrap_or_default();
     let path: Vec<_> = std::iter::once(base).chain(steps).collect();
     let group = path.split_last().and_then(|(last, groups)| Some((group(root, groups)?, *last)));
     match group {

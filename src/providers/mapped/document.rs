@@ -231,14 +231,14 @@ impl<'v> Walk<'v, '_> {
             Value::Object(object) => object.iter().try_for_each(|(name, below)| {
                 let name = if name.is_empty() { "?" } else { name.as_str() };
                 let dot = if key.is_empty() { "" } else { "." };
-                self.step(Here::Name(name), below, key, &format!("{dot}{}", cut(name, MAX_KEY)), target)
+                self.step(Here::Name(name), below, &[key, dot, cut(name, MAX_KEY)], target)
             }),
             Value::Array(list) if is_plain(list) && !self.map.names_elements(&self.here) && !self.tells_any(list) => {
                 self.count(list.len())?;
                 self.leaf(key, joined(list), target)
             }
             Value::Array(list) => list.iter().enumerate().try_for_each(|(index, below)| {
-                self.step(Here::Index(index, below), below, key, &format!("[{index}]"), target)
+                self.step(Here::Index(index, below), below, &[key, &format!("[{index}]")], target)
             }),
             plain => self.leaf(key, text(plain).unwrap_or_default(), target),
         }
@@ -260,12 +260,11 @@ impl<'v> Walk<'v, '_> {
         &mut self,
         here: Here<'v>,
         below: &'v Value,
-        key: &str,
-        added: &str,
+        key: &[&str],
         target: Option<Target>,
     ) -> Result<(), Unreadable> {
         self.here.push(here);
-        let done = self.down(below, cut(&format!("{key}{added}"), MAX_KEY), target);
+        let done = self.down(below, cut(&key.concat(), MAX_KEY), target);
         self.here.pop();
         done
     }
