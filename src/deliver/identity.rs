@@ -199,7 +199,7 @@ fn both(ours: Option<&String>, theirs: Option<&String>, same: fn(&str, &str) -> 
 }
 
 /// The same digits; a number that is shown as it is dialled at home (`0812…` for `+62812…`) has one end in common.
-fn same_number(ours: &str, theirs: &str) -> bool {
+pub(super) fn same_number(ours: &str, theirs: &str) -> bool {
     let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
     let (ours, theirs) = (digits(ours), digits(theirs));
     let (ours, theirs) = (ours.trim_start_matches('0'), theirs.trim_start_matches('0'));

@@ -1,8 +1,9 @@
 //! Which fields an update has to change, and which ones may be given up.
 
+use crate::deliver::identity::same_number;
 use crate::domain::lead::{Fields, Lead};
 use crate::domain::name::is_stand_in;
-use crate::domain::notes::Section;
+use crate::domain::notes::{Notes, Section};
 use crate::domain::status::Status;
 use crate::konektor::wire::{Change, LeadBody, LeadView, Money, Word};
 use crate::store::Standing;
@@ -44,9 +45,27 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
         actual_value: worth(stated.actual_value, guessed.actual_value, current.actual_value.as_ref()),
     };
     let old = current.notes.as_deref().unwrap_or_default();
-    let notes = Some(lead.notes.merge_into(old)).filter(|new| new != old);
+    let notes = Some(with_others(lead, current).merge_into(old)).filter(|new| new != old);
     let body = LeadBody::of(fields);
     LeadBody { notes, last_name: if one_word { Some(Change::Cleared) } else { body.last_name.clone() }, ..body }
+}
+
+/// The notes, and in them the number or address that a person has besides the one that the lead shows and that this does
+/// not replace: after a change of number in WhatsApp that is how they can be reached.
+fn with_others(lead: &Lead, current: &LeadView) -> Notes {
+    let mut notes = lead.notes.clone();
+    let Fields { phone, email, .. } = &lead.guessed;
+    let mut other =
+        |label: &str, value: Option<&String>| notes.add(Section::Details, label, value.map_or("", |value| value));
+    if lead.stated.phone.is_none() {
+        let shown = |phone: &&String| current.phone.as_ref().is_some_and(|shown| !same_number(phone, shown));
+        other("Another number", phone.as_ref().filter(shown));
+    }
+    if lead.stated.email.is_none() {
+        let shown = |email: &&String| current.email.as_ref().is_some_and(|shown| !email.eq_ignore_ascii_case(shown));
+        other("Another address", email.as_ref().filter(shown));
+    }
+    notes
 }
 
 fn changed<T: PartialEq>(new: Option<T>, old: Option<&T>) -> Option<T> {
@@ -159,7 +178,12 @@ mod tests {
         let guess = lead(Fields::default(), guessed);
         let full =
             patch(&guess, &view(&serde_json::json!({ "firstName": "A", "phone": "+6299", "source": "website" })), None);
-        assert!(full.is_empty(), "{full:?}");
+        let Some(notes) = full.notes.clone() else { panic!("{full:?}") };
+        assert!(notes.contains("Another number: +6281"), "{notes}");
+        assert!(LeadBody { notes: None, ..full }.is_empty());
+        let dialled =
+            view(&serde_json::json!({ "firstName": "A", "phone": "+6281", "source": "website", "notes": notes }));
+        assert!(patch(&guess, &dialled, None).is_empty(), "it is the one that is shown");
         let blank = patch(&guess, &view(&serde_json::json!({ "firstName": "A" })), None);
         assert_eq!((blank.phone.as_deref(), blank.source), (Some("+6281"), Some(LeadSource::Ads)));
     }

@@ -114,6 +114,11 @@ impl Filters {
         self.0.iter().all(|filter| filter.holds(delivery))
     }
 
+    /// True when there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Each of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Filter> {
         self.0.iter()

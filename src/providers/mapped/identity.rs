@@ -16,7 +16,7 @@ use crate::providers::{Unreadable, Verified};
 pub(super) const NOBODY: &str = "it does not say who wrote it";
 
 /// The item that `delivery` is; `None` when it is no lead: written by a group or the business itself, or without a word, as
-/// receipts and reports of a connection are.
+/// receipts and reports of a connection are. What the sender itself calls a message is one, also when nothing in it is known.
 ///
 /// # Errors
 /// [`Unreadable`]: it does not say who wrote it.
@@ -27,13 +27,16 @@ pub(super) fn item(
     body: &str,
 ) -> Result<Option<Item>, Unreadable> {
     let hold = hold(settings, delivery);
-    if settings.person.is_some() && !says_something(settings, delivery) {
+    let wordless = settings.person.is_some() && !says_something(settings, delivery);
+    // Where no word of the sender tells a message from a receipt, what says nothing is a receipt.
+    if wordless && settings.accept.is_empty() {
         return Ok(None);
     }
     let mut names = match &settings.person {
         Some(person) => match written_by(person, delivery, webhook.source().as_str()) {
             Some(Writer::Person(names)) => names,
             Some(Writer::Nobody) => return Ok(None),
+            None if wordless => return Ok(None),
             None => return Err(Unreadable(NOBODY.to_owned())),
         },
         None => named(settings, webhook, delivery),
@@ -115,7 +118,7 @@ fn is_to_be_fetched(settings: &Settings, delivery: &Delivery<'_>) -> bool {
 
 /// True when there is a word in it, a picture, an answer, or what brought the person: in what a messenger tells besides there
 /// is none. True, too, where nothing says where a message would stand.
-fn says_something(settings: &Settings, delivery: &Delivery<'_>) -> bool {
+pub(super) fn says_something(settings: &Settings, delivery: &Delivery<'_>) -> bool {
     let said = |spots: &Spots| delivery.text(spots).is_some();
     let is_said = |target: &Target| matches!(target, Target::Answer(Meaning::Message | Meaning::Note));
     let mapped: Vec<_> = settings.map.0.iter().filter(|(target, _)| is_said(target)).map(|(_, spots)| spots).collect();

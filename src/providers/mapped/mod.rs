@@ -213,6 +213,9 @@ impl Provider for Mapped {
             }
         }
         let found = self.found(&whole).ok_or_else(|| Unreadable(self.nowhere()))?;
+        if !found.is_object() {
+            return Err(Unreadable("it is no object with fields".to_owned()));
+        }
         let fetched = item.fetched.and_then(|fetched| fetch::put(&whole, found, fetched));
         let whole = fetched.as_ref().unwrap_or(&whole);
         let found = self.found(whole).ok_or_else(|| Unreadable(self.nowhere()))?;
@@ -322,7 +325,7 @@ impl Mapped {
     /// The same of a document that is `whole` when it is read.
     fn item(&self, webhook: &Verified, document: &str, whole: &Value) -> Option<Item> {
         let unread = || Some(meta::unread(webhook.source(), "unread:", document));
-        let Some(found) = self.found(whole) else { return unread() };
+        let Some(found) = self.found(whole).filter(|found| found.is_object()) else { return unread() };
         let delivery = Delivery { whole, item: found, headers: &webhook.kept.headers };
         if !self.is_wanted(&delivery, false) {
             return None;

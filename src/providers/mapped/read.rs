@@ -19,6 +19,9 @@ use crate::domain::submission::{Answer, FORM, FORM_ID, Fact, Meaning, Payment, P
 use crate::providers::person::Who;
 use crate::providers::{Reading, Unreadable};
 
+/// What a message says of which nothing is known but that a person sent it.
+const UNKNOWN_MESSAGE: &str = "[message]";
+
 /// Reads one item.
 ///
 /// # Errors
@@ -149,7 +152,9 @@ impl<'v> Reader<'_, 'v> {
     /// What a person wrote or sent.
     fn message(&mut self) {
         let Some(message) = &self.settings.message else { return };
-        if let Some(said) = message.said(self.delivery) {
+        let said = message.said(self.delivery);
+        let nothing_known = || !identity::says_something(self.settings, self.delivery);
+        if let Some(said) = said.or_else(|| nothing_known().then(|| UNKNOWN_MESSAGE.to_owned())) {
             self.submission.answers.push(Answer::new("message", said).label("Message").meaning(Meaning::Message));
         }
         message.spots().for_each(|spots| self.tell_all(spots));
