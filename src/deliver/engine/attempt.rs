@@ -25,8 +25,8 @@ use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
 use crate::providers::Absent;
 use crate::store::{
-    self, Claimed, Fenced, Learned, Lease, Named, Outcome, PermitId, Seq, Settlement,
-    StoreError, Telling, Undelivered, Words,
+    self, Claimed, Fenced, Learned, Lease, Named, Outcome, PermitId, Seq, Settlement, StoreError, Telling, Undelivered,
+    Words,
 };
 
 /// A claimed lane being worked on.
@@ -343,7 +343,7 @@ impl Attempt {
             self.lands = Some(asked.now + desk.setup.waits.landing());
         }
         if let (Request::Get(_), Verdict::Lead(_)) = (&request, &answer.verdict) {
-            self.reads.read(desk.moment.running);
+            self.reads.read(asked.running);
         }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);

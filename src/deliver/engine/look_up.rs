@@ -16,8 +16,6 @@ use crate::store::{self, Outcome, Seq, Undelivered};
 const QUESTIONS: u32 = 3;
 /// Lanes that ask senders' APIs at a time, a third of those that are worked on: one that hangs holds up no others.
 const AT_A_TIME: usize = 8;
-/// How long a lane is put off that would be one more, in which some of those have had their answers.
-const TURN_AGAIN: Duration = Duration::from_secs(2);
 
 /// A question to a sender, of one event.
 #[derive(Debug)]
@@ -39,7 +37,9 @@ impl Attempt {
         let question = Question { seq, received: event.received, lookup, asked: 1, since: desk.moment, form: None };
         let Ok(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
         if desk.looking_up >= AT_A_TIME {
-            return self.settle(Outcome::Retry { at: desk.moment.now + TURN_AGAIN, counted: false }.into(), desk);
+            let age = desk.moment.now.duration_since(event.received).try_into().unwrap_or_default();
+            let at = desk.moment.now + senders::turn_again(age, desk.moment.die);
+            return self.settle(Outcome::Retry { at, counted: false }.into(), desk);
         }
         match desk.senders.ask(&source, desk.moment.running) {
             Ok(()) => self.ask_sender(question, &source, desk),

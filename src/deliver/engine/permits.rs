@@ -6,15 +6,15 @@ use std::time::Duration;
 use super::super::fold::named_in;
 use super::attempt::{Attempt, Planned, Stage};
 use super::{Ask, Change, Deed, Desk, Moment};
-use crate::konektor::Request;
+use crate::konektor::{CALL_TIMEOUT, Request};
 use crate::store::{Observation, PermitGrant, PermitId};
 
 /// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
 /// have ended, had it been made at once.
 const PERMIT_LASTS: Duration = Duration::from_secs(30);
-/// How long after its answer a read is good enough to write from: people, too, write into the lead. Twice as long after
-/// each read that had become too old …
-const READ_LASTS: Duration = Duration::from_secs(5);
+/// How long after it was asked for a read is good enough to write from: people, too, write into the lead. As long as a call
+/// may take; twice as long after each read that had become too old …
+const READ_LASTS: Duration = CALL_TIMEOUT;
 /// … and at most: longer than two calls are apart where one a minute is allowed, so that each update gets through.
 const READ_LASTS_LONGEST: Duration = Duration::from_secs(80);
 /// How long an attempt whose read is too old waits for another one of this kind: one at a time reads again, so that the
@@ -24,7 +24,7 @@ const TURN_AGAIN: Duration = Duration::from_secs(1);
 /// What an attempt has read of its lead.
 #[derive(Debug, Default)]
 pub(super) struct Reads {
-    /// When Konektor last answered what the lead is.
+    /// When Konektor was last asked what the lead is, and has said it.
     last: Option<Duration>,
     /// How often that had become too old.
     again: u32,
@@ -33,9 +33,9 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    /// Konektor has said what the lead is.
-    pub(super) const fn read(&mut self, running: Duration) {
-        self.last = Some(running);
+    /// Konektor has said what the lead is, which it was asked then.
+    pub(super) const fn read(&mut self, asked: Duration) {
+        self.last = Some(asked);
     }
 
     /// Whether `request` would be made from what the lead was too long ago.

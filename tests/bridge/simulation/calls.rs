@@ -106,6 +106,9 @@ impl World {
             let begun = self.hosts[to.host].begun.get(external_ref.as_str()).copied();
             self.check_create(&external_ref, begun);
         }
+        if let Request::Update(id, body) = &request {
+            self.check_update(id, body);
+        }
         let fate = Fate::draw(&self.odds, &mut self.dice);
         self.tell(|| format!("host {}: {} leaves, {fate:?}", to.host, story::call(&request)));
         let up = self.dice.time(Duration::from_millis(5)..Duration::from_millis(300));

@@ -53,6 +53,10 @@ pub(super) struct Odds {
     pub(super) stall_every: Option<Duration>,
     pub(super) revoke_every: Option<Duration>,
     pub(super) delete_every: Option<Duration>,
+    /// A person writes into a lead.
+    pub(super) edit_every: Option<Duration>,
+    /// How long a caller is told to wait who calls too much; `None`: it is not told.
+    pub(super) retry_after: Option<Duration>,
     /// Every wall clock is set forward.
     pub(super) leap_every: Option<Duration>,
     /// The rules are changed by which the events are read.
@@ -110,6 +114,8 @@ impl Odds {
         let leap_every = every(&often).filter(|_| leaps);
         let [lose_every, reload_every] = [0.15, 0.2].map(|odds| dice.chance(odds).then(|| dice.time(often.clone())));
         let quota = dice.chance(0.05).then(|| u32::try_from(1 + dice.index(4)).expect("few"));
+        let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
+        let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
@@ -138,6 +144,8 @@ impl Odds {
             stall_every,
             revoke_every,
             delete_every,
+            edit_every,
+            retry_after,
             killed_calling,
             lose_every,
             // Whom a create named that was lost with its intent nobody knows: here that may be long ago.
@@ -156,6 +164,6 @@ impl Odds {
         (self.store_slow, self.store_before, self.store_after, self.store_twice) = (0.0, 0.0, 0.0, 0.0);
         (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
-        (self.lose_every, self.leap_every, self.reload_every) = (None, None, None);
+        (self.lose_every, self.leap_every, self.reload_every, self.edit_every) = (None, None, None, None);
     }
 }
