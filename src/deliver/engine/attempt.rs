@@ -4,7 +4,7 @@
 //!  begin ▸ read ⇄ look up      release, when there is no time left, no permit while stopping, or the store fails
 //!            ▼                    ▲
 //!          follow ▸ permit ▸ intent (before a POST) ▸ call
-//!            ▲  │                                      │
+//!            ▲  │      (too late for an update: read again)
 //!            │  ▼                                      ▼
 //!            │ settle                             plan.answered
 //!            └─────────────────────────────────────────┘
