@@ -4,11 +4,13 @@
 //!  begin ▸ read ⇄ look up      release, when there is no time left, no permit while stopping, or the store fails
 //!            ▼                    ▲
 //!          follow ▸ permit ▸ intent (before a POST) ▸ call
-//!            ▲  │      (too late for an update: read again)
+//!            ▲  │                                      │
 //!            │  ▼                                      ▼
 //!            │ settle                             plan.answered
 //!            └─────────────────────────────────────────┘
 //! ```
+//!
+//! An update that had to wait for its permit reads the lead again ([`super::permits`]).
 
 use std::time::Duration;
 

@@ -1,227 +1,216 @@
-//! What a lane learns of its lead beside its events: which it is, and where it stands.
+//! One person stays one lead: the names by which a person is known, and what becomes of two lanes of one person.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-use konektor_bridge::domain::event::Lesson;
+use konektor_bridge::domain::event::{Item, Lesson};
 use konektor_bridge::domain::lead::LeadId;
-use konektor_bridge::domain::status::Status;
-use konektor_bridge::store::{Claim, EventState, Fenced, Outcome, Settlement, SortCount, Sorted, Standing, Words};
+use konektor_bridge::store::{EventState, Outcome, SortCount};
 
-use super::{Bed, bodies, dead, done, everything, item, lead, on_every_backend, start, unreadable, upto, words};
+use super::{Bed, bodies, done, item, lead, on_every_backend, upto};
 
-fn is(of: &str, id: &str, status: Option<Status>, at: Timestamp) -> Lesson {
-    Lesson::Lead { external_ref: lead(of), lead_id: LeadId(id.to_owned()), status, at }
+/// An event called `name` of the person who is `names`, the first of which would name a new lead.
+fn known_as(names: &[&str], name: &str) -> Item {
+    Item { aliases: names[1..].iter().map(|name| lead(name)).collect(), ..item(names[0], name) }
 }
 
-fn there(of: &str, id: &str) -> Lesson {
-    is(of, id, None, start())
+fn renamed(old: &[&str], new: &[&str]) -> Lesson {
+    let refs = |names: &[&str]| names.iter().map(|name| lead(name)).collect();
+    Lesson::Renamed { old: refs(old), new: refs(new) }
 }
 
-fn learned() -> SortCount {
-    SortCount { learned: 1, ..SortCount::default() }
+fn new(incidents: usize) -> SortCount {
+    SortCount { new: 1, incidents, ..SortCount::default() }
 }
 
 impl Bed {
-    /// A webhook has come in that makes no event.
-    pub(super) async fn teach(&self, lesson: Lesson) -> SortCount {
-        self.keep("webhook").await;
-        let place = self.store.unsorted(1).await.unwrap()[0].place;
-        let sorted = Sorted { split: Ok(Vec::new()), lessons: vec![lesson], ..unreadable(place) };
-        let count = self.store.sort(vec![sorted], self.now()).await.unwrap();
-        assert!(self.store.unsorted(1).await.unwrap().is_empty(), "the record has left the inbox");
-        count
+    async fn aliases(&self, of: &str) -> Vec<String> {
+        self.lane(of).await.aliases.iter().map(ToString::to_string).collect()
+    }
+
+    /// Who the event called `name` is of.
+    async fn owner(&self, name: &str) -> String {
+        self.row(name).await.external_ref.expect("it was split").to_string()
     }
 }
 
 #[test]
-pub(super) fn a_lead_that_is_nobodys_here_teaches_nothing_and_makes_no_lane() {
+pub(super) fn a_person_who_is_seen_by_another_name_stays_one_lead() {
     on_every_backend(async |bed| {
-        assert_eq!(bed.teach(there("stranger", "X")).await, SortCount::default());
-        assert_eq!(bed.store.lane(&lead("stranger")).await.unwrap(), None);
-    });
-}
-
-#[test]
-pub(super) fn a_doubt_ends_when_konektor_says_that_the_lead_is_there() {
-    on_every_backend(async |bed| {
-        let claimed = bed.doubt("ann", "1").await;
-        bed.arrive("ann", "2").await;
-        assert_eq!(bed.teach(there("ann", "L")).await, learned());
-        assert_eq!(bed.row("1").await.state, EventState::Delivered);
-        assert_eq!(bed.row("1").await.lead_id, Some(LeadId("L".into())));
-        let lane = bed.lane("ann").await;
-        assert_eq!((lane.intent, lane.lead_id, lane.pending), (None, Some(LeadId("L".into())), 1));
-        bed.pass(5);
-        let update = bed.claim().await;
-        assert_eq!((bodies(&update), update.lead_id.clone()), (vec!["2".into()], Some(LeadId("L".into()))));
-        assert!(update.lease.fence > claimed.lease.fence);
-        bed.deliver(&update).await;
-        assert_eq!(bed.teach(there("ann", "L")).await, SortCount::default(), "it knows");
-    });
-}
-
-#[test]
-pub(super) fn what_is_learned_while_an_attempt_is_under_way_counts_when_it_ends_without_knowing() {
-    on_every_backend(async |bed| {
-        let claimed = bed.work("ann", "1").await;
-        assert_eq!(bed.begin(&claimed).await, Fenced::Done);
-        assert_eq!(bed.teach(there("ann", "L")).await, learned());
-        assert_eq!(bed.state_of("ann").await, "leased");
-        assert_eq!(bed.lane("ann").await.lead_id, None, "the attempt may find it out by itself");
-        bed.end(&claimed, Outcome::Ambiguous { at: bed.after(2) }).await;
-        let lane = bed.lane("ann").await;
-        assert_eq!((lane.state, lane.lead_id, lane.intent), ("idle", Some(LeadId("L".into())), None));
-        assert_eq!(bed.row("1").await.state, EventState::Delivered);
-        assert_eq!(bed.nothing().await, None, "there is nothing to search for");
-    });
-}
-
-#[test]
-pub(super) fn nothing_is_created_once_konektor_has_said_that_the_lead_is_there() {
-    on_every_backend(async |bed| {
-        let claimed = bed.work("ann", "1").await;
-        assert_eq!(bed.teach(there("ann", "L")).await, learned());
-        assert_eq!(bed.begin(&claimed).await, Fenced::Stale);
-        bed.end(&claimed, Outcome::Release { at: bed.now() }).await;
-        let lane = bed.lane("ann").await;
-        assert_eq!((lane.lead_id, lane.intent), (Some(LeadId("L".into())), None));
-        bed.pass(5);
-        assert_eq!(bodies(&bed.claim().await), ["1"], "it becomes an update of that lead");
-    });
-}
-
-#[test]
-pub(super) fn what_is_learned_while_an_attempt_is_under_way_counts_when_its_worker_is_lost() {
-    on_every_backend(async |bed| {
-        let claimed = bed.work("ann", "1").await;
-        assert_eq!(bed.begin(&claimed).await, Fenced::Done);
-        bed.teach(there("ann", "L")).await;
-        bed.pass(31);
-        bed.nothing().await;
-        assert_eq!(bed.state_of("ann").await, "idle");
-        assert_eq!(bed.row("1").await.state, EventState::Delivered);
-        assert_eq!(bed.settle(&claimed, Outcome::Ambiguous { at: bed.now() }).await, Fenced::Stale);
-    });
-}
-
-#[test]
-pub(super) fn what_was_in_the_call_has_reached_the_lead_whoever_says_that_it_is_there() {
-    on_every_backend(async |bed| {
-        for (of, by_konektor) in [("ann", true), ("bob", false)] {
-            let claimed = bed.doubt(of, &format!("{of} 1")).await;
-            if by_konektor {
-                bed.teach(there(of, "L")).await;
-            } else {
-                let search = bed.claim().await;
-                let settlement = Settlement::from(done("L", search.intent.unwrap().upto));
-                assert_eq!(bed.store.settle(&search.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
-            }
-            bed.arrive(of, &format!("{of} 2")).await;
-            bed.pass(5);
-            let update = bed.claim().await;
-            assert_eq!(update.told, words(upto(&claimed)), "{of}");
-            bed.deliver(&update).await;
-        }
-    });
-}
-
-#[test]
-pub(super) fn what_was_in_a_call_that_came_to_nothing_has_reached_nobody() {
-    on_every_backend(async |bed| {
-        bed.doubt("ann", "1").await;
-        for settled in [false, true] {
-            let search = bed.claim().await;
-            bed.end(&search, Outcome::Negative { at: bed.now(), settled }).await;
-        }
-        bed.teach(there("ann", "L")).await;
-        bed.pass(5);
-        assert_eq!(bed.claim().await.told, Words::default());
-    });
-}
-
-#[test]
-pub(super) fn an_attempt_that_finds_it_out_by_itself_is_not_disturbed() {
-    on_every_backend(async |bed| {
-        let claimed = bed.work("ann", "1").await;
-        assert_eq!(bed.begin(&claimed).await, Fenced::Done);
-        bed.teach(there("ann", "L")).await;
-        bed.end(&claimed, done("L", upto(&claimed))).await;
-        let lane = bed.lane("ann").await;
-        assert_eq!((lane.state, lane.lead_id), ("idle", Some(LeadId("L".into()))));
+        bed.create("number", "1").await;
+        assert_eq!(bed.arrive_as(known_as(&["user", "number"], "2")).await, new(0));
+        assert_eq!(bed.arrive_as(known_as(&["user"], "3")).await, new(0));
+        assert_eq!(bed.aliases("number").await, ["form:user"]);
+        let claimed = bed.claim().await;
+        assert_eq!(
+            (bodies(&claimed), claimed.lease.external_ref.clone()),
+            (vec!["2".into(), "3".into()], lead("number"))
+        );
+        assert_eq!(claimed.lead_id, Some(LeadId("id of number".into())));
+        bed.deliver(&claimed).await;
+        assert_eq!(bed.owner("3").await, "form:number");
+        assert_eq!(bed.store.lane(&lead("user")).await.unwrap(), bed.store.lane(&lead("number")).await.unwrap());
         assert_eq!(bed.store.incidents(9).await.unwrap(), []);
     });
 }
 
 #[test]
-pub(super) fn a_create_that_waits_becomes_an_update_of_the_lead_that_is_there() {
+pub(super) fn two_events_of_one_webhook_are_of_one_person_by_any_name_they_share() {
     on_every_backend(async |bed| {
-        bed.arrive("ann", "1").await;
-        assert_eq!(bed.teach(there("ann", "L")).await, learned());
-        bed.pass(2);
-        let claimed = bed.claim().await;
-        assert_eq!((bodies(&claimed), claimed.lead_id), (vec!["1".into()], Some(LeadId("L".into()))));
-    });
-}
-
-#[test]
-pub(super) fn a_refused_create_does_not_hide_that_the_lead_is_there() {
-    on_every_backend(async |bed| {
-        let claimed = bed.work("ann", "1").await;
-        bed.end(&claimed, dead(&claimed)).await;
-        assert_eq!(bed.teach(there("ann", "L")).await, learned());
-        assert_eq!(bed.state_of("ann").await, "idle");
-        assert_eq!(bed.row("1").await.state, EventState::Dead, "a person decides about it");
-        assert_eq!(bed.replay(&everything()).await.count, 1);
-        let claimed = bed.claim().await;
-        assert_eq!((bodies(&claimed), claimed.lead_id), (vec!["1".into()], Some(LeadId("L".into()))));
-    });
-}
-
-#[test]
-pub(super) fn a_second_lead_under_the_same_reference_is_told() {
-    on_every_backend(async |bed| {
-        bed.create("ann", "1").await;
-        let count = bed.teach(is("ann", "M", Some(Status::Won), bed.now())).await;
-        assert_eq!(count, SortCount { incidents: 1, ..SortCount::default() });
-        let incident = bed.store.incidents(9).await.unwrap().remove(0);
-        assert_eq!((incident.lead_id, incident.doubles), (Some(LeadId("id of ann".into())), vec![LeadId("M".into())]));
-        let lane = bed.lane("ann").await;
-        assert_eq!((lane.lead_id, lane.standing), (Some(LeadId("id of ann".into())), None), "it keeps its own");
-    });
-}
-
-#[test]
-pub(super) fn where_a_lead_stands_is_what_was_said_last_by_konektors_clock() {
-    on_every_backend(async |bed| {
-        bed.create("ann", "1").await;
-        let told = |status, at| is("ann", "id of ann", Some(status), at);
-        let second = |seconds: u64| start() - Duration::from_secs(100 - seconds);
-        assert_eq!(bed.teach(told(Status::Hot, second(2))).await, learned());
-        assert_eq!(bed.teach(told(Status::New, second(1))).await, SortCount::default(), "that came late");
-        assert_eq!(bed.teach(told(Status::Contacted, second(3))).await, learned(), "a person may set it back");
-        bed.arrive("ann", "2").await;
-        let claimed = bed.claim().await;
-        assert_eq!(claimed.standing, Some(Standing { status: Status::Contacted, at: second(3) }));
-        bed.end(&claimed, done("id of ann", upto(&claimed))).await;
-        bed.teach(told(Status::Won, bed.after(9999))).await;
-        assert_eq!(bed.lane("ann").await.standing.map(|standing| standing.at), Some(bed.now()), "no clock is believed");
-    });
-}
-
-#[test]
-pub(super) fn lessons_are_heeded_before_the_items_of_their_record_and_not_of_one_that_is_gone() {
-    on_every_backend(async |bed| {
-        bed.create("ann", "1").await;
         bed.keep("webhook").await;
-        let place = bed.store.unsorted(1).await.unwrap()[0].place;
-        let lessons = vec![Lesson::Renamed { old: vec![lead("ann")], new: vec![lead("anna")] }];
-        let sorted = || Sorted { split: Ok(vec![item("anna", "2")]), lessons: lessons.clone(), ..unreadable(place) };
-        let count = bed.store.sort(vec![sorted()], bed.now()).await.unwrap();
-        assert_eq!(count, SortCount { new: 1, ..learned() });
-        assert_eq!(bed.row("2").await.external_ref, Some(lead("ann")));
-        assert_eq!(bed.store.sort(vec![sorted()], bed.now()).await.unwrap(), SortCount::default());
-        assert!(matches!(bed.store.claim(&super::me(), bed.now()).await.unwrap(), Claim::Lane(_)));
+        let items = vec![known_as(&["user", "number"], "1"), known_as(&["lid", "number"], "2"), item("other", "3")];
+        bed.sort(items).await;
+        assert_eq!(bodies(&bed.claim().await), ["1", "2"]);
+        assert_eq!(bed.aliases("user").await, ["form:lid", "form:number"]);
+        assert_eq!(bodies(&bed.claim().await), ["3"]);
+    });
+}
+
+#[test]
+pub(super) fn a_duplicate_teaches_no_names() {
+    on_every_backend(async |bed| {
+        bed.arrive("user", "1").await;
+        let again = bed.arrive_as(known_as(&["user", "number"], "1")).await;
+        assert_eq!(again, SortCount { duplicates: 1, ..SortCount::default() });
+        assert_eq!(bed.aliases("user").await, Vec::<String>::new());
+    });
+}
+
+#[test]
+pub(super) fn of_two_lanes_of_one_person_the_older_goes_on_and_a_person_is_told() {
+    on_every_backend(async |bed| {
+        bed.create("number", "1").await;
+        bed.create("user", "2").await;
+        bed.arrive_as(known_as(&["user", "lid"], "3")).await;
+        assert_eq!(bed.arrive_as(known_as(&["user", "number"], "4")).await, new(1));
+        for (name, number) in [("user", "5"), ("lid", "6"), ("number", "7")] {
+            assert_eq!(bed.arrive_as(known_as(&[name], number)).await, new(0), "{name}");
+        }
+        assert_eq!(bed.aliases("number").await, ["form:lid", "form:user"]);
+        let incident = bed.store.incidents(9).await.unwrap().remove(0);
+        assert_eq!((&incident.external_ref, &incident.twins), (&lead("number"), &vec![lead("user")]));
+        assert_eq!(incident.lead_id, Some(LeadId("id of number".into())));
+        assert_eq!(incident.doubles, [LeadId("id of user".into())]);
+        // What the younger one holds is not lost: it goes on to its own lead.
+        bed.pass(2);
+        let (younger, older) = (bed.claim().await, bed.claim().await);
+        assert_eq!((bodies(&younger), younger.lease.external_ref.clone()), (vec!["3".into()], lead("user")));
+        assert_eq!(bodies(&older), ["4", "5", "6", "7"]);
+        bed.deliver(&younger).await;
+        bed.deliver(&older).await;
+        assert_eq!(bed.count(EventState::Delivered).await, 7);
+        assert_eq!(bed.store.dismiss(Some(&lead("number"))).await.unwrap(), 1);
+        bed.arrive_as(known_as(&["user", "number"], "8")).await;
+        assert_eq!(bed.store.incidents(9).await.unwrap(), [], "it was told once");
+    });
+}
+
+#[test]
+pub(super) fn a_lane_without_a_lead_follows_the_one_of_the_same_person_that_has_one_or_is_older() {
+    on_every_backend(async |bed| {
+        bed.arrive("number", "1").await;
+        bed.arrive("user", "2").await;
+        assert_eq!(bed.arrive_as(known_as(&["user", "number"], "3")).await, new(0));
+        let (older, younger) = (bed.claim().await, bed.claim().await);
+        assert_eq!((bodies(&older), &older.follows), (vec!["1".into(), "3".into()], &None));
+        assert_eq!((bodies(&younger), &younger.follows), (vec!["2".into()], &Some(lead("number"))));
+        bed.deliver(&older).await;
+        bed.end(&younger, done("L", 0)).await;
+        bed.pass(2);
+        let update = bed.claim().await;
+        assert_eq!(
+            (bodies(&update), update.lead_id.clone(), &update.follows),
+            (vec!["2".into()], Some(LeadId("L".into())), &Some(lead("number")))
+        );
+        bed.deliver(&update).await;
+        assert_eq!(bed.store.incidents(9).await.unwrap(), [], "they are one lead");
+
+        bed.arrive("old", "4").await;
+        bed.arrive("known", "5").await;
+        let (old, known) = (bed.claim().await, bed.claim().await);
+        bed.deliver(&known).await;
+        bed.end(&old, Outcome::Release { at: bed.now() }).await;
+        bed.arrive_as(known_as(&["known", "old"], "6")).await;
+        let old = bed.claim().await;
+        assert_eq!((bodies(&old), &old.follows), (vec!["4".into(), "6".into()], &Some(lead("known"))));
+    });
+}
+
+#[test]
+pub(super) fn twins_that_may_have_a_lead_each_are_told_by_their_references() {
+    on_every_backend(async |bed| {
+        let number = bed.work("number", "1").await;
+        bed.doubt("user", "2").await;
+        bed.end(&number, Outcome::Release { at: bed.now() }).await;
+        bed.arrive_as(known_as(&["user", "number"], "3")).await;
+        let incident = bed.store.incidents(9).await.unwrap().remove(0);
+        assert_eq!((incident.lead_id, incident.doubles, incident.twins), (None, vec![], vec![lead("user")]));
+        let claimed = bed.claim().await;
+        assert_eq!(bodies(&claimed), ["1", "3"]);
+        let mut settlement = konektor_bridge::store::Settlement::from(done("L", upto(&claimed)));
+        settlement.learned.doubles = vec![LeadId("M".into())];
+        let _ = bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap();
+        let incident = bed.store.incidents(9).await.unwrap().remove(0);
+        assert_eq!((incident.doubles, incident.twins), (vec![LeadId("M".into())], vec![lead("user")]), "both are told");
+    });
+}
+
+#[test]
+pub(super) fn a_new_number_is_the_same_persons_and_the_old_one_is_nobodys() {
+    on_every_backend(async |bed| {
+        bed.create("number", "1").await;
+        bed.arrive_as(known_as(&["user", "number"], "2")).await;
+        assert_eq!(bed.teach(renamed(&["number"], &["new-number", "new-user"])).await.learned, 1);
+        assert_eq!(bed.aliases("number").await, ["form:new-number", "form:new-user", "form:user"]);
+        for (name, number) in [("new-number", "3"), ("user", "4")] {
+            bed.arrive_as(known_as(&[name], number)).await;
+            assert_eq!(bed.owner(number).await, "form:number", "{name}");
+        }
+        // Whoever has the old number now is somebody else.
+        bed.arrive_as(known_as(&["stranger", "number"], "5")).await;
+        assert_eq!(bed.owner("5").await, "form:stranger");
+        assert_eq!(bed.teach(renamed(&["nobody"], &["somebody"])).await, SortCount::default());
+    });
+}
+
+#[test]
+pub(super) fn a_person_without_another_name_keeps_the_lead_that_is_called_so() {
+    on_every_backend(async |bed| {
+        bed.create("number", "1").await;
+        bed.teach(renamed(&["number"], &["new-number"])).await;
+        bed.arrive("number", "2").await;
+        assert_eq!(bed.owner("2").await, "form:number", "a reference names one lead for ever");
+        bed.arrive("new-number", "3").await;
+        assert_eq!(bed.owner("3").await, "form:number");
+    });
+}
+
+#[test]
+pub(super) fn a_new_number_that_is_known_already_makes_two_lanes_one_person() {
+    on_every_backend(async |bed| {
+        bed.create("old", "1").await;
+        bed.create("new", "2").await;
+        assert_eq!(bed.teach(renamed(&["old"], &["new"])).await.incidents, 1);
+        bed.arrive("new", "3").await;
+        assert_eq!(bed.owner("3").await, "form:old");
+        assert_eq!(bed.store.incidents(9).await.unwrap()[0].twins, [lead("new")]);
+    });
+}
+
+#[test]
+pub(super) fn names_are_forgotten_with_their_lane() {
+    on_every_backend(async |bed| {
+        bed.create("number", "1").await;
+        bed.arrive_as(known_as(&["user", "number"], "2")).await;
+        let claimed = bed.claim().await;
+        bed.end(&claimed, Outcome::Done { lead_id: LeadId("L".into()), upto: upto(&claimed) }).await;
+        bed.pass(399 * 24 * 3600);
+        while bed.store.expire(9, bed.now()).await.unwrap() > 0 {}
+        bed.arrive("user", "3").await;
+        assert_eq!(bed.owner("3").await, "form:number");
+        let claimed = bed.claim().await;
+        bed.deliver(&claimed).await;
+        bed.pass(401 * 24 * 3600);
+        while bed.store.expire(9, bed.now()).await.unwrap() > 0 {}
+        bed.arrive("user", "4").await;
+        assert_eq!(bed.owner("4").await, "form:user");
     });
 }
 
