@@ -29,5 +29,6 @@ pub(super) fn external_ref(prefix: &str, webhook: &Verified, id: EventId) -> Ext
 
 /// A value as it counts for sameness.
 pub(super) fn canonical(text: &str) -> String {
-    text.trim().replace("\r\n", "\n")
+    let text = text.trim();
+    if text.contains('\r') { text.replace("\r\n", "\n") } else { text.to_owned() }
 }

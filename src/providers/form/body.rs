@@ -168,6 +168,9 @@ async fn part_read(mut part: multer::Field<'_>, charset: &'static Charset) -> mu
 /// Undoes what browsers do to `"`, CR and LF in the names of a multipart body (HTML standard, "multipart/form-data
 /// encoding algorithm"). Other percent signs are not escaped by them, so they stay.
 fn unescaped(name: &str) -> String {
+    if !name.contains('%') {
+        return name.to_owned();
+    }
     name.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
 }
 

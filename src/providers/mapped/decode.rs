@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
 use super::document::document;
@@ -29,7 +30,7 @@ pub(super) fn document_in<'b>(
     let json = |text: Cow<'b, str>| opened(settings, &text).map(|whole| (text, whole));
     let form = |encoding| {
         let mut whole = form(encoding, content_type, body)?;
-        let text = whole.to_string().into();
+        let text = serde_json::to_string(&whole).expect("texts can always be written as JSON").into();
         open_all(settings, &mut whole);
         Ok((text, whole))
     };
@@ -90,7 +91,7 @@ fn put(root: &mut Map<String, Value>, Field(name, content): Field) {
         Content::Text(text) => Value::String(text),
         Content::File { file, media_type, bytes } => json!({ "name": file, "type": media_type, "bytes": bytes }),
     };
-    let Some(mut steps) = brackets(&name) else { return add(root, &name, value) };
+    let Some(mut steps) = brackets(&name) else { return add(root, name, value) };
     while steps.last().is_some_and(|step| is_position(step)) {
         steps.pop();
     }
@@ -98,8 +99,8 @@ fn put(root: &mut Map<String, Value>, Field(name, content): Field) {
     let path: Vec<_> = std::iter::once(base).chain(steps).collect();
     let group = path.split_last().and_then(|(last, groups)| Some((group(root, groups)?, *last)));
     match group {
-        Some((group, last)) => add(group, last, value),
-        None => add(root, &name, value),
+        Some((group, last)) => add(group, last.to_owned(), value),
+        None => add(root, name, value),
     }
 }
 
@@ -112,14 +113,15 @@ fn group<'g>(root: &'g mut Map<String, Value>, path: &[&str]) -> Option<&'g mut 
 }
 
 /// Adds a member; what comes again makes a list.
-fn add(group: &mut Map<String, Value>, name: &str, value: Value) {
-    match group.get_mut(name) {
-        None => drop(group.insert(name.to_owned(), value)),
-        Some(Value::Array(list)) => list.push(value),
-        Some(known) => {
-            let first = known.take();
-            *known = Value::Array(vec![first, value]);
+fn add(group: &mut Map<String, Value>, name: String, value: Value) {
+    match group.entry(name) {
+        Entry::Vacant(free) => {
+            free.insert(value);
         }
+        Entry::Occupied(mut taken) => match taken.get_mut() {
+            Value::Array(list) => list.push(value),
+            one => *one = Value::Array(vec![one.take(), value]),
+        },
     }
 }
 

@@ -122,16 +122,20 @@ impl Mac {
             settings.check(text, now)?;
         }
         let fixed = self.base.fixed(Input { webhook, time, url: None, secret: &[] })?;
-        let mut same = Choice::from(0);
         for url in self.urls(webhook)? {
             let input = |secret| Input { webhook, time, url: url.as_deref(), secret };
             self.compare(input(&[]))?;
+            // How long it takes tells which spelling was signed, which is no secret, but not which key signed.
+            let mut same = Choice::from(0);
             for key in &self.keys {
                 let digest = self.digest(&key.0, &self.base.filled(&fixed, input(&key.0))?);
                 same = given.iter().fold(same, |same, given| same | given.as_slice().ct_eq(&digest));
             }
+            if same.into() {
+                return Ok(());
+            }
         }
-        if same.into() { Ok(()) } else { Err(Refusal::WrongProof) }
+        Err(Refusal::WrongProof)
     }
 
     /// The digests in the header, decoded; what is none is left out.
