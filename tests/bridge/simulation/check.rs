@@ -73,8 +73,8 @@ impl World {
     pub(super) fn check_update(&mut self, id: &LeadId, body: &LeadBody) {
         let (Some(notes), now) = (&body.notes, self.now) else { return };
         let of_it = self.konektor.leads.iter().filter(|held| held.view.id == *id);
-        let old = of_it.flat_map(|held| &held.edits).filter(|(at, _)| *at + READ_WITHIN < now);
-        if let Some((at, line)) = old.cloned().find(|(_, line)| !notes.contains(line)) {
+        let mut old = of_it.flat_map(|held| &held.edits).filter(|(at, _)| *at + READ_WITHIN < now);
+        if let Some((at, line)) = old.find(|(_, line)| !notes.contains(line)).cloned() {
             self.violated(format!("an update of {id} takes away what a person wrote {:?} before: {line}", now - at));
         }
     }

@@ -88,6 +88,13 @@ pub(super) struct Calls {
 
 impl Odds {
     pub(super) fn draw(dice: &mut Dice) -> Self {
+        let odds = Self::draw_trouble(dice);
+        let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
+        let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
+        Self { edit_every, retry_after, ..odds }
+    }
+
+    fn draw_trouble(dice: &mut Dice) -> Self {
         const HOUR: Duration = Duration::from_hours(1);
         // A third of the seeds spares each kind of trouble, so that every kind is also seen alone.
         let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() * dice.share() };
@@ -114,8 +121,6 @@ impl Odds {
         let leap_every = every(&often).filter(|_| leaps);
         let [lose_every, reload_every] = [0.15, 0.2].map(|odds| dice.chance(odds).then(|| dice.time(often.clone())));
         let quota = dice.chance(0.05).then(|| u32::try_from(1 + dice.index(4)).expect("few"));
-        let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
-        let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
         Self {
             hosts: 1 + dice.index(4),
             skew: if dice.chance(0.5) { 0 } else { dice.number(1..1000) },
@@ -144,8 +149,8 @@ impl Odds {
             stall_every,
             revoke_every,
             delete_every,
-            edit_every,
-            retry_after,
+            edit_every: None,
+            retry_after: None,
             killed_calling,
             lose_every,
             // Whom a create named that was lost with its intent nobody knows: here that may be long ago.
