@@ -139,8 +139,9 @@ impl World {
         if self.odds.edit_every.is_none() {
             return;
         }
-        if !self.konektor.leads.is_empty() {
-            let lead = self.dice.index(self.konektor.leads.len());
+        let lead = self.dice.index(self.konektor.leads.len().max(1));
+        // More would leave no room for what the events say.
+        if self.konektor.leads.get(lead).is_some_and(|held| held.edits.len() < 10) {
             let line = format!("called at {}", self.now.as_nanos());
             self.konektor.leads[lead].edit(line, self.now);
             self.tell(|| format!("a person writes into lead_{lead}"));
