@@ -86,6 +86,20 @@ pub(super) struct Calls {
     pub(super) garbled: f64,
 }
 
+impl Calls {
+    fn draw(some: &mut impl FnMut(f64) -> f64) -> Self {
+        Self {
+            no_connection: some(0.5),
+            never_arrives: some(0.5),
+            lost_answer: some(1.0),
+            late: some(1.0),
+            error_before: some(0.5),
+            error_after: some(0.8),
+            garbled: some(0.3),
+        }
+    }
+}
+
 impl Odds {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let odds = Self::draw_trouble(dice);
@@ -98,15 +112,7 @@ impl Odds {
         const HOUR: Duration = Duration::from_hours(1);
         // A third of the seeds spares each kind of trouble, so that every kind is also seen alone.
         let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() * dice.share() };
-        let calls = Calls {
-            no_connection: some(0.5),
-            never_arrives: some(0.5),
-            lost_answer: some(1.0),
-            late: some(1.0),
-            error_before: some(0.5),
-            error_after: some(0.8),
-            garbled: some(0.3),
-        };
+        let calls = Calls::draw(&mut some);
         let [lookups, tests, refused, odd_fields] = [some(0.5), some(0.2), some(0.2), some(0.2)];
         let [store_slow, store_before, store_after, store_twice] = [some(0.2), some(0.2), some(0.2), some(0.1)];
         let [foreign, repeated, killed_calling, stale] = [some(0.3), some(0.5), some(0.2), some(0.5)];
