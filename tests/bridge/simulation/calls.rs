@@ -137,7 +137,9 @@ impl World {
     /// A call reaches Konektor; `to` hears the answer, unless it is lost.
     pub(super) fn arrive(&mut self, to: Option<To>, request: &Request, fate: Fate) {
         let wall = self.true_time();
-        let (status, verdict) = if fate != Fate::Late && self.konektor.is_too_much(&self.odds, self.now) {
+        // Others may have called too much, whom nobody sees.
+        let unseen = self.odds.retry_after.is_some() && self.dice.chance(0.1);
+        let (status, verdict) = if fate != Fate::Late && (self.konektor.is_too_much(&self.odds, self.now) || unseen) {
             (429, Verdict::Throttled)
         } else {
             self.konektor.execute(request, &self.odds, &mut self.dice, wall, self.now)

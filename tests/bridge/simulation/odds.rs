@@ -176,5 +176,6 @@ impl Odds {
         (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
         (self.lose_every, self.leap_every, self.reload_every, self.edit_every) = (None, None, None, None);
+        self.retry_after = None;
     }
 }
