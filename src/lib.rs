@@ -95,7 +95,9 @@
 //!    and all that it decides with, `store::{lane, limit}`. `tests/bridge/house.rs`, `.clippy.toml`.
 //! 8. **Personal data is in the store and on the wire to Konektor**, nowhere else: every type that holds it has a
 //!    `Debug` that does not show it, and errors say where, never what.
-//! 9. **A status is sent only when a rule says so, and never backwards**, because statuses fire paid ad events; `won` only
+//! 9. **A status is sent only when a rule says so, and never backwards**, because statuses fire paid ad events: from where
+//!    it stood when the lead was last read, which is moments ago
+//!    (`deliver::engine::tests::an_update_that_had_to_wait_for_its_permit_is_made_from_what_the_lead_is_then`); `won` only
 //!    when the sender says that it was paid. `delivery::each_sender_s_webhook_becomes_a_lead_with_one_create`,
 //!    `deliver::plan::fields`, `domain::rules::tests::nothing_is_won_that_the_sender_does_not_say_is_paid`.
 //! 10. *Deliberately absent*: global state, plugin loading, a second queue, macros of our own, our own copy of what a

@@ -16,6 +16,9 @@ const SOONEST: Duration = Duration::from_secs(30);
 /// … and at most. Looking asks nobody, so that a mended access is noticed soon; a lead loses its worth in minutes.
 const LATEST: Duration = Duration::from_mins(5);
 
+/// How long a lead waits at least that finds too many others asking.
+const TURN: Duration = Duration::from_secs(2);
+
 /// The senders that must not be asked now. All durations but waits are since the process began.
 #[derive(Debug, Default)]
 pub(super) struct Senders(BTreeMap<SourceName, Shut>);
@@ -66,4 +69,10 @@ fn is_same(one: &Arc<dyn Provider>, other: &Arc<dyn Provider>) -> bool {
 /// How long a lead waits that has been there for `age` and may not ask for another `left`.
 pub(super) fn look_again(left: Duration, age: Duration, die: Die) -> Duration {
     left.min(age.clamp(SOONEST, LATEST)) + die.share_of(SOONEST)
+}
+
+/// How long a lead waits that has been there for `age` and finds too many others asking: as long again, so that a thousand
+/// of them leave time for those that have nothing to ask.
+pub(super) fn turn_again(age: Duration, die: Die) -> Duration {
+    age.clamp(TURN, LATEST) + die.share_of(TURN)
 }

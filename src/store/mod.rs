@@ -98,14 +98,15 @@ pub trait Store: Send + Sync {
 
     /// Writes down that a POST may leave this process now. **Durable when it returns**: only then may it be sent.
     /// Again under the same lease (a second POST after a refused one) it moves the intent's time on. [`Fenced::Stale`]
-    /// also when the lease has ended, or an earlier lease left an intent that is still open.
+    /// also when the lease has ended, an earlier lease left an intent that is still open, or Konektor has said meanwhile that the
+    /// lead is there: settle, and the lane comes to it.
     ///
     /// `telling` is what the call says, and of whom: whoever finds out whether the lead is there goes by that.
     ///
     /// A crash after it: the lane may search, but not POST, until the doubt is settled (`Outcome::Negative`).
     async fn begin(&self, lease: &Lease, upto: Seq, telling: Telling, now: Timestamp) -> Result<Fenced, StoreError>;
 
-    /// One more permit for a second call under the same lease. A pause does not stop it: what is under way may end.
+    /// One more permit for a second call under the same lease; none while calls are stopped.
     async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError>;
 
     /// Keeps what the sender's own API said of a pending event, so that it is asked once.

@@ -189,7 +189,7 @@ pub struct Claimed {
     /// When the first of them was.
     pub failing_since: Option<Timestamp>,
     /// The lane of the same person that will have a lead first ([`Store::sort`](super::Store::sort)): nothing is created before
-    /// it is known what becomes of that.
+    /// it is known what becomes of that. Or one that came to this one's lead: what is told there is heard here.
     pub follows: Option<ExternalRef>,
     /// What has reached the lead: older words on the same fields are late.
     pub told: Words,
@@ -337,6 +337,8 @@ pub enum PermitGrant {
     Granted(PermitId),
     /// Not before this time.
     NotBefore(Timestamp),
+    /// Calls are stopped.
+    Paused,
     /// The lease is not ours any more.
     Stale,
 }
@@ -361,8 +363,12 @@ pub struct Learned {
     /// What was delivered. That of a create is known from its intent, too.
     pub told: Words,
     /// The lane of the same person whose lead this one was to come to, and which has none. Now that this one has a lead, it
-    /// comes to this one's; if it may have one already, that is kept as an [`Incident`](super::Incident).
+    /// comes to this one's; if it may have one already, that is kept as an [`Incident`](super::Incident). Or the one whose lead
+    /// this one has come to: from then on each knows of the other ([`Claimed::follows`]).
     pub twin: Option<ExternalRef>,
+    /// Until when an update may still land that was sent and got no answer: before that, neither this lane nor another one
+    /// of the lead is worked on.
+    pub lands: Option<Timestamp>,
 }
 
 impl From<Outcome> for Settlement {

@@ -9,12 +9,17 @@
 //!            │ settle                             plan.answered
 //!            └─────────────────────────────────────────┘
 //! ```
+//!
+//! An update that had to wait for its permit reads the lead again ([`super::permits`]).
 
 use std::time::Duration;
 
-use super::super::fold::{Flaw, Folded, fold, gone, named_in, people, person};
+use jiff::Timestamp;
+
+use super::super::fold::{Flaw, Folded, fold, gone, people, person};
 use super::super::plan::{self, End, Plan, Step};
 use super::super::{LEASE_MARGIN, retry};
+use super::permits::Reads;
 use super::{AFTER_ERROR, Ask, Change, Deed, Desk, Moment, Report, Said, Setup, Told, mismatch};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
@@ -22,13 +27,9 @@ use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, CALL_TIMEOUT, Request, Verdict};
 use crate::providers::Absent;
 use crate::store::{
-    self, Claimed, Fenced, Learned, Lease, Named, Observation, Outcome, PermitGrant, PermitId, Seq, Settlement,
-    StoreError, Telling, Undelivered, Words,
+    self, Claimed, Fenced, Learned, Lease, Named, Outcome, PermitId, Seq, Settlement, StoreError, Telling, Undelivered,
+    Words,
 };
-
-/// A permit that has lain unused for longer is given back: the limiter forgets it a minute after a call under it would
-/// have ended, had it been made at once.
-const PERMIT_LASTS: Duration = Duration::from_secs(30);
 
 /// A claimed lane being worked on.
 #[derive(Debug)]
@@ -43,8 +44,12 @@ pub(super) struct Attempt {
     /// The lane of the same person that it followed, and that has no lead.
     pub(super) twin: Option<ExternalRef>,
     /// The right to the next call, and since when it is held.
-    permit: Option<(PermitId, Duration)>,
+    pub(super) permit: Option<(PermitId, Duration)>,
+    /// What it has read of the lead.
+    pub(super) reads: Reads,
     called: bool,
+    /// Until when an update may land that it has sent, and that got no answer.
+    lands: Option<Timestamp>,
     /// On which fields the events in hand have their say.
     pub(super) words: Vec<(Seq, Words)>,
     log: Vec<store::Attempt>,
@@ -83,7 +88,7 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Planned {
     plan: Plan,
-    request: Request,
+    pub(super) request: Request,
 }
 
 impl Attempt {
@@ -99,7 +104,9 @@ impl Attempt {
             claimed,
             lead: None,
             twin: None,
+            reads: Reads::default(),
             called: false,
+            lands: None,
             words: Vec::new(),
             log: Vec::new(),
             flaws: Vec::new(),
@@ -127,6 +134,11 @@ impl Attempt {
         matches!(self.stage, Stage::Parked(_))
     }
 
+    /// True while a sender's API is asked.
+    pub(super) fn looks_up(&self) -> bool {
+        matches!(self.stage, Stage::LookingUp(_))
+    }
+
     /// True while a POST is out.
     pub(super) fn in_doubt(&self) -> bool {
         matches!(&self.stage, Stage::Calling(planned, ..) if matches!(planned.request, Request::Create(_)))
@@ -151,7 +163,7 @@ impl Attempt {
             (Stage::Permitting(planned, asked), Said::Told(Ok(Told::Permit(grant)))) => {
                 self.permitted(planned, asked, grant, desk)
             }
-            (Stage::Parked(planned), Said::Woken) => Some(self.ask_permit(planned, desk)),
+            (Stage::Parked(planned), Said::Woken) => Some(self.unpark(planned, desk)),
             (Stage::Beginning(planned, asked), Said::Told(Ok(Told::Fenced(fenced)))) => {
                 self.begun(planned, asked, fenced, desk)
             }
@@ -281,51 +293,7 @@ impl Attempt {
         }
     }
 
-    /// One permit a call: the claim's, or one more.
-    fn prepare(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
-        let lasts = |(_, since): &(PermitId, Duration)| desk.moment.running < *since + PERMIT_LASTS;
-        match self.permit.filter(lasts) {
-            None => self.ask_permit(planned, desk),
-            Some(_) if !self.has_time(desk.moment) => self.release(desk),
-            Some((permit, _)) => match &planned.request {
-                Request::Create(body) => {
-                    let named = named_in(body);
-                    self.write_intent(planned, named, desk)
-                }
-                _ => self.call(planned, permit, desk),
-            },
-        }
-    }
-
-    fn ask_permit(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
-        self.return_permit(desk);
-        self.stage = Stage::Permitting(planned, desk.moment.running);
-        Deed::Ask(Ask::Permit(self.lease().clone()))
-    }
-
-    fn permitted(
-        &mut self,
-        planned: Box<Planned>,
-        asked: Duration,
-        grant: PermitGrant,
-        desk: &mut Desk<'_>,
-    ) -> Option<Deed> {
-        match grant {
-            PermitGrant::Granted(permit) => {
-                self.permit = Some((permit, asked));
-                Some(self.prepare(planned, desk))
-            }
-            // The heartbeat keeps the lease meanwhile.
-            PermitGrant::NotBefore(at) => {
-                self.stage = Stage::Parked(planned);
-                let left: Duration = at.duration_since(desk.moment.now).try_into().unwrap_or_default();
-                Some(Deed::Wait(left.max(Duration::from_millis(1)), Change::Nothing))
-            }
-            PermitGrant::Stale => None,
-        }
-    }
-
-    fn write_intent(&mut self, planned: Box<Planned>, named: Named, desk: &mut Desk<'_>) -> Deed {
+    pub(super) fn write_intent(&mut self, planned: Box<Planned>, named: Named, desk: &mut Desk<'_>) -> Deed {
         self.stage = Stage::Beginning(planned, desk.moment.running);
         let upto = self.claimed.upto();
         let telling = Telling { words: self.words_up_to(upto), named };
@@ -336,7 +304,8 @@ impl Attempt {
         let permit = match (fenced, self.permit) {
             (Fenced::Done | Fenced::AlreadyDone, Some((permit, _))) => permit,
             (Fenced::Done | Fenced::AlreadyDone, None) => return Some(self.prepare(planned, desk)),
-            (Fenced::Stale, _) => return None,
+            // Where it is only that the store has heard which lead it is, the lane comes to that at once.
+            (Fenced::Stale, _) => return Some(self.release(desk)),
         };
         desk.doubts.begun(&self.claimed.lease.external_ref, self.claimed.lease.fence, asked);
         // Writing it may have taken long: others count the quiet period from the intent, and the lease runs out.
@@ -346,7 +315,7 @@ impl Attempt {
         Some(if self.has_time(desk.moment) { self.call(planned, permit, desk) } else { self.release(desk) })
     }
 
-    fn call(&mut self, planned: Box<Planned>, permit: PermitId, desk: &mut Desk<'_>) -> Deed {
+    pub(super) fn call(&mut self, planned: Box<Planned>, permit: PermitId, desk: &mut Desk<'_>) -> Deed {
         self.permit = None;
         self.called = true;
         let request = planned.request.clone();
@@ -373,6 +342,10 @@ impl Attempt {
         }
         if let (Request::Update(lead, _), Verdict::Unclear(_)) = (&request, &answer.verdict) {
             desk.doubts.may_land(lead, asked.running + desk.setup.waits.landing());
+            self.lands = Some(asked.now + desk.setup.waits.landing());
+        }
+        if let (Request::Get(_), Verdict::Lead(_)) = (&request, &answer.verdict) {
+            self.reads.read(asked.running);
         }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);
@@ -380,7 +353,7 @@ impl Attempt {
     }
 
     /// True while a call can be begun and ended well inside the lease.
-    fn has_time(&self, moment: Moment) -> bool {
+    pub(super) fn has_time(&self, moment: Moment) -> bool {
         moment.running + CALL_TIMEOUT + LEASE_MARGIN < self.ends
     }
 
@@ -420,7 +393,7 @@ impl Attempt {
             _ => Words::default(),
         };
         let twin = self.twin.clone().filter(|_| self.claimed.lead_id.is_none());
-        let learned = Learned { doubles: end.doubles.clone(), told, twin };
+        let learned = Learned { doubles: end.doubles.clone(), told, twin, lands: self.lands };
         let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone(), learned };
         self.stage = Stage::Settling(end);
         Deed::Ask(Ask::Settle(self.lease().clone(), settlement))
@@ -462,12 +435,6 @@ impl Attempt {
         }
         self.stage = Stage::Unsettled(end);
         Some(Deed::Wait(AFTER_ERROR, Change::Nothing))
-    }
-
-    fn return_permit(&mut self, desk: &mut Desk<'_>) {
-        if let Some((permit, _)) = self.permit.take() {
-            desk.errands.push(Ask::Observe(permit, Observation::Unsent));
-        }
     }
 
     pub(super) fn note(&mut self, entry: store::Attempt) {

@@ -22,12 +22,17 @@ impl Attempt {
 
     /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one; and while
     /// somebody writes into it there. What the lead has been told there is newer than what is older.
+    ///
+    /// A lane that was forgotten may have left its name to another one, or to this very lane: that is not the one meant.
     pub(super) fn followed(&mut self, other: Option<LaneDetail>, desk: &mut Desk<'_>) -> Deed {
+        let other = other.filter(|other| Some(&other.external_ref) == self.claimed.follows.as_ref());
         let Some(LaneDetail { lead_id, told, pending, state, .. }) = other else { return self.read(desk) };
         let later = Outcome::Retry { at: desk.moment.now + FOLLOW_AGAIN, counted: false };
         match (&self.claimed.lead_id, lead_id) {
             (None, Some(lead_id)) => {
                 self.words = vec![(Intent::NOTHING, told)];
+                // From now on each hears what the other has told their lead.
+                self.twin = self.claimed.follows.clone();
                 self.settle(Outcome::Done { lead_id, upto: Intent::NOTHING }.into(), desk)
             }
             (None, None) if pending > 0 => self.settle(later.into(), desk),

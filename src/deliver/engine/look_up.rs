@@ -14,6 +14,8 @@ use crate::store::{self, Outcome, Seq, Undelivered};
 
 /// A narrower question may follow a refused one, and a narrower one still; not for ever.
 const QUESTIONS: u32 = 3;
+/// Lanes that ask senders' APIs at a time, a third of those that are worked on: one that hangs holds up no others.
+const AT_A_TIME: usize = 8;
 
 /// A question to a sender, of one event.
 #[derive(Debug)]
@@ -34,6 +36,11 @@ impl Attempt {
             self.claimed.events.iter().find(|event| event.seq == seq).expect("the fold names an event it was given");
         let question = Question { seq, received: event.received, lookup, asked: 1, since: desk.moment, form: None };
         let Ok(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
+        if desk.looking_up >= AT_A_TIME {
+            let age = desk.moment.now.duration_since(event.received).try_into().unwrap_or_default();
+            let at = desk.moment.now + senders::turn_again(age, desk.moment.die);
+            return self.settle(Outcome::Retry { at, counted: false }.into(), desk);
+        }
         match desk.senders.ask(&source, desk.moment.running) {
             Ok(()) => self.ask_sender(question, &source, desk),
             Err((left, why)) => self.wait_unasked(&question, left, why, desk),

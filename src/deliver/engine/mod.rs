@@ -19,6 +19,7 @@ mod follow;
 mod forms;
 mod look_up;
 mod loops;
+mod permits;
 #[cfg(test)]
 mod tests;
 
@@ -129,6 +130,10 @@ struct Desk<'a> {
     may_not_ask: &'a mut bool,
     /// Leads that other attempts of this process read and write.
     others: Vec<LeadId>,
+    /// One of them has its lead read again.
+    reading_again: bool,
+    /// How many of them ask a sender's API.
+    looking_up: usize,
     moment: Moment,
     errands: Vec<Ask>,
     reports: Vec<Report>,
@@ -249,8 +254,10 @@ impl Engine {
     ) {
         let in_doubt = attempt.in_doubt();
         let others = self.attempts().filter_map(|attempt| attempt.lead.clone()).collect();
+        let reading_again = self.attempts().any(Attempt::is_reading_again);
+        let looking_up = self.attempts().filter(|attempt| attempt.looks_up()).count();
         let next = self.at_desk(moment, out, |desk| {
-            desk.others = others;
+            (desk.others, desk.reading_again, desk.looking_up) = (others, reading_again, looking_up);
             // A bug in a provider, or in a plan, ends the attempt that shows it, and not delivery.
             let stepped = std::panic::catch_unwind(AssertUnwindSafe(|| step(&mut attempt, desk)));
             let next = stepped.unwrap_or_else(|_| {
@@ -314,6 +321,8 @@ impl Engine {
             day,
             may_not_ask,
             others: Vec::new(),
+            reading_again: false,
+            looking_up: 0,
             moment,
             errands,
             reports,

@@ -609,9 +609,13 @@ fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
     };
     let bench = after(detail(Some("lead_1"), 3));
     assert_eq!(*bench.outcome(), Outcome::Done { lead_id: LeadId("lead_1".into()), upto: Intent::NOTHING });
-    assert_eq!(bench.settlement().learned.told, told);
+    assert_eq!((&bench.settlement().learned.told, bench.settlement().learned.twin.as_ref()), (&told, Some(&other)));
     let waits = after(detail(None, 1));
     assert_eq!(*waits.outcome(), Outcome::Retry { at: at(5_010).now, counted: false });
+    let Said::Told(Ok(Told::Lane(Some(mut itself)))) = detail(None, 1) else { panic!() };
+    itself.external_ref = external_ref();
+    let forgotten = after(Said::Told(Ok(Told::Lane(Some(itself)))));
+    assert!(forgotten.names()[0].starts_with("Begin"), "the other is forgotten, and its name is this one's");
     for (nothing, twin) in [(detail(None, 0), Some(&other)), (Said::Told(Ok(Told::Lane(None))), None)] {
         let mut bench = after(nothing);
         bench.tell("Begin", done(), at(20));
@@ -639,6 +643,8 @@ fn no_update_overtakes_one_that_may_still_land_whatever_the_clock_on_the_wall_sa
     bench.tell("get", found(), at(10));
     bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::Granted(PermitId(2))))), at(20));
     bench.tell("update", unclear(), at(100));
+    let lands = Some(at(20).now + Waits::default().landing());
+    assert_eq!(bench.settlement().learned.lands, lands, "others hear of it");
     bench.tell("Settle", done(), at(110));
     let ahead = |millis| Moment { now: at(millis).now + Duration::from_hours(1), ..at(millis) };
     let effects = bench.engine.claim_once(ahead(1_000));
@@ -854,4 +860,171 @@ fn of_two_attempts_at_one_lead_the_second_waits() {
         at(100),
     );
     assert_eq!(*bench.outcome(), Outcome::Retry { at: at(2_100).now, counted: false });
+}
+
+fn granted(permit: u64) -> Said {
+    Said::Told(Ok(Told::Permit(PermitGrant::Granted(PermitId(permit)))))
+}
+
+fn not_before(millis: u64) -> Said {
+    Said::Told(Ok(Told::Permit(PermitGrant::NotBefore(at(millis).now))))
+}
+
+/// A lead whose notes a person has written.
+fn found_with(notes: &str) -> Said {
+    let view = serde_json::json!({ "id": "lead_1", "firstName": "Ayu", "notes": notes });
+    let verdict = Verdict::Lead(Box::new(serde_json::from_value(view).unwrap()));
+    Said::Answered(Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() })
+}
+
+impl Bench {
+    /// Keeps the leases alive until then, in seconds.
+    fn beat(&mut self, from: u64, to: u64) {
+        for second in (from..=to).step_by(10) {
+            self.tell("Wait(10s", Said::Woken, at(second * 1000));
+            self.tell("Heartbeat", Said::Told(Ok(Told::Lost(vec![]))), at(second * 1000));
+        }
+    }
+
+    /// One that runs, and has been given these lanes at 0.
+    fn running(lanes: impl IntoIterator<Item = Claimed>) -> Self {
+        let mut bench = Self::idle();
+        let effects = bench.engine.start(at(0));
+        bench.take(effects);
+        for lane in lanes {
+            bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(5));
+        }
+        bench
+    }
+
+    /// What the update says that is about to leave.
+    #[track_caller]
+    fn updates(&self) -> &crate::konektor::wire::LeadBody {
+        let update = self.wants.iter().find_map(|(_, deed)| match deed {
+            Deed::Call(Request::Update(_, body)) => Some(body),
+            _ => None,
+        });
+        update.unwrap_or_else(|| panic!("no update among {:?}", self.names()))
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let calls = self.wants.iter().filter(|(_, deed)| matches!(deed, Deed::Call(_)));
+        self.names().into_iter().filter(|name| ["get", "update"].contains(&name.as_str())).take(calls.count()).collect()
+    }
+}
+
+fn known() -> Claimed {
+    Claimed { lead_id: Some(LeadId("lead_1".into())), ..claimed(b"lead") }
+}
+
+#[test]
+fn an_update_that_had_to_wait_for_its_permit_is_made_from_what_the_lead_is_then() {
+    let mut bench = Bench::running([known()]);
+    bench.tell("get", found_with("called once"), at(100));
+    bench.tell("Permit", not_before(60_000), at(110));
+    bench.beat(10, 60);
+    bench.tell("Wait(59.89s", Said::Woken, at(60_000));
+    bench.tell("Permit", granted(2), at(60_010));
+    assert_eq!(bench.calls(), ["get"], "it is read again, under the permit that was for the update");
+    bench.tell("get", found_with("called twice"), at(60_100));
+    bench.tell("Permit", granted(3), at(60_110));
+    let notes = bench.updates().notes.clone().unwrap_or_default();
+    assert!(notes.starts_with("called twice"), "{notes}");
+    assert_eq!(bench.calls(), ["update"]);
+}
+
+#[test]
+fn an_update_whose_permit_comes_soon_needs_no_second_read() {
+    let mut bench = Bench::running([known()]);
+    bench.tell("get", found(), at(100));
+    bench.tell("Permit", not_before(9_000), at(110));
+    bench.tell("Wait(8.89s", Said::Woken, at(9_000));
+    bench.tell("Permit", granted(2), at(9_010));
+    assert_eq!(bench.calls(), ["update"]);
+}
+
+#[test]
+fn where_one_call_a_minute_is_allowed_an_update_gets_through_all_the_same() {
+    let mut bench = Bench::running([known()]);
+    bench.tell("get", found(), at(100));
+    for minute in 1..=10 {
+        let now = minute * 60_000;
+        bench.tell("Permit", not_before(now), at(now - 59_000));
+        bench.beat(minute * 60 - 50, minute * 60);
+        bench.tell("Wait(59s", Said::Woken, at(now));
+        bench.tell("Permit", granted(minute), at(now));
+        if bench.calls() == ["update"] {
+            assert_eq!(minute, 4, "the last read was a minute old");
+            return;
+        }
+        bench.tell("get", found(), at(now + 100));
+    }
+    panic!("it reads and reads");
+}
+
+#[test]
+fn of_those_whose_read_has_become_old_one_at_a_time_reads_again() {
+    let lane = |number: u32| {
+        let lease = Lease { external_ref: ExternalRef::new("test:", &number.to_string()), ..known().lease };
+        Claimed { lease, lead_id: Some(LeadId(format!("lead_{number}"))), ..known() }
+    };
+    let mut bench = Bench::running([lane(1), lane(2)]);
+    for _ in 0..2 {
+        bench.tell("get", found(), at(100));
+    }
+    for _ in 0..2 {
+        bench.tell("Permit", not_before(20_000), at(110));
+    }
+    bench.beat(10, 20);
+    for _ in 0..2 {
+        bench.tell("Wait(19.89s", Said::Woken, at(20_000));
+    }
+    let asks = |bench: &Bench| bench.names().iter().filter(|name| name.starts_with("Permit")).count();
+    assert_eq!(asks(&bench), 1, "{:?}", bench.names());
+    bench.tell("Permit", granted(2), at(20_010));
+    bench.tell("get", found(), at(20_100));
+    bench.tell("Permit", granted(3), at(20_110));
+    bench.tell("update", found(), at(20_200));
+    bench.tell("Settle", done(), at(20_210));
+    bench.tell("Wait(1s", Said::Woken, at(21_000));
+    assert_eq!(asks(&bench), 1, "it is the other's turn");
+    bench.tell("Permit", granted(4), at(21_010));
+    assert_eq!(bench.calls(), ["get"]);
+}
+
+#[test]
+fn who_waits_for_a_permit_in_a_pause_gives_its_lane_back() {
+    let mut bench = Bench::running([known()]);
+    bench.tell("get", found(), at(100));
+    bench.tell("Permit", not_before(9_000), at(110));
+    bench.tell("Wait(8.89s", Said::Woken, at(9_000));
+    bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::Paused))), at(9_010));
+    assert_eq!(*bench.outcome(), Outcome::Release { at: at(9_010).now });
+}
+
+#[test]
+fn a_create_of_which_the_store_has_heard_meanwhile_is_not_made() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    bench.tell("Begin", Said::Told(Ok(Told::Fenced(Fenced::Stale))), at(10));
+    assert!(matches!(bench.outcome(), Outcome::Release { .. }));
+}
+
+#[test]
+fn a_sender_s_api_that_hangs_holds_up_a_third_of_the_lanes_at_most() {
+    let lane = |number: u32, body: &'static [u8]| {
+        let lease = Lease { external_ref: ExternalRef::new("test:", &number.to_string()), ..claimed(body).lease };
+        Claimed { lease, ..claimed(body) }
+    };
+    let mut bench = Bench::running((1..=8).map(|number| lane(number, b"notice")));
+    let named = |bench: &Bench, word: &str| bench.names().iter().filter(|name| name.starts_with(word)).count();
+    for number in 9..=30 {
+        bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane(number, b"notice")))))), at(5));
+        assert_eq!(*bench.outcome(), Outcome::Retry { at: at(3_005).now, counted: false });
+        bench.tell("Settle", done(), at(10));
+    }
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane(31, b"lead")))))), at(10));
+    assert_eq!((named(&bench, "LookUp"), named(&bench, "Begin")), (8, 1), "{:?}", bench.names());
+    bench.tell("LookUp", looked_up(200), at(3_000));
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane(32, b"notice")))))), at(3_010));
+    assert_eq!(named(&bench, "LookUp"), 8, "there is room again");
 }

@@ -78,7 +78,7 @@ pub(super) struct Lane {
     pub(super) told: Words,
     /// What is in the open intent's call, and will have reached the lead if that has.
     pub(super) telling: Telling,
-    /// Until when an update may still land that a lost worker has sent. While it is leased without a lead: that calls were
+    /// Until when an update may still land that got no answer, or that a lost worker has sent. While it is leased without a lead: that calls were
     /// made which may be one.
     pub(super) lands: Option<Timestamp>,
     /// The lead may be there although nothing is known of it: an earlier lane, which knew it, was forgotten, or a search could not
@@ -86,7 +86,8 @@ pub(super) struct Lane {
     pub(super) forgotten: bool,
     /// Where Konektor said by itself that the lead stands.
     pub(super) standing: Option<Standing>,
-    /// The lane of the same person that will have a lead first: that lead is this lane's, too.
+    /// The lane of the same person that will have a lead first: that lead is this lane's, too. Or the one that came to this
+    /// lane's lead last.
     pub(super) follows: Option<ExternalRef>,
     /// Konektor said by itself which lead it is, while an attempt was under way that may find it out, too.
     pub(super) heard: Option<LeadId>,
@@ -280,6 +281,8 @@ impl Lane {
     pub(super) fn begin(&mut self, fence: u64, upto: Seq, telling: &Telling, now: Timestamp) -> Fenced {
         let begun = match self.intent {
             _ if !self.is_held(fence, now) => return Fenced::Stale,
+            // The lead is there.
+            _ if self.heard.is_some() => return Fenced::Stale,
             None => Fenced::Done,
             Some(same) if same.fence == fence => Fenced::AlreadyDone,
             // Another POST may be out: only a search may follow it.
@@ -381,6 +384,15 @@ impl Lane {
         self.follows = Some(other.clone());
     }
 
+    /// `other` has come to the lead `lead_id`; whether that is this lane's, too. Then each hears what the other has told it.
+    pub(super) fn shares(&mut self, other: &ExternalRef, lead_id: &LeadId) -> bool {
+        let is_shared = self.lead_id.as_ref() == Some(lead_id);
+        if is_shared {
+            self.follows = Some(other.clone());
+        }
+        is_shared
+    }
+
     /// Konektor says by itself where the lead stands; gives whether that was news.
     pub(super) fn stand(&mut self, standing: Standing) -> bool {
         let is_newer = self.standing.is_none_or(|known| known.at < standing.at);
@@ -423,7 +435,6 @@ impl Lane {
             Outcome::Dead { why, .. } => {
                 self.forgotten |= self.lead_id.is_none() && why.reason == DeadReason::Unresolved;
                 self.close_own_intent();
-                self.lands = None;
                 match self.lead_id {
                     Some(_) => self.go_on(rest, window, now),
                     None if rest.count > 0 && self.class == Class::Bulk => self.revive(rest, Arrival::Bulk),
@@ -439,10 +450,14 @@ impl Lane {
         }
     }
 
+    /// An attempt ends that has sent an update which may land until then, or none. To be told before [`Lane::go`].
+    pub(super) const fn may_land(&mut self, until: Option<Timestamp>) {
+        self.lands = until;
+    }
+
     /// The attempt was settled.
     pub(super) const fn sign_off(&mut self) {
         self.settled = self.fence;
-        self.lands = None;
     }
 
     /// The lease has ended without a settlement. `crashed` is false when its worker is known to have done nothing bad
@@ -548,7 +563,7 @@ impl Lane {
     /// To the old place, not before `at`.
     fn put_back(&mut self, at: Timestamp, now: Timestamp) {
         self.close_own_intent();
-        self.state = wait(at, self.why(), now);
+        self.state = wait(self.landed(at), self.why(), now);
     }
 
     /// What was begun under this lease is known not to have been executed: had its end been unclear, the attempt would

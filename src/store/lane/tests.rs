@@ -135,6 +135,7 @@ impl World {
 
     fn settle(&mut self, outcome: &Outcome) {
         let rest = self.end(outcome);
+        self.lane.may_land(None);
         self.lane.go(outcome, rest, COALESCE, self.now);
         self.lane.sign_off();
         self.look_back();

@@ -238,6 +238,7 @@ impl Model {
         let now = self.tick(now);
         match self.lanes.get_mut(&lease.external_ref).filter(|known| known.lane.is_held(lease.fence, now)) {
             None => PermitGrant::Stale,
+            Some(_) if self.gate.paused().is_some() => PermitGrant::Paused,
             Some(known) => match self.gate.limiter.take(Line::of(&known.lane).class(), now) {
                 Take::Granted(permit) => {
                     known.lane.call(now);
@@ -270,6 +271,7 @@ impl Model {
             return instead;
         }
         let Settlement { outcome, attempts, learned } = settlement;
+        known.lane.may_land(learned.lands);
         self.finish(external_ref, &outcome, now);
         let known = self.known(external_ref, now);
         known.lane.sign_off();
@@ -290,6 +292,9 @@ impl Model {
         let lane = &mut self.known(twin, now).lane;
         if lane.may_follow() {
             return lane.follow(ours);
+        }
+        if lane.shares(ours, lead_id) {
+            return;
         }
         let double = lane.lead_id.clone();
         let before = self.incidents.get(ours).cloned();

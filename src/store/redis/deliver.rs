@@ -51,6 +51,9 @@ impl Core {
             if !desk.known(&name).is_some_and(|known| known.lane.is_held(lease.fence, seen.now)) {
                 return Ok((None, PermitGrant::Stale));
             }
+            if kept.gate.paused().is_some() {
+                return Ok((None, PermitGrant::Paused));
+            }
             let class = Line::of(&desk.lane(&name)?.lane).class();
             Ok(match kept.gate.limiter.take(class, seen.now) {
                 Take::NotBefore(at) => (None, PermitGrant::NotBefore(at)),
@@ -183,6 +186,7 @@ impl Core {
 /// Ends an attempt, whose lease is the one that is waited for.
 fn end_attempt(desk: &mut Desk<'_>, name: &Name, settlement: &Settlement) -> Result<(), Strange> {
     let Settlement { outcome, attempts, learned } = settlement;
+    desk.lane(name)?.lane.may_land(learned.lands);
     desk.go(name, outcome)?;
     let known = desk.lane(name)?;
     known.lane.sign_off();
@@ -204,6 +208,9 @@ fn lead_on(desk: &mut Desk<'_>, twin: &Name, ours: &Name, lead_id: &LeadId) -> R
     let other = desk.lane(twin)?;
     if other.lane.may_follow() {
         other.lane.follow(&external_ref);
+        return Ok(());
+    }
+    if other.lane.shares(&external_ref, lead_id) {
         return Ok(());
     }
     let (twin, double) = (other.external_ref.clone(), other.lane.lead_id.clone());

@@ -191,7 +191,7 @@ impl Known {
             told,
             telling: Telling { words: telling, named: more.named(intent) },
             lands: more.lands.map(shifted),
-            crashed: crashed.map(time),
+            crashed: crashed.map(shifted),
             follows: follows.map(ExternalRef::from_stored),
             forgotten: record.forgotten,
             standing: record.standing.map(standing).transpose()?,
@@ -265,7 +265,7 @@ impl Known {
         let added = Added {
             told: lane.told.clone(),
             telling: lane.telling.words.clone(),
-            crashed: lane.crashed.map(nanos),
+            crashed: lane.crashed.map(shifted),
             follows: lane.follows.as_ref().map(|other| other.as_str().to_owned()),
         };
         let bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));

@@ -151,6 +151,9 @@ impl Db {
         let now = self.tick(now)?;
         let row = self.find_lane(&lease.external_ref)?;
         let Some(mut row) = row.filter(|row| row.lane.is_held(lease.fence, now)) else { return Ok(PermitGrant::Stale) };
+        if self.gate.paused().is_some() {
+            return Ok(PermitGrant::Paused);
+        }
         Ok(match self.gate.limiter.take(Line::of(&row.lane).class(), now) {
             Take::NotBefore(at) => PermitGrant::NotBefore(at),
             Take::Granted(permit) => {
@@ -182,6 +185,7 @@ impl Db {
             return Ok(instead);
         }
         let Settlement { outcome, attempts, learned } = settlement;
+        row.lane.may_land(learned.lands);
         self.finish(&mut row, outcome, now)?;
         row.lane.sign_off();
         row.lane.hear(&learned.told);
@@ -207,7 +211,7 @@ impl Db {
         let Some(mut row) = self.find_lane(twin)? else { return Ok(()) };
         if row.lane.may_follow() {
             row.lane.follow(ours);
-        } else {
+        } else if !row.lane.shares(ours, lead_id) {
             let (before, double) = (self.incident(ours)?, row.lane.lead_id.as_ref());
             self.save_incident(&Incident::of_twins(before, (ours, Some(lead_id)), (twin, double), now))?;
         }

@@ -106,6 +106,9 @@ impl World {
             let begun = self.hosts[to.host].begun.get(external_ref.as_str()).copied();
             self.check_create(&external_ref, begun);
         }
+        if let Request::Update(id, body) = &request {
+            self.check_update(id, body);
+        }
         let fate = Fate::draw(&self.odds, &mut self.dice);
         self.tell(|| format!("host {}: {} leaves, {fate:?}", to.host, story::call(&request)));
         let up = self.dice.time(Duration::from_millis(5)..Duration::from_millis(300));
@@ -134,7 +137,9 @@ impl World {
     /// A call reaches Konektor; `to` hears the answer, unless it is lost.
     pub(super) fn arrive(&mut self, to: Option<To>, request: &Request, fate: Fate) {
         let wall = self.true_time();
-        let (status, verdict) = if fate != Fate::Late && self.konektor.is_too_much(&self.odds, self.now) {
+        // Others may have called too much, whom nobody sees.
+        let unseen = self.odds.retry_after.is_some() && self.dice.chance(0.1);
+        let (status, verdict) = if fate != Fate::Late && (self.konektor.is_too_much(&self.odds, self.now) || unseen) {
             (429, Verdict::Throttled)
         } else {
             self.konektor.execute(request, &self.odds, &mut self.dice, wall, self.now)

@@ -6,13 +6,16 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use konektor_bridge::domain::event::EventId;
 use konektor_bridge::domain::external_ref::ExternalRef;
-use konektor_bridge::konektor::wire::Money;
+use konektor_bridge::domain::lead::LeadId;
+use konektor_bridge::konektor::wire::{LeadBody, Money};
 use konektor_bridge::store::{EventQuery, EventRow, EventState, Lease, Stats, Store};
 
 use super::konektor::Held;
 use super::sender::{Kind, Word};
 use super::world::World;
 
+/// An update is made from a read that is at most so old, however few calls are allowed: what the engine allows, and the freeze.
+const READ_WITHIN: Duration = Duration::from_secs(84);
 /// A POST leaves at most this long after its intent was written: what the engine allows, and the freeze.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -63,6 +66,16 @@ impl World {
             (intent, begun) => self.violated(format!(
                 "a create of {lead} left without its intent: the store has {intent:?}, it wrote {begun:?}"
             )),
+        }
+    }
+
+    /// An update leaves with what people have written into the notes, but for what they wrote just now.
+    pub(super) fn check_update(&mut self, id: &LeadId, body: &LeadBody) {
+        let (Some(notes), now) = (&body.notes, self.now) else { return };
+        let of_it = self.konektor.leads.iter().filter(|held| held.view.id == *id);
+        let mut old = of_it.flat_map(|held| &held.edits).filter(|(at, _)| *at + READ_WITHIN < now);
+        if let Some((at, line)) = old.find(|(_, line)| !notes.contains(line)).cloned() {
+            self.violated(format!("an update of {id} takes away what a person wrote {:?} before: {line}", now - at));
         }
     }
 

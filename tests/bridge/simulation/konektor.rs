@@ -30,6 +30,8 @@ pub(super) struct Held {
     visible: Duration,
     /// Every value that was written, in order.
     pub(super) values: Vec<f64>,
+    /// What people have written into the notes and is still there, and since when.
+    pub(super) edits: Vec<(Duration, String)>,
 }
 
 /// Konektor.
@@ -120,7 +122,7 @@ impl Konektor {
             limit: Some(odds.limit),
             remaining: Some(odds.limit.saturating_sub(used)),
             reset: Some(wall + oldest),
-            retry_after: None,
+            retry_after: odds.retry_after,
         }
     }
 
@@ -184,6 +186,7 @@ impl Konektor {
             deleted: false,
             visible: now + dice.time(Duration::ZERO..odds.search_lag + Duration::from_millis(1)),
             values: Vec::new(),
+            edits: Vec::new(),
         };
         held.write(body);
         let answer = Verdict::Lead(Box::new(held.shown(odds)));
@@ -245,6 +248,15 @@ impl Held {
         set(&mut self.view.notes, &body.notes);
         set(&mut self.view.estimated_value, &body.estimated_value);
         self.values.extend(body.estimated_value.as_ref().map(Money::to_f64));
+        let notes = self.view.notes.as_deref().unwrap_or_default();
+        self.edits.retain(|(_, line)| notes.contains(line));
+    }
+
+    /// A person writes a line into the notes.
+    pub(super) fn edit(&mut self, line: String, now: Duration) {
+        let notes = self.view.notes.take().unwrap_or_default();
+        self.view.notes = Some(format!("{line}\n{notes}"));
+        self.edits.push((now, line));
     }
 
     fn shown(&self, odds: &Odds) -> LeadView {

@@ -53,6 +53,10 @@ pub(super) struct Odds {
     pub(super) stall_every: Option<Duration>,
     pub(super) revoke_every: Option<Duration>,
     pub(super) delete_every: Option<Duration>,
+    /// A person writes into a lead.
+    pub(super) edit_every: Option<Duration>,
+    /// How long a caller is told to wait who calls too much; `None`: it is not told.
+    pub(super) retry_after: Option<Duration>,
     /// Every wall clock is set forward.
     pub(super) leap_every: Option<Duration>,
     /// The rules are changed by which the events are read.
@@ -82,12 +86,9 @@ pub(super) struct Calls {
     pub(super) garbled: f64,
 }
 
-impl Odds {
-    pub(super) fn draw(dice: &mut Dice) -> Self {
-        const HOUR: Duration = Duration::from_hours(1);
-        // A third of the seeds spares each kind of trouble, so that every kind is also seen alone.
-        let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() * dice.share() };
-        let calls = Calls {
+impl Calls {
+    fn draw(some: &mut impl FnMut(f64) -> f64) -> Self {
+        Self {
             no_connection: some(0.5),
             never_arrives: some(0.5),
             lost_answer: some(1.0),
@@ -95,7 +96,23 @@ impl Odds {
             error_before: some(0.5),
             error_after: some(0.8),
             garbled: some(0.3),
-        };
+        }
+    }
+}
+
+impl Odds {
+    pub(super) fn draw(dice: &mut Dice) -> Self {
+        let odds = Self::draw_trouble(dice);
+        let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
+        let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
+        Self { edit_every, retry_after, ..odds }
+    }
+
+    fn draw_trouble(dice: &mut Dice) -> Self {
+        const HOUR: Duration = Duration::from_hours(1);
+        // A third of the seeds spares each kind of trouble, so that every kind is also seen alone.
+        let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() * dice.share() };
+        let calls = Calls::draw(&mut some);
         let [lookups, tests, refused, odd_fields] = [some(0.5), some(0.2), some(0.2), some(0.2)];
         let [store_slow, store_before, store_after, store_twice] = [some(0.2), some(0.2), some(0.2), some(0.1)];
         let [foreign, repeated, killed_calling, stale] = [some(0.3), some(0.5), some(0.2), some(0.5)];
@@ -138,6 +155,8 @@ impl Odds {
             stall_every,
             revoke_every,
             delete_every,
+            edit_every: None,
+            retry_after: None,
             killed_calling,
             lose_every,
             // Whom a create named that was lost with its intent nobody knows: here that may be long ago.
@@ -156,6 +175,7 @@ impl Odds {
         (self.store_slow, self.store_before, self.store_after, self.store_twice) = (0.0, 0.0, 0.0, 0.0);
         (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
-        (self.lose_every, self.leap_every, self.reload_every) = (None, None, None);
+        (self.lose_every, self.leap_every, self.reload_every, self.edit_every) = (None, None, None, None);
+        self.retry_after = None;
     }
 }

@@ -134,6 +134,21 @@ impl World {
         self.next_trouble(self.odds.delete_every, Happening::Delete);
     }
 
+    /// A person writes into a lead.
+    pub(super) fn edit(&mut self) {
+        if self.odds.edit_every.is_none() {
+            return;
+        }
+        let lead = self.dice.index(self.konektor.leads.len().max(1));
+        // More would leave no room for what the events say.
+        if self.konektor.leads.get(lead).is_some_and(|held| held.edits.len() < 10) {
+            let line = format!("called at {}", self.now.as_nanos());
+            self.konektor.leads[lead].edit(line, self.now);
+            self.tell(|| format!("a person writes into lead_{lead}"));
+        }
+        self.next_trouble(self.odds.edit_every, Happening::Edit);
+    }
+
     /// Keeps what the store is now, if it is to lose something without noticing.
     pub(super) fn remember(&mut self) {
         if self.odds.lose_every.is_some() && !self.sabotage.notices_losses() {

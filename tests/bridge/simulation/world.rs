@@ -107,6 +107,7 @@ pub(super) enum Happening {
     Revoke,
     Restore,
     Delete,
+    Edit,
     Lose,
     Leap,
     Reload,
@@ -178,6 +179,7 @@ impl World {
         }
         self.next_trouble(self.odds.revoke_every, Happening::Revoke);
         self.next_trouble(self.odds.delete_every, Happening::Delete);
+        self.next_trouble(self.odds.edit_every, Happening::Edit);
         self.next_trouble(self.odds.lose_every, Happening::Lose);
         self.next_trouble(self.odds.leap_every, Happening::Leap);
         self.next_trouble(self.odds.reload_every, Happening::Reload);
@@ -224,6 +226,7 @@ impl World {
             Happening::Revoke => self.revoke(),
             Happening::Restore => self.restore(),
             Happening::Delete => self.delete(),
+            Happening::Edit => self.edit(),
             Happening::Lose => self.lose(),
             Happening::Leap => self.leap(),
             Happening::Reload => self.reload(),

@@ -50,6 +50,23 @@ pub(super) fn a_clock_that_is_set_back_holds_nothing_up() {
 }
 
 #[test]
+fn workers_that_were_lost_before_a_clock_is_set_back_count_no_longer_than_a_day() {
+    on_every_backend(async |bed: Bed| {
+        bed.arrive("ann", "1").await;
+        for _ in 0..4 {
+            let _lost = bed.claim().await;
+            bed.pass(LEASE);
+        }
+        let again = bed.claim().await;
+        bed.end(&again, Outcome::Release { at: bed.now() }).await;
+        set_back(&bed, DAY);
+        let _lost = bed.claim().await;
+        bed.pass(DAY + LEASE);
+        assert_eq!(bodies(&bed.claim().await), ["1"], "the fifth was lost a day after the first");
+    });
+}
+
+#[test]
 pub(super) fn a_clock_that_is_set_back_does_not_hold_calls_up() {
     on_every_backend(async |bed: Bed| {
         bed.arrive("ann", "1").await;

@@ -238,7 +238,62 @@ fn a_lane_that_was_waited_for_in_vain_comes_to_the_lead_of_the_other() {
         assert_eq!((bodies(&late), late.follows.clone()), (vec!["1".to_owned()], Some(lead("user"))));
         bed.end(&late, done("L", Intent::NOTHING)).await;
         twin(&bed.work("other", "3").await).await;
+        assert_eq!(bed.store.incidents(9).await.unwrap(), [], "they have come to one lead");
+        bed.arrive("number", "4").await;
+        bed.pass(2);
+        let update = bed.claim().await;
+        assert_eq!(
+            (bodies(&update).last().cloned(), update.follows),
+            (Some("4".into()), Some(lead("other"))),
+            "it hears of that"
+        );
+        let another = bed.work("another", "5").await;
+        let learned = Learned { twin: Some(lead("number")), ..Learned::default() };
+        let settlement = Settlement { learned, ..done("M", upto(&another)).into() };
+        assert_eq!(bed.store.settle(&another.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
         let incident = bed.store.incidents(9).await.unwrap().remove(0);
-        assert_eq!((incident.external_ref, incident.twins), (lead("other"), vec![lead("number")]), "it has one");
+        assert_eq!((incident.external_ref, incident.twins), (lead("another"), vec![lead("number")]), "it has one");
+    });
+}
+
+/// An update that was sent at `at`, got no answer and may land for so long.
+fn unanswered(bed: &Bed, outcome: Outcome) -> Settlement {
+    let learned = Learned { lands: Some(bed.after(LATE)), ..Learned::default() };
+    Settlement { learned, ..outcome.into() }
+}
+
+#[test]
+pub(super) fn no_lane_of_a_lead_is_worked_on_while_an_update_that_got_no_answer_may_land() {
+    on_every_backend(async |bed| {
+        bed.two_of_one_lead().await;
+        let sent = bed.update("ann", "2").await;
+        let again = Outcome::Retry { at: bed.after(1), counted: true };
+        assert_eq!(bed.store.settle(&sent.lease, unanswered(&bed, again), bed.now()).await.unwrap(), Fenced::Done);
+        bed.arrive("bob", "3").await;
+        bed.pass(2);
+        assert_eq!(bed.nothing().await, Some(bed.after(LATE - 2)), "neither of them");
+        bed.pass(LATE - 2);
+        let next = bed.claim().await;
+        assert_eq!(bodies(&next), ["2"], "the older one goes first");
+        bed.deliver(&next).await;
+        bed.pass(2);
+        assert_eq!(bodies(&bed.claim().await), ["3"], "it has landed, or never will");
+    });
+}
+
+#[test]
+pub(super) fn what_comes_after_an_update_that_was_given_up_waits_until_that_cannot_land() {
+    on_every_backend(async |bed| {
+        bed.two_of_one_lead().await;
+        let sent = bed.update("ann", "2").await;
+        let given_up = unanswered(&bed, dead(&sent).clone());
+        assert_eq!(bed.store.settle(&sent.lease, given_up, bed.now()).await.unwrap(), Fenced::Done);
+        assert_eq!(bed.count(EventState::Dead).await, 1);
+        bed.arrive("ann", "3").await;
+        bed.arrive("bob", "4").await;
+        bed.pass(2);
+        assert_eq!(bed.nothing().await, Some(bed.after(LATE - 2)));
+        bed.pass(LATE - 2);
+        assert_eq!(bodies(&bed.claim().await), ["3"]);
     });
 }

@@ -78,6 +78,20 @@ pub(super) fn what_is_learned_while_an_attempt_is_under_way_counts_when_it_ends_
 }
 
 #[test]
+pub(super) fn nothing_is_created_once_konektor_has_said_that_the_lead_is_there() {
+    on_every_backend(async |bed| {
+        let claimed = bed.work("ann", "1").await;
+        assert_eq!(bed.teach(there("ann", "L")).await, learned());
+        assert_eq!(bed.begin(&claimed).await, Fenced::Stale);
+        bed.end(&claimed, Outcome::Release { at: bed.now() }).await;
+        let lane = bed.lane("ann").await;
+        assert_eq!((lane.lead_id, lane.intent), (Some(LeadId("L".into())), None));
+        bed.pass(5);
+        assert_eq!(bodies(&bed.claim().await), ["1"], "it becomes an update of that lead");
+    });
+}
+
+#[test]
 pub(super) fn what_is_learned_while_an_attempt_is_under_way_counts_when_its_worker_is_lost() {
     on_every_backend(async |bed| {
         let claimed = bed.work("ann", "1").await;

@@ -94,7 +94,7 @@ pub(super) fn a_429_stops_all_claims_until_it_is_over() {
 }
 
 #[test]
-pub(super) fn a_pause_stops_claims_but_not_what_is_under_way_and_one_probe_at_a_time_goes_out() {
+pub(super) fn a_pause_stops_claims_and_further_calls_and_one_probe_at_a_time_goes_out() {
     on_every_backend(async |bed: Bed| {
         leads(&bed, 2).await;
         let claimed = claim(&bed).await.unwrap();
@@ -104,7 +104,7 @@ pub(super) fn a_pause_stops_claims_but_not_what_is_under_way_and_one_probe_at_a_
         let next = bed.now() + Duration::from_secs(30);
         assert_eq!(bed.nothing().await, Some(next));
         let more = bed.store.permit(&claimed.lease, bed.now()).await.unwrap();
-        assert!(matches!(more, PermitGrant::Granted(_)), "{more:?}");
+        assert_eq!(more, PermitGrant::Paused);
         bed.arrive("another", "another").await;
         bed.pass(30);
         let Claim::Probe(probe) = bed.store.claim(&me(), bed.now()).await.unwrap() else { panic!("no probe") };

@@ -224,7 +224,7 @@ fn some_learned(number: u64) -> Learned {
     let doubles = if number.is_multiple_of(7) { vec![LeadId("double".into())] } else { Vec::new() };
     let told = if number.is_multiple_of(5) { some_words(number) } else { Words::default() };
     let twin = number.is_multiple_of(4).then(|| lead(&format!("lead{}", number % 6)));
-    Learned { doubles, told, twin }
+    Learned { doubles, told, twin, lands: None }
 }
 
 fn some_selector(event: u8) -> Selector {

@@ -296,6 +296,8 @@ fn of_rule(rule: Rule) -> Vec<Case> {
         Rule::OneLeaseALane => vec![
             case(fences::a_lane_is_leased_to_one_worker_at_a_time),
             case(landing::of_two_lanes_of_one_lead_one_is_worked_on_at_a_time),
+            case(landing::no_lane_of_a_lead_is_worked_on_while_an_update_that_got_no_answer_may_land),
+            case(landing::what_comes_after_an_update_that_was_given_up_waits_until_that_cannot_land),
         ],
         Rule::CapEvents => vec![case(inbox::a_full_store_refuses_webhooks_until_something_is_delivered)],
         Rule::CapBytes => vec![case(inbox::bytes_are_counted_from_the_inbox_to_the_end)],
@@ -331,7 +333,7 @@ fn of_rule(rule: Rule) -> Vec<Case> {
             vec![case(arrows::an_event_of_a_known_lead_goes_out_at_once_when_idle_and_else_waits_two_seconds_for_more)]
         }
         Rule::PauseAndProbe => vec![
-            case(limits::a_pause_stops_claims_but_not_what_is_under_way_and_one_probe_at_a_time_goes_out),
+            case(limits::a_pause_stops_claims_and_further_calls_and_one_probe_at_a_time_goes_out),
             case(limits::what_a_person_stopped_only_a_person_starts),
         ],
         Rule::PermitWithTheClaim => vec![

@@ -213,3 +213,24 @@ pub(super) fn names_are_forgotten_with_their_lane() {
         assert_eq!(bed.owner("4").await, "form:user");
     });
 }
+
+#[test]
+fn a_lane_that_was_forgotten_is_not_taken_for_the_one_that_has_its_name() {
+    on_every_backend(async |bed| {
+        bed.kill("number", "1").await;
+        bed.create("user", "2").await;
+        bed.arrive_as(known_as(&["user", "number"], "3")).await;
+        let older = bed.claim().await;
+        assert_eq!((bodies(&older), older.follows.clone()), (vec!["1".into(), "3".into()], Some(lead("user"))));
+        assert_eq!(bed.store.lane(&lead("user")).await.unwrap().unwrap().external_ref, lead("user"));
+        bed.end(&older, Outcome::Retry { at: bed.now(), counted: false }).await;
+        bed.pass(401 * 24 * 3600);
+        while bed.store.expire(9, bed.now()).await.unwrap() > 0 {}
+        let found = bed.store.lane(&lead("user")).await.unwrap().unwrap();
+        assert_eq!(
+            found.external_ref,
+            lead("number"),
+            "by that one's name, which tells that it is not the one asked for"
+        );
+    });
+}

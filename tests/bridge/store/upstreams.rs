@@ -317,7 +317,7 @@ impl World {
     async fn update(&mut self, worker: usize) -> Option<Timestamp> {
         match self.stores[worker].permit(&self.updates[worker], self.now).await.unwrap() {
             PermitGrant::NotBefore(at) => Some(at),
-            PermitGrant::Stale => panic!("the lease is kept alive"),
+            PermitGrant::Stale | PermitGrant::Paused => panic!("the lease is kept alive, and nobody stops calls"),
             PermitGrant::Granted(permit) => {
                 self.send(worker, permit, None);
                 None
