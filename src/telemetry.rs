@@ -60,12 +60,17 @@ where
     })
 }
 
-/// `filter`, without what the HTTP server says at `info` of its threads, unless it is asked for.
+/// `filter`, without what the HTTP server says at `info` of its threads, and at `error` of garbage that a stranger sent instead
+/// of HTTP (nobody has to act on it), unless they are asked for.
 fn quiet(filter: &str) -> Result<EnvFilter, TelemetryError> {
-    let parsed = EnvFilter::try_new(filter)?;
+    let mut parsed = EnvFilter::try_new(filter)?;
     let talks = parsed.max_level_hint().is_none_or(|most| most > LevelFilter::WARN);
     if talks && !filter.contains("actix_server") {
-        return Ok(parsed.add_directive("actix_server=warn".parse()?));
+        parsed = parsed.add_directive("actix_server=warn".parse()?);
+    }
+    if !filter.contains("actix_http") {
+        parsed = parsed.add_directive("actix_http::h1::dispatcher=off".parse()?);
+        parsed = parsed.add_directive("actix_http::h1::decoder=off".parse()?);
     }
     Ok(parsed)
 }
@@ -129,6 +134,15 @@ mod tests {
         assert_eq!((said("info"), said("debug")), ((false, true), (false, true)));
         assert_eq!(said("info,actix_server=info"), (true, true));
         assert_eq!((said("warn"), said("error")), ((false, true), (false, false)));
+    }
+
+    #[test]
+    fn garbage_of_strangers_is_no_error_of_ours() {
+        let say = || tracing::error!(target: "actix_http::h1::dispatcher", "stream error: request parse error");
+        for filter in ["info", "debug", "error", "off"] {
+            assert_eq!(logged(filter, Lines::Json, false, say), "", "{filter}");
+        }
+        assert!(logged("info,actix_http=error", Lines::Json, false, say).contains("stream error"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::engine::{Flaw, LookupEnd, Report, Stopped};
 use super::{Delivery, End};
-use crate::domain::event::{DeadReason, Hold};
+use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::form::Drift;
 use crate::domain::lead::LeadId;
 use crate::store::{Claimed, DayState, Outcome, PauseReason, Undelivered};
@@ -48,12 +48,7 @@ impl Delivery {
             Report::LookedUp { source: _, end, took } => {
                 metrics.upstream_call("fetch", end.word(), took);
             }
-            Report::SenderShut { source, refused: true, why } => {
-                tracing::error!(%source, why, "the sender's API refuses everybody; leads wait until it is mended");
-            }
-            Report::SenderShut { source, refused: false, why } => {
-                tracing::warn!(%source, why, "the sender's API is not asked for a while; leads wait");
-            }
+            Report::SenderShut { source, scope, refused, why } => shut(&source, scope.as_deref(), refused, &why),
             Report::SenderOpen(source) => tracing::info!(%source, "the sender's API answers again"),
             Report::Settled { claimed, end, at } => self.settled(&claimed, &end, at),
             Report::Doubled { kept, doubles } => self.doubled(&kept, &doubles),
@@ -135,6 +130,22 @@ fn say_stopped(Stopped { source, request_id, why }: &Stopped) {
         }
         Err(Undelivered { reason, detail }) => {
             tracing::error!(%source, request_id, %reason, why = detail, "a webhook is a dead letter, whole");
+        }
+    }
+}
+
+/// Says whom a sender's API holds up.
+fn shut(source: &SourceName, scope: Option<&str>, refused: bool, why: &str) {
+    match (refused, scope) {
+        (true, None) => {
+            tracing::error!(%source, why, "the sender's API refuses every question of this source; leads wait until it is mended");
+        }
+        (true, Some(about)) => {
+            tracing::error!(%source, about, why, "the sender's API refuses what is about this; its leads wait until it is mended, others go on");
+        }
+        (false, None) => tracing::warn!(%source, why, "the sender's API is not asked for a while; leads wait"),
+        (false, Some(about)) => {
+            tracing::warn!(%source, about, why, "the sender's API is not asked about this for a while; its leads wait, others go on");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a sender's own API may be asked. One that has refused everybody, or was asked too much, is asked by one lead at
-//! a time until it answers; the others wait and do not ask.
+//! a time until it answers; the others wait and do not ask. Where it refuses one account only (a [`Lookup::scope`]), the leads
+//! of the others go on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use super::retry::Die;
 use crate::domain::event::SourceName;
-use crate::providers::{Provider, Source};
+use crate::providers::{Lookup, Provider, Source};
 
 /// How long the one that tries is waited for before another one may: three questions of ten seconds each.
 const TRYING: Duration = Duration::from_secs(40);
@@ -21,7 +22,10 @@ const TURN: Duration = Duration::from_secs(2);
 
 /// The senders that must not be asked now. All durations but waits are since the process began.
 #[derive(Debug, Default)]
-pub(super) struct Senders(BTreeMap<SourceName, Shut>);
+pub(super) struct Senders(BTreeMap<Gate, Shut>);
+
+/// A source's access as a whole, or to one scope.
+type Gate = (SourceName, Option<String>);
 
 #[derive(Debug)]
 struct Shut {
@@ -32,34 +36,58 @@ struct Shut {
 }
 
 impl Senders {
-    /// Whether `source` may be asked now; otherwise how long not, and why. Who may ask one that is shut is the one that
+    /// Whether `source` may be asked this now; otherwise how long not, and why. Who may ask one that is shut is the one that
     /// tries: the others wait for what it finds.
-    pub(super) fn ask(&mut self, source: &Source, now: Duration) -> Result<(), (Duration, String)> {
-        let Some(shut) = self.0.get_mut(&source.name) else { return Ok(()) };
-        if !is_same(&shut.provider, &source.provider) {
-            self.0.remove(&source.name);
-            return Ok(());
+    pub(super) fn ask(&mut self, source: &Source, asked: &Lookup, now: Duration) -> Result<(), (Duration, String)> {
+        self.0.retain(|(name, _), shut| *name != source.name || is_same(&shut.provider, &source.provider));
+        let gates = gates(&source.name, asked);
+        let shut = gates.iter().filter_map(|gate| self.0.get(gate)).max_by_key(|shut| shut.until);
+        if let Some(shut) = shut.filter(|shut| shut.until > now) {
+            return Err((shut.until.saturating_sub(now), shut.why.clone()));
         }
-        match shut.until.checked_sub(now).filter(|left| !left.is_zero()) {
-            Some(left) => Err((left, shut.why.clone())),
-            None => {
+        for gate in &gates {
+            if let Some(shut) = self.0.get_mut(gate) {
                 shut.until = now + TRYING;
-                Ok(())
             }
         }
+        Ok(())
     }
 
-    /// Nobody asks `source` for so long; true when that is news.
-    pub(super) fn shut(&mut self, source: &Source, wait: Duration, why: &str, now: Duration) -> bool {
+    /// Nobody asks `source` about `scope` for so long, about anything where there is none; true when that is news.
+    pub(super) fn shut(
+        &mut self,
+        source: &Source,
+        scope: Option<&str>,
+        wait: Duration,
+        why: &str,
+        now: Duration,
+    ) -> bool {
+        if scope.is_some() {
+            // It has refused this one, and so does answer.
+            self.0.remove(&(source.name.clone(), None));
+        }
         let shut = Shut { provider: Arc::clone(&source.provider), until: now + wait, why: why.to_owned() };
-        let before = self.0.insert(source.name.clone(), shut);
+        let before = self.0.insert((source.name.clone(), scope.map(str::to_owned)), shut);
         before.is_none_or(|before| before.why != why || !is_same(&before.provider, &source.provider))
     }
 
-    /// `source` has answered; true when it was shut.
-    pub(super) fn open(&mut self, source: &SourceName) -> bool {
-        self.0.remove(source).is_some()
+    /// `source` has answered this, but is nearly asked too much.
+    pub(super) fn open_scope(&mut self, source: &SourceName, asked: &Lookup) {
+        if asked.scope.is_some() {
+            self.0.remove(&(source.clone(), asked.scope.clone()));
+        }
     }
+
+    /// `source` has answered this; true when it was shut.
+    pub(super) fn open(&mut self, source: &SourceName, asked: &Lookup) -> bool {
+        gates(source, asked).iter().filter(|gate| self.0.remove(gate).is_some()).count() > 0
+    }
+}
+
+/// What has to be open for a question.
+fn gates(source: &SourceName, asked: &Lookup) -> Vec<Gate> {
+    let scope = asked.scope.clone().map(Some);
+    std::iter::once(None).chain(scope).map(|scope| (source.clone(), scope)).collect()
 }
 
 fn is_same(one: &Arc<dyn Provider>, other: &Arc<dyn Provider>) -> bool {

@@ -103,7 +103,10 @@ impl Name {
         let first_word = words.iter().position(|word| has_letter(word) && !is_title(word)).unwrap_or(words.len() - 1);
         let (first, rest) = words.split_at(first_word + 1);
         let (first, rest) = (first.join(" "), rest.join(" "));
-        if has_letter(&rest) {
+        if rest.to_lowercase() == first.to_lowercase() {
+            // One word said twice: no last name either.
+            Self::cut_to_fit(&first, "")
+        } else if has_letter(&rest) {
             Self::cut_to_fit(&first, &rest)
         } else {
             // A lone emoji is no family name.
@@ -232,6 +235,11 @@ mod tests {
         assert_eq!(Name::parts("Suharto", "N/A", NameStyle::Split), name("Suharto", ""));
         assert_eq!(Name::parts("Suharto", "null", NameStyle::Whole), name("Suharto", ""));
         assert_eq!(Name::parts("Alice", "alice", NameStyle::Split), name("Alice", ""));
+    }
+
+    #[test]
+    fn one_word_said_twice_is_one_name() {
+        assert_eq!(whole("Budi BUDI"), name("Budi", ""));
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct Lookup {
     pub bearer: Option<SecretString>,
     /// Other headers.
     pub headers: Vec<(&'static str, String)>,
+    /// What it is about that has an access and a limit of its own, as `Page 77`; `None` where all of the source's questions
+    /// share them.
+    pub scope: Option<String>,
 }
 
 impl std::fmt::Debug for Lookup {
@@ -63,6 +66,10 @@ pub enum Fetched {
     /// The sender will not answer for anyone until a person mends the access: wait, say so loudly, and let one lead at a
     /// time try it this often.
     Blocked(Duration, String),
+    /// As `Throttled`, but only for questions of the same [`scope`](Lookup::scope).
+    ScopeThrottled(Duration, String),
+    /// As `Blocked`, but only for questions of the same [`scope`](Lookup::scope).
+    ScopeBlocked(Duration, String),
     /// This question was too much; ask this one instead, now.
     AskInstead(Box<Lookup>),
     /// It will not get better by itself; the sentence says what to do.

@@ -183,7 +183,7 @@ fn ask_everything(folder: &Folder, provider: &dyn Provider, webhook: &Webhook, a
 fn ask_about(provider: &dyn Provider, item: &ItemBody<'_>, answer: &[u8]) {
     drop(provider.read(item));
     drop(provider.read(&ItemBody { fetched: Some(answer), ..*item }));
-    let nothing = Lookup { url: String::new(), query: Vec::new(), bearer: None, headers: Vec::new() };
+    let nothing = Lookup { url: String::new(), query: Vec::new(), bearer: None, headers: Vec::new(), scope: None };
     let asked = provider.lookup(item).unwrap_or(nothing);
     let failing_for = Duration::from_hours(3);
     for status in [200, 400, 500] {

@@ -249,7 +249,9 @@ pub enum Report {
     SenderShut {
         /// Whose.
         source: SourceName,
-        /// It refuses everybody until a person mends the access; otherwise it was asked too much, or nearly.
+        /// What it is not asked about; `None` is everything.
+        scope: Option<String>,
+        /// It refuses every question until a person mends the access; otherwise it was asked too much, or nearly.
         refused: bool,
         /// What happened and what to do.
         why: String,

@@ -41,7 +41,7 @@ impl Attempt {
             let at = desk.moment.now + senders::turn_again(age, desk.moment.die);
             return self.settle(Outcome::Retry { at, counted: false }.into(), desk);
         }
-        match desk.senders.ask(&source, desk.moment.running) {
+        match desk.senders.ask(&source, &question.lookup, desk.moment.running) {
             Ok(()) => self.ask_sender(question, &source, desk),
             Err((left, why)) => self.wait_unasked(&question, left, why, desk),
         }
@@ -84,16 +84,7 @@ impl Attempt {
                 source.provider.looked_up(&item, &question.lookup, &answer)
             }
         };
-        match fetched {
-            Fetched::Lead(_) | Fetched::GiveUp(_) if desk.senders.open(&name) => {
-                desk.reports.push(Report::SenderOpen(name.clone()));
-            }
-            Fetched::Throttled(wait, ref why) | Fetched::LeadThenRest(_, wait, ref why) => {
-                shut(&source, wait, why, false, desk);
-            }
-            Fetched::Blocked(wait, ref why) => shut(&source, wait, why, true, desk),
-            Fetched::Lead(_) | Fetched::GiveUp(_) | Fetched::RetryAfter(..) | Fetched::AskInstead(_) => {}
-        }
+        gate(&source, &question.lookup, &fetched, desk);
         match fetched {
             Fetched::Lead(fields) | Fetched::LeadThenRest(fields, ..) => {
                 report(&name, LookupEnd::Got, &question, desk);
@@ -107,10 +98,10 @@ impl Attempt {
                 self.not_had(&name, &question, why.into(), desk)
             }
             Fetched::GiveUp(why) => self.not_had(&name, &question, why, desk),
-            Fetched::RetryAfter(after, why) | Fetched::Throttled(after, why) => {
+            Fetched::RetryAfter(after, why) | Fetched::Throttled(after, why) | Fetched::ScopeThrottled(after, why) => {
                 self.later(&name, &question, after, why, desk)
             }
-            Fetched::Blocked(after, why) => {
+            Fetched::Blocked(after, why) | Fetched::ScopeBlocked(after, why) => {
                 report(&name, LookupEnd::Blocked, &question, desk);
                 self.wait_unasked(&question, after, why, desk)
             }
@@ -188,11 +179,32 @@ fn failing_for(failing_since: Option<Timestamp>, received: Timestamp, now: Times
     now.duration_since(since).try_into().unwrap_or_default()
 }
 
-/// Nobody asks `source` for a while; said when that is news.
-fn shut(source: &Source, wait: Duration, why: &str, refused: bool, desk: &mut Desk<'_>) {
-    if desk.senders.shut(source, wait, why, desk.moment.running) {
-        let (source, why) = (source.name.clone(), why.to_owned());
-        desk.reports.push(Report::SenderShut { source, refused, why });
+/// Notes what an answer says of the access of others; said when that is news.
+fn gate(source: &Source, asked: &Lookup, fetched: &Fetched, desk: &mut Desk<'_>) {
+    let scope = asked.scope.as_deref();
+    match fetched {
+        Fetched::Lead(_) | Fetched::GiveUp(_) => {
+            if desk.senders.open(&source.name, asked) {
+                desk.reports.push(Report::SenderOpen(source.name.clone()));
+            }
+        }
+        Fetched::LeadThenRest(_, wait, why) => {
+            desk.senders.open_scope(&source.name, asked);
+            shut(source, None, *wait, why, false, desk);
+        }
+        Fetched::Throttled(wait, why) => shut(source, None, *wait, why, false, desk),
+        Fetched::ScopeThrottled(wait, why) => shut(source, scope, *wait, why, false, desk),
+        Fetched::Blocked(wait, why) => shut(source, None, *wait, why, true, desk),
+        Fetched::ScopeBlocked(wait, why) => shut(source, scope, *wait, why, true, desk),
+        Fetched::RetryAfter(..) | Fetched::AskInstead(_) => {}
+    }
+}
+
+/// Nobody asks `source` about `scope` for a while; said when that is news.
+fn shut(source: &Source, scope: Option<&str>, wait: Duration, why: &str, refused: bool, desk: &mut Desk<'_>) {
+    if desk.senders.shut(source, scope, wait, why, desk.moment.running) {
+        let (source, scope, why) = (source.name.clone(), scope.map(str::to_owned), why.to_owned());
+        desk.reports.push(Report::SenderShut { source, scope, refused, why });
     }
 }
 

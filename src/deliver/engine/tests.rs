@@ -53,12 +53,20 @@ impl Provider for Dialect {
     }
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
-        let ask = || Lookup { url: "https://sender.example".into(), query: vec![], bearer: None, headers: vec![] };
-        matches!(item.body, b"notice" | b"of a form").then(ask)
+        let scope = item.body.starts_with(b"Page").then(|| String::from_utf8_lossy(item.body).into_owned());
+        let ask =
+            || Lookup { url: "https://sender.example".into(), query: vec![], bearer: None, headers: vec![], scope };
+        (item.body.starts_with(b"Page") || matches!(item.body, b"notice" | b"of a form")).then(ask)
     }
 
     fn form_lookup(&self, item: &ItemBody<'_>, _fetched: &[u8]) -> Option<FormLookup> {
-        let ask = || Lookup { url: "https://sender.example/7".into(), query: vec![], bearer: None, headers: vec![] };
+        let ask = || Lookup {
+            url: "https://sender.example/7".into(),
+            query: vec![],
+            bearer: None,
+            headers: vec![],
+            scope: None,
+        };
         (item.body == b"of a form").then(|| FormLookup { form: "7".into(), lookup: ask() })
     }
 
@@ -71,8 +79,10 @@ impl Provider for Dialect {
             200 => Fetched::Lead(answer.body.to_vec().into()),
             206 => Fetched::LeadThenRest(answer.body.to_vec().into(), Duration::from_secs(30), "nearly".into()),
             401 => Fetched::Blocked(Duration::from_mins(5), "a new token, please".into()),
+            403 => Fetched::ScopeBlocked(Duration::from_mins(5), "allow the app there, please".into()),
             404 => Fetched::RetryAfter(answer.failing_for, "as long again".into()),
             429 => Fetched::Throttled(Duration::from_mins(19), "too much".into()),
+            432 => Fetched::ScopeThrottled(Duration::from_mins(19), "too much of this".into()),
             _ => Fetched::AskInstead(Box::new(asked.clone())),
         }
     }
@@ -425,10 +435,15 @@ fn a_sender_that_is_nearly_asked_too_much_is_left_alone_for_a_while_and_its_lead
 impl Bench {
     /// Claims a lead that came in at 0 and has to be looked up, at `millis`; whether its sender is asked.
     fn asks(&mut self, millis: u64) -> bool {
+        self.asks_for(b"notice", millis)
+    }
+
+    /// The same of a lead with this body.
+    fn asks_for(&mut self, body: &'static [u8], millis: u64) -> bool {
         let moment = at(millis);
         let effects = self.engine.claim_once(moment);
         self.take(effects);
-        let mut lane = claimed(b"notice");
+        let mut lane = claimed(body);
         lane.lease.until = at(millis + 30_000).now;
         self.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), moment);
         self.names().iter().any(|name| name.starts_with("LookUp"))
@@ -477,6 +492,43 @@ fn a_sender_that_refuses_everybody_is_asked_by_one_lead_at_a_time_until_it_answe
     bench.tell("LookUp", looked_up(200), at(605_000));
     assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
     assert!(bench.asks(605_001), "everybody may ask again");
+}
+
+#[test]
+fn one_page_that_is_refused_or_asked_too_much_holds_up_no_other() {
+    for status in [403, 432] {
+        let mut bench = Bench::idle();
+        assert!(bench.asks_for(b"Page 1", 1_000));
+        bench.tell("LookUp", looked_up(status), at(1_000));
+        bench.put_off(1_000);
+        let said = |report: &Report| matches!(report, Report::SenderShut { scope: Some(page), .. } if page == "Page 1");
+        assert!(bench.reports.iter().any(said), "{status}");
+        assert!(!bench.asks_for(b"Page 1", 2_000), "{status}");
+        bench.put_off(2_000);
+
+        assert!(bench.asks_for(b"Page 2", 3_000), "{status}");
+        bench.tell("LookUp", looked_up(200), at(3_000));
+        bench.tell("Fetched", done(), at(3_000));
+        assert!(!bench.asks_for(b"Page 1", 4_000), "what another page got opens nothing: {status}");
+        bench.put_off(4_000);
+        assert!(bench.asks_for(b"Page 1", 1_141_000), "{status}");
+        bench.tell("LookUp", looked_up(200), at(1_141_000));
+        assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
+    }
+}
+
+#[test]
+fn a_dead_token_holds_up_every_page_until_one_is_answered_about() {
+    let mut bench = Bench::idle();
+    assert!(bench.asks_for(b"Page 1", 1_000));
+    bench.tell("LookUp", looked_up(401), at(1_000));
+    bench.put_off(1_000);
+    assert!(!bench.asks_for(b"Page 2", 2_000));
+    bench.put_off(2_000);
+    assert!(bench.asks_for(b"Page 1", 301_000), "one tries");
+    bench.tell("LookUp", looked_up(403), at(301_000));
+    bench.put_off(301_000);
+    assert!(bench.asks_for(b"Page 2", 301_001), "the token lives: only the first page is refused");
 }
 
 #[test]

@@ -56,6 +56,7 @@ impl Api {
                 ("LinkedIn-Version", self.version.clone()),
                 ("X-Restli-Protocol-Version", "2.0.0".to_owned()),
             ],
+            scope: None,
         }
     }
 }

@@ -112,8 +112,11 @@ impl Owner {
                 "LinkedIn knows no leads of this owner ({kind}): check LINKEDIN_OWNER, and the role of the token's \
                  member there"
             )),
-            (_, Fetched::Blocked(_, why)) => Page::Refused(why),
-            (_, Fetched::RetryAfter(wait, why) | Fetched::Throttled(wait, why)) => Page::Later(wait, why),
+            (_, Fetched::Blocked(_, why) | Fetched::ScopeBlocked(_, why)) => Page::Refused(why),
+            (
+                _,
+                Fetched::RetryAfter(wait, why) | Fetched::Throttled(wait, why) | Fetched::ScopeThrottled(wait, why),
+            ) => Page::Later(wait, why),
             (status, Fetched::GiveUp(_)) => Page::Refused(format!(
                 "LinkedIn refused the question for the list of {kind} leads (HTTP {status}): check LINKEDIN_OWNER, \
                  `lead_types` and `api_version`"

@@ -98,6 +98,7 @@ impl Fetch {
             query: Vec::new(),
             bearer: Some(token.first().to_owned().into()),
             headers: vec![("Accept", "application/json".to_owned())],
+            scope: None,
         })
     }
 }

@@ -83,9 +83,9 @@ impl Graph {
         lookup
     }
 
-    /// The question for the lead `id`, with every field.
-    pub(super) fn lookup(&self, id: &str) -> Lookup {
-        self.ask(id, FIELDS)
+    /// The question for the lead `id` of `page`, with every field. Rights and limits are a Page's own.
+    pub(super) fn lookup(&self, id: &str, page: Option<&str>) -> Lookup {
+        Lookup { scope: page.map(|page| format!("Page {page}")), ..self.ask(id, FIELDS) }
     }
 
     /// The question for these fields of what is at `path`.
@@ -98,7 +98,7 @@ impl Graph {
         } else {
             Some(self.token.first().to_owned().into())
         };
-        Lookup { url: format!("{}{path}", self.base), query, bearer, headers: Vec::new() }
+        Lookup { url: format!("{}{path}", self.base), query, bearer, headers: Vec::new(), scope: None }
     }
 }
 
@@ -132,8 +132,10 @@ pub(super) enum Trouble {
     NotFound,
     /// The question itself is refused.
     Question,
-    /// Too many questions.
+    /// Too many questions of the app, or of the person behind the token.
     Throttled,
+    /// Too many questions about the Page.
+    PageThrottled,
     /// Meta has blocked the app or the person behind the token.
     Policy,
     /// Graph has a bad moment.
@@ -149,7 +151,8 @@ fn trouble(status: u16, error: Code) -> Trouble {
         (10 | 200..=299, _) => Trouble::Permission,
         (100, Some(33)) | (803, _) => Trouble::NotFound,
         (100, _) => Trouble::Question,
-        (4 | 17 | 32 | 341 | 613 | 80_000..=80_014, _) => Trouble::Throttled,
+        (4 | 17 | 341 | 613, _) => Trouble::Throttled,
+        (32 | 80_000..=80_014, _) => Trouble::PageThrottled,
         (368, _) => Trouble::Policy,
         (1 | 2, _) => Trouble::Transient,
         _ if status == 429 => Trouble::Throttled,
@@ -180,7 +183,7 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
     match (trouble, narrower(asked)) {
         (Trouble::Permission | Trouble::Question, Some(narrow)) => Fetched::AskInstead(Box::new(narrow)),
         (Trouble::Token, _) => Fetched::Blocked(BLOCKED_WAIT, dead_token(code.error_subcode)),
-        (Trouble::Permission, None) => Fetched::Blocked(BLOCKED_WAIT, MAY_NOT.to_owned()),
+        (Trouble::Permission, None) => Fetched::ScopeBlocked(BLOCKED_WAIT, MAY_NOT.to_owned()),
         (Trouble::Question, None) => Fetched::GiveUp(format!(
             "Meta refused the question ({}): check that META_APP_SECRET and the access token are of the same app and \
              that `graph_version` still lives, then replay",
@@ -199,7 +202,8 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
                 &format!("{what}: look it up in Meta's documents, then replay"),
             )
         }
-        (Trouble::Throttled, _) => Fetched::Throttled(until_regained(answer), USED_UP.to_owned()),
+        (Trouble::Throttled, _) => Fetched::Throttled(until_regained(answer), ALL_USED_UP.to_owned()),
+        (Trouble::PageThrottled, _) => Fetched::ScopeThrottled(until_regained(answer), USED_UP.to_owned()),
         (Trouble::Transient, _) if answer.failing_for >= TRANSIENT_FOR => {
             Fetched::GiveUp("Meta's Graph API has failed for a day: replay once it is well".to_owned())
         }
@@ -210,13 +214,15 @@ pub(super) fn judge(asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
     }
 }
 
-const MAY_NOT: &str = "the token may not read leads: give the app `leads_retrieval` and add it in the Page's Leads \
+const MAY_NOT: &str = "the token may not read this Page's leads: give the app `leads_retrieval` and add it in the Page's Leads \
                        Access Manager, or connect it again with all permissions";
 
 const NOT_SHOWN: &str = "Meta does not show this lead (it was deleted, or the access is missing): check the app's \
                          `leads_retrieval` and the Page's Leads Access Manager, then replay";
 
 pub(super) const USED_UP: &str = "Meta's rate limit for this Page is used up";
+
+pub(super) const ALL_USED_UP: &str = "Meta's rate limit for this app or token is used up";
 
 /// The time until Meta says that the Page may ask again; where it does not say, 5 minutes growing to an hour.
 pub(super) fn until_regained(answer: &LookupAnswer<'_>) -> Duration {
@@ -299,12 +305,12 @@ mod tests {
     }
 
     fn answered(status: u16, body: &str, failing_for: Duration) -> Fetched {
-        answered_to(&graph(false).lookup("1"), status, &[], body, failing_for)
+        answered_to(&graph(false).lookup("1", Some("77")), status, &[], body, failing_for)
     }
 
     /// The answer to the narrow question, so that there is nothing else to ask.
     fn answered_at_last(status: u16, body: &str) -> Fetched {
-        answered_to(&narrower(&graph(false).lookup("1")).unwrap(), status, &[], body, Duration::ZERO)
+        answered_to(&narrower(&graph(false).lookup("1", Some("77"))).unwrap(), status, &[], body, Duration::ZERO)
     }
 
     fn answered_to(
@@ -335,7 +341,7 @@ mod tests {
 
     fn wait(fetched: Fetched) -> Duration {
         match fetched {
-            Fetched::RetryAfter(wait, _) | Fetched::Throttled(wait, _) => wait,
+            Fetched::RetryAfter(wait, _) | Fetched::Throttled(wait, _) | Fetched::ScopeThrottled(wait, _) => wait,
             other => panic!("{other:?}"),
         }
     }
@@ -343,7 +349,7 @@ mod tests {
     #[test]
     fn the_question_names_every_field_and_proves_the_app() {
         use secrecy::ExposeSecret as _;
-        let lookup = graph(false).lookup("987654321098765");
+        let lookup = graph(false).lookup("987654321098765", None);
         assert_eq!(lookup.url, "https://graph.facebook.com/v26.0/987654321098765");
         assert_eq!(lookup.bearer.as_ref().unwrap().expose_secret(), "EAAGm0PX4ZCpsBAKonektorExampleToken");
         assert!(value(&lookup, "fields").unwrap().contains("field_data"));
@@ -356,26 +362,26 @@ mod tests {
     #[test]
     fn a_proof_with_a_time_is_made_when_the_question_is_sent() {
         let timed = graph(false).timed(&secret("konektor-meta-app-secret-0123456789ab"));
-        let at = |second| timed.stamped(timed.lookup("1"), Timestamp::from_second(second).unwrap());
+        let at = |second| timed.stamped(timed.lookup("1", Some("77")), Timestamp::from_second(second).unwrap());
         let proof = "73b59b35b5ad865a332bc0755b747f0b009ce3103dd9228a9c60e7b840909397";
         assert_eq!(value(&at(1_795_450_000), "appsecret_proof"), Some(proof));
         let again = timed.stamped(at(1_795_450_000), Timestamp::from_second(1_795_450_300).unwrap());
         assert_eq!(value(&again, "appsecret_time"), Some("1795450300"));
         assert_eq!(again.query.iter().filter(|(name, _)| name.starts_with("appsecret")).count(), 2);
-        let plain = graph(false).stamped(graph(false).lookup("1"), Timestamp::UNIX_EPOCH);
+        let plain = graph(false).stamped(graph(false).lookup("1", Some("77")), Timestamp::UNIX_EPOCH);
         assert_eq!(value(&plain, "appsecret_time"), None);
     }
 
     #[test]
     fn the_token_goes_into_the_query_only_where_that_is_asked_for() {
-        let lookup = graph(true).lookup("1");
+        let lookup = graph(true).lookup("1", Some("77"));
         assert_eq!(value(&lookup, "access_token"), Some("EAAGm0PX4ZCpsBAKonektorExampleToken"));
         assert!(lookup.bearer.is_none());
     }
 
     #[test]
     fn neither_the_token_nor_the_proof_is_in_debug_output() {
-        let shown = format!("{:?} {:?}", graph(true), graph(true).lookup("1"));
+        let shown = format!("{:?} {:?}", graph(true), graph(true).lookup("1", Some("77")));
         assert!(!shown.contains("EAAG") && !shown.contains("64ab"), "{shown}");
     }
 
@@ -392,7 +398,7 @@ mod tests {
     fn above_eighty_per_cent_of_any_limit_it_is_asked_more_slowly() {
         let of = |name: &str, value: &str| {
             let headers = [(name.to_owned(), value.to_owned())];
-            match answered_to(&graph(false).lookup("1"), 200, &headers, r#"{"id":"1"}"#, Duration::ZERO) {
+            match answered_to(&graph(false).lookup("1", Some("77")), 200, &headers, r#"{"id":"1"}"#, Duration::ZERO) {
                 Fetched::Lead(_) => 0,
                 Fetched::LeadThenRest(lead, rest, _) if lead == r#"{"id":"1"}"# => rest.as_secs(),
                 other => panic!("{other:?}"),
@@ -423,12 +429,24 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_right_is_asked_around_once_and_then_blocks() {
+    fn a_limit_of_a_page_holds_the_page_and_one_of_the_app_or_the_token_holds_all() {
+        for code in [4, 17, 341, 613] {
+            assert!(matches!(answered(400, &error(code, 0), Duration::ZERO), Fetched::Throttled(..)), "{code}");
+        }
+        assert!(matches!(answered(429, "", Duration::ZERO), Fetched::Throttled(..)));
+        for code in [32, 80_001, 80_005] {
+            assert!(matches!(answered(400, &error(code, 0), Duration::ZERO), Fetched::ScopeThrottled(..)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_missing_right_is_asked_around_once_and_then_blocks_its_page() {
         for code in [10, 200, 299] {
             let Fetched::AskInstead(narrow) = answered(403, &error(code, 0), Duration::ZERO) else { panic!("{code}") };
             assert_eq!(value(&narrow, "fields"), Some(NARROW_FIELDS));
             assert!(value(&narrow, "appsecret_proof").is_some() && narrow.bearer.is_some());
-            assert!(matches!(answered_at_last(403, &error(code, 0)), Fetched::Blocked(..)), "{code}");
+            assert_eq!(narrow.scope.as_deref(), Some("Page 77"));
+            assert!(matches!(answered_at_last(403, &error(code, 0)), Fetched::ScopeBlocked(..)), "{code}");
         }
     }
 
@@ -463,7 +481,7 @@ mod tests {
     fn a_used_up_limit_waits_as_long_as_meta_says() {
         let usage = r#"{"123":[{"type":"leadgen","estimated_time_to_regain_access":19},{"type":"ads_management","estimated_time_to_regain_access":0}]}"#;
         let headers = [("x-business-use-case-usage".to_owned(), usage.to_owned())];
-        let asked = graph(false).lookup("1");
+        let asked = graph(false).lookup("1", Some("77"));
         for code in [4, 17, 32, 341, 613, 80_005] {
             let told = answered_to(&asked, 400, &headers, &error(code, 0), Duration::ZERO);
             assert_eq!(wait(told), 19 * MINUTE, "{code}");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::json::{self, Object};
 use super::super::waits::MINUTE;
 use super::super::{Lookup, LookupAnswer, Page, Span};
-use super::graph::{Code, Graph, Trouble, USED_UP, dead_token, named, sorted, until_regained};
+use super::graph::{ALL_USED_UP, Code, Graph, Trouble, USED_UP, dead_token, named, sorted, until_regained};
 use super::{is_id, read};
 
 /// What stands for the Page whose token it is.
@@ -153,7 +153,8 @@ fn change(page_id: &str, form: &str, until: Timestamp, raw: &RawValue) -> Option
 fn refused(page_id: &str, place: &Place, (trouble, code): (Trouble, Code), answer: &LookupAnswer<'_>) -> Page {
     let numbers = named(answer.status, code);
     match (trouble, place.forms.first()) {
-        (Trouble::Throttled, _) => Page::Later(until_regained(answer), USED_UP.to_owned()),
+        (Trouble::Throttled, _) => Page::Later(until_regained(answer), ALL_USED_UP.to_owned()),
+        (Trouble::PageThrottled, _) => Page::Later(until_regained(answer), USED_UP.to_owned()),
         (Trouble::Transient, _) => Page::Later(MINUTE / 2, format!("Meta's Graph API fails ({numbers})")),
         // Without a subcode it may be a good token of somebody else.
         (Trouble::Token, None) if code.error_subcode.is_none() => Page::Refused(format!(

@@ -135,8 +135,11 @@ impl Provider for MetaLeads {
     }
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
-        match (item.fetched, change(std::str::from_utf8(item.body).ok()?)) {
-            (None, Change::Lead(id)) if !is_dashboard_test(&id) => Some(self.graph.lookup(&id)),
+        let text = std::str::from_utf8(item.body).ok()?;
+        match (item.fetched, change(text)) {
+            (None, Change::Lead(id)) if !is_dashboard_test(&id) => {
+                Some(self.graph.lookup(&id, read::page(text).as_deref()))
+            }
             (None | Some(_), Change::Lead(_) | Change::Other | Change::Unread) => None,
         }
     }

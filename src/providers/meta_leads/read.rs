@@ -47,6 +47,11 @@ fn from_meta(id: &str) -> Submission {
     }
 }
 
+/// The Page of a lead, as the webhook names it.
+pub(super) fn page(change: &str) -> Option<String> {
+    value_of(change).text("page_id").filter(|page| super::is_id(page))
+}
+
 fn value_of(change: &str) -> Object<'_> {
     Object::parse(change).unwrap_or_default().object("value")
 }

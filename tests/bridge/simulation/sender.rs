@@ -191,7 +191,13 @@ impl Provider for Dialect {
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
         let word = Word::parse(item.body)?;
         let url = String::from_utf8_lossy(item.body).into_owned();
-        (word.kind == Kind::Notice).then(|| Lookup { url, query: Vec::new(), bearer: None, headers: Vec::new() })
+        (word.kind == Kind::Notice).then(|| Lookup {
+            url,
+            query: Vec::new(),
+            bearer: None,
+            headers: Vec::new(),
+            scope: None,
+        })
     }
 
     fn looked_up(&self, _item: &ItemBody<'_>, _asked: &Lookup, answer: &LookupAnswer<'_>) -> Fetched {
