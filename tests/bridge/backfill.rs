@@ -373,6 +373,6 @@ async fn the_command_reads_the_whole_list_and_may_be_run_again() {
     let usage = json!({ "1": [{ "type": "leadgen", "estimated_time_to_regain_access": 61 }] }).to_string();
     bridge.graph("me", json!({ "error": { "code": 4, "headers": { "X-Business-Use-Case-Usage": usage } } })).await;
     let said = backfill("meta", "2026-11-24T00:00:00Z").await.failed(1);
-    assert!(said.contains("rate limit for this Page is used up"), "it is not waited for that long: {said}");
+    assert!(said.contains("rate limit for this app or token is used up"), "it is not waited for that long: {said}");
     bridge.stop().await;
 }

@@ -454,7 +454,10 @@ fn what_people_have_entered_in_an_adopted_lead_is_not_overwritten() {
     let (requests, _) = play_coded(lane(), vec![found(vec![known.clone()]), Verdict::Lead(Box::new(known))]);
     let Request::Update(_, body) = &requests[2] else { panic!("an update") };
     let written = LeadBody { phone: Some("+6281234567890".into()), ..LeadBody::default() };
-    assert_eq!(**body, written, "no name, no address, and no reference: it may have one");
+    let LeadBody { notes, .. } = &**body;
+    assert!(notes.as_deref().is_some_and(|notes| notes.contains("Another address: ")), "{notes:?}");
+    let fields = LeadBody { notes: None, ..(**body).clone() };
+    assert_eq!(fields, written, "no name, no address, and no reference: it may have one");
 }
 
 #[test]
