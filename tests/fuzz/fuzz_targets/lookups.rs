@@ -83,7 +83,12 @@ fn look_up(Asked { provider, item }: &Asked, answer: &LookupAnswer<'_>) {
                 return lead(provider.as_ref(), &ItemBody { fetched: Some(&fields), ..item });
             }
             Fetched::AskInstead(smaller) => question = *smaller,
-            Fetched::RetryAfter(..) | Fetched::Throttled(..) | Fetched::Blocked(..) | Fetched::ScopeThrottled(..) | Fetched::ScopeBlocked(..) | Fetched::GiveUp(_) => return,
+            Fetched::RetryAfter(..)
+            | Fetched::Throttled(..)
+            | Fetched::Blocked(..)
+            | Fetched::ScopeThrottled(..)
+            | Fetched::ScopeBlocked(..)
+            | Fetched::GiveUp(_) => return,
         }
     }
     panic!("it asks for ever");
