@@ -13,9 +13,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use crate::deployment::{Deployment, Layout};
 use crate::http;
 use crate::process::Process;
-use crate::redis::{Redis, Sync};
+use crate::redis::Sync;
 use crate::webhooks::{META_SECRET, STANDARD_SECRET};
 
 /// The key of the sandbox.
@@ -30,7 +31,7 @@ pub enum Kept {
     #[default]
     Embedded,
     /// In a Redis that is started for them.
-    Redis(Sync),
+    Redis(Layout),
 }
 
 /// The same in a word, for the command line.
@@ -42,14 +43,20 @@ pub enum Store {
     RedisAlways,
     /// Redis that writes to its disk every second.
     RedisEverysec,
+    /// A cluster of three, each of which has on its disk what it has answered.
+    RedisCluster,
+    /// A primary and two replicas behind three sentinels.
+    RedisSentinel,
 }
 
 impl From<Store> for Kept {
     fn from(store: Store) -> Self {
         match store {
             Store::Embedded => Self::Embedded,
-            Store::RedisAlways => Self::Redis(Sync::Always),
-            Store::RedisEverysec => Self::Redis(Sync::EverySecond),
+            Store::RedisAlways => Self::Redis(Layout::Alone(Sync::Always)),
+            Store::RedisEverysec => Self::Redis(Layout::Alone(Sync::EverySecond)),
+            Store::RedisCluster => Self::Redis(Layout::Cluster),
+            Store::RedisSentinel => Self::Redis(Layout::Sentinel),
         }
     }
 }
@@ -59,7 +66,7 @@ pub struct Bench {
     binary: PathBuf,
     kept: Kept,
     /// By the name of the bridge that is on it. They end with the bench.
-    redis: RefCell<HashMap<String, Redis>>,
+    redis: RefCell<HashMap<String, Deployment>>,
     room: TempDir,
 }
 
@@ -133,28 +140,24 @@ impl Bench {
 
     /// The Redis of the bridge `name`, started when it is first asked for; `None` where bridges have files of their own.
     pub async fn shared(&self, name: &str) -> Result<Option<Shared>> {
-        let Kept::Redis(sync) = self.kept else { return Ok(None) };
         if !self.redis.borrow().contains_key(name) {
-            let redis = Redis::start(&self.path(&format!("redis-{name}")), sync, &[]).await?;
+            let Some(redis) = self.start_shared(name).await? else { return Ok(None) };
             self.redis.borrow_mut().insert(name.to_owned(), redis);
         }
-        let url = self.redis.borrow()[name].url();
-        Ok(Some(Shared { url, durability: sync.durability() }))
+        Ok(Some(self.redis.borrow()[name].shared()))
     }
 
     /// A Redis of its own for `name`, to be killed and started again; `None` where bridges have files of their own.
-    pub async fn start_shared(&self, name: &str) -> Result<Option<(Redis, Shared)>> {
-        let Kept::Redis(sync) = self.kept else { return Ok(None) };
-        let redis = Redis::start(&self.path(&format!("redis-{name}")), sync, &[]).await?;
-        let shared = Shared { url: redis.url(), durability: sync.durability() };
-        Ok(Some((redis, shared)))
+    pub async fn start_shared(&self, name: &str) -> Result<Option<Deployment>> {
+        let Kept::Redis(layout) = self.kept else { return Ok(None) };
+        Ok(Some(Deployment::start(&self.path(&format!("redis-{name}")), layout).await?))
     }
 
     /// MiB that the Redis of the bridge `name` takes.
     pub async fn redis_memory(&self, name: &str) -> Result<f64> {
         // It is taken out while it is asked.
         let redis = self.redis.borrow_mut().remove(name).context("the bridge is on no Redis")?;
-        let bytes = redis.info("used_memory").await;
+        let bytes = redis.memory().await;
         self.redis.borrow_mut().insert(name.to_owned(), redis);
         Ok(bytes? / f64::from(1 << 20))
     }
@@ -241,7 +244,7 @@ pub async fn until_answered(process: &mut Process, address: SocketAddr, path: &s
 /// A Redis, and what bridges may promise on it.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// `redis://…`.
+    /// `redis://…`, `redis+cluster://…` or `redis+sentinel://…`.
     pub url: String,
     /// `REDIS_DURABILITY`.
     pub durability: &'static str,

@@ -9,9 +9,9 @@ use anyhow::{Result, ensure};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
-use load::bench::{Bench, Bridge, Shared};
+use load::bench::{Bench, Bridge};
+use load::deployment::{Deployment, Layout};
 use load::http::Connection;
-use load::redis::{Redis, Sync};
 use load::table::Table;
 use load::webhooks::meta_single;
 
@@ -33,35 +33,19 @@ struct Seen {
 }
 
 pub async fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
-    let at = |name: &str| bench.path(&format!("failover-{name}"));
-    let primary = Redis::start(&at("primary"), Sync::Always, &[]).await?;
-    // Two, so that one is left to replicate to.
-    let replicas = [Redis::replica(&at("one"), &primary).await?, Redis::replica(&at("other"), &primary).await?];
-    let mut sentinels = Vec::new();
-    for number in 0..3 {
-        sentinels.push(Redis::sentinel(&at(&format!("sentinel-{number}")), &primary).await?);
-    }
-    for sentinel in &sentinels {
-        sentinel.comes_to_say("INFO sentinel", "slaves=2,sentinels=3").await?;
-    }
-    let addresses: Vec<_> = sentinels.iter().map(|sentinel| sentinel.address.to_string()).collect();
-    let url = format!("redis+sentinel://{}/mymaster", addresses.join(","));
+    let mut redis = Deployment::start(&bench.path("failover"), Layout::Sentinel).await?;
+    let primary = redis.holder().await?;
     let sandbox = bench.sandbox(60).await?;
     let mut bridges = Vec::new();
     for name in ["failover-1", "failover-2"] {
         let mut place = bench.place(name, sandbox.address)?;
-        place.redis = Some(Shared { url: url.clone(), durability: "replicated:1" });
+        place.redis = Some(redis.shared());
         bridges.push(bench.bridge_at(&place).await?);
     }
     bridges[0].pause().await?;
-    let seen = LocalSet::new().run_until(through(primary, &bridges)).await?;
+    let seen = LocalSet::new().run_until(through(&mut redis, primary, &bridges)).await?;
     let taken = seen.taken.borrow().clone();
-    let is_primary = |said: &str| said.starts_with("role:master") || said.contains("\nrole:master");
-    let mut primaries = 0;
-    for replica in &replicas {
-        primaries += u32::from(is_primary(&replica.says("INFO replication").await?));
-    }
-    ensure!(primaries == 1, "{primaries} of the replicas are primaries");
+    redis.is_replaced(primary).await?;
     table.note("Sentinel: webhooks taken before, during and after a failover", taken.len() as f64, "");
     table.at_most("  longest time in which none was", seen.gap.get().as_secs_f64(), 5.0, "s");
     table.exactly("  taken and lost (replicated:1)", lost(&bridges[1], &taken).await?, 0);
@@ -69,7 +53,7 @@ pub async fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
 }
 
 /// Sends while the primary dies.
-async fn through(primary: Redis, bridges: &[Bridge]) -> Result<Rc<Seen>> {
+async fn through(redis: &mut Deployment, primary: usize, bridges: &[Bridge]) -> Result<Rc<Seen>> {
     let seen = Rc::new(Seen::default());
     let senders: Vec<JoinHandle<()>> = (0..SENDERS)
         .map(|sender| {
@@ -78,7 +62,7 @@ async fn through(primary: Redis, bridges: &[Bridge]) -> Result<Rc<Seen>> {
         })
         .collect();
     sleep(BEFORE).await;
-    primary.process.kill()?;
+    redis.ends(primary).await?;
     sleep(AFTER).await;
     seen.stop.set(true);
     for sender in senders {

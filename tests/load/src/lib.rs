@@ -1,6 +1,7 @@
 //! What the measurements and the soak have in common: processes, a lean HTTP client, signed webhooks, a table.
 
 pub mod bench;
+pub mod deployment;
 pub mod http;
 pub mod process;
 pub mod redis;

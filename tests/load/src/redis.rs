@@ -75,6 +75,14 @@ impl Redis {
         Ok(replica)
     }
 
+    /// Starts a node of a cluster to be, and gives the port on which it talks to the others.
+    pub async fn node(directory: &Path) -> Result<(Self, u16)> {
+        let bus = free_address()?.port();
+        let of_a_node =
+            ["cluster-enabled yes".into(), format!("cluster-port {bus}"), "cluster-node-timeout 2000".into()];
+        Ok((Self::start(directory, Sync::Always, &of_a_node).await?, bus))
+    }
+
     /// Starts a sentinel that watches `primary` under the name `mymaster`. Two of them have to agree.
     pub async fn sentinel(directory: &Path, primary: &Self) -> Result<Self> {
         let SentinelSettings { down_after, failover } = SENTINEL;
@@ -150,14 +158,19 @@ impl Redis {
 
     /// Waits until the answer holds `text`.
     pub async fn comes_to_say(&self, command: &str, text: &str) -> Result<()> {
+        self.comes_to(command, |said| said.contains(text)).await.with_context(|| format!("it never says {text}"))
+    }
+
+    /// Waits until the answer is as it should be.
+    pub async fn comes_to(&self, command: &str, is_so: impl Fn(&str) -> bool) -> Result<()> {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
-            if self.says(command).await.is_ok_and(|said| said.contains(text)) {
+            if self.says(command).await.is_ok_and(|said| is_so(&said)) {
                 return Ok(());
             }
             sleep(Duration::from_millis(20)).await;
         }
-        bail!("{} never answers {command} with {text}", self.program)
+        bail!("{} answers {command} for {PATIENCE:?} as it should not", self.program)
     }
 
     /// A number of `INFO`.

@@ -25,7 +25,6 @@ mod proxy;
 mod senders;
 mod trouble;
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -34,10 +33,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Parser;
 use load::bench::{Bench, Bridge, Store};
+use load::deployment::Deployment;
 use load::table::Table;
 use load::{conditions, exit_code, tabled};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::sync::Mutex;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
@@ -111,7 +112,7 @@ async fn soak(cli: &Cli, table: &mut Table) -> Result<()> {
                 if let Some(disk) = &disk {
                     place.data = disk.room();
                 }
-                place.redis = shared.as_ref().map(|(_, shared)| shared.clone());
+                place.redis = shared.as_ref().map(Deployment::shared);
                 place.binary = cli.before.clone().filter(|_| number == 1);
                 places.push(place);
             }
@@ -119,14 +120,13 @@ async fn soak(cli: &Cli, table: &mut Table) -> Result<()> {
             let sent = Rc::new(senders::Sent::default());
             let publics = places.iter().map(|place| place.public).collect();
             let senders = senders::start(publics, pace.pause, cli.seed, until, &sent);
-            let redis = shared.map(|(redis, _)| redis);
             let troubled = Troubled {
                 bench: &bench,
                 places: &places,
                 sandbox: &sandbox,
                 proxy: &proxy,
                 disk: disk.as_ref(),
-                redis: redis.map(RefCell::new),
+                redis: shared.map(Mutex::new),
             };
             let (mut bridges, seen) = troubled.until(until, StdRng::seed_from_u64(cli.seed)).await?;
             for sender in senders {

@@ -1,15 +1,15 @@
 //! What happens to the bridge and around it.
 
-use std::cell::RefCell;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use load::bench::{Bench, Bridge, Kept, Place, Sandbox};
-use load::redis::{Redis, Sync};
+use load::bench::{Bench, Bridge, Place, Sandbox};
+use load::deployment::Deployment;
 use load::table::Table;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{sleep, sleep_until};
 
 use crate::disk::Disk;
@@ -73,7 +73,7 @@ enum Blow {
     FullDisk,
     /// Redis is killed, or stopped where it may lose what it has not written, and started again.
     EndRedis,
-    /// Redis hangs for longer than anybody waits.
+    /// Redis hangs for longer than anybody waits, and wakes as it was.
     FreezeRedis,
     /// Redis has no memory left for a while.
     FullRedis,
@@ -87,7 +87,7 @@ pub struct Troubled<'a> {
     pub sandbox: &'a Sandbox,
     pub proxy: &'a Proxy,
     pub disk: Option<&'a Disk>,
-    pub redis: Option<RefCell<Redis>>,
+    pub redis: Option<Mutex<Deployment>>,
 }
 
 /// What has happened.
@@ -171,39 +171,40 @@ impl Troubled<'_> {
         self.start(place, seen).await
     }
 
-    fn redis(&self) -> Result<&RefCell<Redis>> {
-        self.redis.as_ref().context("there is no Redis")
-    }
-
-    /// It is away for a second.
-    #[expect(clippy::await_holding_refcell_ref, reason = "nobody else asks for it")]
+    /// The server that has everything is away for a second, and for longer where another is to take its place.
     async fn end_redis(&self, seen: &mut Seen) -> Result<()> {
+        let (mut redis, holder) = self.whole().await?;
         seen.redis_ended += 1;
-        let mut redis = self.redis()?.borrow_mut();
-        match self.bench.kept() {
-            Kept::Redis(Sync::EverySecond) => redis.stop().await?,
-            Kept::Redis(Sync::Always | Sync::Never) | Kept::Embedded => redis.kill()?,
-        }
+        redis.ends(holder).await?;
+        redis.is_replaced(holder).await?;
         sleep(Duration::from_secs(1)).await;
-        redis.starts_again().await
+        redis.starts_again(holder).await
     }
 
-    #[expect(clippy::await_holding_refcell_ref, reason = "nobody else asks for it")]
+    /// It hangs for longer than anybody waits.
     async fn freeze_redis(&self, seen: &mut Seen) -> Result<()> {
+        let (redis, holder) = self.whole().await?;
         seen.redis_frozen += 1;
-        let redis = self.redis()?.borrow();
-        redis.process.freeze()?;
+        let process = &redis.server(holder).process;
+        process.freeze()?;
         sleep(Duration::from_secs(4)).await;
-        redis.process.thaw()
+        process.thaw()
     }
 
-    #[expect(clippy::await_holding_refcell_ref, reason = "nobody else asks for it")]
     async fn fill_redis(&self, seen: &mut Seen) -> Result<()> {
+        let (redis, holder) = self.whole().await?;
         seen.redis_full += 1;
-        let redis = self.redis()?.borrow();
-        redis.obeys("CONFIG SET maxmemory 1").await?;
+        redis.server(holder).obeys("CONFIG SET maxmemory 1").await?;
         sleep(Duration::from_secs(3)).await;
-        redis.obeys("CONFIG SET maxmemory 0").await
+        redis.server(holder).obeys("CONFIG SET maxmemory 0").await
+    }
+
+    /// Redis, once all of it has got over the blow before, and which of its servers has everything.
+    async fn whole(&self) -> Result<(MutexGuard<'_, Deployment>, usize)> {
+        let redis = self.redis.as_ref().context("there is no Redis")?.lock().await;
+        redis.is_whole().await?;
+        let holder = redis.holder().await?;
+        Ok((redis, holder))
     }
 
     /// An error of the disk may end the bridge; whoever looks after it starts it again.
