@@ -136,7 +136,8 @@ fn compare(view: &LeadView, sought: Sought<'_>) -> Likeness {
             let perhaps = likeness == Likeness::Same && !made_before(sent - WRONG_CLOCKS);
             if perhaps { Likeness::Unknown } else { Likeness::Other }
         }
-        // The event that was forgotten may have said another number.
+        // The event that was forgotten may have said another number. Only a young lead may be its: with a wider margin for clocks,
+        // whatever else a fuzzy search finds of the last day would keep each new lead from being made.
         Create::Forgotten(noticed) if likeness == Likeness::Other && !made_before(noticed - LOST - CLOCKS) => {
             Likeness::Unknown
         }
