@@ -15,7 +15,7 @@ use crate::store::{self, Outcome, Seq, Undelivered};
 /// A narrower question may follow a refused one, and a narrower one still; not for ever.
 const QUESTIONS: u32 = 3;
 /// Lanes that ask senders' APIs at a time, a third of those that are worked on: one that hangs holds up no others.
-const AT_A_TIME: usize = 8;
+const ASKING: usize = 8;
 
 /// A question to a sender, of one event.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Attempt {
             self.claimed.events.iter().find(|event| event.seq == seq).expect("the fold names an event it was given");
         let question = Question { seq, received: event.received, lookup, asked: 1, since: desk.moment, form: None };
         let Ok(source) = (desk.setup.sources)(&event.source) else { return self.release(desk) };
-        if desk.looking_up >= AT_A_TIME {
+        if desk.looking_up >= ASKING {
             let age = desk.moment.now.duration_since(event.received).try_into().unwrap_or_default();
             let at = desk.moment.now + senders::turn_again(age, desk.moment.die);
             return self.settle(Outcome::Retry { at, counted: false }.into(), desk);
