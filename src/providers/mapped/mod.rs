@@ -75,6 +75,7 @@ mod reply;
 mod sample;
 mod settings;
 mod spot;
+mod whole;
 
 use std::borrow::Cow;
 use std::sync::Arc;
