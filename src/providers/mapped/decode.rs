@@ -64,7 +64,7 @@ fn is_token(body: &[u8]) -> bool {
 }
 
 fn json_text<'b>(content_type: &str, body: &'b [u8]) -> Cow<'b, str> {
-    charset::text(charset::of(content_type), body)
+    charset::text(charset::of(content_type, body), body)
 }
 
 /// The claims of a token, whose signature `verify` has checked.
@@ -277,7 +277,8 @@ mod tests {
             |content_type, body: &'static [u8]| text(Decode::Auto, content_type, &Bytes::from_static(body)).unwrap();
         assert_eq!(read("application/json; charset=iso-8859-1", b"{\"a\":\"\xe9\"}"), r#"{"a":"é"}"#);
         assert_eq!(read("application/json; charset=iso-8859-1", "{\"a\":\"é\"}".as_bytes()), r#"{"a":"é"}"#);
-        assert_eq!(read("application/json", b"{\"a\":\"\xe9\"}"), "{\"a\":\"\u{fffd}\"}");
+        assert_eq!(read("application/json; charset=utf-8", b"{\"a\":\"\xe9\"}"), "{\"a\":\"\u{fffd}\"}");
+        assert_eq!(read("application/json", b"{\"a\":\"\xe9\"}"), r#"{"a":"é"}"#);
         assert_eq!(read("application/x-www-form-urlencoded;charset=latin1", b"a=%E9"), r#"{"a":"é"}"#);
     }
 
