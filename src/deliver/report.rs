@@ -49,7 +49,10 @@ impl Delivery {
                 metrics.upstream_call("fetch", end.word(), took);
             }
             Report::SenderShut { source, scope, refused, why } => shut(&source, scope.as_deref(), refused, &why),
-            Report::SenderOpen(source) => tracing::info!(%source, "the sender's API answers again"),
+            Report::SenderOpen { source, scope: None } => tracing::info!(%source, "the sender's API answers again"),
+            Report::SenderOpen { source, scope: Some(about) } => {
+                tracing::info!(%source, about, "the sender's API answers again what is about this");
+            }
             Report::Settled { claimed, end, at } => self.settled(&claimed, &end, at),
             Report::Doubled { kept, doubles } => self.doubled(&kept, &doubles),
             Report::Day { was, is } => day(was, is),

@@ -257,7 +257,12 @@ pub enum Report {
         why: String,
     },
     /// A sender's own API answers again.
-    SenderOpen(SourceName),
+    SenderOpen {
+        /// Whose.
+        source: SourceName,
+        /// What it had not been asked about; `None` is everything.
+        scope: Option<String>,
+    },
     /// An attempt has ended.
     Settled {
         /// What had been claimed.
