@@ -41,6 +41,8 @@ pub struct SourceConfig {
     pub missing: Vec<String>,
     /// Variables that it could use and that are not set.
     pub unset: Vec<String>,
+    /// True when its owner has begun to set it up: the owner's file says something of it, or a variable of its is set.
+    pub begun: bool,
     /// Where it is described, the owner's file first.
     pub origin: Origin,
     /// Where each of its keys stands.
@@ -51,17 +53,18 @@ impl SourceConfig {
     /// True when the owner's file says something of it.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        self.origin.file != DEFAULT_NAME
+        self.origin.is_own()
     }
 }
 
 impl std::fmt::Debug for SourceConfig {
     /// Shows the keys of the settings, not their values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places: _ } = self;
+        let Self { name, provider, dialect, enabled, settings, rules, forms, missing, unset, begun, origin, places: _ } =
+            self;
         let (settings, forms): (Vec<_>, Vec<_>) = (settings.keys().collect(), forms.keys().collect());
         write!(f, "SourceConfig({name} {provider} {dialect} enabled={enabled} {settings:?} {rules} {forms:?} ")?;
-        write!(f, "missing={missing:?} unset={unset:?} {origin})")
+        write!(f, "missing={missing:?} unset={unset:?} begun={begun} {origin})")
     }
 }
 
@@ -72,6 +75,12 @@ pub struct Origin {
     pub file: String,
     /// Counted from 1.
     pub line: usize,
+}
+
+impl Origin {
+    fn is_own(&self) -> bool {
+        self.file != DEFAULT_NAME
+    }
 }
 
 impl std::fmt::Display for Origin {
@@ -246,7 +255,8 @@ fn settle(
     findings.extend(problems.map(|(key, problem)| {
         Finding::new(places.find(&key).unwrap_or(&origin), format!("source `{name}`: {problem}"))
     }));
-    let Unresolved { missing, unset, .. } = unresolved;
+    let Unresolved { found, missing, unset, .. } = unresolved;
+    let begun = found || origin.is_own();
     // A preset is only opened for a source that could be on.
     let dialect = match presets.find(&provider) {
         None => provider.clone(),
@@ -257,7 +267,20 @@ fn settle(
             PRESET_DIALECT.to_owned()
         }
     };
-    Some(SourceConfig { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places })
+    Some(SourceConfig {
+        name,
+        provider,
+        dialect,
+        enabled,
+        settings,
+        rules,
+        forms,
+        missing,
+        unset,
+        begun,
+        origin,
+        places,
+    })
 }
 
 /// The settings called `…_url` that would carry tokens in the clear, or are no URL; by their paths.

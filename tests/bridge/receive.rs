@@ -434,7 +434,12 @@ async fn a_source_that_was_once_on_drops_with_success_and_one_that_never_was_is_
 #[tokio::test]
 async fn a_source_that_was_once_on_and_lacks_its_secret_has_its_senders_keep_their_webhooks() {
     let name = SourceName::parse("meta").unwrap();
-    let state = SourceState::Off { cause: Cause::Want, why: "META_APP_SECRET is not set".into(), missing: Vec::new() };
+    let state = SourceState::Off {
+        cause: Cause::Want,
+        why: "META_APP_SECRET is not set".into(),
+        missing: Vec::new(),
+        begun: true,
+    };
     let configured = Configured { dialect: "meta_leads".into(), state };
     let registry = Registry::new([(name.clone(), configured.clone())], [name.clone()]);
     let edge = Edge::with(Setup { registry: Some(registry), ..Setup::default() }).await;
