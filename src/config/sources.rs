@@ -17,6 +17,9 @@ const DEFAULT: &str = include_str!("../../config/default.toml");
 /// What messages call [`DEFAULT`].
 const DEFAULT_NAME: &str = "config/default.toml (built in)";
 
+/// The shortest verify token that is not remarked on, in characters.
+const SHORTEST_VERIFY_TOKEN: usize = 8;
+
 /// Rules that no form can have for itself: when they are asked for, nothing is known of the form.
 const OF_THE_SOURCE: &[&str] = &["backfill", "value"];
 
@@ -281,6 +284,26 @@ fn settle(
         origin,
         places,
     })
+}
+
+/// What works and should be mended all the same.
+///
+/// A short verify token is not refused, other than the secrets that prove: it guards the sender's question only, and nothing
+/// comes in by it that is not signed. Who runs with one would not start any more.
+pub(super) fn warnings(sources: &[SourceConfig]) -> Vec<String> {
+    let is_short = |value: &Value| value.as_str().is_some_and(|token| token.chars().count() < SHORTEST_VERIFY_TOKEN);
+    let short = sources.iter().filter(|source| match source.settings.get("verify_token") {
+        Some(Value::Array(tokens)) => tokens.iter().any(is_short),
+        Some(one) => is_short(one),
+        None => false,
+    });
+    let say = |SourceConfig { name, .. }: &SourceConfig| {
+        format!(
+            "source `{name}`: its verify token has fewer than {SHORTEST_VERIFY_TOKEN} characters and can be guessed; make \
+             another one (openssl rand -hex 16) and type it at the sender, too"
+        )
+    };
+    short.map(say).collect()
 }
 
 /// The settings called `…_url` that would carry tokens in the clear, or are no URL; by their paths.
