@@ -20,6 +20,7 @@ mod meta;
 mod meta_leads;
 mod person;
 mod registry;
+mod reply;
 mod samples;
 mod scheme;
 mod secret;
@@ -47,6 +48,7 @@ pub use form::files::WithoutFiles;
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
 pub use lookup::{Fetched, FormLookup, Lookup, LookupAnswer};
 pub use registry::{Absent, Cause, Configured, Found, Registry, SourceState};
+pub use reply::Reply;
 pub use samples::{Sample, SampleKind};
 pub use scheme::{Examination, Proof, Scheme, Trace, Trial};
 pub use secret::Secrets;
@@ -492,44 +494,6 @@ pub enum Refusal {
     /// The method is not one that this hook knows.
     #[error("the method is not one that this hook knows")]
     Method,
-}
-
-/// An answer to a sender.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers; `content-type` is among them when there is a body.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body.
-    pub body: String,
-}
-
-impl Reply {
-    /// 200 with a JSON body.
-    #[must_use]
-    pub fn json(body: impl Into<String>) -> Self {
-        Self { status: 200, headers: vec![("content-type", "application/json".into())], body: body.into() }
-    }
-
-    /// 200 with plain text.
-    #[must_use]
-    pub fn text(body: impl Into<String>) -> Self {
-        Self { status: 200, headers: vec![("content-type", "text/plain; charset=utf-8".into())], body: body.into() }
-    }
-
-    /// A status without a body.
-    #[must_use]
-    pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new() }
-    }
-
-    /// The same reply with one more header.
-    #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
 }
 
 /// Verified, but not of the shape that its dialect knows. Says where, never what stood there.
