@@ -6,6 +6,7 @@
 
 mod captcha;
 mod charset;
+mod complaint;
 mod fictional;
 mod form;
 mod google_leads;
@@ -44,6 +45,7 @@ use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
+pub use complaint::{About, Complaint};
 pub use form::files::WithoutFiles;
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
 pub use lookup::{Fetched, FormLookup, Lookup, LookupAnswer};
@@ -144,6 +146,12 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// What a verified webhook says of leads beside its items: other names of a person, what Konektor has. Nothing of it
     /// is ever forwarded.
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
+        let _ = webhook;
+        Vec::new()
+    }
+
+    /// Errors of its own that a verified webhook tells of, each with how often: a person may have to act on them.
+    fn complaints(&self, webhook: &Verified) -> Vec<(Complaint, usize)> {
         let _ = webhook;
         Vec::new()
     }

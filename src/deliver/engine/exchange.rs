@@ -13,7 +13,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::form::Change as FormChange;
 use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, Request, Verdict};
-use crate::providers::Lookup;
+use crate::providers::{Complaint, Lookup};
 use crate::store::{
     Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, LaneDetail, Lease, Observation, PauseReason, PermitGrant,
     PermitId, Seq, Settlement, SortCount, Sorted, Store, StoreError, Telling, Topic, Undelivered, Verification,
@@ -220,6 +220,15 @@ pub enum Report {
         count: SortCount,
         /// Those of which not everything goes on.
         stopped: Vec<Stopped>,
+    },
+    /// A webhook tells of errors of its sender's.
+    Complained {
+        /// Whose URL it came to.
+        source: SourceName,
+        /// The id of its request.
+        request_id: String,
+        /// Which, each with how often.
+        complaints: Vec<(Complaint, usize)>,
     },
     /// There is nothing to deliver, until this time (`None`: until something comes in).
     Idle(Option<Timestamp>),
