@@ -539,10 +539,14 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// One of this process: each test has its own.
     pub(crate) fn of_this_process() -> Self {
+        Self::of_what_passes("konektor_bridge=trace")
+    }
+
+    /// The same of the lines that pass `filter`.
+    pub(crate) fn of_what_passes(filter: &str) -> Self {
         let log = Self::default();
         let writer = log.clone();
-        let lines =
-            tracing_subscriber::fmt().with_env_filter("konektor_bridge=trace").with_writer(move || writer.clone());
+        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());
         tracing::subscriber::set_global_default(lines.with_ansi(false).finish()).unwrap();
         log
     }
