@@ -6,7 +6,7 @@ use super::region::Region;
 /// The largest amount: every whole number up to here is exact in the `f64` that Konektor's JSON numbers are.
 const MAX: f64 = 9_007_199_254_740_992.0;
 
-/// The least that a bare number can mean in rupiah, some six US cents. Who writes `1.5` or `15` for a budget means millions.
+/// The least that can be meant in rupiah, some six US cents. Who writes `1.5` or `15` for a budget means millions.
 const LEAST: f64 = 1000.0;
 
 /// Reads one amount in the workspace's currency: `Rp 1.500.000`, `1,5 jt`, `500rb`, `1.500.000,00`, `168724.00`, `1500000`.
@@ -16,21 +16,6 @@ const LEAST: f64 = 1000.0;
 /// `1.500` or `1,500`, `1M` (million, or milyar), negative numbers.
 #[must_use]
 pub fn parse(text: &str) -> Option<f64> {
-    read(text).map(|(amount, _)| amount)
-}
-
-/// Reads what somebody in `region` has answered, as [`parse`]. In Indonesia a bare number below 1000 that is not zero is
-/// no amount: nobody can tell whether `1.5` or `15` is thousands or millions, but it is not rupiah.
-#[must_use]
-pub fn answered(text: &str, region: Region) -> Option<f64> {
-    let can_be_meant = |amount: f64, marks| {
-        region != Region::INDONESIA || marks == Marks::Indonesian || amount == 0.0 || amount >= LEAST
-    };
-    read(text).filter(|(amount, marks)| can_be_meant(*amount, *marks)).map(|(amount, _)| amount)
-}
-
-/// An amount, and what was known of its marks.
-fn read(text: &str) -> Option<(f64, Marks)> {
     let text = text.trim().to_lowercase();
     // The longest amount anybody writes, with words, is far below.
     if text.len() > 60 {
@@ -41,7 +26,14 @@ fn read(text: &str) -> Option<(f64, Marks)> {
     let marks = if named || zeros > 0 { Marks::Indonesian } else { Marks::Unknown };
     // The zeros are an exponent in the text: `1,15 jt` is 1.15e6, read once, and not 1149999.9999999998.
     let amount = format!("{}e{zeros}", decimal(number.trim(), marks)?).parse::<f64>().ok()?;
-    (amount <= MAX).then_some((amount, marks))
+    (amount <= MAX).then_some(amount)
+}
+
+/// Reads what somebody in `region` has answered, as [`parse`]. In Indonesia less than 1000 that is not zero is no amount:
+/// nobody can tell whether `1.5`, `15` or `Rp 500` is thousands or millions, but rupiah it is not.
+#[must_use]
+pub fn answered(text: &str, region: Region) -> Option<f64> {
+    parse(text).filter(|amount| region != Region::INDONESIA || *amount == 0.0 || *amount >= LEAST)
 }
 
 /// What is known of the marks in a number.
@@ -203,20 +195,15 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_number_that_cannot_be_rupiah_is_no_answer_in_indonesia() {
-        for text in ["1.5", "1,5", "2", "15", "99.90", "999", "0,5"] {
+    fn what_cannot_be_meant_in_rupiah_is_no_answer_in_indonesia() {
+        for text in ["1.5", "1,5", "2", "15", "99.90", "999", "0,5", "Rp 1.5", "Rp 500"] {
             assert_eq!(answered(text, Region::INDONESIA), None, "{text:?}");
             assert_eq!(answered(text, Region::parse("MY").unwrap()), parse(text), "{text:?}");
             assert!(parse(text).is_some(), "{text:?}");
         }
-        for (text, amount) in [
-            ("0", 0.0),
-            ("1000", 1000.0),
-            ("1,5 jt", 1.5e6),
-            ("Rp 500", 500.0),
-            ("0,5 rb", 500.0),
-            ("168724.00", 168_724.0),
-        ] {
+        for (text, amount) in
+            [("0", 0.0), ("1000", 1000.0), ("1,5 jt", 1.5e6), ("Rp 1.500", 1500.0), ("168724.00", 168_724.0)]
+        {
             assert_eq!(answered(text, Region::INDONESIA), Some(amount), "{text:?}");
         }
     }
