@@ -30,7 +30,7 @@
 //! | [`deliver`] | the right half: a pure engine, and what carries out what it wants | konektor providers store domain clock |
 //! | [`konektor`] | what we ask Konektor and what its answers mean; the client | domain |
 //! | [`ops`] | for the person on duty: health, metrics, admin API | store providers domain clock |
-//! | [`sandbox`] | a local Konektor for demos, development and tests | domain clock |
+//! | [`sandbox`] | a local Konektor for demos, development and tests | domain clock loopback |
 //! | [`config`], [`telemetry`], [`metrics`], [`clock`], [`loopback`], [`outbound`] | settings, logs, numbers, time, this machine, the way to others | each other at most |
 //! | [`app`] | puts a bridge together | everything |
 //! | [`cli`] | one file a command | app and below |

@@ -269,8 +269,10 @@ async fn remember(store: &dyn Store, registry: &Registry, clock: &dyn Clock) -> 
     store.remember_sources(&on, clock.now()).await
 }
 
-/// Says once which sources are on, and why the others are not.
+/// Says once which sources are on, and why others are not that should be or could be meant to be. Of those that nobody has
+/// begun to set up, and of those that their owner has switched off before they were ever on, it says how many there are.
 fn log_sources(registry: &Registry) {
+    let mut off = 0;
     for (source, configured) in registry.iter() {
         match &configured.state {
             SourceState::On(on) => match on.provider.list() {
@@ -280,8 +282,17 @@ fn log_sources(registry: &Registry) {
             SourceState::Off { cause: Cause::Want, why, .. } if registry.was_on(source) => {
                 tracing::error!(%source, why, "source has been on and is off: its webhooks are answered 503 until it is mended");
             }
-            SourceState::Off { why, .. } => tracing::info!(%source, why, "source is off"),
+            SourceState::Off { cause: Cause::Want, why, begun: true, .. } => {
+                tracing::warn!(%source, why, "source is set up in part and is off");
+            }
+            SourceState::Off { cause: Cause::Owner, why, .. } if registry.was_on(source) => {
+                tracing::info!(%source, why, "source is off");
+            }
+            SourceState::Off { .. } => off += 1,
         }
+    }
+    if off > 0 {
+        tracing::info!(off, "the other sources are off; `konektor-bridge sources` shows what each needs");
     }
 }
 

@@ -58,7 +58,9 @@ fn build_source(
 ) -> Result<(SourceName, Configured), (Vec<String>, String)> {
     let name = SourceName::parse(&config.name).map_err(|error| (Vec::new(), error.to_string()))?;
     let configured = |state| Configured { dialect: config.provider.clone(), state };
-    let off = |cause, why, missing: &[String]| configured(SourceState::Off { cause, why, missing: missing.to_vec() });
+    let off = |cause, why, missing: &[String]| {
+        configured(SourceState::Off { cause, why, missing: missing.to_vec(), begun: config.begun })
+    };
     if !config.enabled {
         return Ok((name, off(Cause::Owner, format!("switched off in {}", config.origin), &[])));
     }

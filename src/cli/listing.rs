@@ -9,8 +9,9 @@ use super::admin::Admin;
 use super::failure::Exit;
 use super::moment::Moment;
 use super::output::{Out, Text, Tone, age, printable, took};
+use super::payload;
 use crate::config;
-use crate::ops::wire::{Event, EventDetail, Lane, ListQuery, Payload, Which};
+use crate::ops::wire::{Event, EventDetail, Lane, ListQuery, Which};
 use crate::store::{Attempt, EventState};
 
 /// Conditions that all must hold.
@@ -69,6 +70,9 @@ pub(super) struct ListArgs {
 pub(super) struct ShowArgs {
     /// The event's id, as the list shows it
     id: String,
+    /// All of the payload, however long it is
+    #[arg(long)]
+    whole: bool,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -111,7 +115,7 @@ pub(super) async fn show(list: &str, args: ShowArgs, mut context: Context) -> an
     if args.json {
         context.out.json(&detail)?;
     } else {
-        whole(&detail, context.now(), &mut context.out)?;
+        one(&detail, args.whole, context.now(), &mut context.out)?;
     }
     Ok(Exit::Done)
 }
@@ -140,7 +144,7 @@ const fn tone(state: EventState) -> Tone {
     }
 }
 
-fn whole(detail: &EventDetail, now: Timestamp, out: &mut Out) -> io::Result<()> {
+fn one(detail: &EventDetail, whole: bool, now: Timestamp, out: &mut Out) -> io::Result<()> {
     let EventDetail { event, payload, lane } = detail;
     let state = tone(event.state).style();
     writeln!(out, "event      {}", event.id)?;
@@ -167,7 +171,7 @@ fn whole(detail: &EventDetail, now: Timestamp, out: &mut Out) -> io::Result<()> 
         print_lane(lane, now, out)?;
     }
     if let Some(payload) = payload {
-        print_payload(payload, out)?;
+        payload::print(payload, whole, out)?;
     }
     Ok(())
 }
@@ -200,19 +204,6 @@ fn print_lane(lane: &Lane, now: Timestamp, out: &mut Out) -> io::Result<()> {
 /// How long a call took, of which whole milliseconds are known.
 fn lasted(millis: u64) -> String {
     if millis == 0 { "under 1 ms".to_owned() } else { took(std::time::Duration::from_millis(millis)) }
-}
-
-fn print_payload(payload: &Payload, out: &mut Out) -> io::Result<()> {
-    let faint = Tone::Faint.style();
-    let (kind, text) = match payload {
-        Payload::Text(text) => ("PAYLOAD", text),
-        Payload::Base64(text) => ("PAYLOAD (base64)", text),
-    };
-    writeln!(out, "\n{faint}{kind}{faint:#}")?;
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(json) => out.json(&json),
-        Err(_) => writeln!(out, "{}", printable(text)),
-    }
 }
 
 #[cfg(test)]

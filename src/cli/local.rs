@@ -1,6 +1,6 @@
 //! What commands learn from the configuration of the machine they run on.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use super::failure::BadUsage;
 use crate::app::sources::build_sources;
 use crate::config::{self, Config, ConfigError, Environment, nearest};
 use crate::domain::event::SourceName;
-use crate::loopback::is_this_machine;
+use crate::loopback::{is_this_machine, reached};
 use crate::providers::{Registry, Source, SourceState};
 
 /// Longest time to connect.
@@ -59,14 +59,13 @@ pub(super) fn no_such_source<'n>(names: impl Iterator<Item = &'n str>, name: &st
 
 /// How `address` is reached from this machine; `None` for a port that is not known beforehand.
 pub(super) fn url_of(address: SocketAddr) -> Option<Url> {
-    let mut address = address;
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
+    let address = reached(address);
     (address.port() != 0).then(|| Url::parse(&format!("http://{address}")).expect("an address makes a URL"))
+}
+
+/// What is to be said behind the URL of `address`: that others get in there as well.
+pub(super) fn also_from(address: SocketAddr) -> &'static str {
+    if address.ip().is_unspecified() { " (and on every other address of this machine)" } else { "" }
 }
 
 /// The URL of the hook of `source` under `base`.
@@ -109,12 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_for_everyone_is_reached_over_loopback() {
+    fn an_address_for_everyone_is_shown_as_one_that_opens() {
         let reached = |address: &str| url_of(address.parse().unwrap()).map(String::from);
         assert_eq!(reached("0.0.0.0:8080").as_deref(), Some("http://127.0.0.1:8080/"));
         assert_eq!(reached("[::]:8080").as_deref(), Some("http://[::1]:8080/"));
         assert_eq!(reached("10.0.0.7:80").as_deref(), Some("http://10.0.0.7/"));
         assert_eq!(reached("0.0.0.0:0"), None);
+        assert!(also_from("[::]:80".parse().unwrap()).contains("every other address"));
+        assert_eq!(also_from("10.0.0.7:80".parse().unwrap()), "");
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod moment;
 mod moves;
 mod output;
 mod pause;
+mod payload;
 mod sandbox;
 mod send;
 mod serve;

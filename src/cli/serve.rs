@@ -7,10 +7,12 @@ use anyhow::{Context as _, bail};
 
 use super::Context;
 use super::failure::{BadUsage, Exit};
+use super::local::also_from;
 use super::stopping::asked_to_stop;
 use crate::app::bridge::{Bridge, Deliver, Start};
 use crate::app::store::{self, Opened, State};
 use crate::config::{self, LogFormat};
+use crate::loopback::reached;
 use crate::telemetry::{self, Lines};
 
 /// Run the bridge
@@ -54,11 +56,12 @@ pub(super) async fn run(Args { restored }: Args, mut context: Context) -> anyhow
     }
 }
 
-/// Says where it listens: the ports are the real ones, also where 0 was asked for.
+/// Says where it listens: the ports are the real ones, also where 0 was asked for, and the addresses such as open here.
 fn announce(bridge: &Bridge, context: &mut Context) -> std::io::Result<()> {
-    writeln!(context.out, "webhooks on http://{}", bridge.public_address())?;
+    let place = |address| format!("http://{}{}", reached(address), also_from(address));
+    writeln!(context.out, "webhooks on {}", place(bridge.public_address()))?;
     match bridge.admin_address() {
-        Some(address) => writeln!(context.out, "admin API on http://{address}")?,
+        Some(address) => writeln!(context.out, "admin API on {}", place(address))?,
         None => writeln!(context.out, "no admin API")?,
     }
     context.out.flush()

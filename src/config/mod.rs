@@ -123,7 +123,8 @@ pub fn load(environment: &Environment) -> Result<Config, ConfigError> {
     let files = reader.into_files();
     match settings {
         Some(settings) if findings.is_empty() => {
-            Ok(Config { settings, sources, own, files, warnings: variables::misspelt(environment) })
+            let warnings = [variables::misspelt(environment), sources::warnings(&sources)].concat();
+            Ok(Config { settings, sources, own, files, warnings })
         }
         _ => Err(ConfigError { findings, files }),
     }

@@ -6,9 +6,11 @@ use toml::{Table, Value};
 
 use super::environment::Reader;
 
-/// What references asked for and did not find.
+/// What came of references: what they asked for and did not find, and whether they found anything.
 #[derive(Debug, Default)]
 pub(super) struct Unresolved {
+    /// A variable was set, or a file there.
+    pub(super) found: bool,
     /// Required: the source is off.
     pub(super) missing: Vec<String>,
     /// Optional: the key is dropped.
@@ -82,6 +84,7 @@ fn resolve_list(values: &[Value], reader: &mut Reader<'_>, unresolved: &mut Unre
     let mut own = Unresolved { at: unresolved.at.clone(), ..Unresolved::default() };
     let resolved: Vec<_> = values.iter().filter_map(|value| resolve_value(value, reader, &mut own)).collect();
     unresolved.broken.append(&mut own.broken);
+    unresolved.found |= own.found;
     if resolved.is_empty() && !values.is_empty() {
         unresolved.missing.append(&mut own.missing);
         unresolved.unset.append(&mut own.unset);
@@ -101,7 +104,10 @@ fn resolve_text(text: &str, reader: &mut Reader<'_>, unresolved: &mut Unresolved
         }
     };
     match (found, reference) {
-        (Ok(Some(value)), _) => return Some(value),
+        (Ok(Some(value)), _) => {
+            unresolved.found = true;
+            return Some(value);
+        }
         (Ok(None), Reference::Default(_, default)) => return Some(default.to_owned()),
         (Ok(None), Reference::Optional(_)) => unresolved.unset.push(name.to_owned()),
         (Ok(None), _) => unresolved.missing.push(name.to_owned()),
@@ -127,6 +133,17 @@ mod tests {
         let (table, unresolved) = resolved("a = 'env:A'\nb = 'env:B'", &[("A", "1")]);
         assert_eq!(table, "a = '1'".parse().unwrap());
         assert_eq!(unresolved.missing, ["B"]);
+    }
+
+    #[test]
+    fn what_is_set_is_told_from_what_has_a_value_anyway() {
+        let found = |variables: &[(&str, &str)]| {
+            resolved("a = 'env:A'\nb = 'env:B?x'\nc = ['env:C', 'y']\nd = 'z'", variables).1.found
+        };
+        assert_eq!([found(&[]), found(&[("D", "1")])], [false; 2]);
+        for set in ["A", "B", "C"] {
+            assert!(found(&[(set, "1")]), "{set}");
+        }
     }
 
     #[test]

@@ -17,6 +17,9 @@ const DEFAULT: &str = include_str!("../../config/default.toml");
 /// What messages call [`DEFAULT`].
 const DEFAULT_NAME: &str = "config/default.toml (built in)";
 
+/// The shortest verify token that is not remarked on, in characters.
+const SHORTEST_VERIFY_TOKEN: usize = 8;
+
 /// Rules that no form can have for itself: when they are asked for, nothing is known of the form.
 const OF_THE_SOURCE: &[&str] = &["backfill", "value"];
 
@@ -41,6 +44,8 @@ pub struct SourceConfig {
     pub missing: Vec<String>,
     /// Variables that it could use and that are not set.
     pub unset: Vec<String>,
+    /// True when its owner has begun to set it up: the owner's file says something of it, or a variable of its is set.
+    pub begun: bool,
     /// Where it is described, the owner's file first.
     pub origin: Origin,
     /// Where each of its keys stands.
@@ -51,17 +56,18 @@ impl SourceConfig {
     /// True when the owner's file says something of it.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        self.origin.file != DEFAULT_NAME
+        self.origin.is_own()
     }
 }
 
 impl std::fmt::Debug for SourceConfig {
     /// Shows the keys of the settings, not their values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places: _ } = self;
+        let Self { name, provider, dialect, enabled, settings, rules, forms, missing, unset, begun, origin, places: _ } =
+            self;
         let (settings, forms): (Vec<_>, Vec<_>) = (settings.keys().collect(), forms.keys().collect());
         write!(f, "SourceConfig({name} {provider} {dialect} enabled={enabled} {settings:?} {rules} {forms:?} ")?;
-        write!(f, "missing={missing:?} unset={unset:?} {origin})")
+        write!(f, "missing={missing:?} unset={unset:?} begun={begun} {origin})")
     }
 }
 
@@ -72,6 +78,12 @@ pub struct Origin {
     pub file: String,
     /// Counted from 1.
     pub line: usize,
+}
+
+impl Origin {
+    fn is_own(&self) -> bool {
+        self.file != DEFAULT_NAME
+    }
 }
 
 impl std::fmt::Display for Origin {
@@ -246,7 +258,8 @@ fn settle(
     findings.extend(problems.map(|(key, problem)| {
         Finding::new(places.find(&key).unwrap_or(&origin), format!("source `{name}`: {problem}"))
     }));
-    let Unresolved { missing, unset, .. } = unresolved;
+    let Unresolved { found, missing, unset, .. } = unresolved;
+    let begun = found || origin.is_own();
     // A preset is only opened for a source that could be on.
     let dialect = match presets.find(&provider) {
         None => provider.clone(),
@@ -257,7 +270,40 @@ fn settle(
             PRESET_DIALECT.to_owned()
         }
     };
-    Some(SourceConfig { name, provider, dialect, enabled, settings, rules, forms, missing, unset, origin, places })
+    Some(SourceConfig {
+        name,
+        provider,
+        dialect,
+        enabled,
+        settings,
+        rules,
+        forms,
+        missing,
+        unset,
+        begun,
+        origin,
+        places,
+    })
+}
+
+/// What works and should be mended all the same.
+///
+/// A short verify token is not refused, other than the secrets that prove: it guards the sender's question only, and nothing
+/// comes in by it that is not signed. Who runs with one would not start any more.
+pub(super) fn warnings(sources: &[SourceConfig]) -> Vec<String> {
+    let is_short = |value: &Value| value.as_str().is_some_and(|token| token.chars().count() < SHORTEST_VERIFY_TOKEN);
+    let short = sources.iter().filter(|source| match source.settings.get("verify_token") {
+        Some(Value::Array(tokens)) => tokens.iter().any(is_short),
+        Some(one) => is_short(one),
+        None => false,
+    });
+    let say = |SourceConfig { name, .. }: &SourceConfig| {
+        format!(
+            "source `{name}`: its verify token has fewer than {SHORTEST_VERIFY_TOKEN} characters and can be guessed; make \
+             another one (openssl rand -hex 16) and type it at the sender, too"
+        )
+    };
+    short.map(say).collect()
 }
 
 /// The settings called `…_url` that would carry tokens in the clear, or are no URL; by their paths.

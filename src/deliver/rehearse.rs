@@ -63,7 +63,7 @@ pub fn rehearse(
     now: Timestamp,
 ) -> Result<Vec<Rehearsed>, Undelivered> {
     let record = InboxRecord { place: 0, webhook: webhook.into_kept() };
-    let items = sort::split(record, Ok(source)).split?;
+    let items = sort::split(record, Ok(source)).sorted.split?;
     Ok(items.into_iter().map(|item| one(source, item, fetched, region, now)).collect())
 }
 

@@ -9,6 +9,7 @@ use super::{Delivery, End};
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::form::Drift;
 use crate::domain::lead::LeadId;
+use crate::providers::{About, Complaint};
 use crate::store::{Claimed, DayState, Outcome, PauseReason, Undelivered};
 
 /// What is said of a lead that Konektor refused.
@@ -26,6 +27,12 @@ impl Delivery {
                     let incidents = count.incidents;
                     tracing::warn!(incidents, "a person is more than one lead in Konektor; see `incidents list`");
                 }
+            }
+            Report::Complained { source, request_id, complaints } => {
+                complaints.into_iter().for_each(|(complaint, times)| {
+                    metrics.complained(&source, complaint.about.into(), times);
+                    say_complaint(&source, &request_id, &complaint, times);
+                });
             }
             Report::Idle(_) | Report::Expired(0) => {}
             Report::Drift { source, changes } => {
@@ -49,7 +56,10 @@ impl Delivery {
                 metrics.upstream_call("fetch", end.word(), took);
             }
             Report::SenderShut { source, scope, refused, why } => shut(&source, scope.as_deref(), refused, &why),
-            Report::SenderOpen(source) => tracing::info!(%source, "the sender's API answers again"),
+            Report::SenderOpen { source, scope: None } => tracing::info!(%source, "the sender's API answers again"),
+            Report::SenderOpen { source, scope: Some(about) } => {
+                tracing::info!(%source, about, "the sender's API answers again what is about this");
+            }
             Report::Settled { claimed, end, at } => self.settled(&claimed, &end, at),
             Report::Doubled { kept, doubles } => self.doubled(&kept, &doubles),
             Report::Day { was, is } => day(was, is),
@@ -130,6 +140,22 @@ fn say_stopped(Stopped { source, request_id, why }: &Stopped) {
         }
         Err(Undelivered { reason, detail }) => {
             tracing::error!(%source, request_id, %reason, why = detail, "a webhook is a dead letter, whole");
+        }
+    }
+}
+
+/// One line for an error of a sender's own. Louder where it is about more than one message.
+fn say_complaint(source: &SourceName, request_id: &str, complaint: &Complaint, times: usize) {
+    let Complaint { about, code, title } = complaint;
+    match about {
+        About::Account => {
+            tracing::warn!(%source, request_id, code, title, times, "the sender tells of an error of the account")
+        }
+        About::Received => {
+            tracing::info!(%source, request_id, code, title, times, "the sender could not pass on all of a message");
+        }
+        About::Sent => {
+            tracing::info!(%source, request_id, code, title, times, "a message to a person did not arrive, as the sender tells");
         }
     }
 }

@@ -71,16 +71,17 @@ impl Senders {
         before.is_none_or(|before| before.why != why || !is_same(&before.provider, &source.provider))
     }
 
-    /// `source` has answered this, but is nearly asked too much.
-    pub(super) fn open_scope(&mut self, source: &SourceName, asked: &Lookup) {
-        if asked.scope.is_some() {
-            self.0.remove(&(source.clone(), asked.scope.clone()));
-        }
+    /// `source` has answered this, but is nearly asked too much; the scope, when that was shut.
+    pub(super) fn open_scope(&mut self, source: &SourceName, asked: &Lookup) -> Option<String> {
+        let scope = asked.scope.clone()?;
+        self.0.remove(&(source.clone(), Some(scope.clone()))).map(|_| scope)
     }
 
-    /// `source` has answered this; true when it was shut.
-    pub(super) fn open(&mut self, source: &SourceName, asked: &Lookup) -> bool {
-        gates(source, asked).iter().filter(|gate| self.0.remove(gate).is_some()).count() > 0
+    /// `source` has answered this; what of it was shut: its access as a whole, or a scope.
+    pub(super) fn open(&mut self, source: &SourceName, asked: &Lookup) -> Vec<Option<String>> {
+        let mut shut = gates(source, asked);
+        shut.retain(|gate| self.0.remove(gate).is_some());
+        shut.into_iter().map(|(_, scope)| scope).collect()
     }
 }
 

@@ -72,14 +72,15 @@ impl<'a> Form<'a> {
     fn stated(&mut self, rules: &Rules, region: Region) -> Fields {
         let name = self.name(rules);
         let (first_name, last_name) = name.map_or((None, None), |name| (Some(name.first), name.last));
+        let amount = |text: &str| money::answered(text, region);
         Fields {
             first_name,
             last_name,
             email: self.email(),
             phone: self.phone(region),
             unique_code: self.take(&[Meaning::UniqueCode], rules::code),
-            estimated_value: self.take(&[Meaning::EstimatedValue], money::parse),
-            actual_value: self.take(&[Meaning::ActualValue], money::parse),
+            estimated_value: self.take(&[Meaning::EstimatedValue], amount),
+            actual_value: self.take(&[Meaning::ActualValue], amount),
             ..Fields::default()
         }
     }

@@ -1,8 +1,13 @@
 //! Amounts of money as people write them. A dot is a thousands mark in Indonesia and a decimal mark elsewhere: what could be
 //! either is no amount, and the caller keeps the text.
 
+use super::region::Region;
+
 /// The largest amount: every whole number up to here is exact in the `f64` that Konektor's JSON numbers are.
 const MAX: f64 = 9_007_199_254_740_992.0;
+
+/// The least that can be meant in rupiah, some six US cents. Who writes `1.5` or `15` for a budget means millions.
+const LEAST: f64 = 1000.0;
 
 /// Reads one amount in the workspace's currency: `Rp 1.500.000`, `1,5 jt`, `500rb`, `1.500.000,00`, `168724.00`, `1500000`.
 ///
@@ -22,6 +27,13 @@ pub fn parse(text: &str) -> Option<f64> {
     // The zeros are an exponent in the text: `1,15 jt` is 1.15e6, read once, and not 1149999.9999999998.
     let amount = format!("{}e{zeros}", decimal(number.trim(), marks)?).parse::<f64>().ok()?;
     (amount <= MAX).then_some(amount)
+}
+
+/// Reads what somebody in `region` has answered, as [`parse`]. In Indonesia less than 1000 that is not zero is no amount:
+/// nobody can tell whether `1.5`, `15` or `Rp 500` is thousands or millions, but rupiah it is not.
+#[must_use]
+pub fn answered(text: &str, region: Region) -> Option<f64> {
+    parse(text).filter(|amount| region != Region::INDONESIA || *amount == 0.0 || *amount >= LEAST)
 }
 
 /// What is known of the marks in a number.
@@ -180,6 +192,20 @@ mod tests {
             assert_eq!(parse(text), None, "{text:?}");
         }
         assert_eq!(parse(&"9".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_in_rupiah_is_no_answer_in_indonesia() {
+        for text in ["1.5", "1,5", "2", "15", "99.90", "999", "0,5", "Rp 1.5", "Rp 500"] {
+            assert_eq!(answered(text, Region::INDONESIA), None, "{text:?}");
+            assert_eq!(answered(text, Region::parse("MY").unwrap()), parse(text), "{text:?}");
+            assert!(parse(text).is_some(), "{text:?}");
+        }
+        for (text, amount) in
+            [("0", 0.0), ("1000", 1000.0), ("1,5 jt", 1.5e6), ("Rp 1.500", 1500.0), ("168724.00", 168_724.0)]
+        {
+            assert_eq!(answered(text, Region::INDONESIA), Some(amount), "{text:?}");
+        }
     }
 
     /// `1500000` as `1.500.000`.

@@ -1,21 +1,40 @@
 //! The characters of a body: UTF-8, unless its content type names another encoding and the bytes are not UTF-8.
 //!
 //! Old pages and back-ends still send what they call ISO-8859-1 (which on the web is Windows-1252, by the WHATWG's Encoding
-//! standard). Others declare it and send UTF-8 all the same; bytes that are UTF-8 are hardly ever anything else, so they are
+//! standard), and some do not say so: a form whose type names no encoding is read as that where nothing in it is UTF-8.
+//! Others declare it and send UTF-8 all the same; bytes that are UTF-8 are hardly ever anything else, so they are
 //! read as it. What fits neither is U+FFFD: an odd character is better than a lost lead.
 
 use std::borrow::Cow;
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use super::Unreadable;
 
-/// The encoding that a content type names; UTF-8 where it names none that is known.
-pub(super) fn of(content_type: &str) -> &'static Encoding {
+/// The encoding of a body that says `said`: the one that its content type names, or else [`guessed`].
+pub(super) fn of(content_type: &str, said: &[u8]) -> &'static Encoding {
+    named(content_type).unwrap_or_else(|| guessed([said]))
+}
+
+/// The encoding that a content type names; `None` where it names none that is known.
+pub(super) fn named(content_type: &str) -> Option<&'static Encoding> {
     let parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     let mut named = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     let label = named.next().map(|(_, value)| value.trim().trim_matches('"'));
-    label.and_then(|label| Encoding::for_label_no_replacement(label.as_bytes())).unwrap_or(UTF_8)
+    label.and_then(|label| Encoding::for_label_no_replacement(label.as_bytes()))
+}
+
+/// The encoding of a form that does not name its own and says `texts`, each as it came: UTF-8 when all of them are, or when
+/// one letter of theirs is (the rest was cut off somewhere on its way); else Windows-1252.
+pub(super) fn guessed<'b>(texts: impl IntoIterator<Item = &'b [u8]>) -> &'static Encoding {
+    let mut all_are = true;
+    for chunk in texts.into_iter().flat_map(<[u8]>::utf8_chunks) {
+        if !chunk.valid().is_ascii() {
+            return UTF_8;
+        }
+        all_are &= chunk.invalid().is_empty();
+    }
+    if all_are { UTF_8 } else { WINDOWS_1252 }
 }
 
 /// The text of a sender that writes UTF-8 and nothing else.
@@ -51,16 +70,26 @@ mod tests {
             ("text/plain; charset=hz-gb-2312", "UTF-8"),
             ("charset=gbk", "UTF-8"),
         ] {
-            assert_eq!(of(content_type).name(), name, "{content_type}");
+            assert_eq!(of(content_type, b"Siti").name(), name, "{content_type}");
         }
     }
 
     #[test]
+    fn what_names_no_encoding_is_windows_1252_where_nothing_in_it_is_utf_8() {
+        for (texts, expected) in [(vec![], UTF_8), (vec!["Siti"], UTF_8), (vec!["Ren\u{e9}e"], UTF_8)] {
+            assert_eq!(guessed(texts.into_iter().map(str::as_bytes)), expected);
+        }
+        assert_eq!(guessed([&b"Siti"[..], b"Ren\xe9e"]), WINDOWS_1252);
+        assert_eq!(guessed([&b"cut off: \xc3"[..], "Ren\u{e9}e".as_bytes()]), UTF_8);
+        assert_eq!(guessed([&b"Ren\xc3\xa9e \xf0\x9f"[..]]), UTF_8);
+    }
+
+    #[test]
     fn what_is_utf_8_is_read_as_it_whatever_is_declared() {
-        let latin = of("text/plain; charset=iso-8859-1");
+        let latin = named("text/plain; charset=iso-8859-1").unwrap();
         assert_eq!(text(latin, b"Ren\xe9e \x80"), "Renée €");
         assert_eq!(text(latin, "Renée".as_bytes()), "Renée");
         assert_eq!(text(UTF_8, b"Ren\xe9e"), "Ren\u{fffd}e");
-        assert_eq!(text(of("a; charset=utf-16le"), b"S\0i\0"), "Si");
+        assert_eq!(text(named("a; charset=utf-16le").unwrap(), b"S\0i\0"), "Si");
     }
 }

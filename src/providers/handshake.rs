@@ -16,9 +16,18 @@ pub(super) fn hub_challenge(webhook: &Webhook, verify_tokens: &Secrets) -> Optio
         return None;
     }
     let asked = |name| webhook.query_value(name).unwrap_or_default();
-    let ours = asked("hub.mode") == "subscribe" && any_equal(verify_tokens, &asked("hub.verify_token"));
-    let challenge = asked("hub.challenge");
-    Some(if ours && can_be_given_back(&challenge) { Reply::text(challenge) } else { Reply::empty(403) })
+    let (mode, token, challenge) = (asked("hub.mode"), asked("hub.verify_token"), asked("hub.challenge"));
+    let wrong = if mode != "subscribe" {
+        Some("its hub.mode is not `subscribe`: this is no question of Meta's")
+    } else if token.is_empty() {
+        Some("it has no hub.verify_token: type the one of this source at the sender")
+    } else if !any_equal(verify_tokens, &token) {
+        Some("its hub.verify_token is another than this source's: type the same one in both places")
+    } else {
+        let no_challenge = "its hub.challenge is missing, or more than 128 letters and digits";
+        (!can_be_given_back(&challenge)).then_some(no_challenge)
+    };
+    Some(wrong.map_or_else(|| Reply::text(challenge), |why| Reply::empty(403).because(why)))
 }
 
 fn can_be_given_back(challenge: &str) -> bool {
@@ -77,7 +86,22 @@ mod tests {
             "hub.mode=subscribe&hub.challenge=%3Cscript%3E&hub.verify_token=new-token",
             &long,
         ] {
-            assert_eq!(asked(Method::Get, query), Some(Reply::empty(403)), "{query}");
+            let reply = asked(Method::Get, query).unwrap();
+            let why = reply.why.expect("it says why, to its owner");
+            assert_eq!(reply, Reply::empty(403).because(why), "{query}");
+        }
+    }
+
+    #[test]
+    fn its_owner_is_told_what_is_wrong_with_a_question() {
+        for (query, told) in [
+            ("hub.challenge=1", "hub.mode"),
+            ("hub.mode=subscribe&hub.challenge=1", "no hub.verify_token"),
+            ("hub.mode=subscribe&hub.challenge=1&hub.verify_token=geheim", "another"),
+            ("hub.mode=subscribe&hub.verify_token=new-token", "hub.challenge"),
+        ] {
+            let why = asked(Method::Get, query).unwrap().why.unwrap();
+            assert!(why.contains(told) && !why.contains("geheim") && !why.contains("new-token"), "{query}: {why}");
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod captcha;
 mod charset;
+mod complaint;
 mod fictional;
 mod form;
 mod google_leads;
@@ -20,6 +21,7 @@ mod meta;
 mod meta_leads;
 mod person;
 mod registry;
+mod reply;
 mod samples;
 mod scheme;
 mod secret;
@@ -43,10 +45,12 @@ use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
+pub use complaint::{About, Complaint};
 pub use form::files::WithoutFiles;
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
 pub use lookup::{Fetched, FormLookup, Lookup, LookupAnswer};
 pub use registry::{Absent, Cause, Configured, Found, Registry, SourceState};
+pub use reply::Reply;
 pub use samples::{Sample, SampleKind};
 pub use scheme::{Examination, Proof, Scheme, Trace, Trial};
 pub use secret::Secrets;
@@ -142,6 +146,12 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// What a verified webhook says of leads beside its items: other names of a person, what Konektor has. Nothing of it
     /// is ever forwarded.
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
+        let _ = webhook;
+        Vec::new()
+    }
+
+    /// Errors of its own that a verified webhook tells of, each with how often: a person may have to act on them.
+    fn complaints(&self, webhook: &Verified) -> Vec<(Complaint, usize)> {
         let _ = webhook;
         Vec::new()
     }
@@ -492,44 +502,6 @@ pub enum Refusal {
     /// The method is not one that this hook knows.
     #[error("the method is not one that this hook knows")]
     Method,
-}
-
-/// An answer to a sender.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers; `content-type` is among them when there is a body.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body.
-    pub body: String,
-}
-
-impl Reply {
-    /// 200 with a JSON body.
-    #[must_use]
-    pub fn json(body: impl Into<String>) -> Self {
-        Self { status: 200, headers: vec![("content-type", "application/json".into())], body: body.into() }
-    }
-
-    /// 200 with plain text.
-    #[must_use]
-    pub fn text(body: impl Into<String>) -> Self {
-        Self { status: 200, headers: vec![("content-type", "text/plain; charset=utf-8".into())], body: body.into() }
-    }
-
-    /// A status without a body.
-    #[must_use]
-    pub fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new() }
-    }
-
-    /// The same reply with one more header.
-    #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
 }
 
 /// Verified, but not of the shape that its dialect knows. Says where, never what stood there.

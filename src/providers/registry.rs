@@ -46,6 +46,8 @@ pub enum SourceState {
         why: String,
         /// The variables and files that would switch it on.
         missing: Vec<String>,
+        /// Whether its owner has begun to set it up.
+        begun: bool,
     },
 }
 
@@ -161,7 +163,7 @@ mod tests {
         let name = |text| SourceName::parse(text).unwrap();
         let off = |cause| Configured {
             dialect: "form".into(),
-            state: SourceState::Off { cause, why: "off".into(), missing: Vec::new() },
+            state: SourceState::Off { cause, why: "off".into(), missing: Vec::new(), begun: true },
         };
         let (owner, want) = (off(Cause::Owner), off(Cause::Want));
         let sources = [(name("a"), owner.clone()), (name("b"), owner), (name("c"), want.clone()), (name("d"), want)];

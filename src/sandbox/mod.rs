@@ -60,6 +60,7 @@ pub use self::settings::{
 };
 pub use self::submitted::{Sender, Submitted};
 use self::world::World;
+use crate::loopback::reached;
 
 /// Why a sandbox does not start.
 #[derive(Debug, thiserror::Error)]
@@ -104,22 +105,23 @@ impl Running {
         self.address
     }
 
-    /// The base of the Agent API, such as `http://127.0.0.1:40123`, for `KONEKTOR_BASE_URL`.
+    /// The base of the Agent API, such as `http://127.0.0.1:40123`, for `KONEKTOR_BASE_URL`. It opens on this machine, also
+    /// where the sandbox listens on all its addresses.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", reached(self.address))
     }
 
     /// The base of the Graph stand-in, for `META_GRAPH_URL`.
     #[must_use]
     pub fn graph_url(&self) -> String {
-        format!("http://{}/graph", self.address)
+        format!("{}/graph", self.url())
     }
 
     /// The base of the LinkedIn stand-in, for `LINKEDIN_API_URL`.
     #[must_use]
     pub fn linkedin_url(&self) -> String {
-        format!("http://{}/linkedin", self.address)
+        format!("{}/linkedin", self.url())
     }
 
     /// Stops at once: calls that are under way get no answer.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::{Attempt, EventState, Options, Undelivered};
+use super::{Attempt, EventState, Options, Sorted, Undelivered};
 use crate::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
@@ -92,9 +92,15 @@ pub(super) fn forget_at(known_until: Timestamp, options: &Options, now: Timestam
     known_until.max(now + options.retention)
 }
 
-/// The id of a webhook that could not be split: its place in the inbox is never used again.
-pub(super) fn whole_id(source: &SourceName, request_id: &str, place: u64) -> EventId {
-    EventId::of(source, &[b"webhook", request_id.as_bytes(), &place.to_be_bytes()])
+/// The id of a webhook that could not be split: that of its request, so that it is the same after a replay that comes to
+/// nothing. Where `is_taken` says that another has it, the place in the inbox tells them apart, which is never used again.
+pub(super) fn whole_id<E>(record: &Sorted, is_taken: impl FnOnce(EventId) -> Result<bool, E>) -> Result<EventId, E> {
+    let of = |more: &[u8]| {
+        let received = record.received.as_nanosecond().to_be_bytes();
+        EventId::of(&record.source, &[b"webhook", record.request_id.as_bytes(), &received, more])
+    };
+    let id = of(b"");
+    Ok(if is_taken(id)? { of(&record.place.to_be_bytes()) } else { id })
 }
 
 /// The name that an event goes by once its own id may be used again by a new one.

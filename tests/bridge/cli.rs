@@ -274,6 +274,32 @@ fn a_proof_is_taken_apart_and_what_would_have_matched_is_said() {
 }
 
 #[test]
+fn a_question_of_a_sender_is_answered_as_a_running_bridge_would_and_what_is_wrong_with_it_is_said() {
+    let variables = [
+        ("META_APP_SECRET", "fake-app-secret-0123"),
+        ("META_VERIFY_TOKEN", "fake-verify-token"),
+        ("META_ACCESS_TOKEN", "fake-access-token"),
+        ("FORM_SECRET", "konektor-secret-TEST"),
+    ];
+    let question = |token: &str| format!("/hooks/meta?hub.mode=subscribe&hub.challenge=115&hub.verify_token={token}");
+    let verified =
+        |source: &str, more: &[&str], input: &str| run_with(&variables, &[&["verify", source], more].concat(), input);
+    let good = question("fake-verify-token");
+    assert_eq!(verified("meta", &["--method", "get", "--url", &good], "").done(), "answered 200 with 115\n");
+    assert_eq!(verified("meta", &["-", "--method", "get", "--url", &good], "").code, 0, "an empty body is what it has");
+    let logged = format!("GET {good} HTTP/1.1\n");
+    assert_eq!(verified("meta", &["-", "--json"], &logged).json()["answer"]["status"], 200);
+    let other = verified("meta", &["--method", "get", "--url", &question("fake-other-token")], "");
+    assert_eq!(other.code, 1);
+    assert!(other.out.contains("answered 403: its hub.verify_token is another"), "{}", other.out);
+    assert!(!other.out.contains("fake-"), "{}", other.out);
+    let nobodys = verified("form", &["--method", "get", "--url", "/hooks/form"], "");
+    assert!(nobodys.code == 1 && nobodys.out.starts_with("answered 405: "), "{}", nobodys.out);
+    assert!(verified("meta", &["-"], "").failed(64).contains("--method get for a question"));
+    assert!(verified("meta", &["--url", "/hooks/meta"], "").failed(64).contains("is empty"));
+}
+
+#[test]
 fn a_sender_that_only_names_the_lead_would_be_asked_and_its_answer_can_be_given() {
     let webhook =
         r#"{"object":"page","entry":[{"id":"1","changes":[{"field":"leadgen","value":{"leadgen_id":"123"}}]}]}"#;
@@ -380,7 +406,7 @@ fn a_store_that_another_process_has_is_waited_for_and_not_for_ever() {
     let variables = [
         ("KONEKTOR_API_KEY", DEFAULT_KEY),
         ("KONEKTOR_BASE_URL", &url),
-        ("BRIDGE_LISTEN", "127.0.0.1:0"),
+        ("BRIDGE_LISTEN", "0.0.0.0:0"),
         ("BRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
         ("BRIDGE_SHUTDOWN_GRACE", "0s"),
     ];
@@ -397,7 +423,8 @@ fn a_store_that_another_process_has_is_waited_for_and_not_for_ever() {
     konektor.runtime.block_on(other.close());
     drop(other);
     let begun = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-    assert!(begun.starts_with("webhooks on "), "{begun}");
+    let (url, also) = begun.strip_prefix("webhooks on ").unwrap().split_once(' ').unwrap();
+    assert!(url.starts_with("http://127.0.0.1:") && also == "(and on every other address of this machine)", "{begun}");
     drop(errors);
     child.kill().unwrap();
     child.wait().unwrap();

@@ -278,6 +278,18 @@ fn a_token_is_not_sent_in_the_clear() {
 }
 
 #[test]
+fn a_short_verify_token_is_a_warning_and_nothing_is_refused_for_it() {
+    let told = |token: &str| load(&[("META_VERIFY_TOKEN", token)]).unwrap().warnings;
+    let warned = told("rahasia");
+    assert_eq!(warned.len(), 1);
+    assert!(warned[0].starts_with("source `meta`: its verify token has fewer than 8 characters"), "{warned:?}");
+    assert!(!warned[0].contains("rahasia"), "{warned:?}");
+    assert_eq!(told("rahasia!"), [""; 0]);
+    let list = "[sources.meta.settings]\nverify_token = ['long-enough', 'short']\n";
+    assert_eq!(load_with(list, &[]).unwrap().warnings.len(), 1);
+}
+
+#[test]
 fn a_misspelt_variable_is_a_warning() {
     let config = load(&[("BRIDGE_BODY_LIMITS", "1MiB")]).unwrap();
     assert_eq!(

@@ -22,7 +22,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("providers", &["domain"]),
     ("konektor", &["domain", "loopback"]),
     // Not `konektor`: it must not share the client's idea of the wire.
-    ("sandbox", &["domain", "clock"]),
+    ("sandbox", &["domain", "clock", "loopback"]),
     ("config", &["loopback", "servers"]),
     ("telemetry", &[]),
     ("clock", &[]),

@@ -34,3 +34,4 @@ mod simulation;
 mod store;
 mod tokens;
 mod vectors;
+mod whole_way;

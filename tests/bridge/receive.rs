@@ -434,7 +434,12 @@ async fn a_source_that_was_once_on_drops_with_success_and_one_that_never_was_is_
 #[tokio::test]
 async fn a_source_that_was_once_on_and_lacks_its_secret_has_its_senders_keep_their_webhooks() {
     let name = SourceName::parse("meta").unwrap();
-    let state = SourceState::Off { cause: Cause::Want, why: "META_APP_SECRET is not set".into(), missing: Vec::new() };
+    let state = SourceState::Off {
+        cause: Cause::Want,
+        why: "META_APP_SECRET is not set".into(),
+        missing: Vec::new(),
+        begun: true,
+    };
     let configured = Configured { dialect: "meta_leads".into(), state };
     let registry = Registry::new([(name.clone(), configured.clone())], [name.clone()]);
     let edge = Edge::with(Setup { registry: Some(registry), ..Setup::default() }).await;
@@ -534,10 +539,14 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// One of this process: each test has its own.
     pub(crate) fn of_this_process() -> Self {
+        Self::of_what_passes("konektor_bridge=trace")
+    }
+
+    /// The same of the lines that pass `filter`.
+    pub(crate) fn of_what_passes(filter: &str) -> Self {
         let log = Self::default();
         let writer = log.clone();
-        let lines =
-            tracing_subscriber::fmt().with_env_filter("konektor_bridge=trace").with_writer(move || writer.clone());
+        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());
         tracing::subscriber::set_global_default(lines.with_ansi(false).finish()).unwrap();
         log
     }

@@ -8,6 +8,7 @@ use reqwest::Method;
 use secrecy::ExposeSecret;
 
 use crate::edge::{EVERY_SOURCE, Edge, Setup, answered};
+use crate::receive::Log;
 use crate::scripted_store::Mood;
 
 const SHOP: &str = "[sources.shop]\nprovider = 'form'\nsettings.allowed_origins = ['https://toko.example']\n";
@@ -45,6 +46,31 @@ async fn sources_are_on_when_their_variables_are_set_and_otherwise_say_what_to_d
     assert!(on(&edge.live.registry.borrow()).is_empty());
     assert_eq!(why_off(&edge, "meta"), "META_VERIFY_TOKEN, META_ACCESS_TOKEN are not set");
     assert!(why_off(&edge, "form").contains("FORM_ALLOWED_ORIGINS"), "{}", why_off(&edge, "form"));
+}
+
+#[tokio::test]
+async fn the_log_has_a_line_for_each_source_that_is_on_or_begun_and_one_for_all_the_others() {
+    let log = Log::of_this_process();
+    let variables = [("META_APP_SECRET", "fake-app-secret-0123"), ("GOOGLE_LEADS_KEY", "fake-google-key-0123")];
+    let file = "[sources.shop]\nprovider = 'form'\n[sources.tally]\nenabled = false\n";
+    let mut edge = Edge::with(Setup { variables: &variables, file, ..Setup::default() }).await;
+    let said = |text: &str| {
+        let about = |line: &&str| line.contains("source");
+        let lines: Vec<_> = text.lines().filter(about).map(str::to_owned).collect();
+        for (level, told) in [
+            ("WARN", "source is set up in part and is off source=meta"),
+            ("WARN", "source is set up in part and is off source=shop"),
+            ("INFO", "source is on source=google"),
+            ("INFO", "the other sources are off; `konektor-bridge sources` shows what each needs off="),
+        ] {
+            assert!(lines.iter().any(|line| line.contains(level) && line.contains(told)), "{told}: {text}");
+        }
+        assert_eq!(lines.len(), 4, "{text}");
+    };
+    said(&log.text());
+    let before = log.text().len();
+    assert_eq!(edge.reloader.reload().await, Reloaded::Applied);
+    said(&log.text()[before..]);
 }
 
 #[tokio::test]

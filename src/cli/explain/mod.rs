@@ -96,6 +96,15 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
 
 /// Reads a body from a file, or from standard input.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let bytes = read_any(path)?;
+    if bytes.is_empty() {
+        return Err(BadUsage(format!("{} is empty; give the body of a webhook", path.display())).into());
+    }
+    Ok(bytes)
+}
+
+/// Reads what may be empty from a file, or from standard input.
+pub(super) fn read_any(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = if path.as_os_str() == "-" {
         std::io::stdin().lock().take(LARGEST).read_to_end(&mut bytes)
@@ -103,9 +112,6 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
         std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
     };
     read.with_context(|| format!("cannot read {}", path.display()))?;
-    if bytes.is_empty() {
-        return Err(BadUsage(format!("{} is empty; give the body of a webhook", path.display())).into());
-    }
     Ok(bytes)
 }
 

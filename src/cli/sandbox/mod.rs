@@ -14,6 +14,7 @@ use url::Url;
 use super::Context;
 use super::api::words::word;
 use super::failure::{BadUsage, Exit};
+use super::local::also_from;
 use super::output::Tone;
 use super::stopping::asked_to_stop;
 use crate::config::with_suggestion;
@@ -109,7 +110,8 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
 
 fn introduce(running: &Running, key: &str, context: &mut Context) -> std::io::Result<()> {
     let (url, graph, strong) = (running.url(), running.graph_url(), Tone::Strong.style());
-    writeln!(context.out, "A local Konektor listens on {strong}{url}{strong:#}. Ctrl-C ends it.\n")?;
+    let also = also_from(running.address());
+    writeln!(context.out, "A local Konektor listens on {strong}{url}{strong:#}{also}. Ctrl-C ends it.\n")?;
     writeln!(context.out, "  a bridge for it   KONEKTOR_BASE_URL={url} KONEKTOR_API_KEY={key} konektor-bridge serve")?;
     writeln!(context.out, "  Meta's Graph API  META_GRAPH_URL={graph}")?;
     writeln!(context.out, "  LinkedIn's API    LINKEDIN_API_URL={}", running.linkedin_url())?;

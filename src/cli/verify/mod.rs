@@ -5,16 +5,17 @@ mod captured;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use self::captured::Captured;
 use super::Context;
-use super::explain::{header, read};
+use super::explain::{header, read_any};
 use super::failure::{BadUsage, Exit};
 use super::local;
 use super::moment::Moment;
 use super::output::{Out, Tone, printable};
-use crate::providers::{Refusal, Trial};
+use crate::providers::{Refusal, Reply, Source, Trial, Webhook};
 
 /// Of a longer base string the rest is shown with --json only.
 const SHOWN: usize = 2000;
@@ -23,14 +24,16 @@ const SHOWN: usize = 2000;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  konektor-bridge verify meta request.txt\n  \
     konektor-bridge verify standard body.json -H 'webhook-id: msg_1' -H 'webhook-timestamp: 1793000000' --at 5m\n  \
-    konektor-bridge verify form - --header 'X-Bridge-Signature: t=1793000000,v1=00' < body.txt\n\n\
+    konektor-bridge verify form - --header 'X-Bridge-Signature: t=1793000000,v1=00' < body.txt\n  \
+    konektor-bridge verify meta --method get --url '/hooks/meta?hub.mode=subscribe&hub.challenge=1&hub.verify_token=…'\n\n\
     FILE is a request as it came (request line, headers, an empty line, the body), or only the body, with its headers\n\
     given by --header. Nothing is stored or sent. What is shown holds what the webhook says, but none of your secrets.")]
 pub(super) struct Args {
     /// Whose webhook it is, as `sources` names it
     source: String,
-    /// The request, or its body, byte for byte; - reads standard input
-    file: PathBuf,
+    /// The request, or its body, byte for byte; - reads standard input. A question (--method get, --url) needs none
+    #[arg(required_unless_present = "url")]
+    file: Option<PathBuf>,
     /// A header that came with it, as 'Name: value'; may be repeated
     #[arg(long = "header", short = 'H', value_name = "HEADER", value_parser = header)]
     headers: Vec<(String, String)>,
@@ -52,11 +55,20 @@ pub(super) struct Args {
 #[derive(Debug, Serialize)]
 struct Told {
     source: String,
-    /// Whether a running bridge would let it in.
+    /// Whether a running bridge would let it in, or answer it if it is a sender's question.
     accepted: bool,
+    /// What it would be answered, where it is a question: does this hook belong to who gave it?
+    answer: Option<Answer>,
     /// Why not.
     refusal: Option<String>,
     tried: Vec<Tried>,
+}
+
+/// What a sender's question would be answered.
+#[derive(Debug, Serialize)]
+struct Answer {
+    status: u16,
+    body: String,
 }
 
 /// One way to prove.
@@ -83,17 +95,16 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     let now = args.at.map_or_else(|| context.now(), |at| at.resolve(context.now()));
     let (_, registry) = context.configured()?;
     let source = local::source(&registry, &args.source)?;
-    let captured = Captured::read(read(&args.file)?, args.headers, args.method, args.url.as_deref());
-    let captured = captured.map_err(|problem| BadUsage(format!("{}: {problem}", args.file.display())))?;
-    let webhook = captured.webhook(&source.name, now);
-    let outcome = source.provider.verify(&webhook, now).map(|_| ());
-    let examined = source.provider.scheme().map(|scheme| scheme.examine(&webhook, now));
-    let told = Told {
-        source: source.name.to_string(),
-        accepted: outcome.is_ok(),
-        refusal: outcome.err().map(|refusal: Refusal| refusal.to_string()),
-        tried: examined.into_iter().flat_map(|examined| examined.trials).map(Tried::from).collect(),
-    };
+    let bytes = args.file.as_deref().map(read_any).transpose()?.unwrap_or_default();
+    let file = args.file.as_deref().map_or_else(|| "the request".to_owned(), |file| file.display().to_string());
+    let captured = Captured::read(bytes, args.headers, args.method, args.url.as_deref());
+    let captured = captured.map_err(|problem| BadUsage(format!("{file}: {problem}")))?;
+    if captured.lacks_body() {
+        return Err(
+            BadUsage(format!("{file} is empty; give the body of a webhook, or --method get for a question")).into()
+        );
+    }
+    let told = tell(source, &captured.webhook(&source.name, now), now);
     if args.json {
         context.out.json(&told)?;
     } else {
@@ -102,11 +113,42 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     Ok(if told.accepted { Exit::Done } else { Exit::NotDone })
 }
 
+/// What a running bridge would do: answer a question, or let a webhook in or not.
+fn tell(source: &Source, webhook: &Webhook, now: Timestamp) -> Told {
+    let name = source.name.to_string();
+    if let Some(Reply { status, body, why, .. }) = source.provider.handshake(webhook) {
+        let (accepted, refusal) = (status < 400, why.map(str::to_owned));
+        return Told { source: name, accepted, answer: Some(Answer { status, body }), refusal, tried: Vec::new() };
+    }
+    let outcome = source.provider.verify(webhook, now).map(|_| ());
+    let refusal = outcome.err();
+    // As `receive` answers it.
+    let answer = (refusal == Some(Refusal::Method)).then(|| Answer { status: 405, body: String::new() });
+    let examined = source.provider.scheme().filter(|_| answer.is_none()).map(|scheme| scheme.examine(webhook, now));
+    Told {
+        source: name,
+        accepted: refusal.is_none(),
+        answer,
+        refusal: refusal.map(|refusal| refusal.to_string()),
+        tried: examined.into_iter().flat_map(|examined| examined.trials).map(Tried::from).collect(),
+    }
+}
+
 fn print(told: &Told, out: &mut Out) -> std::io::Result<()> {
-    let (tone, word) = if told.accepted { (Tone::Good, "let in") } else { (Tone::Bad, "refused") };
+    let (tone, word) = match (told.accepted, &told.answer) {
+        (true, None) => (Tone::Good, "let in".to_owned()),
+        (false, None) => (Tone::Bad, "refused".to_owned()),
+        (accepted, Some(Answer { status, body })) => {
+            let with = if body.is_empty() { String::new() } else { format!(" with {}", printable(body)) };
+            (if accepted { Tone::Good } else { Tone::Bad }, format!("answered {status}{with}"))
+        }
+    };
     let style = tone.style();
     let why = told.refusal.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     writeln!(out, "{style}{word}{style:#}{why}")?;
+    if told.answer.is_some() {
+        return Ok(());
+    }
     if told.tried.is_empty() {
         writeln!(
             out,

@@ -13,7 +13,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::form::Change as FormChange;
 use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, Request, Verdict};
-use crate::providers::Lookup;
+use crate::providers::{Complaint, Lookup};
 use crate::store::{
     Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, LaneDetail, Lease, Observation, PauseReason, PermitGrant,
     PermitId, Seq, Settlement, SortCount, Sorted, Store, StoreError, Telling, Topic, Undelivered, Verification,
@@ -221,6 +221,15 @@ pub enum Report {
         /// Those of which not everything goes on.
         stopped: Vec<Stopped>,
     },
+    /// A webhook tells of errors of its sender's.
+    Complained {
+        /// Whose URL it came to.
+        source: SourceName,
+        /// The id of its request.
+        request_id: String,
+        /// Which, each with how often.
+        complaints: Vec<(Complaint, usize)>,
+    },
     /// There is nothing to deliver, until this time (`None`: until something comes in).
     Idle(Option<Timestamp>),
     /// Konektor was called.
@@ -257,7 +266,12 @@ pub enum Report {
         why: String,
     },
     /// A sender's own API answers again.
-    SenderOpen(SourceName),
+    SenderOpen {
+        /// Whose.
+        source: SourceName,
+        /// What it had not been asked about; `None` is everything.
+        scope: Option<String>,
+    },
     /// An attempt has ended.
     Settled {
         /// What had been claimed.

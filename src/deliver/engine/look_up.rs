@@ -184,12 +184,12 @@ fn gate(source: &Source, asked: &Lookup, fetched: &Fetched, desk: &mut Desk<'_>)
     let scope = asked.scope.as_deref();
     match fetched {
         Fetched::Lead(_) | Fetched::GiveUp(_) => {
-            if desk.senders.open(&source.name, asked) {
-                desk.reports.push(Report::SenderOpen(source.name.clone()));
-            }
+            let opened = desk.senders.open(&source.name, asked).into_iter();
+            desk.reports.extend(opened.map(|scope| Report::SenderOpen { source: source.name.clone(), scope }));
         }
         Fetched::LeadThenRest(_, wait, why) => {
-            desk.senders.open_scope(&source.name, asked);
+            let opened = desk.senders.open_scope(&source.name, asked).map(Some).into_iter();
+            desk.reports.extend(opened.map(|scope| Report::SenderOpen { source: source.name.clone(), scope }));
             shut(source, None, *wait, why, false, desk);
         }
         Fetched::Throttled(wait, why) => shut(source, None, *wait, why, false, desk),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::super::breaker::Gate;
-use super::super::sort;
+use super::super::sort::{self, Split};
 use super::attempt::Attempt;
 use super::{
     AFTER_ERROR, Ask, Change, Deed, Effect, Engine, Mode, Moment, Party, Report, Said, Stopped, Told, mismatch,
@@ -102,7 +102,12 @@ impl Engine {
     fn sort(&mut self, records: Vec<InboxRecord>, out: &mut Vec<Effect>) {
         let split = |record: InboxRecord| {
             let source = (self.setup.sources)(&record.webhook.source);
-            sort::split(record, source.as_ref())
+            let Split { sorted, complaints } = sort::split(record, source.as_ref());
+            if !complaints.is_empty() {
+                let (source, request_id) = (sorted.source.clone(), sorted.request_id.clone());
+                out.push(Effect::Report(Report::Complained { source, request_id, complaints }));
+            }
+            sorted
         };
         let sorted: Vec<_> = records.into_iter().map(split).collect();
         let sources = sorted.iter().map(|one| one.source.clone()).collect();

@@ -425,11 +425,11 @@ fn a_sender_that_is_nearly_asked_too_much_is_left_alone_for_a_while_and_its_lead
     assert!(bench.asks(31_000), "half a minute later");
     bench.tell("LookUp", looked_up(206), at(31_000));
     assert_eq!(bench.shuts(), 1, "said once");
-    assert!(!bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
+    assert!(!bench.reports.iter().any(|report| matches!(report, Report::SenderOpen { scope: None, .. })));
     bench.tell("Fetched", done(), at(31_000));
     assert!(bench.asks(61_000));
     bench.tell("LookUp", looked_up(200), at(61_000));
-    assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
+    assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen { scope: None, .. })));
 }
 
 impl Bench {
@@ -490,7 +490,7 @@ fn a_sender_that_refuses_everybody_is_asked_by_one_lead_at_a_time_until_it_answe
 
     assert!(bench.asks(605_000));
     bench.tell("LookUp", looked_up(200), at(605_000));
-    assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
+    assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen { scope: None, .. })));
     assert!(bench.asks(605_001), "everybody may ask again");
 }
 
@@ -513,7 +513,9 @@ fn one_page_that_is_refused_or_asked_too_much_holds_up_no_other() {
         bench.put_off(4_000);
         assert!(bench.asks_for(b"Page 1", 1_141_000), "{status}");
         bench.tell("LookUp", looked_up(200), at(1_141_000));
-        assert!(bench.reports.iter().any(|report| matches!(report, Report::SenderOpen(_))));
+        let opened =
+            |report: &Report| matches!(report, Report::SenderOpen { scope: Some(page), .. } if page == "Page 1");
+        assert_eq!(bench.reports.iter().filter(|report| opened(report)).count(), 1, "it is named: {status}");
     }
 }
 

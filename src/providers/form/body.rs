@@ -88,12 +88,13 @@ pub(in crate::providers) fn fields(
     content_type: &str,
     body: &Bytes,
 ) -> Result<Vec<Field>, Unreadable> {
-    let charset = charset::of(content_type);
     match encoding {
-        Encoding::Urlencoded if charset == UTF_8 => urlencoded(form_urlencoded::parse(body)),
-        Encoding::Urlencoded => urlencoded(pairs(body, charset)),
+        Encoding::Urlencoded => match charset::of(content_type, &Cow::from(percent_decode(body))) {
+            charset if charset == UTF_8 => urlencoded(form_urlencoded::parse(body)),
+            charset => urlencoded(pairs(body, charset)),
+        },
         Encoding::Multipart => multipart(content_type, body.clone()),
-        Encoding::Json | Encoding::TextJson => json(&charset::text(charset, body)),
+        Encoding::Json | Encoding::TextJson => json(&charset::text(charset::of(content_type, body), body)),
     }
 }
 
@@ -124,36 +125,70 @@ fn multipart(content_type: &str, body: Bytes) -> Result<Vec<Field>, Unreadable> 
     let boundary = multer::parse_boundary(content_type)
         .map_err(|_| Unreadable("its content type has no multipart boundary".to_owned()))?;
     let whole = stream::once(future::ready(Ok::<_, Infallible>(body)));
-    parts(multer::Multipart::new(whole, boundary), charset::of(content_type))
+    let parts = parts(multer::Multipart::new(whole, boundary))
         .now_or_never()
-        .unwrap_or_else(|| Err(Unreadable("its multipart body ends too early".to_owned())))
+        .unwrap_or_else(|| Err(Unreadable("its multipart body ends too early".to_owned())))?;
+    let texts = || parts.iter().filter_map(|Part(_, held)| held.undeclared());
+    let charset = charset::named(content_type).unwrap_or_else(|| charset::guessed(texts()));
+    Ok(parts.into_iter().map(|part| part.field(charset)).collect())
 }
 
-async fn parts(mut multipart: multer::Multipart<'_>, charset: &'static Charset) -> Result<Vec<Field>, Unreadable> {
+/// A part of a multipart body, and its name.
+struct Part(String, Held);
+
+/// What a part holds.
+enum Held {
+    /// Bytes that are text, in the encoding that the part names.
+    Text(Bytes, Option<&'static Charset>),
+    /// A file.
+    File(Content),
+}
+
+impl Held {
+    /// The bytes of a text that names no encoding.
+    fn undeclared(&self) -> Option<&[u8]> {
+        match self {
+            Self::Text(bytes, None) => Some(bytes),
+            Self::Text(_, Some(_)) | Self::File(_) => None,
+        }
+    }
+}
+
+impl Part {
+    /// The field, in a body of `charset`.
+    fn field(self, charset: &'static Charset) -> Field {
+        let Self(name, held) = self;
+        match held {
+            Held::Text(bytes, own) => Field::text(name, charset::text(own.unwrap_or(charset), &bytes)),
+            Held::File(file) => Field(name, file),
+        }
+    }
+}
+
+async fn parts(mut multipart: multer::Multipart<'_>) -> Result<Vec<Part>, Unreadable> {
     // The reader's own errors can quote field names, which are the sender's text: said in our words instead.
     let broken = |_| Unreadable("its multipart body is broken or ends too early".to_owned());
-    let mut fields = Vec::new();
+    let mut parts = Vec::new();
     let mut count = 0;
     while let Some(part) = multipart.next_field().await.map_err(broken)? {
         count += 1;
         if count > MAX_FIELDS {
             return Err(too_many());
         }
-        fields.extend(part_read(part, charset).await.map_err(broken)?);
+        parts.extend(part_read(part).await.map_err(broken)?);
     }
-    Ok(fields)
+    Ok(parts)
 }
 
-/// A part as a field; `None` for parts without a name and for file inputs that were left empty.
-async fn part_read(mut part: multer::Field<'_>, charset: &'static Charset) -> multer::Result<Option<Field>> {
+/// A part as it is read; `None` for parts without a name and for file inputs that were left empty.
+async fn part_read(mut part: multer::Field<'_>) -> multer::Result<Option<Part>> {
     let Some(name) = part.name().map(unescaped).filter(|name| !name.is_empty()) else { return Ok(None) };
     // The size says that a file was here, and how large it was.
     let thrown_away = part.headers().get(files::SIZE).and_then(|size| size.to_str().ok()?.parse::<u64>().ok());
     let file = part.file_name().map(unescaped).or_else(|| thrown_away.map(|_| String::new()));
     let Some(file) = file else {
-        let own = part.content_type().map(|kind| charset::of(kind.as_ref()));
-        let bytes = part.bytes().await?;
-        return Ok(Some(Field::text(name, charset::text(own.unwrap_or(charset), &bytes))));
+        let own = part.content_type().and_then(|kind| charset::named(kind.as_ref()));
+        return Ok(Some(Part(name, Held::Text(part.bytes().await?, own))));
     };
     let media_type = part.content_type().map(|kind| kind.essence_str().to_owned());
     let mut bytes = 0;
@@ -162,7 +197,7 @@ async fn part_read(mut part: multer::Field<'_>, charset: &'static Charset) -> mu
     }
     let bytes = thrown_away.unwrap_or(bytes);
     let chosen = !file.is_empty() || bytes > 0;
-    Ok(chosen.then_some(Field(name, Content::File { file, media_type, bytes })))
+    Ok(chosen.then_some(Part(name, Held::File(Content::File { file, media_type, bytes }))))
 }
 
 /// Undoes what browsers do to `"`, CR and LF in the names of a multipart body (HTML standard, "multipart/form-data
@@ -214,12 +249,42 @@ mod tests {
 
     #[test]
     fn odd_bytes_are_replaced_and_do_not_lose_the_form() {
-        assert_eq!(urlencoded("nama=caf%E9&x=%zz%"), [Field::text("nama", "caf\u{fffd}"), Field::text("x", "%zz%")]);
-        let parts =
-            multipart(&b"--b1\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xe9\r\n--b1--"[..]).unwrap();
-        assert_eq!(parts, [Field::text("a", "\u{fffd}")]);
-        let json = read("application/json", "", &b"\xef\xbb\xbf{\"a\":\"\xe9\"}"[..]).unwrap();
-        assert_eq!(json, [Field::text("a", "\u{fffd}")]);
+        let declared = |kind: &str| format!("{kind}; charset=utf-8; boundary=b1");
+        for (media_type, body) in [
+            ("application/x-www-form-urlencoded", &b"a=%E9&x=%zz%"[..]),
+            (
+                "multipart/form-data",
+                b"--b1\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xe9\r\n\
+                  --b1\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n%zz%\r\n--b1--",
+            ),
+            ("application/json", b"\xef\xbb\xbf{\"a\":\"\xe9\",\"x\":\"%zz%\"}"),
+        ] {
+            let fields = read(media_type, &declared(media_type), Bytes::from_static(body)).unwrap();
+            assert_eq!(fields, [Field::text("a", "\u{fffd}"), Field::text("x", "%zz%")], "{media_type}");
+        }
+        let cut_off = urlencoded("nama=Ren%C3%A9e&pesan=caf%C3");
+        assert_eq!(cut_off, [Field::text("nama", "Ren\u{e9}e"), Field::text("pesan", "caf\u{fffd}")]);
+    }
+
+    #[test]
+    fn a_form_that_names_no_encoding_and_is_not_utf_8_is_windows_1252() {
+        for (media_type, body) in [
+            ("application/x-www-form-urlencoded", &b"nama=Ren%E9e+%80&k%F6ta=S\xe3o"[..]),
+            (
+                "multipart/form-data",
+                b"--b1\r\nContent-Disposition: form-data; name=\"nama\"\r\n\r\nRen\xe9e \x80\r\n\
+                  --b1\r\nContent-Disposition: form-data; name=\"k\xc3\xb6ta\"\r\nContent-Type: text/plain\r\n\r\n\
+                  S\xe3o\r\n--b1--",
+            ),
+            ("application/json", b"{\"nama\":\"Ren\xe9e \x80\",\"k\xf6ta\":\"S\xe3o\"}"),
+        ] {
+            let fields = read(media_type, &format!("{media_type}; boundary=b1"), Bytes::from_static(body)).unwrap();
+            assert_eq!(
+                fields,
+                [Field::text("nama", "Ren\u{e9}e \u{20ac}"), Field::text("k\u{f6}ta", "S\u{e3}o")],
+                "{media_type}"
+            );
+        }
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Provider for Linkedin {
                 let proof = hex::encode(hmac_sha256(self.client_secrets.first().as_bytes(), &[code.as_bytes()]));
                 Reply::json(json!({ "challengeCode": code, "challengeResponse": proof }).to_string())
             }
-            None => Reply::empty(400),
+            None => Reply::empty(400).because("it has no challengeCode: this is no question of LinkedIn's"),
         })
     }
 
@@ -410,7 +410,8 @@ mod tests {
                 body: bytes::Bytes::new(),
                 packed: None,
             };
-            assert_eq!(provider.handshake(&webhook), Some(Reply::empty(400)), "{code}");
+            let reply = provider.handshake(&webhook).expect("a question is answered");
+            assert_eq!((reply.status, reply.body.as_str()), (400, ""), "{code}");
         }
     }
 

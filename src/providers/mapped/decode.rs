@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
 use super::document::document;
 use super::settings::{Decode, Settings};
+use super::whole::add;
 use crate::providers::form::answers::{brackets, is_position};
 use crate::providers::form::body::{self, Content, Encoding, Field};
 use crate::providers::{Unreadable, charset};
@@ -64,7 +64,7 @@ fn is_token(body: &[u8]) -> bool {
 }
 
 fn json_text<'b>(content_type: &str, body: &'b [u8]) -> Cow<'b, str> {
-    charset::text(charset::of(content_type), body)
+    charset::text(charset::of(content_type, body), body)
 }
 
 /// The claims of a token, whose signature `verify` has checked.
@@ -110,19 +110,6 @@ fn group<'g>(root: &'g mut Map<String, Value>, path: &[&str]) -> Option<&'g mut 
         let below = group.entry((*name).to_owned()).or_insert_with(|| Value::Object(Map::new()));
         below.as_object_mut()
     })
-}
-
-/// Adds a member; what comes again makes a list.
-fn add(group: &mut Map<String, Value>, name: String, value: Value) {
-    match group.entry(name) {
-        Entry::Vacant(free) => {
-            free.insert(value);
-        }
-        Entry::Occupied(mut taken) => match taken.get_mut() {
-            Value::Array(list) => list.push(value),
-            one => *one = Value::Array(vec![one.take(), value]),
-        },
-    }
 }
 
 /// The document in `text` as it is read: strings that hold JSON opened, entities decoded.
@@ -290,7 +277,8 @@ mod tests {
             |content_type, body: &'static [u8]| text(Decode::Auto, content_type, &Bytes::from_static(body)).unwrap();
         assert_eq!(read("application/json; charset=iso-8859-1", b"{\"a\":\"\xe9\"}"), r#"{"a":"é"}"#);
         assert_eq!(read("application/json; charset=iso-8859-1", "{\"a\":\"é\"}".as_bytes()), r#"{"a":"é"}"#);
-        assert_eq!(read("application/json", b"{\"a\":\"\xe9\"}"), "{\"a\":\"\u{fffd}\"}");
+        assert_eq!(read("application/json; charset=utf-8", b"{\"a\":\"\xe9\"}"), "{\"a\":\"\u{fffd}\"}");
+        assert_eq!(read("application/json", b"{\"a\":\"\xe9\"}"), r#"{"a":"é"}"#);
         assert_eq!(read("application/x-www-form-urlencoded;charset=latin1", b"a=%E9"), r#"{"a":"é"}"#);
     }
 

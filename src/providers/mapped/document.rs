@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::path::{Here, Path};
+use super::whole;
 use crate::domain::submission::{Answer, Meaning};
 use crate::providers::Unreadable;
 
@@ -140,7 +141,8 @@ pub(in crate::providers) struct Leaf {
     pub target: Option<Target>,
 }
 
-/// Reads a document from outside.
+/// Reads a document from outside, of which nothing is missing: neither members that come twice nor numbers that are beyond
+/// all machines.
 ///
 /// # Errors
 /// [`Unreadable`] when it is no JSON, or has more than 100 000 values; those are counted before room is made for them.
@@ -149,10 +151,8 @@ pub(in crate::providers) fn document(text: &str) -> Result<Value, Unreadable> {
     if text.len() > MAX_VALUES && has_more_values_than(MAX_VALUES, text.as_bytes()) {
         return Err(Unreadable(format!("it holds more than {MAX_VALUES} values")));
     }
-    // Not `from_str`, which would be compiled here and small: of this serde_json has its own, compiled to be fast.
-    text.parse().map_err(|error: serde_json::Error| {
-        Unreadable(format!("its JSON breaks off at line {}, column {}", error.line(), error.column()))
-    })
+    whole::read(text)
+        .map_err(|error| Unreadable(format!("its JSON breaks off at line {}, column {}", error.line(), error.column())))
 }
 
 /// Every value but the first stands behind a comma or is the first of its list or object.

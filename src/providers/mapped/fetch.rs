@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
+use super::document::document;
 use super::filter::Filters;
 use super::spot::{Delivery, Spot};
 use crate::providers::waits::{BLOCKED_WAIT, MINUTE, TRANSIENT_FOR, again_by, growing};
@@ -105,7 +106,7 @@ impl Fetch {
 
 /// Judges the answer to it.
 pub(super) fn judge(answer: &LookupAnswer<'_>) -> Fetched {
-    let is_object = serde_json::from_slice::<Value>(answer.body).is_ok_and(|value| value.is_object());
+    let is_object = read(answer.body).is_some_and(|value| value.is_object());
     match answer.status {
         200..=299 if is_object => Fetched::Lead(Bytes::copy_from_slice(answer.body)),
         401 => blocked("the sender's API does not take the access token: set a new one"),
@@ -141,11 +142,15 @@ fn until_allowed(answer: &LookupAnswer<'_>) -> Duration {
 
 /// Puts what was `fetched` into the item of `whole` that stands at `found`, so that places find it.
 pub(super) fn put(whole: &Value, found: &Value, fetched: &[u8]) -> Option<Value> {
-    let fetched: Value = serde_json::from_slice(fetched).ok()?;
+    let fetched = read(fetched)?;
     let pointer = pointer_to(whole, found)?;
     let mut whole = whole.clone();
     whole.pointer_mut(&pointer)?.as_object_mut()?.insert(MEMBER.to_owned(), fetched);
     Some(whole)
+}
+
+fn read(answer: &[u8]) -> Option<Value> {
+    document(std::str::from_utf8(answer).ok()?).ok()
 }
 
 /// Where `wanted`, which is a part of `value`, stands in it.
@@ -205,7 +210,9 @@ mod tests {
             judge(&LookupAnswer { status, headers: &[], body: body.as_bytes(), failing_for })
         };
         let now = Duration::ZERO;
-        assert!(matches!(judged(200, "{}", now), Fetched::Lead(_)));
+        for lead in ["{}", r#"{"a":1e999}"#] {
+            assert!(matches!(judged(200, lead, now), Fetched::Lead(_)), "{lead}");
+        }
         assert!(matches!(judged(401, "", now), Fetched::Blocked(..)));
         assert!(matches!(judged(403, "{}", now), Fetched::Blocked(..)));
         assert!(matches!(judged(404, "{}", now), Fetched::RetryAfter(MINUTE, _)));

@@ -75,6 +75,7 @@ mod reply;
 mod sample;
 mod settings;
 mod spot;
+mod whole;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -86,8 +87,8 @@ use self::reply::Handshake;
 use self::settings::{Decode, Settings};
 use self::spot::Delivery;
 use super::{
-    Fetched, Files, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply, Sample,
-    SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, form, meta, whatsapp,
+    Complaint, Fetched, Files, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply,
+    Sample, SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, form, meta, whatsapp,
 };
 use crate::domain::event::{Item, Lesson};
 
@@ -189,6 +190,10 @@ impl Provider for Mapped {
 
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
         if self.settings.whatsapp_cloud.iter().next().is_some() { whatsapp::lessons(webhook) } else { Vec::new() }
+    }
+
+    fn complaints(&self, webhook: &Verified) -> Vec<(Complaint, usize)> {
+        if self.settings.whatsapp_cloud.iter().next().is_some() { whatsapp::complaints(webhook) } else { Vec::new() }
     }
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {

@@ -7,6 +7,7 @@
 //! Meta's is closed, so everything is optional and what is new is let through.
 
 mod content;
+mod errors;
 mod old;
 mod read;
 mod renamed;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::complaint::{self, Complaint};
 use super::{
     ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, Secrets, SettingsError,
     Unreadable, Verified, Webhook, handshake, meta, settings,
@@ -85,6 +87,10 @@ impl Provider for WhatsApp {
         lessons(webhook)
     }
 
+    fn complaints(&self, webhook: &Verified) -> Vec<(Complaint, usize)> {
+        complaints(webhook)
+    }
+
     fn read(&self, item: &ItemBody<'_>) -> Result<Reading, Unreadable> {
         reading(item.body)
     }
@@ -119,6 +125,15 @@ fn of_envelope(webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
 pub(super) fn lessons(webhook: &Verified) -> Vec<Lesson> {
     let changes = meta::changes(webhook.body(), ACCOUNT).unwrap_or_default();
     changes.into_iter().flat_map(|change| renamed::lessons(change.get())).collect()
+}
+
+/// The errors that a webhook in Meta's envelope tells of, each with how often. Few do: most are not looked at.
+pub(super) fn complaints(webhook: &Verified) -> Vec<(Complaint, usize)> {
+    if memchr::memmem::find(webhook.body(), b"\"errors\"").is_none() {
+        return Vec::new();
+    }
+    let changes = meta::changes(webhook.body(), ACCOUNT).unwrap_or_default();
+    complaint::counted(changes.into_iter().flat_map(|change| errors::of(change.get())))
 }
 
 /// Reads one of [`items`].

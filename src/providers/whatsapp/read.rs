@@ -84,6 +84,10 @@ fn written(message: &Object<'_>) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::compose::compose;
+    use crate::domain::external_ref::ExternalRef;
+    use crate::domain::region::Region;
+    use crate::domain::rules::Rules;
 
     fn read(item: &str) -> Submission {
         match reading(item.as_bytes()).unwrap() {
@@ -97,6 +101,19 @@ mod tests {
         let submission =
             read(r#"{"metadata":{"phone_number_id":1},"contact":{"user_id":"ID.1"},"message":{"from":"ID.1"}}"#);
         assert_eq!((submission.profile.phone, submission.sender_id.as_str()), (None, "ID.1"));
+    }
+
+    #[test]
+    fn a_number_that_is_typed_into_a_flow_is_the_leads_and_the_writers_own_is_in_the_notes() {
+        let answers = r#"{\"nama\":\"Ayu\",\"no_hp\":\"0812 9999 2222\"}"#;
+        let message = format!(
+            r#"{{"from":"6281200001111","type":"interactive","interactive":{{"type":"nfm_reply","nfm_reply":{{"response_json":"{answers}"}}}}}}"#
+        );
+        let submission = read(&format!(r#"{{"metadata":{{"phone_number_id":1}},"message":{message}}}"#));
+        let external_ref = ExternalRef::new("wa:1:", "6281200001111");
+        let lead = compose(&submission, &external_ref, &Rules::default(), Region::INDONESIA);
+        assert_eq!(lead.for_create().phone.as_deref(), Some("+6281299992222"));
+        assert!(lead.notes.render().contains("Sender's number: 6281200001111"), "{}", lead.notes.render());
     }
 
     #[test]

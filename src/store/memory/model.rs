@@ -1,6 +1,7 @@
 //! The model: what it knows; keep and sort.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -181,7 +182,7 @@ impl Model {
                 }
                 Err(why) => {
                     count.unreadable += 1;
-                    self.bury_whole(record.place, webhook, why, now);
+                    self.bury_whole(&record, webhook, why, now);
                 }
             }
         }
@@ -237,9 +238,11 @@ impl Model {
         }
     }
 
-    fn bury_whole(&mut self, place: u64, webhook: Kept, why: &Undelivered, now: Timestamp) {
+    fn bury_whole(&mut self, record: &Sorted, webhook: Kept, why: &Undelivered, now: Timestamp) {
+        let is_taken = |id| Ok(self.events.values().any(|event| event.id == id));
+        let Ok(id) = receipt::whole_id::<Infallible>(record, is_taken);
         let mut event = Event {
-            id: receipt::whole_id(&webhook.source, &webhook.request_id, place),
+            id,
             external_ref: None,
             source: webhook.source,
             received: webhook.received,

@@ -1,6 +1,7 @@
 //! What has come in is read, and sorted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 
 use jiff::Timestamp;
 use redis::Value;
@@ -50,8 +51,7 @@ impl Core {
     /// Sorts what fits into one step.
     pub(super) async fn sort(&self, records: &[Sorted], now: Timestamp) -> Result<SortCount, Trouble> {
         let names = all_names(records);
-        let items = records.iter().filter_map(|record| record.split.as_ref().ok()).flatten();
-        let ids: BTreeSet<EventId> = items.map(|item| item.id).collect();
+        let ids: BTreeSet<EventId> = records.iter().flat_map(ids).collect();
         let ask = records.iter().fold(Ask::nothing().gate().ready(), |ask, record| match &record.split {
             Ok(_) => ask.waits(record.place),
             Err(_) => ask.webhook(record.place),
@@ -90,6 +90,17 @@ impl Core {
             Ok(((!step.does.is_empty()).then_some(step), count))
         })
         .await
+    }
+}
+
+/// The ids that may come of a record.
+fn ids(record: &Sorted) -> Vec<EventId> {
+    match &record.split {
+        Ok(items) => items.iter().map(|item| item.id).collect(),
+        Err(_) => {
+            let Ok(id) = receipt::whole_id::<Infallible>(record, |_| Ok(false));
+            vec![id]
+        }
     }
 }
 
@@ -143,10 +154,7 @@ impl Sorting<'_> {
     fn record(&mut self, record: &Sorted, waits: Waits) -> Result<(), Strange> {
         match (&record.split, waits) {
             (_, Waits::Gone) => Ok(()),
-            (Err(why), Waits::Whole(webhook)) => {
-                self.bury_whole(record.place, webhook, why);
-                Ok(())
-            }
+            (Err(why), Waits::Whole(webhook)) => self.bury_whole(record, webhook, why),
             (Ok(items), Waits::There) => {
                 self.desk.step.check_webhook(record.place);
                 self.desk.step.take_out(record.place);
@@ -222,9 +230,10 @@ impl Sorting<'_> {
     }
 
     /// A webhook that could not be split becomes a dead letter, whole.
-    fn bury_whole(&mut self, place: u64, webhook: Webhook, why: &Undelivered) {
+    fn bury_whole(&mut self, record: &Sorted, webhook: Webhook, why: &Undelivered) -> Result<(), Strange> {
+        let id = receipt::whole_id(record, |id| Ok(self.known.contains_key(&id)))?;
         let born = Born {
-            id: receipt::whole_id(&webhook.source, &webhook.request_id, place),
+            id,
             owner: NOBODY,
             known_until: self.now + self.options.retention,
             source: webhook.source,
@@ -233,10 +242,13 @@ impl Sorting<'_> {
         };
         let why = Some(word_and_sentence(why));
         let stand = Stand { joined: 0, ended: Some(self.now), why, lead_id: None };
-        self.desk.step.check_webhook(place);
-        self.desk.step.bury_whole(place, born.write(), stand.write_new());
+        let known = KnownEvent { seq: self.next_seq, known_until: born.known_until, source: born.source.clone() };
+        self.known.insert(id, known);
+        self.desk.step.check_webhook(record.place);
+        self.desk.step.bury_whole(record.place, born.write(), stand.write_new());
         self.count.unreadable += 1;
         self.next_seq += 1;
+        Ok(())
     }
 }
 

@@ -102,7 +102,7 @@ impl Db {
         let mut count = SortCount::default();
         for record in sorted {
             match &record.split {
-                Err(why) => count.unreadable += usize::from(self.bury_whole(record.place, why, now)?),
+                Err(why) => count.unreadable += usize::from(self.bury_whole(record, why, now)?),
                 Ok(items) => {
                     if self.take_sorted(record.place)? {
                         record.lessons.iter().try_for_each(|lesson| self.heed(lesson, &mut count, now))?;
@@ -224,16 +224,14 @@ impl Db {
     }
 
     /// A webhook that could not be split becomes a dead letter, whole; false when it is not in the inbox any more.
-    fn bury_whole(&mut self, place: u64, why: &Undelivered, now: Timestamp) -> Result<bool, Error> {
-        let names = self
-            .cached(sql::INBOX_RECORD)?
-            .query_row([int(place)], |row| Ok((source_at(row, 0)?, row.get::<_, String>(1)?)))
-            .optional()?;
-        let Some((source, request_id)) = names else { return Ok(false) };
-        let id = receipt::whole_id(&source, &request_id, place);
+    fn bury_whole(&mut self, record: &Sorted, why: &Undelivered, now: Timestamp) -> Result<bool, Error> {
+        let id = receipt::whole_id(record, |id| {
+            let mut known = self.cached(sql::KNOWN_EVENT)?;
+            known.exists([id.as_bytes()])
+        })?;
         let reason: &'static str = why.reason.into();
-        self.cached(sql::BURY_WHOLE)?.execute(params![
-            int(place),
+        let buried = self.cached(sql::BURY_WHOLE)?.execute(params![
+            int(record.place),
             int(self.counts.next_seq),
             id.as_bytes(),
             nanos(now + self.options.retention),
@@ -241,7 +239,10 @@ impl Db {
             reason,
             why.detail,
         ])?;
-        self.cached(sql::TAKE_SORTED)?.query_row([int(place)], |_| Ok(()))?;
+        if buried == 0 {
+            return Ok(false);
+        }
+        self.cached(sql::TAKE_SORTED)?.query_row([int(record.place)], |_| Ok(()))?;
         self.counts.inbox -= 1;
         self.counts.sorted += 1;
         self.counts.next_seq += 1;

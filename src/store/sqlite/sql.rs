@@ -61,7 +61,6 @@ pub(super) const GIVE_TRACES: &str = include_str!("sql/give_traces.sql");
 pub(super) const GIVE_VERIFY: &str = include_str!("sql/give_verify.sql");
 pub(super) const HAND_OVER: &str = include_str!("sql/hand_over.sql");
 pub(super) const HAS_TRACE: &str = include_str!("sql/has_trace.sql");
-pub(super) const INBOX_RECORD: &str = include_str!("sql/inbox_record.sql");
 pub(super) const INCIDENT: &str = include_str!("sql/incident.sql");
 pub(super) const INCIDENTS: &str = include_str!("sql/incidents.sql");
 pub(super) const IN_HAND: &str = include_str!("sql/in_hand.sql");

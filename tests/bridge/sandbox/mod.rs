@@ -101,6 +101,15 @@ impl TestSandbox {
     }
 }
 
+#[tokio::test]
+async fn a_sandbox_on_all_addresses_gives_a_url_that_opens() {
+    let sandbox = TestSandbox::with(|settings| settings.listen = "0.0.0.0:0".parse().unwrap());
+    assert!(sandbox.running.address().ip().is_unspecified());
+    assert_eq!(sandbox.running.url(), format!("http://127.0.0.1:{}", sandbox.running.address().port()));
+    assert!(sandbox.running.graph_url().starts_with(&sandbox.running.url()));
+    assert_eq!(sandbox.bare(Method::GET, "/sandbox/ledger").send().await.unwrap().status(), 200);
+}
+
 async fn body(answer: Response) -> Value {
     answer.json().await.unwrap()
 }

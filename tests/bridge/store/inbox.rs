@@ -88,6 +88,32 @@ fn large_webhooks_are_read_one_by_one_and_small_ones_together() {
 }
 
 #[test]
+pub(super) fn a_webhook_that_cannot_be_split_goes_by_the_same_id_after_every_replay() {
+    on_every_backend(async |bed: Bed| {
+        let buried = async || {
+            let records = bed.store.unsorted(9).await.unwrap();
+            let batch: Vec<_> = records.iter().map(|record| unreadable(record.place)).collect();
+            assert_eq!(bed.store.sort(batch, bed.now()).await.unwrap().unreadable, records.len());
+            bed.list(Some(EventState::Dead), Default::default()).await.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        bed.keep("broken").await;
+        let first = buried().await;
+        for _ in 0..2 {
+            bed.keep("other").await;
+            bed.sort(Vec::new()).await;
+            bed.pass(1);
+            assert_eq!(bed.replay(&everything()).await.count, 1);
+            assert_eq!(buried().await, first);
+        }
+        bed.keep("of the same request").await;
+        bed.keep("and one more").await;
+        let all = buried().await;
+        assert!(all.len() == 3 && all.contains(&first[0]), "{all:?}");
+        assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2], "{all:?}");
+    });
+}
+
+#[test]
 pub(super) fn a_batch_with_all_kinds_of_records_is_sorted_in_its_order() {
     on_every_backend(async |bed: Bed| {
         for body in ["one", "broken", "three"] {

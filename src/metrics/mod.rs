@@ -2,11 +2,12 @@
 //!
 //! Labels are names of sources and words of our own lists, so their number is bounded by the configuration.
 
+mod labels;
+
 use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,86 +17,14 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use strum::VariantArray as _;
 
+use self::labels::{
+    Because, Call, Class, Complained, Drifted, InState, Judged, Lanes, OfRule, OfSource, Reading, Refused, Reload,
+    Spelled,
+};
 use crate::domain::event::{DeadReason, HoldCount, SourceName};
-
-/// A word that is a label.
-type Word = Cow<'static, str>;
 
 /// A gauge that may have a fraction (seconds).
 type Seconds = Gauge<f64, AtomicU64>;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfSource {
-    source: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Refused {
-    source: Word,
-    reason: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Spelled {
-    source: Word,
-    variant: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Drifted {
-    source: Word,
-    kind: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRule {
-    source: Word,
-    rule: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reading {
-    source: Word,
-    outcome: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Judged {
-    source: Word,
-    verdict: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Because {
-    reason: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Call {
-    call: Word,
-    outcome: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Class {
-    class: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Lanes {
-    class: Word,
-    state: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct InState {
-    state: Word,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reload {
-    outcome: Word,
-}
 
 /// A histogram with buckets of its own, in a family.
 type Timed = Family<Call, Histogram, fn() -> Histogram>;
@@ -116,6 +45,7 @@ pub struct Metrics {
     withheld: Family<Because, Counter>,
     calls: Timed,
     doubled: Counter,
+    sender_errors: Family<Complained, Counter>,
     form_drift: Family<Drifted, Counter>,
     rule_failures: Family<OfRule, Counter>,
     list_readings: Family<Reading, Counter>,
@@ -233,6 +163,7 @@ impl Metrics {
             withheld: Family::default(),
             calls: Timed::new_with_constructor(of_calls),
             doubled: Counter::default(),
+            sender_errors: Family::default(),
             form_drift: Family::default(),
             rule_failures: Family::default(),
             list_readings: Family::default(),
@@ -282,6 +213,8 @@ impl Metrics {
             calls,
         );
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
+        let errors = self.sender_errors.clone();
+        registry.register("sender_errors", "Errors that senders tell of, by what they are about", errors);
         registry.register("form_drift", "Changes of the fields of a form", self.form_drift.clone());
         let help =
             "Leads of which a rule says nothing because its expression fails or gives what the field cannot hold";
@@ -377,6 +310,12 @@ impl Metrics {
     pub fn form_drift(&self, source: &SourceName, kind: &'static str) {
         let drifted = Drifted { source: source.as_str().to_owned().into(), kind: kind.into() };
         self.form_drift.get_or_create(&drifted).inc();
+    }
+
+    /// The sender of `source` told so many `times` of an error `about` something.
+    pub fn complained(&self, source: &SourceName, about: &'static str, times: usize) {
+        let of = Complained { source: source.as_str().to_owned().into(), about: about.into() };
+        self.sender_errors.get_or_create(&of).inc_by(times as u64);
     }
 
     /// The rule called `rule` of `source` says nothing of a lead, where it was to.
@@ -523,6 +462,7 @@ mod tests {
         metrics.withheld("no_contact");
         metrics.upstream_call("create", "done", Duration::from_millis(7));
         metrics.doubled();
+        metrics.complained(&meta, "account", 3);
         metrics.form_drift(&SourceName::parse("form").unwrap(), "renamed");
         metrics.rule_failed(&SourceName::parse("form").unwrap(), "set.phone");
         metrics.reloaded("applied");
@@ -546,6 +486,7 @@ mod tests {
             r#"konektor_bridge_withheld_total{reason="test_lead"} 2"#,
             r#"konektor_bridge_upstream_call_seconds_bucket{le="0.01",call="create",outcome="done"} 1"#,
             "konektor_bridge_doubled_total 1",
+            r#"konektor_bridge_sender_errors_total{source="meta",about="account"} 3"#,
             r#"konektor_bridge_form_drift_total{source="form",kind="renamed"} 1"#,
             r#"konektor_bridge_rule_failures_total{source="form",rule="set.phone"} 1"#,
             r#"konektor_bridge_access_expires_timestamp_seconds{source="meta"} 1800000000"#,

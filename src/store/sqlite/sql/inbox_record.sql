@@ -1,1 +1,0 @@
-SELECT source, request_id FROM inbox WHERE place = ?1
