@@ -141,7 +141,7 @@ pub(super) fn named_in(body: &LeadBody) -> Named {
 pub(super) fn person(external_ref: &ExternalRef, named: &Named) -> Lead {
     let Named { first_name, phone, email } = named.clone();
     let stated = Fields { first_name, phone, email, ..Fields::default() };
-    Lead { external_ref: external_ref.clone(), stated, guessed: Fields::default(), notes: Notes::default() }
+    Lead { external_ref: external_ref.clone(), stated, guessed: Fields::default(), notes: Notes::default(), paid_as_estimated: false }
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.

@@ -44,7 +44,7 @@
 //! | `types.<type>` | what the sender's own kinds of fields mean |
 //! | `external_ref.shared` | leads of a platform that also come by another road: `when` one of these holds, `prefix` and `id` name the lead as that road does (`meta:leadgen:`), and `ad_platform` is the network |
 //! | `strip` | what is taken off answers where a digit or a plus follows: a spreadsheet's `p:` of `p:+62…` |
-//! | `payment` | `when` the sender says that money has come in, the `amount`, which counts where `amount_when` holds (the currency), and its `reference` |
+//! | `payment` | `when` the sender says that money has come in, the `amount`, which counts where `amount_when` holds (the currency), and its `reference`; an amount that can be read in two ways is no payment. `amount_else = "estimated_value"`: where none is said, the lead's estimated value is what was paid |
 //! | `separator` | what it puts between choices |
 //! | `source`, `ad_platform`, `ad_platform_else` | `website` and none where absent; `whatsapp` with a `person`; the last one where nothing proves a network |
 //! | `like` | another preset, whose keys hold where this one says nothing |

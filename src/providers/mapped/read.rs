@@ -8,7 +8,7 @@ use super::document::{self, Leaf, Target, Told};
 use super::filter::Filter;
 use super::identity;
 use super::labels::{self, Entry};
-use super::settings::{Answers, Kind, Known, Paid, Settings};
+use super::settings::{AmountElse, Answers, Kind, Known, Paid, Settings};
 use super::spot::{Delivery, Spot, Spots};
 use crate::domain::attribution;
 use crate::domain::event::Hold;
@@ -297,14 +297,23 @@ impl<'v> Reader<'_, 'v> {
     }
 }
 
-/// The payment that the sender tells of. An amount is written as programs do, with a point before the decimals.
+/// The payment that the sender tells of. One with an amount that could be read in two ways is none: `won` without its amount
+/// fires a purchase of nothing. The text is in the notes, for a person to decide.
 fn payment(paid: &Paid, delivery: &Delivery<'_>) -> Option<Payment> {
     if !paid.when.all_of_them(delivery) {
         return None;
     }
-    let amount = delivery.text(&paid.amount).filter(|_| paid.amount_when.all_of_them(delivery));
-    let amount = amount.and_then(|text| money::parse(&text));
-    Some(Payment { amount, reference: delivery.name(&paid.reference) })
+    let said = delivery.text(&paid.amount).filter(|_| paid.amount_when.all_of_them(delivery));
+    let values = paid.amount.0.iter().flat_map(|spot| delivery.values(spot));
+    // A number of JSON's can be read in one way only.
+    let is_number = |text: &String| values.filter(|value| value.is_number()).any(|value| value.to_string() == *text);
+    let amount = match said {
+        Some(text) if is_number(&text) => Some(text.parse().ok().filter(|amount: &f64| *amount >= 0.0)?),
+        Some(text) => Some(money::parse(&text)?),
+        None => None,
+    };
+    let as_estimated = paid.amount_else == Some(AmountElse::EstimatedValue);
+    Some(Payment { amount, as_estimated, reference: delivery.name(&paid.reference) })
 }
 
 /// False for a number or an id where a name should be: gateways put those there for people without a name.
@@ -352,13 +361,17 @@ mod tests {
         )
         .unwrap();
         let of = |item: Value| payment(&paid, &Delivery { whole: &item, item: &item, headers: &[] });
-        let some = |amount| Some(Payment { amount, reference: Some("A-1".to_owned()) });
+        let some = |amount| Some(Payment { amount, reference: Some("A-1".to_owned()), as_estimated: false });
         let order = |status: &str, total: Value, currency: &str| {
             of(serde_json::json!({ "status": status, "total": total, "currency": currency, "order": "A-1" }))
         };
         assert_eq!(order("paid", "150000.00".into(), "IDR"), some(Some(150_000.0)));
         assert_eq!(order("paid", 150_000.into(), "USD"), some(None));
-        assert_eq!(order("paid", "NaN".into(), "IDR"), some(None));
+        for unclear in ["NaN", "1.500", "1.500 - 2.000"] {
+            assert_eq!(order("paid", unclear.into(), "IDR"), None, "{unclear}");
+        }
+        assert_eq!(order("paid", 150.125.into(), "IDR"), some(Some(150.125)));
+        assert_eq!(order("paid", Value::Null, "IDR"), some(None));
         assert_eq!(order("pending", 150_000.into(), "IDR"), None);
     }
 

@@ -368,9 +368,19 @@ pub(super) struct Paid {
     /// All of these hold where the amount counts: it is in the workspace's currency.
     #[serde(default)]
     pub(super) amount_when: Filters,
+    /// What says how much where nothing stands at `amount`.
+    pub(super) amount_else: Option<AmountElse>,
     /// The sender's own id of the payment or order.
     #[serde(default)]
     pub(super) reference: Names,
+}
+
+/// What else says how much was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AmountElse {
+    /// What the lead is worth, as webhooks before this one have told: the order's total.
+    EstimatedValue,
 }
 
 impl Settings {
