@@ -163,7 +163,7 @@ impl<'v> Reader<'_, 'v> {
     /// Who wrote: nobody asked, so it is only a guess.
     fn person(&mut self) {
         let Some(person) = &self.settings.person else { return };
-        let everybody = [identity::people(person, self.delivery), identity::writers(&person.phone, self.delivery)];
+        let everybody = [identity::people(person, self.delivery), identity::also(person, self.delivery)];
         let number = |who: &Who| match who {
             Who::Phone(digits) => Some(digits.clone()),
             Who::User(_) | Who::Hidden(_) | Who::Other(_) | Who::Crowd => None,
@@ -179,6 +179,8 @@ impl<'v> Reader<'_, 'v> {
             let label = match who {
                 Who::User(_) => "WhatsApp user id",
                 Who::Hidden(_) => "WhatsApp hidden id",
+                // Digits where a number could have stood: the name of the lead is all else that says them.
+                Who::Other(id) if id.bytes().all(|byte| byte.is_ascii_digit()) => "Person's id",
                 Who::Phone(_) | Who::Other(_) | Who::Crowd => continue,
             };
             let fact = who.id().map(|id| Fact::new(label, id));
