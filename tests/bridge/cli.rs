@@ -660,6 +660,18 @@ fn a_forgery_sent_on_purpose_is_refused_and_that_is_as_it_should_be() {
 }
 
 #[test]
+fn what_a_sample_is_not_is_said() {
+    let bridge = Served::start();
+    let google = |kind: &str| bridge.run(&["send", "google", "--kind", kind, "--seed", "9"]);
+    assert!(google("tampered").done().contains("changed: the body\n"));
+    assert!(google("batch").done().contains("this sender puts one lead into a webhook"));
+    assert!(google("stale").done().contains("this sender signs no time"));
+    assert!(google("update").done().contains("this sender has no updates"));
+    let form = bridge.run(&["send", "form", "--kind", "update", "--seed", "9"]).done();
+    assert!(!form.contains("no updates"), "{form}");
+}
+
+#[test]
 fn no_test_is_sent_in_the_name_of_a_sender_that_marks_none() {
     let bridge = Served::start();
     let said = bridge.run(&["send", "form", "--kind", "test"]).failed(64);

@@ -1,5 +1,7 @@
 //! `send`: sign a sample (or a file) as a sender would, and post it to a running bridge.
 
+mod meant;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::num::NonZeroU64;
@@ -75,6 +77,13 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
     let first = args.seed.unwrap_or_else(|| u64::try_from(now.as_millisecond()).unwrap_or_default());
     let Spread { statuses, slowest, began, last } =
         send_samples(&sender, &hook, provider, &args, first, &mut context).await?;
+    if let Some(said) = meant::of(source, args.kind, first, now) {
+        writeln!(context.out, "{said}")?;
+    }
+    if last == 401 && !meant::is_proved(source, args.kind, first, now) {
+        writeln!(context.out, "{}", meant::ONLY_THE_SENDER)?;
+        return Ok(if expected(args.kind, last) { Exit::Done } else { Exit::NotDone });
+    }
     if args.count.get() > TOLD_EACH {
         let sums: Vec<_> = statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
         writeln!(context.out, "{} in {}, slowest {}", sums.join(", "), took(began.elapsed()), took(slowest))?;
