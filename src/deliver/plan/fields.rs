@@ -55,10 +55,15 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
 }
 
 /// The notes, and in them the number or address that a person has besides the one that the lead shows and that this does
-/// not replace: after a change of number in WhatsApp that is how they can be reached.
+/// not replace: after a change of number in WhatsApp that is how they can be reached. And the code of another lead, which
+/// Konektor made of a click: this one was there before, so a person decides whether both are merged.
 fn with_others(lead: &Lead, current: &LeadView) -> Notes {
     let mut notes = lead.notes.clone();
-    let Fields { phone, email, .. } = &lead.guessed;
+    let Fields { phone, email, unique_code: guessed_code, .. } = &lead.guessed;
+    let code = lead.stated.unique_code.as_ref().or(guessed_code.as_ref());
+    if let Some(code) = code.filter(|code| current.unique_code.as_ref() != Some(*code)) {
+        notes.add(Section::Answers, "uniqueCode", code);
+    }
     let mut other =
         |label: &str, value: Option<&String>| notes.add(Section::Details, label, value.map_or("", |value| value));
     if lead.stated.phone.is_none() {
@@ -132,7 +137,13 @@ mod tests {
     use crate::domain::status::LeadSource;
 
     fn lead(stated: Fields, guessed: Fields) -> Lead {
-        Lead { external_ref: ExternalRef::from_stored("r".into()), stated, guessed, notes: Notes::default(), paid_as_estimated: false }
+        Lead {
+            external_ref: ExternalRef::from_stored("r".into()),
+            stated,
+            guessed,
+            notes: Notes::default(),
+            paid_as_estimated: false,
+        }
     }
 
     fn named(name: &str) -> Fields {
@@ -160,7 +171,11 @@ mod tests {
         };
         let shown = serde_json::json!({ "status": "new", "estimatedValue": 168_724 });
         assert_eq!(told(fields(None, None), shown.clone()), (Some(Status::Won), Some(168_724.0)));
-        assert_eq!(told(fields(Some(5.0), None), shown.clone()), (Some(Status::Won), Some(5.0)), "the order says so now");
+        assert_eq!(
+            told(fields(Some(5.0), None), shown.clone()),
+            (Some(Status::Won), Some(5.0)),
+            "the order says so now"
+        );
         assert_eq!(told(fields(None, Some(7.0)), shown), (Some(Status::Won), Some(7.0)), "a payment says how much");
         assert_eq!(told(fields(None, None), serde_json::json!({ "status": "new" })), (None, None));
         let known = serde_json::json!({ "status": "new", "actualValue": 9 });
