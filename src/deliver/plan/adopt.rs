@@ -79,7 +79,8 @@ impl Plan {
         let Lead { external_ref, stated, notes, paid_as_estimated, .. } = self.lead.clone();
         let said = Fields { status: None, ..self.lead.for_create() };
         let forwards = Fields { status: stated.status, ..Fields::default() };
-        let lead = Lead { external_ref: external_ref.clone(), stated: forwards, guessed: said, notes, paid_as_estimated };
+        let lead =
+            Lead { external_ref: external_ref.clone(), stated: forwards, guessed: said, notes, paid_as_estimated };
         let is_free = current.external_ref.is_none() && current.first_name.as_deref().is_none_or(is_stand_in);
         let is_free = is_free && adopted.gets_reference;
         // Our reference, where it can be told that no other is there: one that is shown, or a name, is somebody's.
