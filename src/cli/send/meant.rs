@@ -86,3 +86,30 @@ fn changed(good: &Sample, bad: &Sample) -> Vec<String> {
     parts.extend(headers.map(|(name, _)| format!("the header {name}")));
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::SourceName;
+    use crate::domain::rules::Rules;
+    use crate::providers::{self, Place};
+
+    fn source(secret: &str) -> Source {
+        let name = SourceName::parse("standard").unwrap();
+        let settings = toml::Table::from_iter([("secret".to_owned(), secret.into())]);
+        let provider = providers::build("standard_webhooks", settings, &Place::new(name.clone(), None)).unwrap();
+        Source { name, provider, rules: Rules::default() }
+    }
+
+    #[test]
+    fn where_only_the_sender_can_sign_no_sample_is_proved() {
+        let now = "2026-11-23T16:06:45Z".parse().unwrap();
+        let [ours, theirs] =
+            ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whpk_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="].map(source);
+        for kind in [SampleKind::Lead, SampleKind::Tampered, SampleKind::Stale, SampleKind::Batch] {
+            assert!(is_proved(&ours, kind, 1, now) && !is_proved(&theirs, kind, 1, now), "{kind}");
+        }
+        assert_eq!(of(&ours, SampleKind::Stale, 1, now), None, "it signs the time, and an old one is refused");
+        assert_eq!(of(&ours, SampleKind::Tampered, 1, now).as_deref(), Some("changed: the body"));
+    }
+}

@@ -219,7 +219,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
 }
 
 /// Where the items stand; `@` is the whole document, `@[*]` each element of a document that is a list, and `data[*]` of a list
-/// at `data` that is empty or holds an object.
+/// at `data` that is none of texts or numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Items {
     pub(super) path: Path,
@@ -234,8 +234,8 @@ impl Items {
     pub(super) fn may_be_in(&self, whole: &Value) -> bool {
         let is_list = |list: &Path| match list.find(whole) {
             Some(Value::Array(_)) if list.steps().is_empty() => true,
-            // One that is none goes on alone, and costs no other.
-            Some(Value::Array(elements)) => elements.is_empty() || elements.iter().any(Value::is_object),
+            // One element that is none goes on alone, cut out of its list, and costs no other.
+            Some(Value::Array(elements)) => elements.len() < 2 || elements.iter().any(Value::is_object),
             Some(_) | None => false,
         };
         self.list.as_ref().is_none_or(is_list) && self.when.all_of_them(&Delivery::of(whole))
