@@ -304,6 +304,22 @@ fn the_headers_that_decide_are_those_that_were_given() {
 }
 
 #[test]
+fn what_a_sender_asks_and_what_no_sender_signs_is_said() {
+    let question = r#"{"event":"test_event"}"#;
+    let told = run_with(&[], &["explain", "lynk", "-"], question).done();
+    assert!(told.contains("answered 200 ok, and nothing is kept"), "{told}");
+    let told = run_with(&[], &["explain", "lynk", "-", "--json"], question).json();
+    assert_eq!(told["question"]["status"], 200);
+    let unsigned = run_with(&[], &["explain", "lynk", "-"], r#"{"event":"x"}"#).failed(1);
+    assert!(unsigned.contains("what its sender signs is not in it"), "{unsigned}");
+    let number = run_with(&[], &["explain", "generic", "-"], "5").done();
+    assert!(number.contains("unreadable: it is neither an object or list"), "{number}");
+    let contact = r#"[{"subscriptionType":"contact.creation","objectId":7,"portalId":1}]"#;
+    let asks = run_with(&[("HUBSPOT_ACCESS_TOKEN", "a-token-of-nobody")], &["explain", "hubspot", "-"], contact).done();
+    assert!(asks.contains("asks       GET https://api.hubapi.com/") && !asks.contains("()"), "{asks}");
+}
+
+#[test]
 fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
     let told = run_with(&[], &["explain", "meta", "-", "--json"], "{").json();
     assert_eq!(

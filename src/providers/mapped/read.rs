@@ -308,9 +308,11 @@ fn payment(paid: &Paid, delivery: &Delivery<'_>) -> Option<Payment> {
     let said = delivery.text(&paid.amount).filter(|_| paid.amount_when.all_of_them(delivery));
     let values = paid.amount.0.iter().flat_map(|spot| delivery.values(spot));
     // A number of JSON's can be read in one way only.
-    let is_number = |text: &String| values.filter(|value| value.is_number()).any(|value| value.to_string() == *text);
+    let mut numbers = values.filter(|value| value.is_number()).filter_map(document::word);
     let amount = match said {
-        Some(text) if is_number(&text) => Some(text.parse().ok().filter(|amount: &f64| *amount >= 0.0)?),
+        Some(text) if numbers.any(|number| number == text) => {
+            Some(text.parse().ok().filter(|amount: &f64| *amount >= 0.0)?)
+        }
         Some(text) => Some(money::parse(&text)?),
         None => None,
     };
