@@ -2,7 +2,7 @@
 //! either is no amount, and the caller keeps the text.
 
 /// The largest amount: every whole number up to here is exact in the `f64` that Konektor's JSON numbers are.
-const MAX: f64 = 9_007_199_254_740_992.0;
+pub const MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Reads one amount in the workspace's currency: `Rp 1.500.000`, `1,5 jt`, `500rb`, `1.500.000,00`, `168724.00`, `1500000`.
 ///

@@ -19,6 +19,9 @@ pub(super) fn of(source: &Source, kind: SampleKind, seed: u64, now: Timestamp) -
         SampleKind::Lead | SampleKind::Test => None,
         SampleKind::Update => {
             let (before, after) = (items(SampleKind::Lead)?, items(SampleKind::Update)?);
+            if before.is_empty() {
+                return None;
+            }
             let same = before.iter().zip(&after).all(|(before, after)| before.id == after.id);
             let other = names(&before) != names(&after);
             match (same, other) {

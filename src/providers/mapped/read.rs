@@ -311,7 +311,7 @@ fn payment(paid: &Paid, delivery: &Delivery<'_>) -> Option<Payment> {
     let mut numbers = values.filter(|value| value.is_number()).filter_map(document::word);
     let amount = match said {
         Some(text) if numbers.any(|number| number == text) => {
-            Some(text.parse().ok().filter(|amount: &f64| *amount >= 0.0)?)
+            Some(text.parse().ok().filter(|amount| (0.0..=money::MAX).contains(amount))?)
         }
         Some(text) => Some(money::parse(&text)?),
         None => None,
@@ -375,6 +375,9 @@ mod tests {
             assert_eq!(order("paid", unclear.into(), "IDR"), None, "{unclear}");
         }
         assert_eq!(order("paid", 150.125.into(), "IDR"), some(Some(150.125)));
+        for impossible in [-1.0, 1e300] {
+            assert_eq!(order("paid", impossible.into(), "IDR"), None, "{impossible}");
+        }
         assert_eq!(order("paid", Value::Null, "IDR"), some(None));
         assert_eq!(order("pending", 150_000.into(), "IDR"), None);
     }
