@@ -136,11 +136,15 @@ fn no_such_provider(provider: &str) -> String {
     format!("there is no provider `{provider}`{meant}; known are: {}", known.join(", "))
 }
 
+/// Where senders reach the bridge: what no source names, and some need.
+const PUBLIC_URL: &str = "BRIDGE_PUBLIC_URL";
+
 /// Of the variables that a source could use those that the reason names: the others would not switch it on. All where it
 /// names none.
 fn wanted(why: &str, unset: &[String]) -> Vec<String> {
-    let named: Vec<_> =
-        unset.iter().filter(|name| why.split(' ').any(|word| word.trim_matches(',') == **name)).cloned().collect();
+    let is_named = |name: &str| why.split(' ').any(|word| word.trim_matches([',', ':']) == name);
+    let known = unset.iter().map(String::as_str).chain([PUBLIC_URL]);
+    let named: Vec<_> = known.filter(|name| is_named(name)).map(str::to_owned).collect();
     if named.is_empty() { unset.to_vec() } else { named }
 }
 
@@ -180,5 +184,6 @@ mod tests {
             ["FORM_SECRET"]
         );
         assert_eq!(wanted("set `key`", &unset), unset);
+        assert_eq!(wanted("set BRIDGE_PUBLIC_URL: this sender signs the URL", &unset), ["BRIDGE_PUBLIC_URL"]);
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, Lead};
 use crate::domain::notes::Notes;
 use crate::domain::region::Region;
-use crate::domain::rules::{self, Occasion, Rules};
+use crate::domain::rules::{self, Failed, Occasion, Rules};
 use crate::domain::submission::Submission;
 use crate::konektor::wire::LeadBody;
 use crate::providers::{Absent, ItemBody, Lookup, Reading, Source};
@@ -29,10 +29,12 @@ pub(super) enum Folded {
 }
 
 /// A rule that nothing came of, where something was to. No word of the person is in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Flaw {
     /// Whose rule.
     pub source: SourceName,
+    /// Of which form, by the sender's own id. It may come from a stranger: for telling forms apart, and no line of a log.
+    pub form: Option<String>,
     /// Which, as it stands in the file: `set.email`, `status[0]`.
     pub rule: String,
     /// Why.
@@ -141,7 +143,13 @@ pub(super) fn named_in(body: &LeadBody) -> Named {
 pub(super) fn person(external_ref: &ExternalRef, named: &Named) -> Lead {
     let Named { first_name, phone, email } = named.clone();
     let stated = Fields { first_name, phone, email, ..Fields::default() };
-    Lead { external_ref: external_ref.clone(), stated, guessed: Fields::default(), notes: Notes::default() }
+    Lead {
+        external_ref: external_ref.clone(),
+        stated,
+        guessed: Fields::default(),
+        notes: Notes::default(),
+        paid_as_estimated: false,
+    }
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.
@@ -156,7 +164,14 @@ fn lead_of(
     let rules = rules.for_form_of(&submission);
     let occasion = occasion_of(item);
     let failed = rules.failures(&submission, occasion, item.external_ref, region).into_iter();
-    flaws.extend(failed.map(|(rule, why)| Flaw { source: item.source.clone(), rule, why: why.to_string() }));
+    let form = submission.form_id().map(str::to_owned);
+    let flaw = |(rule, why): (String, Failed)| Flaw {
+        source: item.source.clone(),
+        form: form.clone(),
+        rule,
+        why: why.to_string(),
+    };
+    flaws.extend(failed.map(flaw));
     let hold = rules::why_held(&submission, occasion, item.external_ref, rules, region);
     let is_forwarded = hold == Hold::No || released || (hold == Hold::TestRule && rules.forward_test_leads);
     submission.is_test |= hold == Hold::TestRule;

@@ -224,7 +224,7 @@ mod tests {
             ..Fields::default()
         };
         let external_ref = ExternalRef::from_stored(REF.into());
-        Lead { external_ref, stated, guessed: Fields::default(), notes: Notes::default() }
+        Lead { external_ref, stated, guessed: Fields::default(), notes: Notes::default(), paid_as_estimated: false }
     }
 
     fn view(fields: serde_json::Value) -> LeadView {

@@ -17,6 +17,7 @@ mod rehearse;
 mod report;
 mod retry;
 mod run;
+mod said;
 mod senders;
 mod sort;
 
@@ -80,6 +81,7 @@ pub struct Delivery {
     worker: WorkerId,
     started: Instant,
     engine: tokio::sync::Mutex<Engine>,
+    said: said::Said,
 }
 
 /// What one turn did.
@@ -99,7 +101,13 @@ impl Delivery {
         let (lease, started) = (Options::default().lease, parts.clock.instant());
         let (sources, values) = (Arc::clone(&parts.sources), Arc::clone(&parts.values));
         let setup = Setup { sources, values, region: parts.region, waits: parts.waits, lease };
-        Self { parts, worker, started, engine: tokio::sync::Mutex::new(Engine::new(setup)) }
+        Self {
+            parts,
+            worker,
+            started,
+            engine: tokio::sync::Mutex::new(Engine::new(setup)),
+            said: said::Said::default(),
+        }
     }
 
     /// Sorts one batch of the inbox; gives how many records that were.

@@ -42,10 +42,9 @@ impl Delivery {
                 // Not which: the names are whatever a visitor's browser has sent.
                 tracing::warn!(%source, new, vanished, renamed, "the fields of a form have changed; see `konektor-bridge sources` and whether its mapping still fits");
             }
-            Report::RulesFailed { request_id, flaws } => flaws.iter().for_each(|Flaw { source, rule, why }| {
-                metrics.rule_failed(source, rule);
-                tracing::warn!(%source, request_id, rule, why, "a rule says nothing of a lead, which goes on without it; see `konektor-bridge explain`");
-            }),
+            Report::RulesFailed { request_id, flaws } => {
+                flaws.iter().for_each(|flaw| self.rule_failed(&request_id, flaw));
+            }
             Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),
             Report::Called { call, verdict, status, took } => {
                 metrics.upstream_call(call, verdict.word(), took);
@@ -76,6 +75,16 @@ impl Delivery {
                 tracing::warn!(what, %error, "the store did not do its part, trying again");
             }
             Report::Bug => tracing::error!("the code stopped in the middle of a lane; this is a bug, please report it"),
+        }
+    }
+
+    fn rule_failed(&self, request_id: &str, flaw: &Flaw) {
+        let Flaw { source, rule, why, form: _ } = flaw;
+        self.parts.metrics.rule_failed(source, rule);
+        if self.said.is_new(flaw, self.parts.clock.now()) {
+            tracing::warn!(%source, request_id, rule, why, "a rule says nothing of a lead, which goes on without it, and for others of this form it may be the same; see `konektor-bridge explain`");
+        } else {
+            tracing::debug!(%source, request_id, rule, why, "a rule says nothing of a lead");
         }
     }
 

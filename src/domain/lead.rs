@@ -29,6 +29,9 @@ pub struct Lead {
     pub guessed: Fields,
     /// Everything that has no field of its own, and what people wrote.
     pub notes: Notes,
+    /// It is `won` by a payment that came without its amount: the estimated value is that amount, and without one it is not
+    /// known to be `won`.
+    pub paid_as_estimated: bool,
 }
 
 /// Konektor's fields without `externalRef` and `notes`; `None` is "nothing said".
@@ -173,6 +176,15 @@ impl Fields {
         self.fill_each(other);
     }
 
+    /// Makes `worth` the amount of a payment that came without one. Without either it is not `won`: that would fire a
+    /// purchase of nothing.
+    pub fn settle(&mut self, worth: Option<f64>) {
+        if self.status == Some(Status::Won) {
+            self.actual_value = self.actual_value.or(worth);
+            self.status = self.status.filter(|_| self.actual_value.is_some());
+        }
+    }
+
     fn fill_each(&mut self, other: Self) {
         self.first_name = self.first_name.take().or(other.first_name);
         self.last_name = self.last_name.take().or(other.last_name);
@@ -196,6 +208,7 @@ impl Lead {
         self.stated.absorb(later.stated);
         self.guessed.fill(later.guessed);
         self.notes.absorb(later.notes);
+        self.paid_as_estimated |= later.paid_as_estimated;
     }
 
     /// The fields of which something is stated.
@@ -222,6 +235,9 @@ impl Lead {
     pub fn for_create(&self) -> Fields {
         let mut fields = self.stated.clone();
         fields.fill(self.guessed.clone());
+        if self.paid_as_estimated {
+            fields.settle(fields.estimated_value);
+        }
         fields
     }
 

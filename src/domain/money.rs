@@ -4,7 +4,7 @@
 use super::region::Region;
 
 /// The largest amount: every whole number up to here is exact in the `f64` that Konektor's JSON numbers are.
-const MAX: f64 = 9_007_199_254_740_992.0;
+pub const MAX: f64 = 9_007_199_254_740_992.0;
 
 /// The least that can be meant in rupiah, some six US cents. Who writes `1.5` or `15` for a budget means millions.
 const LEAST: f64 = 1000.0;

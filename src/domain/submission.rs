@@ -63,6 +63,8 @@ impl Submission {
 pub struct Payment {
     /// How much, in the workspace's currency; absent where the sender does not say, or in another one.
     pub amount: Option<f64>,
+    /// Where no amount is said: it is the lead's estimated value, which earlier webhooks of the sender told.
+    pub as_estimated: bool,
     /// The sender's own id of the payment or order.
     pub reference: Option<String>,
 }

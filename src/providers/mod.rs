@@ -101,6 +101,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// What the sender is told in words beside `error` when its proof does not hold, where it shows a `message` to its owner.
+    fn unproved(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The methods that its hook knows, for the `Allow` of those who come with another (RFC 9110, section 10.2.1).
     fn methods(&self) -> &'static [Method] {
         &[Method::Post]
@@ -209,6 +214,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     fn listed(&self, span: Span, cursor: Option<&str>, answer: &LookupAnswer<'_>) -> Page {
         let _ = (span, cursor, answer);
         Page::Refused("this sender has no list of its leads".to_owned())
+    }
+
+    /// True where its leads come of forms, whose fields are watched: those of a contact or an order come and go.
+    fn has_forms(&self) -> bool {
+        true
     }
 
     /// Reads an item: what it says, nothing lost.

@@ -169,7 +169,13 @@ impl Refused {
     }
 
     fn answer(&self) -> HttpResponse {
-        let mut answer = http::json(self.status(), &json!({ "error": self.word() }));
+        let mut said = json!({ "error": self.word() });
+        if let Self::Proof(_, Some(unproved)) = self
+            && let Some(message) = unproved.provider.unproved()
+        {
+            said["message"] = message.into();
+        }
+        let mut answer = http::json(self.status(), &said);
         if matches!(self, Self::Stopping) {
             answer.head_mut().set_connection_type(ConnectionType::Close);
         }

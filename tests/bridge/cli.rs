@@ -330,6 +330,22 @@ fn the_headers_that_decide_are_those_that_were_given() {
 }
 
 #[test]
+fn what_a_sender_asks_and_what_no_sender_signs_is_said() {
+    let question = r#"{"event":"test_event"}"#;
+    let told = run_with(&[], &["explain", "lynk", "-"], question).done();
+    assert!(told.contains("answered 200 ok, and nothing is kept"), "{told}");
+    let told = run_with(&[], &["explain", "lynk", "-", "--json"], question).json();
+    assert_eq!(told["question"]["status"], 200);
+    let unsigned = run_with(&[], &["explain", "lynk", "-"], r#"{"event":"x"}"#).failed(1);
+    assert!(unsigned.contains("what its sender signs is not in it"), "{unsigned}");
+    let number = run_with(&[], &["explain", "generic", "-"], "5").done();
+    assert!(number.contains("unreadable: it is neither an object or list"), "{number}");
+    let contact = r#"[{"subscriptionType":"contact.creation","objectId":7,"portalId":1}]"#;
+    let asks = run_with(&[("HUBSPOT_ACCESS_TOKEN", "a-token-of-nobody")], &["explain", "hubspot", "-"], contact).done();
+    assert!(asks.contains("asks       GET https://api.hubapi.com/") && !asks.contains("()"), "{asks}");
+}
+
+#[test]
 fn what_cannot_be_read_is_explained_as_the_dead_letter_that_it_would_be() {
     let told = run_with(&[], &["explain", "meta", "-", "--json"], "{").json();
     assert_eq!(
@@ -368,7 +384,7 @@ fn the_demo_comes_out_right() {
     assert!(out.contains("checks hold") && !out.contains('✗'), "{out}");
     let told = out.lines().filter(|line| line.contains(" 200 in ") && line.contains("→ delivered after")).count();
     assert!(told >= 12, "a dozen senders, and two updates: {out}");
-    assert!(out.contains("401        12 senders") && out.matches("elementor, meta").count() == 2, "{out}");
+    assert!(out.contains("401        11 senders") && out.matches("elementor, meta").count() == 2, "{out}");
     // The README shows how it begins, on another day.
     let mut lines = out.lines().map(timeless);
     for line in crate::readme::picture().lines().map(timeless) {
@@ -684,6 +700,18 @@ fn a_forgery_sent_on_purpose_is_refused_and_that_is_as_it_should_be() {
     let ran = run(&variables, &["send", "google"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains("other secrets"), "{ran:?}");
+}
+
+#[test]
+fn what_a_sample_is_not_is_said() {
+    let bridge = Served::start();
+    let google = |kind: &str| bridge.run(&["send", "google", "--kind", kind, "--seed", "9"]);
+    assert!(google("tampered").done().contains("changed: the body\n"));
+    assert!(google("batch").done().contains("this sender puts one lead into a webhook"));
+    assert!(google("stale").done().contains("this sender signs no time"));
+    assert!(google("update").done().contains("this sender has no updates"));
+    let form = bridge.run(&["send", "form", "--kind", "update", "--seed", "9"]).done();
+    assert!(!form.contains("no updates"), "{form}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use konektor_bridge::sandbox;
 use konektor_bridge::store::{MemoryStore, Options, Store};
 use serde_json::{Value, json};
 
-use crate::harness::{TestBridge, spawn_bridge, spawn_on};
+use crate::harness::{TestBridge, spawn_bridge, spawn_on, spawn_with};
 use crate::receive::Log;
 
 impl TestBridge {
@@ -107,5 +107,22 @@ async fn what_cannot_be_read_and_what_konektor_says_of_a_value_are_told_without_
     assert!(text.contains("a webhook is a dead letter, whole"), "{text}");
     assert!(text.contains("says which field and why"), "{text}");
     assert!(!text.contains("Siti"), "{text}");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_contact_whose_properties_come_and_go_is_no_form() {
+    let variables =
+        [("HUBSPOT_SECRET", "hubspot-secret-of-the-tests-01"), ("BRIDGE_PUBLIC_URL", "https://hooks.example.com")];
+    let bridge = spawn_with(sandbox::Settings::default(), &variables).await;
+    let changes = [("email", "siti@example.com"), ("phone", "+6281200001234"), ("mobilephone", "+6281200001235")];
+    for (at, (name, value)) in changes.into_iter().enumerate() {
+        let event = json!([{ "subscriptionId": 1, "portalId": 2, "occurredAt": 1_793_000_000_000_u64 + at as u64, "objectId": 7,
+            "subscriptionType": "contact.propertyChange", "propertyName": name, "propertyValue": value }]);
+        assert_eq!(bridge.post("hubspot", bridge.signed("hubspot", event.to_string())).await, 200);
+        bridge.deliver_all().await;
+    }
+    assert_eq!(bridge.leads().await.len(), 1);
+    assert_eq!(bridge.drifts().await, Vec::<String>::new());
     bridge.stop().await;
 }

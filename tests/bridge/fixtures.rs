@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use konektor_bridge::config::{PRESET_DIALECT, PRESETS, with_preset};
 use konektor_bridge::domain::event::{EventId, Hold, Item, Lesson, SourceName};
 use konektor_bridge::domain::rules::Rules;
-use konektor_bridge::domain::submission::{Answer, Fact, Profile, Submission};
+use konektor_bridge::domain::submission::{Answer, Fact, Payment, Profile, Submission};
 use konektor_bridge::providers::{
     self, DIALECTS, ItemBody, Method, Place, Provider, Reading, Reply, SettingsError, Verified, Webhook,
 };
@@ -448,7 +448,10 @@ fn shown(submission: &Submission) -> Value {
     say("source", json!(source));
     say("submitted_at", json!(submitted_at));
     say("sender_id", json!(sender_id));
-    let paid = payment.as_ref().map(|paid| json!({ "amount": paid.amount, "reference": paid.reference }));
+    let paid = payment.as_ref().map(|Payment { amount, reference, as_estimated }| {
+        let paid = json!({ "amount": amount, "reference": reference });
+        if *as_estimated { json!({ "amount": amount, "reference": reference, "as_estimated": true }) } else { paid }
+    });
     say("payment", paid.into());
     Value::Object(out)
 }

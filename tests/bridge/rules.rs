@@ -15,10 +15,16 @@ use crate::harness::{TestBridge, spawn_with};
 
 /// A bridge with these sources over the built-in ones.
 async fn ruled(toml: &str) -> (TestBridge, TempDir) {
+    ruled_with(toml, &[]).await
+}
+
+/// The same with these variables, too.
+async fn ruled_with(toml: &str, more: &[(&str, &str)]) -> (TestBridge, TempDir) {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("bridge.toml");
     std::fs::write(&file, toml).unwrap();
-    let bridge = spawn_with(sandbox::Settings::default(), &[("BRIDGE_CONFIG", file.to_str().unwrap())]).await;
+    let variables: Vec<_> = more.iter().copied().chain([("BRIDGE_CONFIG", file.to_str().unwrap())]).collect();
+    let bridge = spawn_with(sandbox::Settings::default(), &variables).await;
     (bridge, directory)
 }
 
@@ -97,6 +103,44 @@ async fn a_code_of_two_leads_waits_for_a_person_who_merges_them() {
     assert_eq!(dead[0].reason.as_deref(), Some("code_not_unique"));
     assert!(dead[0].detail.as_deref().is_some_and(|detail| detail.contains("lead_")), "{:?}", dead[0].detail);
     assert!(!bridge.leads().await.iter().any(|lead| lead["firstName"] == "Siti"));
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_lead_that_is_there_and_then_names_a_code_stays_and_has_the_code_in_its_notes() {
+    let (bridge, _file) = ruled("[sources.form.rules]\nunique_code = 'KNK-[0-9A-Z]{3,12}'").await;
+    let said = |message: &str| json!({ "submission_id": "s-1", "nama": "Siti", "kode_unik": message });
+    send(&bridge, said("")).await;
+    let visitor = json!({ "firstName": "Visitor [KNK-7F3A]", "uniqueCode": "KNK-7F3A" });
+    bridge.agent("POST", "leads", Some(visitor)).await;
+    send(&bridge, said("KNK-7F3A")).await;
+    let leads = bridge.leads().await;
+    let named =
+        |name: &str| leads.iter().find(|lead| lead["firstName"] == name).unwrap_or_else(|| panic!("{leads:#?}"));
+    assert!(named("Siti")["notes"].as_str().unwrap().contains("uniqueCode: KNK-7F3A"), "{leads:#?}");
+    assert_eq!(named("Visitor [KNK-7F3A]")["uniqueCode"], "KNK-7F3A");
+    assert_eq!(leads.len(), 2, "a person merges them");
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_is_won_with_its_amount_and_not_before_one_is_known() {
+    let rule = "[sources.scalev.rules]\nstatus = [{ when = 'payment', status = 'won' }]";
+    let (bridge, _file) = ruled_with(rule, &[("SCALEV_SECRET", "scalev-secret-of-the-tests-01")]).await;
+    let tell = async |event: &str, id: &str, data: Value| {
+        let body = json!({ "event": event, "unique_id": id, "data": data }).to_string();
+        assert_eq!(bridge.post("scalev", bridge.signed("scalev", body)).await, 200);
+        bridge.deliver().await;
+        let lead = bridge.leads().await.into_iter().find(|lead| lead["externalRef"] == "scalev:A-1").unwrap();
+        (lead["status"].clone(), lead["actualValue"].clone())
+    };
+    let paid = json!({ "order_id": "A-1", "payment_status": "paid" });
+    let unknown = tell("order.payment_status_changed", "e1", paid.clone()).await;
+    assert_eq!(unknown, (json!("new"), Value::Null), "nobody has said how much");
+    let order =
+        json!({ "order_id": "A-1", "payment_status": "unpaid", "status": "pending", "gross_revenue": "168724.00" });
+    assert_eq!(tell("order.created", "e2", order).await, (json!("new"), Value::Null));
+    assert_eq!(tell("order.payment_status_changed", "e3", paid).await, (json!("won"), json!(168_724)));
     bridge.stop().await;
 }
 

@@ -108,7 +108,7 @@ async fn forgeries(stage: &Stage, story: &mut Story<'_>) -> anyhow::Result<()> {
     }
     alike(story, &answers)?;
     let refused = answers.iter().all(|(_, heard)| heard.status == 401);
-    story.expect(refused, "all are refused, and none is told why", "one was not answered 401")?;
+    story.expect(refused, "all are refused, and none is told what would be right", "one was not answered 401")?;
     settled(stage, story).await?;
     let more = events(stage).await?.len() - before;
     story.expect(more == 0, "nothing of them is kept", &format!("{more} events more")).map_err(Into::into)

@@ -49,7 +49,13 @@ mod tests {
     fn lead(stated: Option<Status>, guessed: Option<Status>) -> Lead {
         let fields = |status| Fields { status, ..Fields::default() };
         let external_ref = ExternalRef::from_stored("x:1".into());
-        Lead { external_ref, stated: fields(stated), guessed: fields(guessed), notes: Notes::default() }
+        Lead {
+            external_ref,
+            stated: fields(stated),
+            guessed: fields(guessed),
+            notes: Notes::default(),
+            paid_as_estimated: false,
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod fires;
 mod show;
 mod stand_ins;
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use super::Context;
 use super::failure::{BadUsage, Exit};
 use super::moment::Moment;
+use super::output::Out;
 use crate::app::sources::default_region;
 use crate::deliver::rehearse;
-use crate::providers::{Method, Provider, Refusal, Sample, Source, Verified, Webhook};
+use crate::providers::{Method, Provider, Refusal, Reply, Sample, Source, Verified, Webhook};
 
 /// The largest file that is read: what no bridge would take needs no explanation.
 pub(in crate::cli) const LARGEST: u64 = 64 * 1024 * 1024;
@@ -70,8 +71,11 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     let body = Bytes::from(read(&args.file)?);
     let fetched = args.fetched.as_deref().map(read).transpose()?.map(Bytes::from);
     let size = body.len();
-    let (proof, verified) = verify(&source, &args.headers, body, now)
-        .map_err(|refusal| anyhow::anyhow!("no webhook of `{}` looks like this: {refusal}", args.source))?;
+    if let Some(reply) = source.provider.handshake(&webhook(&source, args.headers.clone(), body.clone(), now)) {
+        return answered(&reply, args.json, &mut context.out);
+    }
+    let (proof, verified) =
+        verify(&source, &args.headers, body, now).map_err(|refusal| unlike(&args.source, refusal))?;
     // Nothing can be proved by secrets that are made up.
     let proof = if stand_ins.is_empty() { proof } else { Proof::Unchecked };
     let region = default_region(&config.settings)?;
@@ -92,6 +96,31 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
         show::print(&told, &mut context.out)?;
     }
     Ok(Exit::Done)
+}
+
+/// What is no webhook but a question of the sender's, such as its test: it is answered, and nothing is kept.
+fn answered(reply: &Reply, as_json: bool, out: &mut Out) -> anyhow::Result<Exit> {
+    let Reply { status, body, .. } = reply;
+    if as_json {
+        out.json(&serde_json::json!({ "question": { "status": status, "body": body } }))?;
+    } else {
+        writeln!(
+            out,
+            "it is a question of the sender's, and no webhook: it is answered {status} {body}, and nothing is kept"
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Why not even a good proof would let it in.
+fn unlike(source: &str, refusal: Refusal) -> anyhow::Error {
+    match refusal {
+        // We would have made one.
+        Refusal::NoProof => {
+            anyhow::anyhow!("no webhook of `{source}` looks like this: what its sender signs is not in it")
+        }
+        refusal => anyhow::anyhow!("no webhook of `{source}` looks like this: {refusal}"),
+    }
 }
 
 /// Reads a body from a file, or from standard input.

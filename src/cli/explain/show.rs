@@ -230,7 +230,9 @@ fn print_item(item: &ItemTold, out: &mut Out) -> io::Result<()> {
         print_dead(why, out)?;
     }
     if let Some(asks) = &item.asks {
-        writeln!(out, "asks       {} {} ({})", asks.method, asks.url, asks.parameters.join(", "))?;
+        let with =
+            if asks.parameters.is_empty() { String::new() } else { format!(" ({})", asks.parameters.join(", ")) };
+        writeln!(out, "asks       {} {}{with}", asks.method, asks.url)?;
         writeln!(out, "           give an answer to it with --fetched FILE to see what follows")?;
     }
     if !item.answers.is_empty() {

@@ -9,16 +9,18 @@ const SECRET: &str = "whsec_c3RhbmRzIGluIGZvciBhIHNlY3JldCBub3QgeWV0IHNldA==";
 
 /// The source called `name`, and the variables that a stand-in was needed for.
 pub(super) fn source(environment: &Environment, name: &str) -> anyhow::Result<(Config, Source, Vec<String>)> {
-    let (config, registry) = local::configured(environment)?;
-    let missing = missing(&registry, name);
-    if missing.is_empty() {
-        let source = local::source(&registry, name)?.clone();
-        return Ok((config, source, Vec::new()));
+    let mut needed = Vec::new();
+    loop {
+        let (config, registry) = local::configured(&with_stand_ins(environment, &needed))?;
+        let mut more = missing(&registry, name);
+        more.retain(|variable| !needed.contains(variable));
+        if more.is_empty() {
+            // Still off when more is missing than variables; the error says what.
+            let source = local::source(&registry, name)?.clone();
+            return Ok((config, source, needed));
+        }
+        needed.extend(more);
     }
-    let (config, registry) = local::configured(&with_stand_ins(environment, &missing))?;
-    // Still off when more is missing than variables; the error says what.
-    let source = local::source(&registry, name)?.clone();
-    Ok((config, source, missing))
 }
 
 fn missing(registry: &Registry, name: &str) -> Vec<String> {
@@ -36,5 +38,9 @@ fn with_stand_ins(environment: &Environment, missing: &[String]) -> Environment 
 }
 
 fn stand_in(name: &str) -> &'static str {
-    if name.ends_with("_ORIGINS") { "https://example.com" } else { SECRET }
+    match name {
+        "BRIDGE_PUBLIC_URL" => "https://bridge.example.com",
+        _ if name.ends_with("_ORIGINS") => "https://example.com",
+        _ => SECRET,
+    }
 }

@@ -85,6 +85,9 @@ impl Desk<'_> {
     pub(super) fn seen(&mut self, claimed: &Claimed, upto: Seq) {
         for event in claimed.events.iter().filter(|event| event.seq <= upto) {
             let Ok(source) = (self.setup.sources)(&event.source) else { continue };
+            if !source.provider.has_forms() {
+                continue;
+            }
             let reading = source.provider.read(&body_of(event, &claimed.lease.external_ref));
             if let Ok(Reading::Lead(submission)) = reading {
                 self.sightings.extend(Sighting::of(&event.source, &submission));

@@ -27,7 +27,7 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
     let first_name = changed(name.first_name.clone(), current.first_name.as_ref());
     // A new first name without a last name is a one-word name, not a new given name before the old family name.
     let one_word = first_name.is_some() && name.last_name.is_none() && current.last_name.is_some();
-    let fields = Fields {
+    let mut fields = Fields {
         first_name,
         last_name: changed(name.last_name.clone(), current.last_name.as_ref()),
         email: fill(&stated.email, &guessed.email, current.email.as_ref()),
@@ -44,6 +44,10 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
         estimated_value: worth(stated.estimated_value, guessed.estimated_value, current.estimated_value.as_ref()),
         actual_value: worth(stated.actual_value, guessed.actual_value, current.actual_value.as_ref()),
     };
+    if lead.paid_as_estimated && current.actual_value.is_none() {
+        let known = current.estimated_value.as_ref().map(Money::to_f64);
+        fields.settle(stated.estimated_value.or(known).or(guessed.estimated_value));
+    }
     let old = current.notes.as_deref().unwrap_or_default();
     let notes = Some(with_others(lead, current).merge_into(old)).filter(|new| new != old);
     let body = LeadBody::of(fields);
@@ -51,10 +55,15 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
 }
 
 /// The notes, and in them the number or address that a person has besides the one that the lead shows and that this does
-/// not replace: after a change of number in WhatsApp that is how they can be reached.
+/// not replace: after a change of number in WhatsApp that is how they can be reached. And the code of another lead, which
+/// Konektor made of a click: this one was there before, so a person decides whether both are merged.
 fn with_others(lead: &Lead, current: &LeadView) -> Notes {
     let mut notes = lead.notes.clone();
-    let Fields { phone, email, .. } = &lead.guessed;
+    let Fields { phone, email, unique_code: guessed_code, .. } = &lead.guessed;
+    let code = lead.stated.unique_code.as_ref().or(guessed_code.as_ref());
+    if let Some(code) = code.filter(|code| current.unique_code.as_ref() != Some(*code)) {
+        notes.add(Section::Answers, "uniqueCode", code);
+    }
     let mut other =
         |label: &str, value: Option<&String>| notes.add(Section::Details, label, value.map_or("", |value| value));
     if lead.stated.phone.is_none() {
@@ -128,7 +137,13 @@ mod tests {
     use crate::domain::status::LeadSource;
 
     fn lead(stated: Fields, guessed: Fields) -> Lead {
-        Lead { external_ref: ExternalRef::from_stored("r".into()), stated, guessed, notes: Notes::default() }
+        Lead {
+            external_ref: ExternalRef::from_stored("r".into()),
+            stated,
+            guessed,
+            notes: Notes::default(),
+            paid_as_estimated: false,
+        }
     }
 
     fn named(name: &str) -> Fields {
@@ -139,6 +154,36 @@ mod tests {
         let mut view = serde_json::json!({ "id": "lead_1" });
         view.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         serde_json::from_value(view).unwrap()
+    }
+
+    #[test]
+    fn a_payment_without_its_amount_is_what_the_lead_is_worth_and_no_word_of_it_without() {
+        let fields = |estimated_value, actual_value| Fields {
+            status: Some(Status::Won),
+            estimated_value,
+            actual_value,
+            ..Fields::default()
+        };
+        let told = |fields, current: serde_json::Value| {
+            let lead = Lead { paid_as_estimated: true, ..lead(fields, Fields::default()) };
+            let body = patch(&lead, &view(&current), None);
+            (body.status, body.actual_value.map(|amount| amount.to_f64()))
+        };
+        let shown = serde_json::json!({ "status": "new", "estimatedValue": 168_724 });
+        assert_eq!(told(fields(None, None), shown.clone()), (Some(Status::Won), Some(168_724.0)));
+        assert_eq!(
+            told(fields(Some(5.0), None), shown.clone()),
+            (Some(Status::Won), Some(5.0)),
+            "the order says so now"
+        );
+        assert_eq!(told(fields(None, Some(7.0)), shown), (Some(Status::Won), Some(7.0)), "a payment says how much");
+        assert_eq!(told(fields(None, None), serde_json::json!({ "status": "new" })), (None, None));
+        let known = serde_json::json!({ "status": "new", "actualValue": 9 });
+        assert_eq!(told(fields(None, None), known), (Some(Status::Won), None), "somebody has entered it");
+        let alone = Lead { paid_as_estimated: true, ..lead(fields(None, None), Fields::default()) };
+        assert_eq!(alone.for_create(), Fields::default());
+        let whole = Lead { paid_as_estimated: true, ..lead(fields(Some(5.0), None), Fields::default()) };
+        assert_eq!(whole.for_create(), fields(Some(5.0), Some(5.0)));
     }
 
     #[test]

@@ -200,6 +200,7 @@ impl Plan {
             stated: Fields::default(),
             guessed: Fields::default(),
             notes: Notes::default(),
+            paid_as_estimated: false,
         };
         let (plan, step) = Self::start(lane, nobody, waits, die, now);
         (Self { people, all_known: all, ..plan }, step)

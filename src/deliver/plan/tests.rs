@@ -55,7 +55,13 @@ fn lead() -> Lead {
         phone: Some("+6281234567890".into()),
         ..Fields::default()
     };
-    Lead { external_ref: reference(), stated, guessed: Fields::default(), notes: Notes::default() }
+    Lead {
+        external_ref: reference(),
+        stated,
+        guessed: Fields::default(),
+        notes: Notes::default(),
+        paid_as_estimated: false,
+    }
 }
 
 fn answer(verdict: Verdict) -> Answer {

@@ -243,7 +243,8 @@ fn set_status(lead: &mut Lead, view: &View, submission: &Submission, rules: &Rul
     let payment = submission.payment.as_ref();
     let Some(rule) = rules.status.first(view, payment) else { return };
     lead.stated.status = Some(rule.status);
-    if let (Status::Won, Some(amount)) = (rule.status, payment.and_then(|payment| payment.amount)) {
-        lead.stated.actual_value = Some(amount);
+    if let (Status::Won, Some(payment)) = (rule.status, payment) {
+        lead.stated.actual_value = payment.amount.or(lead.stated.actual_value);
+        lead.paid_as_estimated = payment.amount.is_none() && payment.as_estimated;
     }
 }

@@ -125,7 +125,7 @@ fn nothing_is_won_that_the_sender_does_not_say_is_paid() {
         r#"status = [{ when = "payment or answers.status == 'paid'", status = "won" }, { status = "contacted" }]"#;
     let claimed = form(&[("status", "paid")]);
     assert_eq!(lead(toml, &claimed).for_create().status, Some(Status::Contacted));
-    let payment = Some(Payment { amount: Some(168_724.0), reference: Some("INV-1".to_owned()) });
+    let payment = Some(Payment { amount: Some(168_724.0), reference: Some("INV-1".to_owned()), as_estimated: false });
     let paid = lead(toml, &Submission { payment, ..claimed });
     assert_eq!((paid.stated.status, paid.stated.actual_value), (Some(Status::Won), Some(168_724.0)));
     let no_rule = lead("", &Submission { payment: Some(Payment::default()), ..form(&[]) });
@@ -206,7 +206,7 @@ fn an_expression_sees_all_that_a_lead_says() {
     submission.facts.push(Fact::new("Campaign", "Ramadan"));
     submission.facts[0].label = "Form id".to_owned();
     submission.facts.push(Fact::new("Form", "Kontak kami"));
-    submission.payment = Some(Payment { amount: Some(5.0), reference: None });
+    submission.payment = Some(Payment { amount: Some(5.0), ..Payment::default() });
     let body = br#"{"data":{"items":[{"sku":"A-1"}]}}"#;
     for when in [
         "source == 'form' and form.id == 'kontak' and form.name == 'Kontak kami'",
@@ -328,7 +328,7 @@ proptest! {
         prop_assume!(Expression::parse(&expression).is_ok());
         let toml = format!("set.phone = {expression:?}\nset.estimated_value = {expression:?}\njunk = {expression:?}");
         let mut submission = form(&[("pesan", &value), ("hp", &value)]);
-        submission.payment = Some(Payment { amount: Some(amount), reference: Some(value.clone()) });
+        submission.payment = Some(Payment { amount: Some(amount), reference: Some(value.clone()), as_estimated: false });
         let made = lead_of(&submission, occasion(body.as_bytes()), &reference(), &rules(&toml), Region::INDONESIA);
         let create = made.for_create();
         prop_assert!(create.phone.is_none_or(|phone| phone.chars().count() <= 20));

@@ -38,9 +38,14 @@ pub(in crate::providers) fn content_type(body: &[u8]) -> String {
     let first = text.trim_start().lines().next().unwrap_or_default().trim_end();
     match first.strip_prefix("--") {
         Some(boundary) if !boundary.is_empty() => format!("multipart/form-data; boundary={boundary}"),
-        _ if first.starts_with(['{', '[']) => "application/json".to_owned(),
+        _ if first.starts_with(['{', '[']) || is_json(body) => "application/json".to_owned(),
         _ => "application/x-www-form-urlencoded".to_owned(),
     }
+}
+
+/// True for a number, a word or a text of JSON's, which is no form either.
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 fn body(kind: SampleKind, seed: u64) -> String {
@@ -79,5 +84,8 @@ mod tests {
         assert_eq!(content_type(b"nama=Siti&no_hp=0812"), "application/x-www-form-urlencoded");
         assert_eq!(content_type(b"--x-7\r\nContent-Disposition: \xff"), "multipart/form-data; boundary=x-7");
         assert_eq!(content_type(b""), "application/x-www-form-urlencoded");
+        for body in ["5", " null\n", "\"halo\""] {
+            assert_eq!(content_type(body.as_bytes()), "application/json", "{body}");
+        }
     }
 }

@@ -84,6 +84,11 @@ impl Provider for GoogleLeads {
         Some(Scheme::known("kind = 'token'\nlocation = 'json'\nname = 'google_key'", self.keys.iter()))
     }
 
+    /// Its documents name this answer, which "Send test data" shows.
+    fn unproved(&self) -> Option<&'static str> {
+        Some("invalid google_key")
+    }
+
     /// A 4xx is final for Google.
     fn sends_once(&self) -> bool {
         true

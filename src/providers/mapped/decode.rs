@@ -42,7 +42,7 @@ pub(super) fn document_in<'b>(
         (Decode::Auto, _) if begins_json(body) => json(json_text(content_type, body)),
         (Decode::Auto, _) if is_token(body) => json(claims(body)?.into()),
         (Decode::Auto, "application/x-www-form-urlencoded" | "") => form(Encoding::Urlencoded),
-        (Decode::Auto, _) => Err(Unreadable("it is neither JSON nor a form".to_owned())),
+        (Decode::Auto, _) => Err(Unreadable("it is neither an object or list in JSON nor a form".to_owned())),
     }
 }
 

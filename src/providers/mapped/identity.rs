@@ -36,7 +36,7 @@ pub(super) fn item(
         Some(person) => match written_by(person, delivery, webhook.source().as_str()) {
             Some(Writer::Person(names)) => names,
             Some(Writer::Nobody) => return Ok(None),
-            None if wordless => return Ok(None),
+            // What the sender calls a message is one, whatever it calls what is in it.
             None => return Err(Unreadable(NOBODY.to_owned())),
         },
         None => named(settings, webhook, delivery),
@@ -175,7 +175,7 @@ fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Optio
     let number = number.as_deref().unwrap_or(source);
     who.first()?;
     let mut names = Vec::new();
-    for person in who.into_iter().chain(writers(&settings.phone, delivery)).filter_map(|who| who.id()) {
+    for person in who.into_iter().chain(also(settings, delivery)).filter_map(|who| who.id()) {
         let name = person::external_ref(number, &person);
         if !names.contains(&name) {
             names.push(name);
@@ -186,11 +186,21 @@ fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Optio
 
 /// The person, by every name at the places of the id.
 pub(super) fn people(settings: &Person, delivery: &Delivery<'_>) -> Vec<Who> {
-    let people = writers(&settings.id, delivery);
-    if people.is_empty() { writers(&settings.id_else, delivery) } else { people }
+    let people = writers(settings, &settings.id, delivery);
+    if people.is_empty() { writers(settings, &settings.id_else, delivery) } else { people }
+}
+
+/// The person, by every name elsewhere.
+pub(super) fn also(settings: &Person, delivery: &Delivery<'_>) -> Vec<Who> {
+    writers(settings, &settings.phone, delivery)
 }
 
 /// Everybody at these places, in their order.
-pub(super) fn writers(spots: &Spots, delivery: &Delivery<'_>) -> Vec<Who> {
-    spots.0.iter().flat_map(|spot| delivery.texts(spot)).filter_map(|text| Who::parse(&text)).collect()
+fn writers(settings: &Person, spots: &Spots, delivery: &Delivery<'_>) -> Vec<Who> {
+    let is_phone = settings.is_phone.is_empty() || settings.is_phone.any_at_all(delivery);
+    let known = |who: Who| match who {
+        Who::Phone(digits) if !is_phone => Who::Other(digits),
+        who => who,
+    };
+    spots.0.iter().flat_map(|spot| delivery.texts(spot)).filter_map(|text| Who::parse(&text)).map(known).collect()
 }

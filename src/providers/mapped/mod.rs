@@ -25,13 +25,13 @@
 //! | `embedded` | places of strings that hold JSON: opened (Jotform's `rawRequest`, Unbounce's `"data.json"`) |
 //! | `entities` | `true`: texts come escaped as HTML |
 //! | `token_at` | where a `token` stands that is not in the URL: `{ location = "bearer" }`, `{ location = "header", name = "…" }`; several are alternatives |
-//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several, `@` is the whole, `@[*]` each element where the whole is a list. A webhook without any of them is a dead letter |
+//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several where that is a list of objects, `@` is the whole, `@[*]` each element where the whole is a list, `{ at = "data[*]", when = … }` counts only where these hold of the whole. A webhook without any of them is a dead letter |
 //! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. A `path` may be a list: what stands at one of them. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
 //! | `test`, `spam` | one of them holds: the lead is withheld |
 //! | `who` | places of which one says who it is: where all are blank, as in notices that only name an id, it is withheld |
 //! | `fetch` | what is asked of the sender's own API where an item only names its lead: `when` one of these holds (always where absent), the `base_url` of the API, the `path` with places of the item in braces, and the bearer `token`, without which nothing is asked. What comes stands in the item as `fetched` |
 //! | `external_ref` | `prefix`, and `id`, the first of which is there. `{source}` in the prefix is the source's name, for ids that are unique at one account only. `also` are other ids that the lead has, by which a later webhook may call it. Without an id, the content within ten minutes is one lead, but for what `volatile` names; with `by_content`, for ever, and with `same_hours` for so many hours. An `event_id` says together with the content what is the same where there is no `id` |
-//! | `person` | instead, for messengers: `id` (or `id_else`), business `number` (`own` where its number stands elsewhere, to tell its own messages), `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Every `id` and `phone` that is there names the person, the first `id` the lead. Groups and the business's own number are none; a hidden id is never a number. What says nothing (a receipt, a connection's state) is no lead |
+//! | `person` | instead, for messengers: `id` (or `id_else`), business `number` (`own` where its number stands elsewhere, to tell its own messages), `name`, `username`, `phone`; the lead is `wa:<number>:<person>`. Every `id` and `phone` that is there names the person, the first `id` the lead. Where none of `is_phone` holds, digits are no number but an id. Groups and the business's own number are none; a hidden id is never a number. What says nothing (a receipt, a connection's state) is no lead |
 //! | `message` | what the person says: `text`, the `kind` of message or the `kinds` whose name it is, and what is there `with` it: `[image] caption (https://…)`. Of `plain` kinds only the text |
 //! | `whatsapp_cloud` | where one of these holds, the body is the WhatsApp Cloud API's own, passed on: it is cut and read as the dialect `whatsapp` does, and no key below `verify` is asked but `reply` and `sample` |
 //! | `profile` | `name`, `email`, `phone` that the sender knows of the person without having asked now: they fill blanks |
@@ -44,11 +44,12 @@
 //! | `types.<type>` | what the sender's own kinds of fields mean |
 //! | `external_ref.shared` | leads of a platform that also come by another road: `when` one of these holds, `prefix` and `id` name the lead as that road does (`meta:leadgen:`), and `ad_platform` is the network |
 //! | `strip` | what is taken off answers where a digit or a plus follows: a spreadsheet's `p:` of `p:+62…` |
-//! | `payment` | `when` the sender says that money has come in, the `amount`, which counts where `amount_when` holds (the currency), and its `reference` |
+//! | `payment` | `when` the sender says that money has come in, the `amount`, which counts where `amount_when` holds (the currency), and its `reference`; an amount that can be read in two ways is no payment. `amount_else = "estimated_value"`: where none is said, the lead's estimated value is what was paid |
 //! | `separator` | what it puts between choices |
 //! | `source`, `ad_platform`, `ad_platform_else` | `website` and none where absent; `whatsapp` with a `person`; the last one where nothing proves a network |
 //! | `like` | another preset, whose keys hold where this one says nothing |
 //! | `sends_once` | `true`: the sender does not try again after a refusal, so the log says that louder |
+//! | `no_form` | `true`: contacts or orders, whose fields come and go: nobody is warned that a form has changed |
 //! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}`; with `counts` how many leads it holds, and which parts of it are none |
 //! | `sample` | `body`, and where they differ `update`, `test`, one `item` of the `{{items}}` in it; `headers`, `update_headers`, `content_type`. The tokens stand in `sample.rs` |
 //!
@@ -84,7 +85,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::reply::Handshake;
-use self::settings::{Decode, Settings};
+use self::settings::{Decode, Items, Settings};
 use self::spot::Delivery;
 use super::{
     Complaint, Fetched, Files, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply,
@@ -232,6 +233,10 @@ impl Provider for Mapped {
         self.settings.sample.sample(&self.scheme, kind, seed, now)
     }
 
+    fn has_forms(&self) -> bool {
+        !self.settings.no_form
+    }
+
     fn marks_tests(&self) -> bool {
         self.settings.sample.has_test()
     }
@@ -263,21 +268,25 @@ impl Mapped {
         self.settings.accept.all(delivery, around) && !self.settings.ignore.any(delivery, around)
     }
 
+    /// The places of items that may be in `whole`.
+    fn places(&self, whole: &Value) -> impl Iterator<Item = &Items> {
+        self.settings.items.0.iter().filter(|items| items.may_be_in(whole))
+    }
+
     /// True when `whole` is the document of its only item as it stands.
     fn is_one(&self, whole: &Value) -> bool {
         if self.settings.items.0.is_empty() {
             return true;
         }
-        let places = self.settings.items.0.iter().filter(|items| !items.in_list || whole.is_array());
-        places.map(|items| items.path.way(whole)).find(|way| *way != Way::Nowhere) == Some(Way::ToOne)
+        self.places(whole).map(|items| items.path.way(whole)).find(|way| *way != Way::Nowhere) == Some(Way::ToOne)
     }
 
     /// One document for each item.
     fn documents(&self, text: Cow<'_, str>, whole: &Value) -> Result<Vec<String>, Unreadable> {
         // What lies in opened strings is cut from the opened document.
         let text = if self.settings.embedded.0.is_empty() { text } else { whole.to_string().into() };
-        for items in &self.settings.items.0 {
-            if let Some(documents) = cut::items(&items.path, &text)?.filter(|_| !items.in_list || whole.is_array()) {
+        for items in self.places(whole) {
+            if let Some(documents) = cut::items(&items.path, &text)? {
                 return Ok(documents);
             }
         }
@@ -310,8 +319,7 @@ impl Mapped {
         if self.settings.items.0.is_empty() {
             return Some(whole);
         }
-        let places = self.settings.items.0.iter().filter(|items| !items.in_list || whole.is_array());
-        places.filter_map(|items| items.path.find(whole)).next()
+        self.places(whole).filter_map(|items| items.path.find(whole)).next()
     }
 
     fn nowhere(&self) -> String {

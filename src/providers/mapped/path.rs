@@ -210,6 +210,11 @@ impl Path {
         Self(self.0.iter().cloned().chain([Step::Any]).collect())
     }
 
+    /// The place above its last step.
+    pub(super) fn above(&self) -> Option<Self> {
+        self.0.split_last().map(|(_, above)| Self(above.to_vec()))
+    }
+
     /// How many steps may lead to several values.
     pub(in crate::providers) fn open_steps(&self) -> usize {
         self.0.iter().filter(|step| matches!(step, Step::Any | Step::Where(_) | Step::Like(_))).count()

@@ -30,6 +30,9 @@ pub(super) fn scheme(
         // A scheme that says all by itself.
         (Some(verify), None, None) if is_complete(&verify) => (Some(verify), None),
         (_, None, None) => return Err(SettingsError::Incomplete(format!("set `{}`", wanted(takes_token)))),
+        (Some(verify), Some(_), _) if kind(Some(&verify)) == Some("none") => {
+            return Err(SettingsError::Invalid(NONE_WITH_SECRET.to_owned()));
+        }
         (None, Some(_), _) => return Err(SettingsError::Invalid("verify: say how the `secret` signs".to_owned())),
         (Some(verify), secret, token) if takes_token && at.is_empty() => (Some(with(verify, token.or(secret))), None),
         (verify, secret, token) => {
@@ -39,6 +42,10 @@ pub(super) fn scheme(
     };
     Scheme::parse(Value::Array([signed, carried].into_iter().flatten().collect()), place)
 }
+
+/// A secret that nobody would be asked for.
+const NONE_WITH_SECRET: &str = "verify.kind: `none` asks for no proof, but there is a `secret`; say how the sender signs with \
+     it (`hmac`, `jwt`), leave `verify` out where the preset says it, or take the secret out (in the file, and its variable)";
 
 /// What is missing, as its owner may give it.
 fn wanted(takes_token: bool) -> &'static str {
@@ -135,7 +142,27 @@ mod tests {
              token_at = [{{ location = 'path' }}, {{ location = 'bearer' }}]"
         ));
         assert!(several.unwrap().has_path_token());
-        assert!(made("verify = { kind = 'none', i_know_this_is_public = true }").is_ok());
+        let none = "verify = { kind = 'none', i_know_this_is_public = true }";
+        assert!(made(none).is_ok());
+        let Err(SettingsError::Invalid(text)) = made(&format!("secret = 'a-secret-of-nobody'\n{none}")) else {
+            panic!()
+        };
+        assert!(text.contains("take the secret out"), "{text}");
+    }
+
+    #[test]
+    fn an_alternative_that_lacks_the_address_that_it_signs_keeps_all_of_them_off() {
+        let older = HMAC.trim_start_matches("verify = ").trim();
+        let newer = older.replace("{body}", "{url}{body}");
+        let verify = format!("verify = {{ kind = 'any', of = [{newer}, {older}] }}\n");
+        let Err(SettingsError::Incomplete(text)) = made(&format!("secret = 'a-secret-of-nobody'\n{verify}")) else {
+            panic!()
+        };
+        assert!(text.starts_with("set BRIDGE_PUBLIC_URL"), "{text}");
+        assert!(matches!(made(&verify), Err(SettingsError::Incomplete(text)) if text == "set `secret`"));
+        let with_secret = older.replacen("{ ", "{ secrets = 'a-secret-of-nobody', ", 1);
+        let own = format!("verify = {{ kind = 'any', of = [{newer}, {with_secret}] }}\n");
+        assert!(made(&own).is_ok(), "one that has no secret does not count");
     }
 
     #[test]

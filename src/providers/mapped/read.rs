@@ -8,7 +8,7 @@ use super::document::{self, Leaf, Target, Told};
 use super::filter::Filter;
 use super::identity;
 use super::labels::{self, Entry};
-use super::settings::{Answers, Kind, Known, Paid, Settings};
+use super::settings::{AmountElse, Answers, Kind, Known, Paid, Settings};
 use super::spot::{Delivery, Spot, Spots};
 use crate::domain::attribution;
 use crate::domain::event::Hold;
@@ -163,7 +163,7 @@ impl<'v> Reader<'_, 'v> {
     /// Who wrote: nobody asked, so it is only a guess.
     fn person(&mut self) {
         let Some(person) = &self.settings.person else { return };
-        let everybody = [identity::people(person, self.delivery), identity::writers(&person.phone, self.delivery)];
+        let everybody = [identity::people(person, self.delivery), identity::also(person, self.delivery)];
         let number = |who: &Who| match who {
             Who::Phone(digits) => Some(digits.clone()),
             Who::User(_) | Who::Hidden(_) | Who::Other(_) | Who::Crowd => None,
@@ -179,6 +179,8 @@ impl<'v> Reader<'_, 'v> {
             let label = match who {
                 Who::User(_) => "WhatsApp user id",
                 Who::Hidden(_) => "WhatsApp hidden id",
+                // Digits where a number could have stood: the name of the lead is all else that says them.
+                Who::Other(id) if id.bytes().all(|byte| byte.is_ascii_digit()) => "Person's id",
                 Who::Phone(_) | Who::Other(_) | Who::Crowd => continue,
             };
             let fact = who.id().map(|id| Fact::new(label, id));
@@ -297,14 +299,25 @@ impl<'v> Reader<'_, 'v> {
     }
 }
 
-/// The payment that the sender tells of. An amount is written as programs do, with a point before the decimals.
+/// The payment that the sender tells of. One with an amount that could be read in two ways is none: `won` without its amount
+/// fires a purchase of nothing. The text is in the notes, for a person to decide.
 fn payment(paid: &Paid, delivery: &Delivery<'_>) -> Option<Payment> {
     if !paid.when.all_of_them(delivery) {
         return None;
     }
-    let amount = delivery.text(&paid.amount).filter(|_| paid.amount_when.all_of_them(delivery));
-    let amount = amount.and_then(|text| money::parse(&text));
-    Some(Payment { amount, reference: delivery.name(&paid.reference) })
+    let said = delivery.text(&paid.amount).filter(|_| paid.amount_when.all_of_them(delivery));
+    let values = paid.amount.0.iter().flat_map(|spot| delivery.values(spot));
+    // A number of JSON's can be read in one way only.
+    let mut numbers = values.filter(|value| value.is_number()).filter_map(document::word);
+    let amount = match said {
+        Some(text) if numbers.any(|number| number == text) => {
+            Some(text.parse().ok().filter(|amount| (0.0..=money::MAX).contains(amount))?)
+        }
+        Some(text) => Some(money::parse(&text)?),
+        None => None,
+    };
+    let as_estimated = paid.amount_else == Some(AmountElse::EstimatedValue);
+    Some(Payment { amount, as_estimated, reference: delivery.name(&paid.reference) })
 }
 
 /// False for a number or an id where a name should be: gateways put those there for people without a name.
@@ -352,13 +365,20 @@ mod tests {
         )
         .unwrap();
         let of = |item: Value| payment(&paid, &Delivery { whole: &item, item: &item, headers: &[] });
-        let some = |amount| Some(Payment { amount, reference: Some("A-1".to_owned()) });
+        let some = |amount| Some(Payment { amount, reference: Some("A-1".to_owned()), as_estimated: false });
         let order = |status: &str, total: Value, currency: &str| {
             of(serde_json::json!({ "status": status, "total": total, "currency": currency, "order": "A-1" }))
         };
         assert_eq!(order("paid", "150000.00".into(), "IDR"), some(Some(150_000.0)));
         assert_eq!(order("paid", 150_000.into(), "USD"), some(None));
-        assert_eq!(order("paid", "NaN".into(), "IDR"), some(None));
+        for unclear in ["NaN", "1.500", "1.500 - 2.000"] {
+            assert_eq!(order("paid", unclear.into(), "IDR"), None, "{unclear}");
+        }
+        assert_eq!(order("paid", 150.125.into(), "IDR"), some(Some(150.125)));
+        for impossible in [-1.0, 1e300] {
+            assert_eq!(order("paid", impossible.into(), "IDR"), None, "{impossible}");
+        }
+        assert_eq!(order("paid", Value::Null, "IDR"), some(None));
         assert_eq!(order("pending", 150_000.into(), "IDR"), None);
     }
 

@@ -117,7 +117,8 @@ impl Samples {
     }
 }
 
-/// Changes what was signed, so that the body is still one of this sender's; without a signature over it, the proof.
+/// Changes what was signed, so that the body is still one of this sender's; where nothing signs it, the proof, and as little of
+/// it as makes it none.
 fn tamper(scheme: &Scheme, sample: &mut Sample, now: Timestamp) {
     let content_type = sample.headers.first().map(|(_, value)| value.as_str()).unwrap_or_default();
     let more: &[u8] = match content_type {
@@ -126,16 +127,25 @@ fn tamper(scheme: &Scheme, sample: &mut Sample, now: Timestamp) {
         // One space more is another body: what a proxy does that parses JSON and writes it again.
         _ => b" ",
     };
-    sample.body.extend_from_slice(more);
-    if !holds(scheme, sample, now) {
-        return;
-    }
-    // What proves itself by a token has another one.
-    sample.body = scheme.redacted(&sample.body.clone().into()).to_vec();
-    sample.path_token.iter_mut().for_each(|token| token.push('x'));
-    let carried = [&mut sample.query].into_iter().filter(|query| !query.is_empty());
-    let proofs = sample.headers.iter_mut().filter(|(name, _)| name != "content-type").map(|(_, value)| value);
-    carried.chain(proofs).for_each(|value| value.push('x'));
+    let mut longer = sample.clone();
+    longer.body.extend_from_slice(more);
+    let spoilt = std::iter::once(longer).chain(spoilt(scheme, sample)).find(|spoilt| !holds(scheme, spoilt, now));
+    *sample = spoilt.unwrap_or_else(|| sample.clone());
+}
+
+/// `sample` with one of the places where a proof may stand spoilt, each in its turn.
+fn spoilt<'s>(scheme: &'s Scheme, sample: &'s Sample) -> impl Iterator<Item = Sample> + 's {
+    let with = |change: &dyn Fn(&mut Sample)| {
+        let mut spoilt = sample.clone();
+        change(&mut spoilt);
+        spoilt
+    };
+    let token = with(&|spoilt| spoilt.path_token.iter_mut().for_each(|token| token.push('x')));
+    let query = with(&|spoilt| spoilt.query.push('x'));
+    let headers = (0..sample.headers.len()).map(move |at| with(&|spoilt| spoilt.headers[at].1.push('x')));
+    let mut redacted = sample.clone();
+    redacted.body = scheme.redacted(&sample.body.clone().into()).to_vec();
+    [token, query].into_iter().chain(headers).chain([redacted])
 }
 
 fn holds(scheme: &Scheme, sample: &Sample, now: Timestamp) -> bool {

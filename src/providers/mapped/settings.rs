@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::de::{self, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::document::Target;
 use super::fetch::Fetch;
@@ -101,6 +102,9 @@ pub(super) struct Settings {
     pub(super) handshake: Many<Handshake>,
     #[serde(default)]
     pub(super) sends_once: bool,
+    /// Its leads are contacts or orders: no form's fields are watched.
+    #[serde(default)]
+    pub(super) no_form: bool,
     #[serde(default)]
     pub(super) reply: Reply,
     #[serde(default)]
@@ -214,21 +218,51 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
     }
 }
 
-/// Where the items stand; `@` is the whole document, `@[*]` each element of a document that is a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the items stand; `@` is the whole document, `@[*]` each element of a document that is a list, and `data[*]` of a list
+/// at `data` that is none of texts or numbers.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Items {
     pub(super) path: Path,
-    /// Only a document that is a list has them.
-    pub(super) in_list: bool,
+    /// All of these hold of the whole document.
+    when: Filters,
+    /// The place of the list that they are the elements of.
+    list: Option<Path>,
+}
+
+impl Items {
+    /// True when they can stand in `whole`: where elements of a list are meant, there is one.
+    pub(super) fn may_be_in(&self, whole: &Value) -> bool {
+        let is_list = |list: &Path| match list.find(whole) {
+            Some(Value::Array(_)) if list.steps().is_empty() => true,
+            // One element that is none goes on alone, cut out of its list, and costs no other.
+            Some(Value::Array(elements)) => elements.len() < 2 || elements.iter().any(Value::is_object),
+            Some(_) | None => false,
+        };
+        self.list.as_ref().is_none_or(is_list) && self.when.all_of_them(&Delivery::of(whole))
+    }
+}
+
+/// The same with a condition.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemsWhen {
+    at: String,
+    when: Filters,
 }
 
 impl<'de> Deserialize<'de> for Items {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match String::deserialize(deserializer)?.as_str() {
-            "@" => Ok(Self { path: Path::default(), in_list: false }),
-            "@[*]" => Ok(Self { path: Path::default().each(), in_list: true }),
-            path => path.parse().map(|path| Self { path, in_list: false }).map_err(de::Error::custom),
-        }
+        let ItemsWhen { at, when } = match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(at) => ItemsWhen { at, when: Filters::default() },
+            table => ItemsWhen::deserialize(table).map_err(|error| de::Error::custom(error.message()))?,
+        };
+        let path: Path = match at.as_str() {
+            "@" => Path::default(),
+            "@[*]" => Path::default().each(),
+            path => path.parse().map_err(de::Error::custom)?,
+        };
+        let list = if at.ends_with("[*]") { path.above() } else { None };
+        Ok(Self { path, when, list })
     }
 }
 
@@ -322,7 +356,7 @@ impl<'de> Deserialize<'de> for Facts {
 }
 
 /// Who writes, for senders of messages.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Person {
     /// The person: a number, a user id. A group is no lead.
@@ -339,6 +373,9 @@ pub(super) struct Person {
     /// Where else the person's number may stand.
     #[serde(default)]
     pub(super) phone: Spots,
+    /// One of these holds where digits are a number: elsewhere they are an id that the person has on another channel.
+    #[serde(default)]
+    pub(super) is_phone: Filters,
     /// What the person calls themselves.
     #[serde(default)]
     pub(super) name: Spots,
@@ -368,9 +405,19 @@ pub(super) struct Paid {
     /// All of these hold where the amount counts: it is in the workspace's currency.
     #[serde(default)]
     pub(super) amount_when: Filters,
+    /// What says how much where nothing stands at `amount`.
+    pub(super) amount_else: Option<AmountElse>,
     /// The sender's own id of the payment or order.
     #[serde(default)]
     pub(super) reference: Names,
+}
+
+/// What else says how much was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum AmountElse {
+    /// What the lead is worth, as webhooks before this one have told: the order's total.
+    EstimatedValue,
 }
 
 impl Settings {

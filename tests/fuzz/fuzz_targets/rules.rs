@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     drop(Expression::parse(&text));
     drop(CodePattern::parse(&text));
     let answers = text.split('\0').zip(["a", "b", "c", "pesan"]).map(|(value, key)| Answer::new(key, value)).collect();
-    let payment = Some(Payment { amount: text.parse().ok(), reference: None });
+    let payment = Some(Payment { amount: text.parse().ok(), reference: None, as_estimated: text.len() % 2 == 1 });
     let submission = Submission { answers, payment, ..Submission::default() };
     let occasion = Occasion { source: "fuzzed", received: Timestamp::UNIX_EPOCH, body: bytes };
     let reference = ExternalRef::new("fuzzed:", "1");

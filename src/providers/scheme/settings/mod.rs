@@ -22,6 +22,9 @@ const SHORTEST_KEY: usize = 16;
 /// The shortest secret that is itself the proof, unless `min_length` says otherwise.
 const SHORTEST_TOKEN: usize = 24;
 
+/// What is said of a scheme that has its secrets and does not know where its sender reaches us.
+const NO_ADDRESS: &str = "set BRIDGE_PUBLIC_URL: this sender signs the URL that it calls";
+
 /// The longest `tolerance_s`.
 const MAX_TOLERANCE_S: u64 = 3600;
 
@@ -61,12 +64,14 @@ fn list(values: Vec<Value>, place: &Place) -> Result<Vec<Kind>, SettingsError> {
     values.into_iter().map(|value| read(value, place)).collect()
 }
 
-/// Of alternatives those count that have their secrets.
+/// Of alternatives those count that have their secrets. One that has them and lacks the address that it signs would be refused
+/// without a word, so none is on before it is there.
 fn alternatives(values: Vec<Value>, place: &Place) -> Result<Kind, SettingsError> {
     let (mut kinds, mut missing) = (Vec::new(), None);
     for value in values {
         match read(value, place) {
             Ok(kind) => kinds.push(kind),
+            Err(SettingsError::Incomplete(why)) if why == NO_ADDRESS => return Err(SettingsError::Incomplete(why)),
             Err(incomplete @ SettingsError::Incomplete(_)) => missing = missing.or(Some(incomplete)),
             Err(invalid @ SettingsError::Invalid(_)) => return Err(invalid),
         }
@@ -95,8 +100,8 @@ fn mac(raw: RawMac, place: &Place) -> Result<Mac, SettingsError> {
     }
     let time = time(raw.timestamp, &base, raw.signature.field.is_some())?;
     let templates = || equal.iter().flatten().chain([&base]);
-    let address = address(raw.url, templates().any(Template::needs_url), place)?;
     let secrets = secrets(raw.secrets, raw.min_length.unwrap_or(SHORTEST_KEY))?;
+    let address = address(raw.url, templates().any(Template::needs_url), place)?;
     let keys = secrets.iter().map(|secret| key(secret, &raw.key)).collect::<Result<_, _>>()?;
     let signature = signature(raw.signature)?;
     Ok(Mac {
@@ -175,7 +180,6 @@ fn jwt(raw: RawJwt, place: &Place) -> Result<Jwt, SettingsError> {
         Ok(jwt::Claim { name, equals, absent_when_body_empty: claim.absent_when_body_empty })
     });
     let claims: Vec<_> = claims.collect::<Result<_, _>>()?;
-    let address = address(raw.url, claims.iter().any(|claim| claim.equals.needs_url()), place)?;
     let header = match (raw.location, raw.header) {
         (jwt::Location::Header, Some(header)) => header.trim().to_ascii_lowercase(),
         (jwt::Location::Header, None) => return Err(wrong(".header", "name the header that holds the token")),
@@ -193,6 +197,7 @@ fn jwt(raw: RawJwt, place: &Place) -> Result<Jwt, SettingsError> {
         jwt::Family::Public => 0,
     };
     let secrets = secrets(raw.secrets, shortest)?;
+    let address = address(raw.url, claims.iter().any(|claim| claim.equals.needs_url()), place)?;
     let keys = secrets.iter().map(|secret| jwt::Key::read(family, secret)).collect::<Option<_>>();
     Ok(Jwt {
         location: raw.location,
@@ -242,9 +247,10 @@ fn address(raw: Option<RawUrl>, needed: bool, place: &Place) -> Result<Option<Ad
         };
     }
     let raw = raw.unwrap_or_default();
-    let base = raw.base.or_else(|| place.public_url.clone()).ok_or_else(|| {
-        SettingsError::Incomplete("set BRIDGE_PUBLIC_URL: this sender signs the URL that it calls".to_owned())
-    })?;
+    let base = raw
+        .base
+        .or_else(|| place.public_url.clone())
+        .ok_or_else(|| SettingsError::Incomplete(NO_ADDRESS.to_owned()))?;
     if !(base.starts_with("https://") || base.starts_with("http://")) {
         return Err(wrong(".url.base", "write where the sender reaches the bridge, with https:// and without /hooks"));
     }

@@ -1,5 +1,7 @@
 //! `send`: sign a sample (or a file) as a sender would, and post it to a running bridge.
 
+mod meant;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::num::NonZeroU64;
@@ -7,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
@@ -16,7 +19,7 @@ use super::local;
 use super::output::{Out, Tone, took};
 use crate::config::Settings;
 use crate::domain::event::SourceName;
-use crate::providers::{Provider, Sample, SampleKind};
+use crate::providers::{Provider, Sample, SampleKind, Source};
 
 /// Senders give up after 5 to 10 seconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,16 +73,19 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
         let sample = provider.sign(super::explain::read(path)?, now);
         let heard = sender.post(&hook, sample).await?;
         tell(&heard, None, &mut context.out)?;
-        return advise(&source.name, SampleKind::Lead, heard.status, &mut context.out);
+        return advise(source, (SampleKind::Lead, 0, now), heard.status, &mut context.out);
     }
     let first = args.seed.unwrap_or_else(|| u64::try_from(now.as_millisecond()).unwrap_or_default());
     let Spread { statuses, slowest, began, last } =
         send_samples(&sender, &hook, provider, &args, first, &mut context).await?;
+    if let Some(said) = meant::of(source, args.kind, first, now) {
+        writeln!(context.out, "{said}")?;
+    }
     if args.count.get() > TOLD_EACH {
         let sums: Vec<_> = statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
         writeln!(context.out, "{} in {}, slowest {}", sums.join(", "), took(began.elapsed()), took(slowest))?;
     }
-    advise(&source.name, args.kind, last, &mut context.out)
+    advise(source, (args.kind, first, now), last, &mut context.out)
 }
 
 /// What several answers came to.
@@ -148,14 +154,21 @@ fn tell(heard: &Heard, seed: Option<u64>, out: &mut Out) -> std::io::Result<()> 
     writeln!(out, "{tone}{}{tone:#} in {}{request}{seed}", heard.status, took(heard.took))
 }
 
-/// Says what to look at next, or what to do.
-fn advise(source: &SourceName, kind: SampleKind, status: u16, out: &mut Out) -> anyhow::Result<Exit> {
+/// Says what to look at next after a sample of this kind, seed and time, or what to do.
+fn advise(
+    source: &Source,
+    (kind, seed, now): (SampleKind, u64, Timestamp),
+    status: u16,
+    out: &mut Out,
+) -> anyhow::Result<Exit> {
+    let name = &source.name;
     let advice = match (status, kind) {
+        (401, _) if !meant::is_proved(source, kind, seed, now) => meant::ONLY_THE_SENDER.to_owned(),
         (200..=299 | 303, SampleKind::Test) => "a test is withheld: konektor-bridge withheld list".to_owned(),
-        (200..=299 | 303, _) => format!("what became of it: konektor-bridge events list --source {source}"),
+        (200..=299 | 303, _) => format!("what became of it: konektor-bridge events list --source {name}"),
         (401, SampleKind::Tampered | SampleKind::Stale) => "refused, as it should be: nothing is kept of it".to_owned(),
         (401, _) => "the bridge has other secrets than this machine's configuration; use the same".to_owned(),
-        (404, _) => format!("the bridge has no source `{source}` that is on: konektor-bridge sources"),
+        (404, _) => format!("the bridge has no source `{name}` that is on: konektor-bridge sources"),
         (413, _) => "it is larger than the bridge's BRIDGE_BODY_LIMIT".to_owned(),
         (503, _) => "the bridge cannot keep it now; its log says why. Send it again".to_owned(),
         (_, _) => "this is not how a bridge answers; is --url right?".to_owned(),
