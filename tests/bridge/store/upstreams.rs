@@ -20,6 +20,7 @@ use super::{Backend, Home, item, open, run, source, start};
 /// Where everything is measured. On Redis, where each call is several round trips, only whether the limit is held and used.
 const MEASURED: &[Backend] = &[Backend::Memory, Backend::Sqlite];
 const ON_REDIS: &[Backend] = &[Backend::Redis];
+const ON_A_CLUSTER: &[Backend] = &[Backend::Cluster];
 /// Calls that one worker has under way at most.
 const SLOTS: usize = 8;
 /// How often a worker says what it holds.
@@ -368,7 +369,7 @@ impl World {
 fn bridges(backend: Backend, home: &Home, workers: usize) -> Vec<Arc<dyn Store>> {
     let first = open(backend, home, Options::default());
     let mut stores = vec![first; workers];
-    if matches!(backend, Backend::Redis) {
+    if matches!(backend, Backend::Redis | Backend::Cluster) {
         stores[1..].fill_with(|| open(backend, home, Options::default()));
     }
     stores
@@ -563,7 +564,7 @@ fn beside_somebody_who_takes_a_fifth_hardly_a_call_is_refused() {
 
 /// The same where each worker is a bridge of its own.
 mod on_redis {
-    use super::{BUCKET, FIRST, FIXED, ON_REDIS, SLIDING, large_plan, middle_plan, small_plan};
+    use super::{BUCKET, FIRST, FIXED, ON_A_CLUSTER, ON_REDIS, SLIDING, large_plan, middle_plan, small_plan};
 
     #[test]
     fn a_window_of_the_clock_is_used_and_never_overrun_at_60_a_minute() {
@@ -598,6 +599,11 @@ mod on_redis {
     #[test]
     fn a_sliding_log_is_used_and_never_overrun_at_60_a_minute() {
         small_plan(ON_REDIS, SLIDING);
+    }
+
+    #[test]
+    fn a_sliding_log_is_used_and_never_overrun_at_60_a_minute_on_a_cluster() {
+        small_plan(ON_A_CLUSTER, SLIDING);
     }
 
     #[test]

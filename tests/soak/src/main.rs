@@ -3,7 +3,7 @@
 //! ```sh
 //! cargo run --release --manifest-path tests/soak/Cargo.toml                      # a minute
 //! cargo run --release --manifest-path tests/soak/Cargo.toml -- --seconds 1800    # half an hour
-//! cargo run --release --manifest-path tests/soak/Cargo.toml -- --store redis-always
+//! cargo run --release --manifest-path tests/soak/Cargo.toml -- --store redis-always        # or redis-sentinel, redis-cluster
 //! ```
 //!
 //! The bridge is killed (SIGKILL) every two to five seconds and started again, frozen (SIGSTOP) and thawed, and its disk runs
