@@ -28,6 +28,9 @@ pub(super) enum Folded {
     Unreadable(Seq, Undelivered),
 }
 
+/// The longest id of a form that is told apart, in characters: it may come from a stranger.
+pub(super) const FORM_ID: usize = 64;
+
 /// A rule that nothing came of, where something was to. No word of the person is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Flaw {
@@ -164,7 +167,7 @@ fn lead_of(
     let rules = rules.for_form_of(&submission);
     let occasion = occasion_of(item);
     let failed = rules.failures(&submission, occasion, item.external_ref, region).into_iter();
-    let form = submission.form_id().map(str::to_owned);
+    let form: Option<String> = submission.form_id().map(|id| id.chars().take(FORM_ID).collect());
     let flaw = |(rule, why): (String, Failed)| Flaw {
         source: item.source.clone(),
         form: form.clone(),

@@ -153,7 +153,8 @@ fn say_stopped(Stopped { source, request_id, why }: &Stopped) {
     }
 }
 
-/// One line for an error of a sender's own. Louder where it is about more than one message.
+/// One line for an error of a sender's own. Louder where it is about more than one message, and hardly heard where it is about what
+/// the business itself has sent, which may be thousands at once; the metric counts all of them.
 fn say_complaint(source: &SourceName, request_id: &str, complaint: &Complaint, times: usize) {
     let Complaint { about, code, title } = complaint;
     match about {
@@ -164,7 +165,7 @@ fn say_complaint(source: &SourceName, request_id: &str, complaint: &Complaint, t
             tracing::info!(%source, request_id, code, title, times, "the sender could not pass on all of a message");
         }
         About::Sent => {
-            tracing::info!(%source, request_id, code, title, times, "a message to a person did not arrive, as the sender tells");
+            tracing::debug!(%source, request_id, code, title, times, "a message to a person did not arrive, as the sender tells");
         }
     }
 }

@@ -180,7 +180,7 @@ impl Fields {
     /// purchase of nothing.
     pub fn settle(&mut self, worth: Option<f64>) {
         if self.status == Some(Status::Won) {
-            self.actual_value = self.actual_value.or(worth);
+            self.actual_value = self.actual_value.or(worth.filter(|worth| *worth > 0.0));
             self.status = self.status.filter(|_| self.actual_value.is_some());
         }
     }

@@ -35,8 +35,10 @@ impl Complaint {
     /// The complaint of an error with `code` and `title`, without what could be somebody's.
     pub(super) fn new(about: About, code: &str, title: &str) -> Self {
         let is_code = code.len() < DIGITS && code.bytes().all(|byte| byte.is_ascii_digit());
-        let title: String = title.chars().filter(|c| !c.is_control()).take(TITLE).collect();
-        Self { about, code: if is_code { code.to_owned() } else { String::new() }, title: without_numbers(&title) }
+        let title: String = title.chars().filter(|c| !c.is_control()).collect();
+        // What is long is cut last: the beginning of a number would pass for none.
+        let title = without_numbers(&title).chars().take(TITLE).collect();
+        Self { about, code: if is_code { code.to_owned() } else { String::new() }, title }
     }
 }
 
@@ -47,13 +49,37 @@ pub(super) fn counted(complaints: impl Iterator<Item = Complaint>) -> Vec<(Compl
     counts.into_iter().collect()
 }
 
-/// `text` with `…` for what could be somebody's number or address.
+/// `text` with `…` for what could be somebody's number, however it is parted, or address.
 fn without_numbers(text: &str) -> String {
-    let word = |word: &str| {
-        let digits = word.chars().filter(char::is_ascii_digit).count();
-        if digits >= DIGITS || word.contains('@') { "…".to_owned() } else { word.to_owned() }
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    let (mut told, mut number): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for word in text.split(' ') {
+        if !word.is_empty() && word.chars().all(is_of_a_number) {
+            number.push(word);
+            continue;
+        }
+        tell(&mut number, &mut told);
+        told.push(if digits(word) >= DIGITS || word.contains('@') { "…" } else { word });
+    }
+    tell(&mut number, &mut told);
+    told.join(" ")
+}
+
+/// Moves the words of what may be one number on.
+fn tell<'t>(number: &mut Vec<&'t str>, told: &mut Vec<&'t str>) {
+    if number.iter().map(|word| digits(word)).sum::<usize>() >= DIGITS {
+        number.clear();
+        told.push("…");
+    } else {
+        told.append(number);
+    }
+}
+
+fn digits(word: &str) -> usize {
+    word.chars().filter(char::is_ascii_digit).count()
+}
+
+fn is_of_a_number(letter: char) -> bool {
+    letter.is_ascii_digit() || "+-(). /,".contains(letter)
 }
 
 #[cfg(test)]
@@ -62,7 +88,7 @@ mod tests {
 
     #[test]
     fn nothing_that_could_be_somebodys_is_told() {
-        let told = |code, title| {
+        let told = |code: &str, title: &str| {
             let Complaint { code, title, .. } = Complaint::new(About::Sent, code, title);
             (code, title)
         };
@@ -72,6 +98,9 @@ mod tests {
             said("131030", "(#131030) Recipient not in list")
         );
         assert_eq!(told("6281234567890", "to +6281234567890 or a@b.id failed"), said("", "to … or … failed"));
+        assert_eq!(told("1", "to +62 812 3456-7890 failed"), said("1", "to … failed"));
+        assert_eq!(told("1", &format!("{}6281234567890", "a ".repeat(57))).1, format!("{}…", "a ".repeat(57)));
+        assert_eq!(told("1", "24 h, 5 tries"), said("1", "24 h, 5 tries"));
         assert_eq!(told("x1", "a\u{1b}[31m\nb"), said("", "a[31mb"));
         assert_eq!(told("", &"ä".repeat(500)).1.chars().count(), TITLE);
     }

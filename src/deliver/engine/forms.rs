@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::super::fold::body_of;
+use super::super::fold::{FORM_ID, body_of};
 use super::{Ask, Deed, Desk, Effect, Engine, Moment, Party, Report, Said, Told, mismatch};
 use crate::domain::event::SourceName;
 use crate::domain::form::{Change, Form};
@@ -18,8 +18,6 @@ use crate::store::{Claimed, Seq, StoreError, Topic};
 const FORM: &str = "Form";
 /// Forms that are watched at most: their ids may come from strangers.
 const FORMS: usize = 1000;
-/// The longest id of a form that is told apart, in characters.
-const FORM_ID: usize = 64;
 /// How often a note is made anew that somebody else was faster with.
 const TRIES: u32 = 3;
 

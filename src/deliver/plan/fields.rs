@@ -110,6 +110,12 @@ pub(super) fn set_aside(lead: &mut Lead, field: &str) -> Option<()> {
         let guess = guessed.take();
         stated.take().or(guess).map(|value| value.to_string())
     }
+    let has_own = lead.stated.actual_value.or(lead.guessed.actual_value).is_some();
+    if field == "actualValue" && !has_own && std::mem::take(&mut lead.paid_as_estimated) {
+        // It was the estimated value. Without an amount it is not known to be `won`.
+        lead.stated.status = lead.stated.status.filter(|status| *status != Status::Won);
+        return Some(());
+    }
     let Lead { stated: said, guessed: guess, notes, .. } = lead;
     let value = match field {
         "lastName" => take(&mut said.last_name, &mut guess.last_name),
@@ -184,6 +190,16 @@ mod tests {
         assert_eq!(alone.for_create(), Fields::default());
         let whole = Lead { paid_as_estimated: true, ..lead(fields(Some(5.0), None), Fields::default()) };
         assert_eq!(whole.for_create(), fields(Some(5.0), Some(5.0)));
+    }
+
+    #[test]
+    fn an_amount_that_is_refused_as_estimated_and_as_paid_leaves_a_lead_that_is_not_won() {
+        let fields = Fields { status: Some(Status::Won), estimated_value: Some(9e15), ..Fields::default() };
+        let mut lead = Lead { paid_as_estimated: true, ..lead(fields, Fields::default()) };
+        assert_eq!(set_aside(&mut lead, "estimatedValue"), Some(()));
+        assert_eq!(set_aside(&mut lead, "actualValue"), Some(()));
+        assert_eq!(lead.for_create(), Fields::default());
+        assert_eq!(set_aside(&mut lead, "actualValue"), None, "there is none any more");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::path::Path;
 use super::reply::{Handshake, Reply};
 use super::sample::Samples;
 use super::spot::{Delivery, Names, Spot, Spots, one_or_many};
+use crate::domain::labels::meaning;
 use crate::domain::status::{AdPlatform, LeadSource};
 use crate::domain::submission::Meaning;
 use crate::providers::unnamed::PRESSED_TWICE;
@@ -225,6 +226,8 @@ pub(super) struct Items {
     pub(super) path: Path,
     /// All of these hold of the whole document.
     when: Filters,
+    /// The list counts only where it is one of people, each of which may also be known by an id at one of these places.
+    people: Option<Many<Path>>,
     /// The place of the list that they are the elements of.
     list: Option<Path>,
 }
@@ -238,8 +241,34 @@ impl Items {
             Some(Value::Array(elements)) => elements.len() < 2 || elements.iter().any(Value::is_object),
             Some(_) | None => false,
         };
-        self.list.as_ref().is_none_or(is_list) && self.when.all_of_them(&Delivery::of(whole))
+        self.list.as_ref().is_none_or(is_list)
+            && self.list.as_ref().zip(self.people.as_ref()).is_none_or(|(list, ids)| is_of_people(list, ids, whole))
+            && self.when.all_of_them(&Delivery::of(whole))
     }
+}
+
+/// True where each element of the list has an id of its own, or somebody's number or address, and nothing around it says whose
+/// the whole is: what one person has bought or answered is a list, too. Said of an element alone, cut out, it is the same.
+fn is_of_people(list: &Path, ids: &Many<Path>, whole: &Value) -> bool {
+    use Meaning::{Email, FirstName, FullName, LastName, Phone, WorkEmail, WorkPhone};
+    let reaches = |meaning| matches!(meaning, Email | WorkEmail | Phone | WorkPhone);
+    let names = |meaning| reaches(meaning) || matches!(meaning, FullName | FirstName | LastName);
+    let has_id = |element: &Value| ids.0.iter().any(|id| id.find(element).is_some());
+    let elements = list.find(whole).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    !elements.is_empty()
+        && elements.iter().all(|element| has_id(element) || tells(element, &reaches))
+        && !tells(whole, &names)
+}
+
+/// True when a member of it, or of what it holds but for lists, is called what `is_meant` says.
+fn tells(value: &Value, is_meant: &impl Fn(Meaning) -> bool) -> bool {
+    value.as_object().is_some_and(|members| {
+        members.iter().any(|(name, value)| match value {
+            Value::Array(_) | Value::Null => false,
+            Value::Object(_) => tells(value, is_meant),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => meaning(name, name).is_some_and(is_meant),
+        })
+    })
 }
 
 /// The same with a condition.
@@ -247,13 +276,15 @@ impl Items {
 #[serde(deny_unknown_fields)]
 struct ItemsWhen {
     at: String,
+    #[serde(default)]
     when: Filters,
+    people: Option<Many<Path>>,
 }
 
 impl<'de> Deserialize<'de> for Items {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let ItemsWhen { at, when } = match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(at) => ItemsWhen { at, when: Filters::default() },
+        let ItemsWhen { at, when, people } = match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(at) => ItemsWhen { at, when: Filters::default(), people: None },
             table => ItemsWhen::deserialize(table).map_err(|error| de::Error::custom(error.message()))?,
         };
         let path: Path = match at.as_str() {
@@ -262,7 +293,10 @@ impl<'de> Deserialize<'de> for Items {
             path => path.parse().map_err(de::Error::custom)?,
         };
         let list = if at.ends_with("[*]") { path.above() } else { None };
-        Ok(Self { path, when, list })
+        if people.is_some() && list.is_none() {
+            return Err(de::Error::custom("items: `people` is said of a list; let its place end in `[*]` (`data[*]`)"));
+        }
+        Ok(Self { path, when, people, list })
     }
 }
 
