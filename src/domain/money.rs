@@ -6,7 +6,7 @@ use super::region::Region;
 /// The largest amount: every whole number up to here is exact in the `f64` that Konektor's JSON numbers are.
 pub const MAX: f64 = 9_007_199_254_740_992.0;
 
-/// The least that can be meant in rupiah, some six US cents. Who writes `1.5` or `15` for a budget means millions.
+/// Below this a fraction cannot be meant in rupiah, which have none: who writes `1.5` for a budget means millions.
 const LEAST: f64 = 1000.0;
 
 /// Reads one amount in the workspace's currency: `Rp 1.500.000`, `1,5 jt`, `500rb`, `1.500.000,00`, `168724.00`, `1500000`.
@@ -29,11 +29,12 @@ pub fn parse(text: &str) -> Option<f64> {
     (amount <= MAX).then_some(amount)
 }
 
-/// Reads what somebody in `region` has answered, as [`parse`]. In Indonesia less than 1000 that is not zero is no amount:
-/// nobody can tell whether `1.5`, `15` or `Rp 500` is thousands or millions, but rupiah it is not.
+/// Reads what somebody in `region` has answered, as [`parse`]. In Indonesia a small fraction is no amount: nobody can tell
+/// whether `1.5` or `0,5` is thousands or millions, but rupiah it is not. A small whole number is taken as it is, for a workspace
+/// may count in another currency.
 #[must_use]
 pub fn answered(text: &str, region: Region) -> Option<f64> {
-    parse(text).filter(|amount| region != Region::INDONESIA || *amount == 0.0 || *amount >= LEAST)
+    parse(text).filter(|amount| region != Region::INDONESIA || amount.fract() == 0.0 || *amount >= LEAST)
 }
 
 /// What is known of the marks in a number.
@@ -196,14 +197,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_in_rupiah_is_no_answer_in_indonesia() {
-        for text in ["1.5", "1,5", "2", "15", "99.90", "999", "0,5", "Rp 1.5", "Rp 500"] {
+        for text in ["1.5", "1,5", "99.90", "0,5", "Rp 1.5"] {
             assert_eq!(answered(text, Region::INDONESIA), None, "{text:?}");
             assert_eq!(answered(text, Region::parse("MY").unwrap()), parse(text), "{text:?}");
             assert!(parse(text).is_some(), "{text:?}");
         }
-        for (text, amount) in
-            [("0", 0.0), ("1000", 1000.0), ("1,5 jt", 1.5e6), ("Rp 1.500", 1500.0), ("168724.00", 168_724.0)]
-        {
+        for (text, amount) in [
+            ("0", 0.0),
+            ("15", 15.0),
+            ("Rp 500", 500.0),
+            ("1000.50", 1000.5),
+            ("1,5 jt", 1.5e6),
+            ("Rp 1.500", 1500.0),
+            ("168724.00", 168_724.0),
+        ] {
             assert_eq!(answered(text, Region::INDONESIA), Some(amount), "{text:?}");
         }
     }

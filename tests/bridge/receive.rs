@@ -552,7 +552,7 @@ impl Log {
         let log = Self::default();
         let writer = log.clone();
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());
-        tracing::subscriber::set_global_default(lines.with_ansi(false).finish()).unwrap();
+        lines.with_ansi(false).init();
         log
     }
 

@@ -1,7 +1,7 @@
 //! Measures the bridge under load. Not a test: nothing here fails because a machine is slow.
 //!
 //! ```sh
-//! cargo run --release --manifest-path tests/load/Cargo.toml                              # what has a bar, in ten minutes
+//! cargo run --release --manifest-path tests/load/Cargo.toml                              # what has a bar, in three minutes
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure idle keep speed   # in a minute and a half
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure export list sources
 //! cargo run --release --manifest-path tests/load/Cargo.toml -- measure keep --store redis-always
