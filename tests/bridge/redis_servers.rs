@@ -74,11 +74,16 @@ impl Server {
         let more: Vec<_> = more.iter().copied().chain([of.as_str()]).collect();
         let replica = Self::start(&more);
         replica.has_logged("Finished with success");
-        // The first write comes when the replica has spoken after that, once a second; till then it counts for nothing.
-        primary.says(&["SET", "in step", "yes"]);
-        replica.comes_to_say(&["GET", "in step"], "yes");
-        primary.says(&["DEL", "in step"]);
+        replica.comes_into_step_with(primary);
         replica
+    }
+
+    /// Waits until it gets what is written to `primary`. That is online before: the first write comes when the replica has
+    /// loaded everything and spoken after that, once a second; till then it counts for nothing.
+    pub(crate) fn comes_into_step_with(&self, primary: &Self) {
+        primary.says(&["SET", "in step", "yes"]);
+        self.comes_to_say(&["GET", "in step"], "yes");
+        primary.says(&["DEL", "in step"]);
     }
 
     /// A sentinel that watches `primary` under the name `mymaster`, alone, is quick to judge, and knows its replica well

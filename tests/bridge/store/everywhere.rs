@@ -75,6 +75,7 @@ fn the_suite_holds_behind_a_sentinel_and_after_its_failover() {
     assert_eq!(sentinel.says(&["SENTINEL", "FAILOVER", "mymaster"]), "+OK");
     sentinel.has_logged("+switch-master");
     replica.comes_to_say(&["INFO", "replication"], "state=online");
+    primary.comes_into_step_with(&replica);
     given.passes(SECOND);
     assert!(primary.says(&["ROLE"]).contains("slave"), "it was gone over");
 }
