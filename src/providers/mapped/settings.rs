@@ -235,26 +235,25 @@ pub(super) struct Items {
 impl Items {
     /// True when they can stand in `whole`: where elements of a list are meant, there is one.
     pub(super) fn may_be_in(&self, whole: &Value) -> bool {
-        let is_list = |list: &Path| match list.find(whole) {
-            Some(Value::Array(_)) if list.steps().is_empty() => true,
+        let is_there = self.list.as_ref().is_none_or(|list| match list.find(whole) {
             // One element that is none goes on alone, cut out of its list, and costs no other.
-            Some(Value::Array(elements)) => elements.len() < 2 || elements.iter().any(Value::is_object),
+            Some(Value::Array(elements)) => {
+                (list.steps().is_empty() || elements.len() < 2 || elements.iter().any(Value::is_object))
+                    && self.people.as_ref().is_none_or(|ids| is_of_people(elements, ids, whole))
+            }
             Some(_) | None => false,
-        };
-        self.list.as_ref().is_none_or(is_list)
-            && self.list.as_ref().zip(self.people.as_ref()).is_none_or(|(list, ids)| is_of_people(list, ids, whole))
-            && self.when.all_of_them(&Delivery::of(whole))
+        });
+        is_there && self.when.all_of_them(&Delivery::of(whole))
     }
 }
 
 /// True where each element of the list has an id of its own, or somebody's number or address, and nothing around it says whose
 /// the whole is: what one person has bought or answered is a list, too. Said of an element alone, cut out, it is the same.
-fn is_of_people(list: &Path, ids: &Many<Path>, whole: &Value) -> bool {
+fn is_of_people(elements: &[Value], ids: &Many<Path>, whole: &Value) -> bool {
     use Meaning::{Email, FirstName, FullName, LastName, Phone, WorkEmail, WorkPhone};
     let reaches = |meaning| matches!(meaning, Email | WorkEmail | Phone | WorkPhone);
     let names = |meaning| reaches(meaning) || matches!(meaning, FullName | FirstName | LastName);
     let has_id = |element: &Value| ids.0.iter().any(|id| id.find(element).is_some());
-    let elements = list.find(whole).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     !elements.is_empty()
         && elements.iter().all(|element| has_id(element) || tells(element, &reaches))
         && !tells(whole, &names)
