@@ -2,6 +2,7 @@
 //!
 //! New ones are taken when everything about them is right; otherwise the old ones stay and the log says why.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +41,10 @@ pub struct Reloader {
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     admin_token: Option<SecretString>,
+    /// What was read last, whether it was taken or not.
     files: Files,
+    /// What the configuration that is in force was made of.
+    in_force: Files,
     /// What was read last, until it is known that the files stay like this.
     unsettled: Option<Result<Config, ConfigError>>,
     /// Whether the owner's file describes sources.
@@ -100,9 +104,20 @@ impl Reloader {
         let (registry, registry_seen) = watch::channel(Arc::new(registry));
         let (api_key, api_key_seen) = watch::channel(config.settings.api_key.clone());
         let (admin_token, files) = (config.settings.admin_token.clone(), config.files.clone());
-        let (unsettled, has_own) = (None, has_own(config));
-        let reloader =
-            Self { environment, store, clock, metrics, admin_token, files, unsettled, has_own, registry, api_key };
+        let (in_force, unsettled, has_own) = (files.clone(), None, has_own(config));
+        let reloader = Self {
+            environment,
+            store,
+            clock,
+            metrics,
+            admin_token,
+            files,
+            in_force,
+            unsettled,
+            has_own,
+            registry,
+            api_key,
+        };
         Ok((reloader, Live { registry: registry_seen, api_key: api_key_seen }))
     }
 
@@ -179,7 +194,8 @@ impl Reloader {
             self.files = error.files.clone();
         })?;
         remember(self.store.as_ref(), &registry, self.clock.as_ref()).await?;
-        (self.files, self.has_own) = (config.files.clone(), has_own(&config));
+        (self.files, self.in_force) = (config.files.clone(), config.files.clone());
+        self.has_own = has_own(&config);
         tracing::info!("configuration reloaded");
         log_sources(&registry);
         log_dropped(&self.registry.borrow(), &registry);
@@ -195,10 +211,14 @@ impl Reloader {
     /// The sources of a configuration that could take the place of the present one: nothing that is there may go for
     /// want of something, as nobody has decided that.
     fn judge(&self, config: &Config) -> Result<Registry, ConfigError> {
-        let mut findings = Vec::new();
-        if self.api_key.borrow().is_some() && config.settings.api_key.is_none() {
-            findings.push(Finding::new("KONEKTOR_API_KEY", "is not set any more"));
-        }
+        // A key that is written anew is empty for a moment, and a secret that is gone without a word refuses who signs with it, or
+        // takes a captcha away.
+        let emptied_file = |path: &Path| {
+            let what = "is empty, and what it held is in use; write the new value into it. To do without it, take it out of the \
+                        file of sources or restart the bridge";
+            Finding::new(format!("`{}`", path.display()), what)
+        };
+        let mut findings: Vec<_> = config.files.emptied(&self.in_force).map(emptied_file).collect();
         findings.extend(self.has_own.then(|| emptied(config.own)).flatten());
         let before = self.registry.borrow();
         let registry = Registry::new(sources_of(config)?, before.once_on().cloned());

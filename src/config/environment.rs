@@ -51,7 +51,11 @@ impl std::fmt::Debug for Environment {
 
 /// Files that were read or looked for, and what was in them. When one changes, so may what was made of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Files(BTreeMap<PathBuf, Contents>);
+pub struct Files {
+    contents: BTreeMap<PathBuf, Contents>,
+    /// Of those that hold one value, a secret mostly: whether there is one.
+    values: BTreeMap<PathBuf, bool>,
+}
 
 /// What a file held, as a digest; `None` when it could not be read.
 type Contents = Option<[u8; 32]>;
@@ -61,12 +65,18 @@ impl Files {
     /// links, and their dates may stay.
     #[must_use]
     pub fn changed(&self) -> bool {
-        self.0.iter().any(|(path, contents)| *contents != digest(&read(path)))
+        self.contents.iter().any(|(path, contents)| *contents != digest(&read(path)))
     }
 
     /// Their paths.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.keys().map(PathBuf::as_path)
+        self.contents.keys().map(PathBuf::as_path)
+    }
+
+    /// Those that held a value in `before` and are empty now.
+    pub fn emptied<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a Path> {
+        let empty = self.values.iter().filter(|(_, has_value)| !**has_value).map(|(path, _)| path);
+        empty.filter(|path| before.values.get(*path) == Some(&true)).map(PathBuf::as_path)
     }
 }
 
@@ -100,7 +110,7 @@ impl<'a> Reader<'a> {
             (Some(value), None) => Ok(Some(value.to_owned())),
             (None, None) => Ok(None),
             (None, Some(path)) => match self.file(Path::new(path))? {
-                Some(text) => Ok(without_line_end(text)),
+                Some(text) => Ok(self.value(path, text)),
                 None => Err(format!("{by_file} names `{path}`, but there is no such file")),
             },
         }
@@ -109,7 +119,7 @@ impl<'a> Reader<'a> {
     /// The text of a file; `None` when it is not there.
     pub(super) fn file(&mut self, path: &Path) -> Result<Option<String>, String> {
         let bytes = read(path);
-        self.files.0.insert(path.to_owned(), digest(&bytes));
+        self.files.contents.insert(path.to_owned(), digest(&bytes));
         match bytes {
             Ok(bytes) if bytes.len() as u64 > MAX_FILE => Err(format!("`{}` is larger than 1 MiB", path.display())),
             Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| format!("`{}` is not UTF-8", path.display())),
@@ -122,9 +132,16 @@ impl<'a> Reader<'a> {
     /// empty is `None`.
     pub(super) fn value_file(&mut self, path: &Path) -> Result<Option<String>, String> {
         match self.file(path)? {
-            Some(text) => Ok(without_line_end(text)),
+            Some(text) => Ok(self.value(path, text)),
             None => Err(format!("`{}` is not there", path.display())),
         }
+    }
+
+    /// The one value that `text` of a file is.
+    fn value(&mut self, path: impl Into<PathBuf>, text: String) -> Option<String> {
+        let value = without_line_end(text);
+        self.files.values.insert(path.into(), value.is_some());
+        value
     }
 
     pub(super) fn into_files(self) -> Files {
@@ -161,6 +178,24 @@ mod tests {
         assert!(files.paths().any(|read| read == path) && !files.changed());
         std::fs::write(&path, "neu").unwrap();
         assert!(files.changed());
+    }
+
+    #[test]
+    fn a_file_that_has_lost_its_value_is_told_from_one_that_never_had_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let [old, new] = ["old", "new"].map(|name| directory.path().join(name).to_str().unwrap().to_owned());
+        let environment = Environment::from_iter([("OLD_FILE", &old), ("NEW_FILE", &new)]);
+        let read = |texts: [&str; 2]| {
+            let mut reader = Reader::new(&environment);
+            for ((name, path), text) in [("OLD", &old), ("NEW", &new)].into_iter().zip(texts) {
+                std::fs::write(path, text).unwrap();
+                reader.variable(name).unwrap();
+            }
+            reader.into_files()
+        };
+        let before = read(["geheim", "\n"]);
+        assert_eq!(read(["", "\n"]).emptied(&before).collect::<Vec<_>>(), [Path::new(&old)]);
+        assert_eq!(read(["anders", "neu"]).emptied(&before).count(), 0);
     }
 
     #[test]

@@ -147,6 +147,32 @@ async fn a_source_that_is_on_does_not_go_off_for_want_of_its_secret() {
 }
 
 #[tokio::test]
+async fn a_secret_does_not_go_without_a_word_where_its_source_stays_on() {
+    let one = tempfile::NamedTempFile::new().unwrap();
+    let path = one.path().to_str().unwrap();
+    let from_file = |name| [("FORM_ALLOWED_ORIGINS", "https://shop.example"), (name, path)];
+    let two_secrets = format!(
+        "[sources.standard.settings]\nsecret = ['whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3', 'file:{path}']\n"
+    );
+    let whether_signed = from_file("FORM_SECRET_FILE");
+    let whether_a_person = from_file("FORM_CAPTCHA_SECRET_FILE");
+    for (variables, file, secret) in [
+        (&whether_signed[..], "", "fake-form-secret"),
+        (&[("FORM_CAPTCHA", "turnstile"), whether_a_person[0], whether_a_person[1]], "", "fake-captcha-secret"),
+        (&[], two_secrets.as_str(), "whsec_YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAx"),
+    ] {
+        std::fs::write(one.path(), secret).unwrap();
+        let mut edge = Edge::with(Setup { variables, file, ..Setup::default() }).await;
+        assert_eq!(on(&edge.live.registry.borrow()).len(), 1, "{variables:?}");
+        std::fs::write(one.path(), "\n").unwrap();
+        assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused), "{variables:?}");
+        assert_eq!(edge.reloader.reload().await, Reloaded::Refused, "what is in force counts: {variables:?}");
+        std::fs::write(one.path(), secret.replace('a', "b")).unwrap();
+        assert_eq!(looked(&mut edge).await, Some(Reloaded::Applied), "{variables:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_empty_file_is_wrong_where_there_were_sources_and_so_is_one_that_has_vanished() {
     let mut edge = Edge::with(Setup { file: "[sources.form.rules]\nhold = true\n", ..Setup::default() }).await;
     let held = |edge: &Edge| {

@@ -45,6 +45,8 @@ pub(super) struct Db {
     written: Counts,
     time: Time,
     dir: PathBuf,
+    /// What the disk has left for this transaction, once that was asked.
+    room: Option<u64>,
     sync: Sync,
     runs: Runs,
 }
@@ -146,6 +148,7 @@ impl Db {
             written: Counts::nothing(),
             time: Time::from(now),
             dir: dir.to_owned(),
+            room: None,
             sync: Sync::Disk,
             runs: Runs::default(),
         };
@@ -165,6 +168,7 @@ impl Db {
         self.wait_for(sync)?;
         self.exec(sql::BEGIN)?;
         let time = self.time;
+        self.room = None;
         let done = steps(self).and_then(|()| self.write_memory()).and_then(|()| self.exec(sql::COMMIT));
         if done.is_err() {
             // Some errors have rolled it back already.
@@ -255,9 +259,10 @@ impl Db {
         self.counts.parked = (self.counts.parked + parked(&lane.state)).saturating_sub(before);
     }
 
-    /// Free bytes of the disk; `None` where that cannot be told.
-    pub(super) fn free_disk(&self) -> Option<u64> {
-        free_disk(&self.dir)
+    /// What is left of the disk, in bytes, beside what this transaction has kept: asked once in each, for asking the system takes a
+    /// good part of what keeping a webhook does. Without end where that cannot be told.
+    pub(super) fn room(&mut self) -> &mut u64 {
+        self.room.get_or_insert_with(|| free_disk(&self.dir).unwrap_or(u64::MAX))
     }
 
     /// Writes the log entry of a permit that was answered for.
@@ -418,6 +423,7 @@ fn is_empty(conn: &Connection) -> Result<bool, Error> {
     conn.query_row(sql::IS_EMPTY, [], |row| row.get(0))
 }
 
+/// Free bytes of the disk; `None` where that cannot be told.
 #[cfg(unix)]
 fn free_disk(dir: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(dir).ok()?;

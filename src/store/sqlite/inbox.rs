@@ -63,18 +63,20 @@ impl Db {
         self.counts.next_place += 1;
         self.counts.inbox += 1;
         self.counts.bytes += size;
+        let room = self.room();
+        *room = room.saturating_sub(size);
         Ok(Ok(()))
     }
 
     /// What has no room for a webhook of this weight.
-    pub(super) fn is_full(&self, size: u64) -> Option<&'static str> {
+    pub(super) fn is_full(&mut self, size: u64) -> Option<&'static str> {
         let undelivered = [EventState::Pending, EventState::Withheld, EventState::Dead];
         let events: u64 = undelivered.iter().map(|state| self.counts.events[*state as usize]).sum();
         if events + self.counts.inbox >= self.options.max_events {
             Some("events")
         } else if self.counts.bytes + size > self.options.max_bytes {
             Some("bytes")
-        } else if self.free_disk().is_some_and(|free| free < self.options.disk_reserve) {
+        } else if *self.room() < self.options.disk_reserve {
             Some("disk")
         } else {
             None

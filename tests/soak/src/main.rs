@@ -132,9 +132,11 @@ async fn soak(cli: &Cli, table: &mut Table) -> Result<()> {
             for sender in senders {
                 sender.await??;
             }
+            let behind = backlog(&bridges[0]).await?;
             let rested = until_at_rest(&bridges[0], pace.rest).await?;
             seen.write_down(&troubled, table);
             proxy.write_down(table);
+            table.note("events not delivered at the last webhook", behind as f64, "");
             table.note("from the last webhook to rest", rested.as_secs_f64(), "s");
             for bridge in &bridges {
                 table.note("memory in the end", bridge.process.memory()?, "MiB");
@@ -147,6 +149,19 @@ async fn soak(cli: &Cli, table: &mut Table) -> Result<()> {
             Ok(())
         })
         .await
+}
+
+/// How many events wait when the trouble is over: more from run to run of the same length means a bridge that falls behind.
+async fn backlog(bridge: &Bridge) -> Result<u64> {
+    let began = Instant::now();
+    loop {
+        match bridge.stats().await {
+            Ok(stats) => return Ok(stats.events("pending")),
+            // A store that everybody uses may be slow for a moment.
+            Err(error) if began.elapsed() > Duration::from_secs(30) => return Err(error),
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
 }
 
 /// Waits until there is nothing left to do; gives how long that took.
