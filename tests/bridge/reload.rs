@@ -151,9 +151,8 @@ async fn a_secret_does_not_go_without_a_word_where_its_source_stays_on() {
     let one = tempfile::NamedTempFile::new().unwrap();
     let path = one.path().to_str().unwrap();
     let from_file = |name| [("FORM_ALLOWED_ORIGINS", "https://shop.example"), (name, path)];
-    let two_secrets = format!(
-        "[sources.standard.settings]\nsecret = ['whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3', 'file:{path}']\n"
-    );
+    let two_secrets =
+        format!("[sources.standard.settings]\nsecret = ['whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3', 'file:{path}']\n");
     let whether_signed = from_file("FORM_SECRET_FILE");
     let whether_a_person = from_file("FORM_CAPTCHA_SECRET_FILE");
     for (variables, file, secret) in [

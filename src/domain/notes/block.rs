@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::{Line, MAX_LEN, Message, Notes, Section, clean_value};
+use super::{Line, MAX_LEN, MAX_VALUE, Message, Notes, SHORT_VALUE, Section, clean_value, cut_visibly};
 
 /// The block's first line.
 const BEGIN: &str = "[konektor-bridge: rewritten by the bridge, please write outside this block]";
 /// The block's last line.
 const END: &str = "[/konektor-bridge]";
-/// The line that says that lines are missing.
+/// The line that says that lines are missing, or long values short.
 const CUT: &str = "(cut: not everything fits here)";
 /// What a line begins with that goes on with the value of the one before. No line of a value can be a marker or a heading.
 const CONTINUED: &str = "  ";
@@ -49,17 +49,20 @@ impl Notes {
         }
     }
 
-    /// The block with as many lines as fit into `room` characters, the important ones first; `None` without any line.
+    /// The block with as many lines as fit into `room` characters, the important ones first; `None` without any line. Where not
+    /// all of it fits, long values are short: so none of them takes the room of all others.
     fn fitted(&self, room: usize) -> Option<String> {
-        let parts = self.parts();
         let room = room.checked_sub(BEGIN.len() + 1 + END.len())?;
         let cost = |line: &str| line.chars().count() + 1;
-        let of_headings =
-            Part::ALL.iter().filter(|part| !parts[**part as usize].is_empty()).map(|part| cost(part.heading()));
-        let of_all = parts.iter().flatten().map(|line| cost(line)).chain(of_headings).sum::<usize>();
-        if of_all <= room && !self.was_cut {
-            return Some(assemble(&parts, ""));
+        if !self.was_cut {
+            let parts = self.parts(MAX_VALUE);
+            let of_headings =
+                Part::ALL.iter().filter(|part| !parts[**part as usize].is_empty()).map(|part| cost(part.heading()));
+            if parts.iter().flatten().map(|line| cost(line)).chain(of_headings).sum::<usize>() <= room {
+                return Some(assemble(&parts, ""));
+            }
         }
+        let parts = self.parts(SHORT_VALUE);
         let mut room = room.checked_sub(CUT.len() + 1)?;
         let mut kept = [const { Vec::new() }; 4];
         for part in Part::ALL {
@@ -81,8 +84,9 @@ impl Notes {
         kept.iter().any(|lines| !lines.is_empty()).then(|| assemble(&kept, CUT))
     }
 
-    /// All lines of the block as text, by part.
-    fn parts(&self) -> [Vec<String>; 4] {
+    /// All lines of the block as text, by part, no value longer than `longest` characters.
+    fn parts(&self, longest: usize) -> [Vec<String>; 4] {
+        let written = |label: &str, value: &str| written(label, &cut_visibly(value, longest));
         let of = |lines: &[Line]| lines.iter().map(|line| written(&line.label, &line.value)).collect::<Vec<_>>();
         let said = |message: &Message| written(&format!("{} UTC {}", time(message.at), message.label), &message.text);
         let submitted = self.submitted.iter().flat_map(|(first, last)| {
@@ -331,6 +335,24 @@ Form: Kontak
     }
 
     #[test]
+    fn a_long_message_is_whole_where_there_is_room_and_short_where_there_is_none() {
+        let second = |second| Timestamp::from_second(second).unwrap();
+        let mut notes = Notes::default();
+        notes.say(second(0), "Pesan", &"a".repeat(1900));
+        assert!(notes.render().contains(&"a".repeat(1900)) && !notes.render().contains(CUT));
+        notes.say(second(1), "Pesan", &"b".repeat(1900));
+        notes.say(second(2), "Pesan", &"c".repeat(1900));
+        notes.add(Section::Attribution, "gclid", "Cj0K");
+        let block = notes.render();
+        for letter in ["a", "b", "c"] {
+            assert!(block.contains(&format!("{}…", letter.repeat(SHORT_VALUE - 1))), "{block}");
+            assert_eq!(block.matches(&letter.repeat(3)).count(), (SHORT_VALUE - 1) / 3, "once");
+        }
+        assert!(block.contains("gclid: Cj0K") && block.contains(CUT), "{block}");
+        assert_eq!(notes.merge_into(&block), block, "what is short is known for what is whole");
+    }
+
+    #[test]
     fn notes_that_are_full_of_peoples_text_are_left_alone() {
         let full = "x".repeat(MAX_LEN - 50);
         assert_eq!(sample().merge_into(&full), full);
@@ -342,7 +364,7 @@ Form: Kontak
         prop_oneof![
             8 => "\\PC{0,20}",
             4 => ".{0,10}",
-            1 => (0usize..600, "[a-z]").prop_map(|(length, letter)| letter.repeat(length)),
+            1 => (0usize..2100, "[a-z]").prop_map(|(length, letter)| letter.repeat(length)),
             8 => "[a-z: #\\[\\]()/\\n-]{0,60}",
             1 => Just(BEGIN.to_owned()),
             1 => Just(format!("a\n{END}\n{BEGIN}\n# Details")),

@@ -12,7 +12,10 @@ use super::text::{cut_visibly, lines, one_line};
 /// The longest notes that Konektor takes, in Unicode scalar values (Agent API 2.2.0, "Create Lead").
 pub const MAX_LEN: usize = 5000;
 /// The longest value of one line.
-const MAX_VALUE: usize = 500;
+const MAX_VALUE: usize = 2000;
+/// The longest in a block that cannot hold them all whole (`forms-whatsapp.md` §1.5, which allows no longer one at all: but what is
+/// cut off here is nowhere else once the lead is delivered).
+const SHORT_VALUE: usize = 500;
 /// The longest label, before a number behind it: enough to recognise a question that is longer.
 const MAX_LABEL: usize = 144;
 /// The most lines of a section, however many submissions add to it; more than fit into [`MAX_LEN`] in practice.
@@ -62,7 +65,7 @@ struct Message {
 
 impl Notes {
     /// Adds a line that is part of the same submission as the lines before: a second field with the same label becomes
-    /// `label (2)`. An empty value adds nothing; a long one is cut at 500 characters, visibly.
+    /// `label (2)`. An empty value adds nothing; one of more than 2000 characters is cut, visibly.
     pub fn add(&mut self, section: Section, label: &str, value: &str) {
         if self.section(section).len() == MAX_LINES {
             self.was_cut |= !value.trim().is_empty();
@@ -160,8 +163,13 @@ impl Notes {
         }
     }
 
-    /// Adds a message unless it is known.
+    /// Adds a message unless it is known. The block may hold a long one shortened: of such two the longer counts.
     fn insert(&mut self, message: Message) {
+        let same = |known: &Message| (known.at, &known.label) == (message.at, &message.label);
+        if self.messages.iter().any(|known| same(known) && is_cut_of(&message.text, &known.text)) {
+            return;
+        }
+        self.messages.retain(|known| !(same(known) && is_cut_of(&known.text, &message.text)));
         if let Err(place) = self.messages.binary_search(&message) {
             self.messages.insert(place, message);
         }
@@ -185,6 +193,11 @@ fn clean_value(value: &str) -> String {
         text.push('…');
     }
     cut_visibly(&text, MAX_VALUE)
+}
+
+/// True when `short` may be what [`cut_visibly`] makes of `whole`.
+fn is_cut_of(short: &str, whole: &str) -> bool {
+    short.strip_suffix('…').is_some_and(|beginning| whole.len() > short.len() && whole.starts_with(beginning))
 }
 
 /// The first `max` characters: a value may be megabytes, and only its beginning is looked at.
@@ -282,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_long_value_ends_visibly() {
-        let notes = notes(&[("Cerita", &"x".repeat(2000)), (&"y".repeat(200), "z")]);
+        let notes = notes(&[("Cerita", &"x".repeat(MAX_VALUE + 1)), (&"y".repeat(200), "z")]);
         assert!(notes.answers[0].value.ends_with("x…") && notes.answers[0].value.chars().count() == MAX_VALUE);
         assert!(notes.answers[1].label.ends_with("y…") && notes.answers[1].label.chars().count() == MAX_LABEL);
     }
