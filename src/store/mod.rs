@@ -66,8 +66,8 @@ pub trait Store: Send + Sync {
     /// Whether a webhook would be kept at this moment; the error is what its sender would hear of. Keeps nothing.
     async fn would_keep(&self) -> Result<(), StoreError>;
 
-    /// The oldest unsorted records, at most `max` and 256 KiB; if there are any, at least one.
-    async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
+    /// The oldest unsorted records of those behind the place `after`, at most `max` and 256 KiB; if there are any, at least one.
+    async fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
 
     /// Puts the items of sorted records into their lanes, counts the known ones as duplicates, puts unreadable records
     /// whole among the dead letters, and takes the records out of the inbox. Each record all or nothing; a long batch may

@@ -62,6 +62,8 @@ pub struct Undelivered {
 /// What became of a sorted batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SortCount {
+    /// Places of the records that this took out of the inbox: what is not among them, somebody else has sorted.
+    pub records: Vec<u64>,
     /// New events that joined their lanes.
     pub new: usize,
     /// Events that were known.
@@ -80,7 +82,8 @@ pub struct SortCount {
 
 impl std::ops::AddAssign for SortCount {
     fn add_assign(&mut self, more: Self) {
-        let Self { new, duplicates, withheld, unreadable, crowded, learned, incidents } = more;
+        let Self { records, new, duplicates, withheld, unreadable, crowded, learned, incidents } = more;
+        self.records.extend(records);
         self.new += new;
         self.duplicates += duplicates;
         self.withheld += withheld;

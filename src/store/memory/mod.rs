@@ -113,8 +113,8 @@ impl Store for MemoryStore {
         self.look(|model| model.has_room(1))?
     }
 
-    async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        self.look(|model| model.unsorted(max))
+    async fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        self.look(|model| model.unsorted(after, max))
     }
 
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError> {

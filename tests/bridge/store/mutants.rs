@@ -151,7 +151,7 @@ fn as_sent(words: Vec<Vec<u8>>) -> Vec<u8> {
 /// What must go all the same: otherwise the script is only broken, and every case would fail.
 async fn goes(bed: &Bed) -> Result<(), StoreError> {
     bed.store.keep(bed.webhook("webhook")).await?;
-    let record = bed.store.unsorted(1).await?.remove(0);
+    let record = bed.store.unsorted(0, 1).await?.remove(0);
     let sorted = Sorted { split: Ok(vec![item("ann", "1")]), ..unreadable(record.place) };
     bed.store.sort(vec![sorted], bed.now()).await?;
     let claimed = bed.claim().await;

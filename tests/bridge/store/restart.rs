@@ -57,7 +57,7 @@ pub(super) fn everything_is_still_there_after_a_stop() {
         assert_eq!(bed.stats().await, stats);
         assert_eq!(bed.store.lane(&lead("dora")).await.unwrap(), lane);
         assert_eq!(bed.store.known_sources().await.unwrap(), [super::source()]);
-        assert_eq!(&bed.store.unsorted(9).await.unwrap()[0].webhook.body[..], b"unsorted");
+        assert_eq!(&bed.store.unsorted(0, 9).await.unwrap()[0].webhook.body[..], b"unsorted");
         assert_eq!(bed.arrive_as(item("ann", "1")).await.duplicates, 1, "it sorts the oldest: the one from before");
     });
 }
@@ -73,7 +73,7 @@ pub(super) fn numbers_go_on_after_a_restart_although_everything_is_forgotten() {
         drop(bed);
         let bed = open(dir.path(), start());
         bed.keep("webhook").await;
-        assert_eq!(bed.store.unsorted(1).await.unwrap()[0].place, 2);
+        assert_eq!(bed.store.unsorted(0, 1).await.unwrap()[0].place, 2);
         bed.sort(vec![item("ann", "2")]).await;
         assert_eq!(bed.row("2").await.seq, 2);
     });
@@ -120,10 +120,10 @@ pub(super) fn what_was_acknowledged_survives_a_crash_at_every_step() {
         drop(bed);
 
         let bed = open(kept.path(), start());
-        assert_eq!(bed.store.unsorted(9).await.unwrap().len(), 1);
+        assert_eq!(bed.store.unsorted(0, 9).await.unwrap().len(), 1);
         assert_eq!(bed.sort(vec![item("ann", "1"), item("bob", "2")]).await.new, 2);
         let bed = open(sorted.path(), start());
-        assert!(bed.store.unsorted(9).await.unwrap().is_empty());
+        assert!(bed.store.unsorted(0, 9).await.unwrap().is_empty());
         assert_eq!(bodies(&bed.claim().await), ["1"]);
         let bed = open(settled.path(), start());
         assert_eq!(bed.row("1").await.state, EventState::Dead);
