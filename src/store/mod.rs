@@ -86,7 +86,8 @@ pub trait Store: Send + Sync {
     /// Leases the lane that is next, together with one upstream permit, or says until when there is nothing to do.
     /// Promotes what has become due, and takes back leases that have ended. Creates that the day has no room for are put
     /// off until it ends; chores are handed out in the place of replays. Of lanes that know the same lead one is leased at a
-    /// time, and none while an update that a lost worker of another has sent may still land: the others are put off.
+    /// time, and none while an update that a lost worker of another has sent may still land: the others are put off. It hears
+    /// what the others have told the lead, the hundred of them that came last if there are more.
     ///
     /// In the same step, when the store may have forgotten something (`queue.md` §2.6, R2 and R3): a lane without a lead
     /// whose oldest event came in before (or while a POST of before may still be under way) gets an intent that was begun

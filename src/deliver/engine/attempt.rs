@@ -392,8 +392,7 @@ impl Attempt {
             Outcome::Done { upto, .. } => self.words_up_to(upto),
             _ => Words::default(),
         };
-        let twin = self.twin.clone().filter(|_| self.claimed.lead_id.is_none());
-        let learned = Learned { doubles: end.doubles.clone(), told, twin, lands: self.lands };
+        let learned = Learned { doubles: end.doubles.clone(), told, twin: self.twin.clone(), lands: self.lands };
         let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone(), learned };
         self.stage = Stage::Settling(end);
         Deed::Ask(Ask::Settle(self.lease().clone(), settlement))

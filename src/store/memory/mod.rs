@@ -2,6 +2,7 @@
 //! tested against it, and it serves tests and demos that need no disk.
 
 mod audit;
+mod claim;
 mod deliver;
 mod model;
 mod moving;

@@ -9,6 +9,7 @@ mod added;
 mod audit;
 mod chores;
 mod claim;
+mod company;
 mod core;
 mod deliver;
 mod desk;

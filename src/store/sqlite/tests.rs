@@ -409,6 +409,8 @@ async fn no_statement_that_is_used_often_walks_through_a_table() {
         sql::MEMO,
         sql::MEMOS,
         sql::COUNT_MEMOS,
+        sql::AHEAD,
+        sql::TOLD_BY_OTHERS,
     ];
     for statement in used_often {
         let plan: Vec<String> = store

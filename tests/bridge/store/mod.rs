@@ -13,6 +13,7 @@ mod day;
 mod doubt;
 mod everywhere;
 mod fences;
+mod heard;
 mod inbox;
 mod landing;
 mod lessons;

@@ -338,7 +338,9 @@ fn a_person_may_say_that_it_was_put_back() {
 async fn left_by_an_earlier_version(bed: Bed, directory: &Path, sql: &str) {
     bed.store.close().await;
     drop(bed);
-    rusqlite::Connection::open(directory.join("store.db")).unwrap().execute_batch(sql).unwrap();
+    let conn = rusqlite::Connection::open(directory.join("store.db")).unwrap();
+    conn.execute_batch("DROP INDEX lane_lead").unwrap();
+    conn.execute_batch(sql).unwrap();
 }
 
 #[test]
@@ -468,6 +470,25 @@ fn a_store_of_version_4_is_taken_over_with_a_create_in_doubt() {
         bed.pass(60);
         let search = bed.claim().await;
         assert_eq!((search.intent.map(|intent| intent.fence), search.named), (Some(claimed.lease.fence), None));
+        assert_eq!(super::flaws(bed.store.as_ref()).await, []);
+    });
+}
+
+#[test]
+fn a_store_of_version_5_is_taken_over_and_lanes_of_one_lead_hear_each_other() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        for (name, event) in [("ann", "1"), ("bob", "2")] {
+            let claimed = bed.work(name, event).await;
+            bed.deliver(&claimed).await;
+        }
+        left_by_an_earlier_version(bed, dir.path(), "PRAGMA user_version = 5;").await;
+        let bed = booted(dir.path(), "one");
+        bed.arrive("ann", "3").await;
+        bed.pass(5);
+        let claimed = bed.claim().await;
+        assert_eq!((bodies(&claimed), claimed.told), (vec!["3".to_owned()], super::words(2)));
         assert_eq!(super::flaws(bed.store.as_ref()).await, []);
     });
 }
