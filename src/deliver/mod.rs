@@ -115,7 +115,7 @@ impl Delivery {
     /// # Errors
     /// What the store could not do; nothing was changed then.
     pub async fn sort_batch(&self) -> Result<usize, StoreError> {
-        Ok(self.by_hand(|engine, _| engine.sort_once()).await?.sorted)
+        Ok(self.by_hand(|engine, moment| engine.sort_once(moment)).await?.sorted)
     }
 
     /// Claims what is next and works it off, alone. For tests and the demo; [`Delivery::run`] does many at a time.

@@ -1,6 +1,8 @@
 //! Whether what a store holds agrees with itself: the invariants of `queue.md` §2.5 that can be seen in what is kept.
 //! Pure, and shared by the backends: they say what they hold, and here is said what cannot be.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::gate::LINES;
@@ -8,6 +10,7 @@ use super::lane::{Lane, State};
 use super::{Class, EventState, Seq};
 use crate::domain::event::EventId;
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::LeadId;
 
 /// Most flaws in one answer: a store that is beyond repair must not answer with all it holds.
 pub(super) const MOST: usize = 100;
@@ -165,6 +168,16 @@ impl Audit {
         }
     }
 
+    /// Looks at all lanes that are leased and know their leads: one of a lead at a time.
+    pub(super) fn look_at_turns<'a>(&mut self, leased: impl IntoIterator<Item = (&'a ExternalRef, &'a LeadId)>) {
+        let mut turns = HashSet::new();
+        for (lead, lead_id) in leased {
+            if !turns.insert(lead_id) {
+                self.note_lane(lead, "it is worked on at the same time as another one of its lead");
+            }
+        }
+    }
+
     /// Looks at another name of a lane, which is `None` where there is no such lane.
     pub(super) fn look_at_alias(&mut self, name: &ExternalRef, lane: Option<&ExternalRef>, past: bool) {
         match lane {
@@ -253,7 +266,6 @@ fn event_flaws(event: &Receipt) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::lead::LeadId;
     use crate::store::Intent;
 
     fn pending() -> Receipt {
@@ -324,6 +336,15 @@ mod tests {
         let gone = Receipt { body: false, size: 0, weight: 0, ..delivered.clone() };
         assert_eq!(flaws(&ready(), &[pending(), delivered]), [Rule::Event], "its payload should be gone");
         assert_eq!(flaws(&ready(), &[pending(), gone]), []);
+    }
+
+    #[test]
+    fn two_lanes_of_one_lead_that_are_worked_on_at_once_are_seen() {
+        let [ann, bob, cid] = ["ann", "bob", "cid"].map(|name| ExternalRef::new("form:", name));
+        let [one, other] = ["L", "M"].map(|id| LeadId(id.to_owned()));
+        let mut audit = Audit::default();
+        audit.look_at_turns([(&ann, &one), (&bob, &other), (&cid, &one)]);
+        assert_eq!(audit.flaws.iter().map(|flaw| flaw.lead.clone()).collect::<Vec<_>>(), [Some(cid)]);
     }
 
     #[test]

@@ -66,8 +66,8 @@ pub trait Store: Send + Sync {
     /// Whether a webhook would be kept at this moment; the error is what its sender would hear of. Keeps nothing.
     async fn would_keep(&self) -> Result<(), StoreError>;
 
-    /// The oldest unsorted records, at most `max` and 256 KiB; if there are any, at least one.
-    async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
+    /// The oldest unsorted records of those behind the place `after`, at most `max` and 256 KiB; if there are any, at least one.
+    async fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, StoreError>;
 
     /// Puts the items of sorted records into their lanes, counts the known ones as duplicates, puts unreadable records
     /// whole among the dead letters, and takes the records out of the inbox. Each record all or nothing; a long batch may
@@ -86,7 +86,8 @@ pub trait Store: Send + Sync {
     /// Leases the lane that is next, together with one upstream permit, or says until when there is nothing to do.
     /// Promotes what has become due, and takes back leases that have ended. Creates that the day has no room for are put
     /// off until it ends; chores are handed out in the place of replays. Of lanes that know the same lead one is leased at a
-    /// time, and none while an update that a lost worker of another has sent may still land: the others are put off.
+    /// time, and none while an update that a lost worker of another has sent may still land: the others are put off. It hears
+    /// what the others have told the lead, the hundred of them that came last if there are more.
     ///
     /// In the same step, when the store may have forgotten something (`queue.md` §2.6, R2 and R3): a lane without a lead
     /// whose oldest event came in before (or while a POST of before may still be under way) gets an intent that was begun

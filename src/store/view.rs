@@ -150,7 +150,7 @@ pub struct LaneDetail {
     pub standing: Option<Standing>,
     /// An earlier POST whose end is not known.
     pub intent: Option<Intent>,
-    /// What has reached the lead.
+    /// What has reached the lead, as far as the lane has heard of it.
     pub told: Words,
     /// Undelivered events.
     pub pending: u32,

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::Seq;
 use crate::domain::lead::Field;
 
+/// Lanes whose words another one of the same lead hears at a claim, at most: those that came last. More of them are a code
+/// that names nobody in particular, and each of these has heard others before.
+pub(super) const HEARD: usize = 100;
+
 /// When something was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word {
@@ -54,6 +58,13 @@ impl Words {
     #[must_use]
     pub fn are_newer(&self, field: Field, word: Word) -> bool {
         self.0.get(&field).is_some_and(|known| word.is_before(*known))
+    }
+
+    /// What all of these say.
+    pub(super) fn of_all<'a>(words: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all = Self::none();
+        words.into_iter().for_each(|words| all.hear(words));
+        all
     }
 
     /// Takes in others: of each field the newer word stays.

@@ -60,8 +60,10 @@ pub struct Undelivered {
 }
 
 /// What became of a sorted batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SortCount {
+    /// Places of the records that this took out of the inbox: what is not among them, somebody else has sorted.
+    pub records: Vec<u64>,
     /// New events that joined their lanes.
     pub new: usize,
     /// Events that were known.
@@ -80,7 +82,8 @@ pub struct SortCount {
 
 impl std::ops::AddAssign for SortCount {
     fn add_assign(&mut self, more: Self) {
-        let Self { new, duplicates, withheld, unreadable, crowded, learned, incidents } = more;
+        let Self { records, new, duplicates, withheld, unreadable, crowded, learned, incidents } = more;
+        self.records.extend(records);
         self.new += new;
         self.duplicates += duplicates;
         self.withheld += withheld;
@@ -189,9 +192,9 @@ pub struct Claimed {
     /// When the first of them was.
     pub failing_since: Option<Timestamp>,
     /// The lane of the same person that will have a lead first ([`Store::sort`](super::Store::sort)): nothing is created before
-    /// it is known what becomes of that. Or one that came to this one's lead: what is told there is heard here.
+    /// it is known what becomes of that. `None` once this one has a lead.
     pub follows: Option<ExternalRef>,
-    /// What has reached the lead: older words on the same fields are late.
+    /// What has reached the lead, from this lane or from others that know it: older words on the same fields are late.
     pub told: Words,
     /// Where Konektor said by itself that the lead stands.
     pub standing: Option<Standing>,
@@ -363,8 +366,7 @@ pub struct Learned {
     /// What was delivered. That of a create is known from its intent, too.
     pub told: Words,
     /// The lane of the same person whose lead this one was to come to, and which has none. Now that this one has a lead, it
-    /// comes to this one's; if it may have one already, that is kept as an [`Incident`](super::Incident). Or the one whose lead
-    /// this one has come to: from then on each knows of the other ([`Claimed::follows`]).
+    /// comes to this one's; if it may have another already, that is kept as an [`Incident`](super::Incident).
     pub twin: Option<ExternalRef>,
     /// Until when an update may still land that was sent and got no answer: before that, neither this lane nor another one
     /// of the lead is worked on.

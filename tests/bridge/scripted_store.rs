@@ -196,7 +196,7 @@ impl Store for ScriptedStore {
         self.answers()
     }
 
-    async fn unsorted(&self, _max: usize) -> Result<Vec<InboxRecord>, StoreError> {
+    async fn unsorted(&self, _after: u64, _max: usize) -> Result<Vec<InboxRecord>, StoreError> {
         unreachable!("the edge does not sort")
     }
 

@@ -228,7 +228,7 @@ impl Attempt {
         match fold(external_ref, events, told, *region, |name| sources(name), flaws) {
             Folded::Lead(lead, words) => {
                 self.words = words;
-                let forbidden = desk.doubts.forbidden(external_ref);
+                let forbidden = desk.doubts.forbidden(external_ref, desk.moment.running);
                 let lane = plan::Lane { forbidden, ..plan::Lane::of(&self.claimed) };
                 let (plan, step) = Plan::start(lane, *lead, *waits, desk.moment.die, desk.moment.now);
                 self.follow(plan, step, desk)
@@ -336,7 +336,7 @@ impl Attempt {
         let writes = matches!(request, Request::Create(_) | Request::Update(..));
         if answer.verdict == Verdict::Forbidden {
             *desk.may_not_write = writes;
-            desk.doubts.forbid(&self.claimed.lease.external_ref);
+            desk.doubts.forbid(&self.claimed.lease.external_ref, desk.moment.running);
         } else if writes && answer.status.is_some() {
             desk.doubts.allow(&self.claimed.lease.external_ref);
         }
@@ -392,8 +392,7 @@ impl Attempt {
             Outcome::Done { upto, .. } => self.words_up_to(upto),
             _ => Words::default(),
         };
-        let twin = self.twin.clone().filter(|_| self.claimed.lead_id.is_none());
-        let learned = Learned { doubles: end.doubles.clone(), told, twin, lands: self.lands };
+        let learned = Learned { doubles: end.doubles.clone(), told, twin: self.twin.clone(), lands: self.lands };
         let settlement = Settlement { outcome: end.outcome.clone(), attempts: self.log.clone(), learned };
         self.stage = Stage::Settling(end);
         Deed::Ask(Ask::Settle(self.lease().clone(), settlement))

@@ -105,7 +105,7 @@ pub struct Reply {
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// [`Store::unsorted`].
-    Unsorted(usize),
+    Unsorted(u64, usize),
     /// [`Store::sort`].
     Sort(Vec<Sorted>),
     /// [`Store::expire`].
@@ -176,7 +176,7 @@ impl Ask {
     /// What the store could not do.
     pub async fn put(self, store: &dyn Store, worker: &WorkerId, now: Timestamp) -> Result<Told, StoreError> {
         Ok(match self {
-            Self::Unsorted(max) => Told::Unsorted(store.unsorted(max).await?),
+            Self::Unsorted(after, max) => Told::Unsorted(store.unsorted(after, max).await?),
             Self::Sort(sorted) => Told::Sorted(store.sort(sorted, now).await?),
             Self::Expire(max) => Told::Expired(store.expire(max, now).await?),
             Self::Claim => Told::Claim(store.claim(worker, now).await?),

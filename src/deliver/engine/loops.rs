@@ -5,13 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::super::breaker::Gate;
+use super::super::retry;
 use super::super::sort::{self, Split};
 use super::attempt::Attempt;
 use super::{
     AFTER_ERROR, Ask, Change, Deed, Effect, Engine, Mode, Moment, Party, Report, Said, Stopped, Told, mismatch,
 };
 use crate::domain::event::SourceName;
-use crate::store::{Claim, InboxRecord, Lease};
+use crate::providers::{Absent, Complaint, Source};
+use crate::store::{Claim, InboxRecord, Lease, SortCount};
 
 /// Lanes worked on at a time: ten calls a second at two seconds each would need twenty, and no plan allows more.
 const AT_A_TIME: usize = 24;
@@ -33,10 +35,45 @@ const WHILE_TRYING: Duration = Duration::from_millis(250);
 pub(super) enum Sorting {
     /// The oldest records.
     Reading,
-    /// That these sources' records are sorted, and what is then to be said of some.
-    Writing(Vec<SourceName>, Vec<Stopped>),
+    /// That these records are sorted.
+    Writing(Vec<Writing>),
     /// Something to do.
     Resting,
+}
+
+/// A record that is being sorted, and what is to be said of it once it is.
+#[derive(Debug)]
+pub(super) struct Writing {
+    place: u64,
+    source: SourceName,
+    request_id: String,
+    stopped: Option<Stopped>,
+    complaints: Vec<(Complaint, usize)>,
+}
+
+/// What waits in the inbox for its source.
+#[derive(Debug, Default)]
+pub(super) struct PassedOver {
+    /// Up to this place all that is left does.
+    upto: u64,
+    /// When the first of it was passed over, as [`Moment::running`].
+    since: Duration,
+}
+
+impl PassedOver {
+    fn pass(&mut self, place: u64, now: Duration) {
+        if self.upto == 0 {
+            self.since = now;
+        }
+        self.upto = place;
+    }
+
+    /// From the beginning, when that is due.
+    fn look_again(&mut self, now: Duration) {
+        if now >= self.since + retry::SOURCE_AGAIN {
+            *self = Self::default();
+        }
+    }
 }
 
 /// What the dispatcher waits for.
@@ -68,51 +105,60 @@ pub(super) enum Expiring {
 
 impl Engine {
     /// All but the dispatcher, which goes whenever there is a free place.
-    pub(super) fn start_loops(&mut self, out: &mut Vec<Effect>) {
-        self.read_inbox(out);
+    pub(super) fn start_loops(&mut self, moment: Moment, out: &mut Vec<Effect>) {
+        self.read_inbox(moment, out);
         self.wait_for(Deed::Wait(HEARTBEAT, Change::Nothing), Party::Heart(Beat::Resting), out);
         self.wait_for(Deed::Wait(EXPIRE_EVERY, Change::Nothing), Party::Expirer(Expiring::Resting), out);
     }
 
-    pub(super) fn read_inbox(&mut self, out: &mut Vec<Effect>) {
-        self.wait_for(Deed::Ask(Ask::Unsorted(SORT_BATCH)), Party::Sorter(Sorting::Reading), out);
+    pub(super) fn read_inbox(&mut self, moment: Moment, out: &mut Vec<Effect>) {
+        self.passed_over.look_again(moment.running);
+        let ask = Ask::Unsorted(self.passed_over.upto, SORT_BATCH);
+        self.wait_for(Deed::Ask(ask), Party::Sorter(Sorting::Reading), out);
     }
 
-    pub(super) fn sort_on(&mut self, sorting: Sorting, said: Said, out: &mut Vec<Effect>) {
+    pub(super) fn sort_on(&mut self, sorting: Sorting, said: Said, moment: Moment, out: &mut Vec<Effect>) {
         match (sorting, said) {
             (Sorting::Reading, Said::Told(Ok(Told::Unsorted(records)))) if records.is_empty() => {
                 self.rest_sorting(NAP, Change::Inbox, out);
             }
-            (Sorting::Reading, Said::Told(Ok(Told::Unsorted(records)))) => self.sort(records, out),
-            (Sorting::Writing(sources, stopped), Said::Told(Ok(Told::Sorted(count)))) => {
-                out.push(Effect::Report(Report::Sorted { sources, count, stopped }));
+            (Sorting::Reading, Said::Told(Ok(Told::Unsorted(records)))) => self.sort(records, moment, out),
+            (Sorting::Writing(records), Said::Told(Ok(Told::Sorted(count)))) => {
+                tell_sorted(records, count, out);
                 if self.mode == Mode::Running {
-                    self.read_inbox(out);
+                    self.read_inbox(moment, out);
                 }
             }
-            (Sorting::Resting, Said::Woken) => self.read_inbox(out),
+            (Sorting::Resting, Said::Woken) => self.read_inbox(moment, out),
             (Sorting::Reading | Sorting::Writing(..), Said::Told(Err(error))) => {
                 out.push(Effect::Report(Report::StoreFailed("sort", error)));
+                self.passed_over = PassedOver::default();
                 self.rest_sorting(AFTER_ERROR, Change::Nothing, out);
             }
             (_, said) => mismatch(&said),
         }
     }
 
-    fn sort(&mut self, records: Vec<InboxRecord>, out: &mut Vec<Effect>) {
-        let split = |record: InboxRecord| {
-            let source = (self.setup.sources)(&record.webhook.source);
+    /// Sorts what it can. What came to a source that lacks something now waits for that in the inbox, as its events do in their
+    /// lanes, and nothing behind it waits with it.
+    fn sort(&mut self, records: Vec<InboxRecord>, moment: Moment, out: &mut Vec<Effect>) {
+        let last = records.last().map_or(0, |record| record.place);
+        let found = records.into_iter().map(|record| ((self.setup.sources)(&record.webhook.source), record));
+        let (wait, go): (Vec<_>, Vec<_>) = found.partition(|(source, _)| matches!(source, Err(Absent::Wanting(_))));
+        if !wait.is_empty() {
+            self.passed_over.pass(last, moment.running);
+        }
+        if go.is_empty() {
+            return self.read_inbox(moment, out);
+        }
+        let split = |(source, record): (Result<Source, Absent>, InboxRecord)| {
             let Split { sorted, complaints } = sort::split(record, source.as_ref());
-            if !complaints.is_empty() {
-                let (source, request_id) = (sorted.source.clone(), sorted.request_id.clone());
-                out.push(Effect::Report(Report::Complained { source, request_id, complaints }));
-            }
-            sorted
+            let (place, source, request_id) = (sorted.place, sorted.source.clone(), sorted.request_id.clone());
+            let stopped = Stopped::of(&sorted);
+            (sorted, Writing { place, source, request_id, stopped, complaints })
         };
-        let sorted: Vec<_> = records.into_iter().map(split).collect();
-        let sources = sorted.iter().map(|one| one.source.clone()).collect();
-        let stopped = sorted.iter().filter_map(Stopped::of).collect();
-        self.wait_for(Deed::Ask(Ask::Sort(sorted)), Party::Sorter(Sorting::Writing(sources, stopped)), out);
+        let (sorted, records) = go.into_iter().map(split).unzip();
+        self.wait_for(Deed::Ask(Ask::Sort(sorted)), Party::Sorter(Sorting::Writing(records)), out);
     }
 
     fn rest_sorting(&mut self, span: Duration, change: Change, out: &mut Vec<Effect>) {
@@ -229,4 +275,20 @@ impl Engine {
             self.wait_for(Deed::Wait(EXPIRE_EVERY, Change::Nothing), Party::Expirer(Expiring::Resting), out);
         }
     }
+}
+
+/// Says what was sorted, and of what: not of what another bridge has sorted meanwhile.
+fn tell_sorted(records: Vec<Writing>, count: SortCount, out: &mut Vec<Effect>) {
+    let (mut sources, mut stops) = (Vec::new(), Vec::new());
+    for Writing { place, source, request_id, stopped, complaints } in records {
+        if !count.records.contains(&place) {
+            continue;
+        }
+        sources.push(source.clone());
+        stops.extend(stopped);
+        if !complaints.is_empty() {
+            out.push(Effect::Report(Report::Complained { source, request_id, complaints }));
+        }
+    }
+    out.push(Effect::Report(Report::Sorted { sources, count, stopped: stops }));
 }

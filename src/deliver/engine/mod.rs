@@ -42,7 +42,7 @@ use attempt::Attempt;
 use chores::Doing;
 pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Stopped, Ticket, Told};
 use forms::{Forms, Noting, Sighting};
-use loops::{Beat, Claiming, Expiring, Sorting};
+use loops::{Beat, Claiming, Expiring, PassedOver, Sorting};
 
 /// Pause after an error of the store.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -78,6 +78,8 @@ pub struct Engine {
     senders: Senders,
     questions: Questions,
     doubts: Doubts,
+    /// What waits in the inbox.
+    passed_over: PassedOver,
     /// The last call that the key was not good enough for was one that writes.
     may_not_write: bool,
     waiting: BTreeMap<Ticket, Party>,
@@ -150,6 +152,7 @@ impl Engine {
             senders: Senders::default(),
             questions: Questions::default(),
             doubts: Doubts::default(),
+            passed_over: PassedOver::default(),
             may_not_write: true,
             waiting: BTreeMap::new(),
             tickets: 0,
@@ -165,15 +168,15 @@ impl Engine {
     pub fn start(&mut self, moment: Moment) -> Vec<Effect> {
         self.mode = Mode::Running;
         let mut out = Vec::new();
-        self.start_loops(&mut out);
+        self.start_loops(moment, &mut out);
         self.dispatch(moment, &mut out);
         out
     }
 
     /// Sorts one batch, by hand.
-    pub fn sort_once(&mut self) -> Vec<Effect> {
+    pub fn sort_once(&mut self, moment: Moment) -> Vec<Effect> {
         let mut out = Vec::new();
-        self.read_inbox(&mut out);
+        self.read_inbox(moment, &mut out);
         out
     }
 
@@ -212,7 +215,7 @@ impl Engine {
 
     fn hear(&mut self, party: Party, said: Said, moment: Moment, out: &mut Vec<Effect>) {
         match party {
-            Party::Sorter(sorting) => self.sort_on(sorting, said, out),
+            Party::Sorter(sorting) => self.sort_on(sorting, said, moment, out),
             Party::Dispatcher(claiming) => self.claimed(claiming, said, moment, out),
             Party::Attempt(attempt) => self.attempt_on(attempt, said, moment, out),
             Party::Probe(probe, asked) => self.probed(probe, asked, said, moment, out),

@@ -1,24 +1,25 @@
 //! The engine, told one thing at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
 use super::*;
 use crate::deliver::{Die, SourceOf, Waits};
-use crate::domain::event::{DeadReason, EventId, Hold, Item, SourceName};
+use crate::domain::event::{DeadReason, EventId, Hold, Item, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Field, LeadId};
 use crate::domain::rules::Rules;
 use crate::domain::submission::{Answer as Given, Meaning, Submission};
 use crate::konektor::RateLimit;
 use crate::providers::{
-    Absent, Fetched, FormLookup, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply as Response, Sample,
-    SampleKind, Source, Unreadable, Verified, Webhook,
+    About, Absent, Complaint, Fetched, FormLookup, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal,
+    Reply as Response, Sample, SampleKind, Source, Unreadable, Verified, Webhook,
 };
 use crate::store::{
-    Claim, Claimed, Fenced, Intent, LaneDetail, Lease, Named, Outcome, PermitGrant, PermitId, Settlement, StoredEvent,
-    Word, Words,
+    Claim, Claimed, Fenced, InboxRecord, Intent, LaneDetail, Learned, Lease, Named, Outcome, PermitGrant, PermitId,
+    Settlement, SortCount, StoredEvent, Word, Words,
 };
 
 /// Reads whatever it is given but `garbled`; takes `test` for a test, stops in the middle of what says `panic`, has to look
@@ -50,6 +51,11 @@ impl Provider for Dialect {
             hold: Hold::No,
             body: webhook.body().to_vec(),
         }])
+    }
+
+    fn complaints(&self, webhook: &Verified) -> Vec<(Complaint, usize)> {
+        let complaint = || Complaint { about: About::Sent, code: "131047".into(), title: "Re-engagement".into() };
+        webhook.body().starts_with(b"complains").then(|| (complaint(), 2)).into_iter().collect()
     }
 
     fn lookup(&self, item: &ItemBody<'_>) -> Option<Lookup> {
@@ -637,7 +643,6 @@ fn a_sender_s_answer_is_judged_by_how_long_its_item_cannot_be_had() {
 fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
     let other = ExternalRef::new("test:", "2");
     let follows = || Claimed { follows: Some(other.clone()), ..claimed(b"lead") };
-    let told = Words::of([Field::Name], Word { seq: 7, at: None });
     let detail = |lead_id: Option<&str>, pending| {
         let detail = LaneDetail {
             external_ref: other.clone(),
@@ -647,7 +652,7 @@ fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
             lead_id: lead_id.map(|id| LeadId(id.into())),
             standing: None,
             intent: None,
-            told: told.clone(),
+            told: Words::of([Field::Name], Word { seq: 7, at: None }),
             pending,
             attempts: 0,
             crashes: 0,
@@ -663,7 +668,7 @@ fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
     };
     let bench = after(detail(Some("lead_1"), 3));
     assert_eq!(*bench.outcome(), Outcome::Done { lead_id: LeadId("lead_1".into()), upto: Intent::NOTHING });
-    assert_eq!((&bench.settlement().learned.told, bench.settlement().learned.twin.as_ref()), (&told, Some(&other)));
+    assert_eq!(bench.settlement().learned, Learned::default(), "what that was told is heard at the next claim");
     let waits = after(detail(None, 1));
     assert_eq!(*waits.outcome(), Outcome::Retry { at: at(5_010).now, counted: false });
     let Said::Told(Ok(Told::Lane(Some(mut itself)))) = detail(None, 1) else { panic!() };
@@ -681,13 +686,8 @@ fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
         );
     }
     assert!(matches!(after(failed()).outcome(), Outcome::Release { .. }));
-    let known = |said| {
-        let mut bench = Bench::given(Claimed { lead_id: Some(LeadId("lead_2".into())), ..follows() });
-        bench.tell("Lane", said, at(10));
-        bench.names()
-    };
-    assert_eq!(known(detail(Some("lead_1"), 0)), ["get"], "it has one of its own");
-    assert_eq!(known(detail(Some("lead_2"), 3)), ["get"]);
+    let known = Bench::given(Claimed { lead_id: Some(LeadId("lead_2".into())), ..follows() });
+    assert_eq!(known.names(), ["get"], "it has one of its own");
 }
 
 #[test]
@@ -1081,4 +1081,96 @@ fn a_sender_s_api_that_hangs_holds_up_a_third_of_the_lanes_at_most() {
     bench.tell("LookUp", looked_up(200), at(3_000));
     bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane(32, b"notice")))))), at(3_010));
     assert_eq!(named(&bench, "LookUp"), 8, "there is room again");
+}
+
+#[test]
+fn what_a_sender_complains_of_is_told_once_its_webhook_is_sorted_by_us() {
+    let records = || vec![record(1, "complains 1"), record(2, "complains 2"), record(3, "lead")];
+    let after = |sorted: Result<Told, StoreError>| {
+        let mut bench = Bench::idle();
+        let effects = bench.engine.sort_once(at(0));
+        bench.take(effects);
+        bench.tell("Unsorted", Said::Told(Ok(Told::Unsorted(records()))), at(1));
+        assert!(bench.reports.is_empty(), "{:?}", bench.reports);
+        bench.tell("Sort", Said::Told(sorted), at(2));
+        let complained = bench.reports.iter().filter_map(|report| match report {
+            Report::Complained { request_id, complaints, .. } => Some((request_id.clone(), complaints.len())),
+            _ => None,
+        });
+        complained.collect::<Vec<_>>()
+    };
+    let sorted = |places: &[u64]| Ok(Told::Sorted(SortCount { records: places.to_vec(), ..SortCount::default() }));
+    assert_eq!(after(sorted(&[2, 3])), [("request 2".to_owned(), 1)], "another bridge has sorted the first");
+    assert_eq!(after(sorted(&[1, 2, 3])).len(), 2);
+    assert_eq!(after(Err(StoreError::Busy)), [], "it is sorted again");
+}
+
+fn record(place: u64, body: &str) -> InboxRecord {
+    let webhook = Kept {
+        source: source_name(),
+        received: at(0).now,
+        request_id: format!("request {place}"),
+        headers: Vec::new(),
+        body: body.as_bytes().to_vec().into(),
+    };
+    InboxRecord { place, webhook }
+}
+
+/// The records that are to be sorted now, if some are.
+fn being_sorted(bench: &Bench) -> Option<Vec<u64>> {
+    bench.wants.iter().find_map(|(_, deed)| match deed {
+        Deed::Ask(Ask::Sort(sorted)) => Some(sorted.iter().map(|one| one.place).collect()),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_is_not_sorted_yet_waits_for_the_secret_of_its_source_and_nothing_waits_with_it() {
+    let mut bench = Bench::idle();
+    let sources = Arc::clone(&bench.engine.setup.sources);
+    let (lacks, other) = (Arc::new(AtomicBool::new(true)), SourceName::parse("other").unwrap());
+    let (now_lacks, is_other) = (Arc::clone(&lacks), other.clone());
+    bench.engine.setup.sources = Arc::new(move |name| {
+        let lacks = now_lacks.load(Ordering::Relaxed) && *name != is_other;
+        if lacks { Err(Absent::Wanting("its secret is not set".into())) } else { sources(name) }
+    });
+    let of_other =
+        |place| InboxRecord { webhook: Kept { source: other.clone(), ..record(place, "lead").webhook }, place };
+    let unsorted = |records: &[InboxRecord]| Said::Told(Ok(Told::Unsorted(records.to_vec())));
+    let sorted = |places: &[u64]| {
+        let count = SortCount { records: places.to_vec(), ..SortCount::default() };
+        Said::Told(Ok(Told::Sorted(count)))
+    };
+    let effects = bench.engine.start(at(0));
+    bench.take(effects);
+    bench.tell("Unsorted(0,", unsorted(&[record(1, "a"), of_other(2), record(3, "b")]), at(1_000));
+    assert_eq!(being_sorted(&bench), Some(vec![2]));
+    bench.tell("Sort", sorted(&[2]), at(1_010));
+    bench.tell("Unsorted(3,", unsorted(&[record(4, "c")]), at(1_020));
+    bench.tell("Unsorted(4,", unsorted(&[]), at(1_030));
+    assert_eq!(being_sorted(&bench), None);
+    bench.tell("Wait(30s, Inbox", Said::Woken, at(300_999));
+    bench.tell("Unsorted(4,", unsorted(&[]), at(301_000));
+    lacks.store(false, Ordering::Relaxed);
+    bench.tell("Wait(30s, Inbox", Said::Woken, at(301_001));
+    bench.tell("Unsorted(0,", unsorted(&[record(1, "a"), record(3, "b"), record(4, "c")]), at(301_010));
+    assert_eq!(being_sorted(&bench), Some(vec![1, 3, 4]), "after five minutes all is looked at again");
+}
+
+#[test]
+fn what_was_passed_over_is_looked_at_again_when_the_store_has_failed() {
+    let mut bench = Bench::idle();
+    let sources = Arc::clone(&bench.engine.setup.sources);
+    bench.engine.setup.sources = Arc::new(move |name| match name.as_str() {
+        "other" => sources(name),
+        _ => Err(Absent::Wanting("its secret is not set".into())),
+    });
+    let webhook = Kept { source: SourceName::parse("other").unwrap(), ..record(1, "lead").webhook };
+    let effects = bench.engine.start(at(0));
+    bench.take(effects);
+    let records = vec![InboxRecord { place: 1, webhook }, record(2, "b")];
+    bench.tell("Unsorted(0,", Said::Told(Ok(Told::Unsorted(records))), at(10));
+    bench.tell("Sort", failed(), at(20));
+    bench.tell("Wait(1s, Nothing", Said::Woken, at(1_020));
+    assert!(bench.names().iter().any(|name| name.starts_with("Unsorted(0,")), "{:?}", bench.names());
 }

@@ -86,8 +86,7 @@ pub(super) struct Lane {
     pub(super) forgotten: bool,
     /// Where Konektor said by itself that the lead stands.
     pub(super) standing: Option<Standing>,
-    /// The lane of the same person that will have a lead first: that lead is this lane's, too. Or the one that came to this
-    /// lane's lead last.
+    /// The lane of the same person that will have a lead first: that lead is this lane's, too. `None` once it has one.
     pub(super) follows: Option<ExternalRef>,
     /// Konektor said by itself which lead it is, while an attempt was under way that may find it out, too.
     pub(super) heard: Option<LeadId>,
@@ -343,7 +342,7 @@ impl Lane {
         self.lead_id.is_none() && sent && in_it
     }
 
-    /// These words have reached the lead.
+    /// These words have reached the lead, of this lane or of another that knows it.
     pub(super) fn hear(&mut self, told: &Words) {
         self.told.hear(told);
     }
@@ -384,13 +383,9 @@ impl Lane {
         self.follows = Some(other.clone());
     }
 
-    /// `other` has come to the lead `lead_id`; whether that is this lane's, too. Then each hears what the other has told it.
-    pub(super) fn shares(&mut self, other: &ExternalRef, lead_id: &LeadId) -> bool {
-        let is_shared = self.lead_id.as_ref() == Some(lead_id);
-        if is_shared {
-            self.follows = Some(other.clone());
-        }
-        is_shared
+    /// Whether it knows the lead `lead_id`.
+    pub(super) fn knows(&self, lead_id: &LeadId) -> bool {
+        self.lead_id.as_ref() == Some(lead_id)
     }
 
     /// Konektor says by itself where the lead stands; gives whether that was news.
@@ -408,7 +403,7 @@ impl Lane {
         self.pending = rest.count;
         match outcome {
             Outcome::Done { lead_id, upto } => {
-                self.lead_id = Some(lead_id.clone());
+                (self.lead_id, self.follows) = (Some(lead_id.clone()), None);
                 let telling = std::mem::take(&mut self.telling);
                 if self.intent.take().is_some_and(|intent| intent.upto == *upto) {
                     self.told.hear(&telling.words);

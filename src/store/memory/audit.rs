@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::model::{Event, Model};
 use crate::store::Seq;
 use crate::store::audit::{Audit, Ledger, Receipt, Rule};
+use crate::store::lane::State;
 
 impl Model {
     pub(super) fn audit(&self, after: Option<u64>, now: Timestamp) -> Audit {
@@ -30,6 +31,8 @@ impl Model {
             let events: Vec<_> = events.into_iter().map(|(seq, event)| event.receipt(*seq)).collect();
             audit.look_at_lane(external_ref, &known.lane, &events);
         }
+        let leased = self.lanes.iter().filter(|(_, known)| matches!(known.lane.state, State::Leased { .. }));
+        audit.look_at_turns(leased.filter_map(|(lead, known)| Some((lead, known.lane.lead_id.as_ref()?))));
         for (name, alias) in &self.aliases {
             audit.look_at_alias(name, self.lanes.contains_key(&alias.lane).then_some(&alias.lane), alias.past);
         }

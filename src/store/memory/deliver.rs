@@ -5,16 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::model::{Event, Known, Model};
+use super::model::{Event, Model};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
-use crate::store::gate::{LINES, Line, Pass};
+use crate::store::gate::{LINES, Line};
 use crate::store::lane::{self, Ends, Lane, Rest, Span, State, VERIFY_AFTER, Wait};
 use crate::store::limit::Take;
 use crate::store::receipt;
 use crate::store::{
-    Chore, Claim, Claimed, DayNote, DayState, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason,
-    PermitGrant, PermitId, Seq, Settlement, StoredEvent, Telling, Verification, Verified, WorkerId,
+    DayNote, DayState, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId,
+    Seq, Settlement, Telling, Verification, Verified, WorkerId,
 };
 
 impl Model {
@@ -25,7 +25,7 @@ impl Model {
         lane::window(updates, ready.iter().sum::<u64>() - updates, self.gate.limiter.limit())
     }
 
-    fn ready(&self) -> [u64; LINES] {
+    pub(super) fn ready(&self) -> [u64; LINES] {
         let mut ready = [0; LINES];
         for known in self.lanes.values().filter(|known| known.lane.state == State::Ready) {
             ready[Line::of(&known.lane) as usize] += 1;
@@ -33,105 +33,11 @@ impl Model {
         ready
     }
 
-    pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Claim {
-        let now = self.tick(now);
-        self.take_back(now);
-        self.put_off(now);
-        self.give_way(now);
-        let (ready, chore) = (self.ready(), self.chore(now));
-        match self.gate.pass(ready, chore.is_some(), now) {
-            Pass::Probe(probe) => Claim::Probe(probe),
-            Pass::Wait(at) if self.gate.paused().is_some() => Claim::Nothing(at),
-            Pass::Wait(at) => Claim::Nothing([at, self.next_due(now)].into_iter().flatten().min()),
-            Pass::Chore(permit) => Claim::Chore(permit, self.hand_out(chore.expect("the gate was told of it"), now)),
-            Pass::Lane(line, permit) => Claim::Lane(Box::new(self.lease(line, permit, worker, now))),
-        }
-    }
-
-    /// Takes back leases that have ended, and makes ready what has become due.
-    fn take_back(&mut self, now: Timestamp) {
-        let ended = |lane: &Lane| matches!(lane.state, State::Leased { until, .. } if until <= now);
-        for external_ref in self.lanes_that(ended) {
-            self.lose(&external_ref, true, now);
-        }
-        for known in self.lanes.values_mut() {
-            if matches!(known.lane.state, State::Waiting { due, .. } if due <= now) {
-                known.lane.promote();
-            }
-        }
-    }
-
-    /// Puts off the creates that the day has no room for.
-    fn put_off(&mut self, now: Timestamp) {
-        if !self.gate.days.may_hold() {
-            return;
-        }
-        for line in [Line::New, Line::Bulk] {
-            while let Some(external_ref) = self.first_in(line).filter(|first| self.lanes[first].lane.lead_id.is_none())
-            {
-                let source = self.pending(&external_ref).next().map(|(_, event)| event.source.clone());
-                let source = source.expect("a lane that is ready has events");
-                let Some(until) = self.gate.days.holds(&source, line == Line::Bulk, now) else { break };
-                self.known(&external_ref, now).lane.park(until, now);
-            }
-        }
-    }
-
-    /// Puts off lanes that would be next, while another one of the same lead goes first.
-    fn give_way(&mut self, now: Timestamp) {
-        for line in Line::OF_KNOWN_LEADS {
-            while let Some((external_ref, other)) = self.first_in(line).and_then(|first| self.ahead_of(first, now)) {
-                self.known(&external_ref, now).lane.give_way(&other, now);
-            }
-        }
-    }
-
-    /// The lane that goes before `external_ref`'s, if one does: the oldest of them.
-    fn ahead_of(&self, external_ref: ExternalRef, now: Timestamp) -> Option<(ExternalRef, Lane)> {
-        let lead_id = self.lanes[&external_ref].lane.lead_id.as_ref()?;
-        let same = |lane: &Lane| lane.lead_id.as_ref() == Some(lead_id) && lane.has_the_lead(now);
-        let others = self.lanes.iter().filter(|(other, known)| **other != external_ref && same(&known.lane));
-        let other = others.map(|(_, known)| known).min_by_key(|known| known.born)?.lane.clone();
-        Some((external_ref, other))
-    }
-
-    fn first_in(&self, line: Line) -> Option<ExternalRef> {
-        let stands = |lane: &Lane| lane.state == State::Ready && Line::of(lane) == line;
-        let first = self.lanes.iter().filter(|(_, known)| stands(&known.lane)).min_by_key(|(_, known)| known.lane.ord);
-        first.map(|(external_ref, _)| external_ref.clone())
-    }
-
-    /// The chore that is due.
-    fn chore(&self, now: Timestamp) -> Option<Chore> {
-        let due = self
-            .to_verify
-            .iter()
-            .filter(|(_, due)| **due <= now)
-            .min_by_key(|(external_ref, due)| (*due, *external_ref));
-        let verify = due.and_then(|(external_ref, _)| {
-            let lead_id = self.lanes.get(external_ref)?.lane.lead_id.clone()?;
-            Some(Chore::Verify(Verification { external_ref: external_ref.clone(), lead_id }))
-        });
-        verify.or_else(|| self.gate.days.looks_due(now).then_some(Chore::LookAtDay))
-    }
-
-    fn hand_out(&mut self, chore: Chore, now: Timestamp) -> Chore {
-        match &chore {
-            Chore::Verify(Verification { external_ref, .. }) => {
-                self.to_verify.insert(external_ref.clone(), now + receipt::CHORE_AGAIN);
-            }
-            Chore::LookAtDay => {
-                self.gate.days.take_look(now);
-            }
-        }
-        chore
-    }
-
-    fn lanes_that(&self, are: impl Fn(&Lane) -> bool) -> Vec<ExternalRef> {
+    pub(super) fn lanes_that(&self, are: impl Fn(&Lane) -> bool) -> Vec<ExternalRef> {
         self.lanes.iter().filter(|(_, known)| are(&known.lane)).map(|(external_ref, _)| external_ref.clone()).collect()
     }
 
-    fn lose(&mut self, external_ref: &ExternalRef, crashed: bool, now: Timestamp) {
+    pub(super) fn lose(&mut self, external_ref: &ExternalRef, crashed: bool, now: Timestamp) {
         let (late_update, newer) = (self.options.late_update, self.has_newer(external_ref));
         let lane = &mut self.known(external_ref, now).lane;
         let fence = lane.fence;
@@ -144,68 +50,7 @@ impl Model {
         self.heed_heard(external_ref, now);
     }
 
-    fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let due = |known: &Known| match known.lane.state {
-            State::Waiting { due, .. } => Some(due),
-            State::Leased { until, .. } => Some(until),
-            State::Idle | State::Ready | State::Dead => None,
-        };
-        let chores = self.to_verify.values().copied().chain(self.gate.days.next_look()).filter(|due| *due > now);
-        self.lanes.values().filter_map(due).chain(chores).min()
-    }
-
-    fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Claimed {
-        let external_ref = self.first_in(line).expect("the gate names a line in which a lane is ready");
-        let until = now + self.options.lease;
-        let doubt = self.gate.doubt(&self.options, now);
-        let (least, day_nearly_over) = (self.gate.least_fence(), self.gate.days.is_nearly_over(now));
-        let known = self.known(&external_ref, now);
-        let search_first = known.lane.search_first(doubt);
-        let lost = known.lane.lost_since(doubt);
-        known.lane.claim(worker, least, until, now);
-        let lane = known.lane.clone();
-        Claimed {
-            events: self.in_hand(&external_ref),
-            lease: Lease { external_ref, fence: lane.fence, until },
-            permit,
-            named: lane.named(),
-            lead_id: lane.lead_id,
-            intent: lane.intent,
-            search_first,
-            lost,
-            day_nearly_over,
-            negatives: lane.negatives,
-            attempts: lane.attempts,
-            failing_since: self.gate.failing_since(lane.failing_since),
-            follows: lane.follows,
-            told: lane.told,
-            standing: lane.standing,
-        }
-    }
-
-    fn in_hand(&self, external_ref: &ExternalRef) -> Vec<StoredEvent> {
-        let mut bytes = 0;
-        let mut events = Vec::new();
-        for (seq, event) in self.pending(external_ref).take(receipt::CALL_EVENTS) {
-            bytes += event.weight();
-            if bytes > receipt::CALL_BYTES as u64 && !events.is_empty() {
-                break;
-            }
-            events.push(StoredEvent {
-                seq: *seq,
-                id: event.id,
-                source: event.source.clone(),
-                received: event.received,
-                request_id: event.request_id.clone(),
-                released: event.released,
-                body: event.body.clone().unwrap_or_default(),
-                fetched: event.fetched.clone(),
-            });
-        }
-        events
-    }
-
-    fn pending<'a>(&'a self, external_ref: &'a ExternalRef) -> impl Iterator<Item = (&'a Seq, &'a Event)> {
+    pub(super) fn pending<'a>(&'a self, external_ref: &'a ExternalRef) -> impl Iterator<Item = (&'a Seq, &'a Event)> {
         let pending = |event: &Event| event.state == EventState::Pending;
         self.events.iter().filter(move |(_, event)| pending(event) && event.external_ref.as_ref() == Some(external_ref))
     }
@@ -293,7 +138,7 @@ impl Model {
         if lane.may_follow() {
             return lane.follow(ours);
         }
-        if lane.shares(ours, lead_id) {
+        if lane.knows(lead_id) {
             return;
         }
         let double = lane.lead_id.clone();

@@ -2,6 +2,7 @@
 //! tested against it, and it serves tests and demos that need no disk.
 
 mod audit;
+mod claim;
 mod deliver;
 mod model;
 mod moving;
@@ -113,8 +114,8 @@ impl Store for MemoryStore {
         self.look(|model| model.has_room(1))?
     }
 
-    async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        self.look(|model| model.unsorted(max))
+    async fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        self.look(|model| model.unsorted(after, max))
     }
 
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError> {

@@ -158,7 +158,7 @@ impl Model {
         inbox + self.events.values().map(Event::weight).sum::<u64>()
     }
 
-    pub(super) fn unsorted(&self, max: usize) -> Vec<InboxRecord> {
+    pub(super) fn unsorted(&self, after: u64, max: usize) -> Vec<InboxRecord> {
         let record = |(place, webhook): (&u64, &Kept)| InboxRecord { place: *place, webhook: webhook.clone() };
         let mut read = 0;
         let along = |(_, webhook): &(&u64, &Kept)| {
@@ -166,7 +166,7 @@ impl Model {
             read += webhook.body.len();
             along
         };
-        self.inbox.iter().take(max).take_while(along).map(record).collect()
+        self.inbox.range(after.saturating_add(1)..).take(max).take_while(along).map(record).collect()
     }
 
     pub(super) fn sort(&mut self, sorted: Vec<Sorted>, now: Timestamp) -> SortCount {
@@ -175,6 +175,7 @@ impl Model {
         for record in sorted {
             let Some(webhook) = self.inbox.remove(&record.place) else { continue };
             self.sorted += 1;
+            count.records.push(record.place);
             match &record.split {
                 Ok(items) => {
                     record.lessons.iter().for_each(|lesson| self.heed(lesson, &mut count, now));

@@ -25,6 +25,11 @@ pub(super) struct More {
     pub(super) lands: Option<i64>,
 }
 
+/// What was added to that: whether the lane is listed under its lead. A version that does not know it gives a lane a lead without
+/// listing it, and leaves this as it is.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Listed(pub(super) bool);
+
 impl Added {
     /// Reads it, where there is some. What a version before has `delivered` since, by whichever clock, counts for all fields.
     pub(super) fn read((delivered, told): (Seq, Option<i64>), rest: &[u8]) -> Result<(Self, &[u8]), Strange> {
@@ -34,6 +39,13 @@ impl Added {
             added.told.hear(&Words::of(Field::ALL, Word { seq: delivered, at: told.map(time) }));
         }
         Ok((added, rest))
+    }
+}
+
+impl Listed {
+    /// Reads it, where there is some.
+    pub(super) fn read(rest: &[u8]) -> Result<(Self, &[u8]), Strange> {
+        if rest.is_empty() { Ok((Self::default(), rest)) } else { unpack(rest, "whether a lane is listed") }
     }
 }
 

@@ -7,9 +7,10 @@ use redis::Value;
 
 use super::chores::Numbers;
 use super::core::{Core, Trouble};
+use super::deliver::LEASES;
 use super::event;
 use super::gate::Kept;
-use super::lane::{Known, Name};
+use super::lane::{Known, Name, name_of_lead, set_of};
 use super::link::Arg;
 use super::step::Ask;
 use super::values::{Reply, Strange, int, next, parse};
@@ -26,6 +27,7 @@ impl Core {
         match after {
             None => {
                 self.whole(now, &mut audit).await?;
+                self.turns(&mut audit).await?;
                 self.weigh(&mut audit).await?;
                 self.unsplit(&mut audit).await?;
                 let strays: u64 = self.ask_audit(&["names".into()]).await?.number()?;
@@ -93,6 +95,19 @@ impl Core {
             Err(strange) => audit.note(Rule::File, strange.to_string()),
         }
         audit.next = Some(0);
+        Ok(())
+    }
+
+    /// Lanes that are worked on: one of a lead at a time.
+    async fn turns(&self, audit: &mut Audit) -> Result<(), Trouble> {
+        let mut seen = self.look(&Ask::nothing().leased(LEASES), None).await?;
+        let mut leased = Vec::new();
+        for (_, record) in seen.answer()?.pairs()? {
+            // One that cannot be read is told of where all are looked at.
+            leased.extend(Known::read(&record, seen.base.back));
+        }
+        audit
+            .look_at_turns(leased.iter().filter_map(|known| Some((&known.external_ref, known.lane.lead_id.as_ref()?))));
         Ok(())
     }
 
@@ -209,6 +224,10 @@ impl Core {
             let events: BTreeSet<Seq> =
                 known.pending().iter().map(|event| event.seq).chain(known.past().iter().copied()).collect();
             let mut args: Vec<Arg> = vec!["lane".into(), name.as_slice().into(), record.clone().into()];
+            args.extend(match &known.lane.lead_id {
+                Some(lead_id) => [name_of_lead(lead_id).as_slice().into(), set_of(lead_id).into()],
+                None => ["".into(), "".into()],
+            });
             args.extend(events.iter().map(|seq| Arg::from(int(*seq))));
             let answer = self.ask_audit(&args).await?;
             if !answer.is_nothing() {
@@ -244,6 +263,14 @@ fn look_at(known: &Known, back: i64, answer: Reply, audit: &mut Audit) -> Result
     if known.forget.is_some() != (known.lane.state == crate::store::lane::State::Idle) {
         let word = known.lane.state.word();
         audit.note_lane(lead, format!("it is {word}, and that it may be forgotten says something else"));
+    }
+    let (is_listed, has_the_lead) = (next(&mut parts)?.number::<u8>()? == 1, next(&mut parts)?.number::<u8>()? == 1);
+    // What a version before this one has written stands in neither.
+    if known.is_listed && !is_listed {
+        audit.note_lane(lead, "it is not listed with those that know its lead");
+    }
+    if known.is_listed && has_the_lead != known.set_of_its_lead().is_some() {
+        audit.note_lane(lead, "whether it has its lead to itself says something else");
     }
     let mut events = Vec::new();
     for event in next(&mut parts)?.list()? {

@@ -3,17 +3,18 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::company::{Companies, Company};
 use super::core::{Core, Seen, Sync, Trouble, pause};
 use super::deliver::finish;
 use super::desk::{Desk, counts};
 use super::event::{Receipt, body};
 use super::gate::Kept;
-use super::lane::{Known, Name, set_of};
+use super::lane::{Known, Name};
 use super::step::{Ask, Step};
 use super::values::{Reply, Strange, next};
 use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line, Pass};
-use crate::store::lane::{Lane, State};
+use crate::store::lane::State;
 use crate::store::{Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt};
 
 /// Leases taken back, and lanes made ready, in one claim at most.
@@ -85,6 +86,12 @@ impl<'a> View<'a> {
         lanes.chain(chores).min()
     }
 
+    /// The lanes that would be next of those that have a lead, and that.
+    fn known_leads(&self) -> Vec<(Name, LeadId)> {
+        let first = Line::OF_KNOWN_LEADS.iter().filter_map(|line| self.first[*line as usize]);
+        first.filter_map(|name| Some((name, self.known(&name).lane.lead_id.clone()?))).collect()
+    }
+
     /// The first lane of a line, if it has to wait for tomorrow.
     fn held_first(&self, line: Line, kept: &mut Kept, now: Timestamp) -> Option<Timestamp> {
         let first = self.first[line as usize].as_ref().map(|name| self.known(name))?;
@@ -122,6 +129,10 @@ impl Core {
         for round in 0..ROUNDS {
             let mut seen = self.look(&Ask::nothing().gate().claim(until, REAP, PROMOTE, VERIFY), told).await?;
             let now = seen.now;
+            if !seen.base.listed {
+                self.list_all().await?;
+                continue;
+            }
             if now > until {
                 // Another replica was told a later time: what is due by then was not looked at.
                 until = now;
@@ -139,12 +150,12 @@ impl Core {
                 progress.put_off = self.put_off(told).await?;
                 continue;
             }
-            let behind = self.behind(&seen, &view).await?;
-            if !behind.is_empty() {
-                self.give_way(&seen, view, behind).await?;
+            let company = self.company(&seen, view.known_leads()).await?;
+            if company.values().any(|company| company.ahead.is_some()) {
+                self.give_way(&seen, view, company).await?;
                 continue;
             }
-            if let Some(claim) = self.pass(worker, &seen, &mut kept, view).await? {
+            if let Some(claim) = self.pass(worker, &seen, &mut kept, (view, company)).await? {
                 return Ok(claim);
             }
             pause(round).await;
@@ -185,35 +196,13 @@ impl Core {
         Ok(self.commit(Sync::Taken, &seen.base, step, seen.now).await?.is_some())
     }
 
-    /// Lanes that would be next while another one of the same lead goes first, each with the oldest of those. Who is leased
-    /// after the gate was `seen` has moved it, and then nothing comes of this claim.
-    async fn behind(&self, seen: &Seen, view: &View<'_>) -> Result<Vec<(Name, Lane)>, Trouble> {
-        let first = Line::OF_KNOWN_LEADS.iter().filter_map(|line| view.first[*line as usize]);
-        let first: Vec<(Name, LeadId)> =
-            first.filter_map(|name| Some((name, view.known(&name).lane.lead_id.clone()?))).collect();
-        if first.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ask = first.iter().fold(Ask::nothing(), |ask, (_, lead_id)| ask.users(&set_of(lead_id)));
-        let mut answers = self.look(&ask, seen.now).await?;
-        let mut behind = Vec::new();
-        for (name, lead_id) in first {
-            let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::default());
-            let users = desk.take_all(answers.answer()?)?;
-            let others = users.iter().filter(|other| **other != name).filter_map(|other| desk.known(other));
-            let same =
-                |known: &&Known| known.lane.lead_id.as_ref() == Some(&lead_id) && known.lane.has_the_lead(seen.now);
-            if let Some(other) = others.filter(same).min_by_key(|known| known.born) {
-                behind.push((name, other.lane.clone()));
-            }
-        }
-        Ok(behind)
-    }
-
-    async fn give_way(&self, seen: &Seen, view: View<'_>, behind: Vec<(Name, Lane)>) -> Result<(), Trouble> {
+    /// Puts off lanes that would be next while another one of the same lead goes first.
+    async fn give_way(&self, seen: &Seen, view: View<'_>, company: Companies) -> Result<(), Trouble> {
         let mut desk = view.desk;
-        for (name, other) in &behind {
-            desk.lane(name)?.lane.give_way(other, seen.now);
+        for (name, Company { ahead, .. }) in &company {
+            if let Some(other) = ahead {
+                desk.lane(name)?.lane.give_way(other, seen.now);
+            }
         }
         self.commit(Sync::Taken, &seen.base, desk.finish(), seen.now).await?;
         Ok(())
@@ -225,7 +214,7 @@ impl Core {
         worker: &WorkerId,
         seen: &Seen,
         kept: &mut Kept,
-        view: View<'_>,
+        (view, company): (View<'_>, Companies),
     ) -> Result<Option<Claim>, Trouble> {
         let now = seen.now;
         let mut ready = view.ready;
@@ -256,7 +245,7 @@ impl Core {
                 self.hand_out(permit, chore, seen, kept, view).await
             }
             Pass::Lane(line, permit) => {
-                let claimed = self.lease(worker, line, permit, seen, kept, view).await?;
+                let claimed = self.lease(worker, (line, permit), seen, kept, (view, company)).await?;
                 Ok(claimed.map(|claimed| Claim::Lane(Box::new(claimed))))
             }
         }
@@ -293,11 +282,10 @@ impl Core {
     async fn lease(
         &self,
         worker: &WorkerId,
-        line: Line,
-        permit: PermitId,
+        (line, permit): (Line, PermitId),
         seen: &Seen,
         kept: &mut Kept,
-        view: View<'_>,
+        (view, company): (View<'_>, Companies),
     ) -> Result<Option<Claimed>, Trouble> {
         let (now, until) = (seen.now, seen.now + self.options.lease);
         let name = view.first[line as usize].ok_or(Strange("the first lane of a line"))?;
@@ -307,9 +295,12 @@ impl Core {
         let search_first = known.lane.search_first(doubt);
         let lost = known.lane.lost_since(doubt);
         known.lane.claim(worker, kept.gate.least_fence(), until, now);
+        let company = company.get(&name);
+        company.iter().for_each(|company| known.lane.hear(&company.told));
         let known = known.clone();
         let in_hand: Vec<Seq> = known.pending().iter().take(receipt::CALL_EVENTS).map(|event| event.seq).collect();
         let mut step = desk.finish();
+        company.iter().for_each(|company| company.check(&mut step));
         step.in_hand(receipt::CALL_BYTES, &in_hand);
         kept.write(seen.base.gate, &mut step);
         let Some(mut answers) = self.commit(Sync::Taken, &seen.base, step, now).await? else { return Ok(None) };

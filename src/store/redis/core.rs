@@ -104,6 +104,8 @@ pub(super) struct Base {
     pub(super) next_seq: Seq,
     /// How often somebody was given another name.
     pub(super) names: i64,
+    /// Whether every lane that a version before this one has left is listed under its lead.
+    pub(super) listed: bool,
 }
 
 /// What was seen at one moment.
@@ -376,6 +378,7 @@ impl Base {
             gate: next(&mut parts)?.number()?,
             next_seq: next(&mut parts)?.number()?,
             names: next(&mut parts)?.number()?,
+            listed: !next(&mut parts)?.is_nothing(),
             run: next(&mut parts)?.text()?,
             server: Timestamp::from_second(next(&mut parts)?.number()?).map_err(|_| Strange("the server's time"))?,
         })

@@ -19,7 +19,7 @@ use crate::store::{
 };
 
 /// Leases looked through in a heartbeat: more than any number of workers holds.
-const LEASES: i64 = 10_000;
+pub(super) const LEASES: i64 = 10_000;
 
 impl Core {
     pub(super) async fn begin(
@@ -210,7 +210,7 @@ fn lead_on(desk: &mut Desk<'_>, twin: &Name, ours: &Name, lead_id: &LeadId) -> R
         other.lane.follow(&external_ref);
         return Ok(());
     }
-    if other.lane.shares(&external_ref, lead_id) {
+    if other.lane.knows(lead_id) {
         return Ok(());
     }
     let (twin, double) = (other.external_ref.clone(), other.lane.lead_id.clone());

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::event::{Receipt, Stand};
-use super::lane::{Known, Name, name_of};
+use super::lane::{Known, Name, name_of, name_of_lead};
 use super::step::Step;
 use super::values::{Reply, Strange, hour, next};
 use crate::domain::event::{Hold, SourceName};
@@ -37,6 +37,8 @@ pub(super) struct Slot {
     places: Vec<(String, i64)>,
     /// The set of those that have its lead to themselves, if it was one of them.
     of_its_lead: Option<String>,
+    /// The lead under which it is listed.
+    listed: Option<Name>,
     put_down: i64,
     was_dead: bool,
     pub(super) known: Known,
@@ -382,6 +384,7 @@ impl Slot {
         Self {
             places: if before.is_some() { known.places(back) } else { Vec::new() },
             of_its_lead: known.set_of_its_lead().filter(|_| before.is_some()),
+            listed: known.listed_under(),
             put_down: known.put_down,
             was_dead: known.lane.is_dead(),
             dead: Vec::new(),
@@ -415,6 +418,7 @@ impl Slot {
                 step.put_down(name, known.put_down);
             }
         }
+        known.is_listed = known.lane.lead_id.is_some();
         let record = known.write(back);
         step.check_lane(name, self.before.clone());
         if self.before.as_ref() == Some(&record) {
@@ -433,6 +437,11 @@ impl Slot {
             self.of_its_lead.iter().for_each(|set| step.take(set, name));
             of_its_lead.iter().for_each(|set| step.put(set, 0, name));
         }
+        let lead = known.lane.lead_id.as_ref().map(name_of_lead);
+        if lead != self.listed {
+            self.listed.iter().for_each(|lead| step.unlist(*lead, name));
+            lead.iter().for_each(|lead| step.list(*lead, name));
+        }
         match (self.was_dead, known.lane.is_dead()) {
             (false, true) => step.count("dead", 1),
             (true, false) => step.count("dead", -1),
@@ -446,6 +455,7 @@ impl Slot {
         for set in self.places.iter().map(|(set, _)| set).chain(&self.of_its_lead) {
             step.take(set, name);
         }
+        self.listed.iter().for_each(|lead| step.unlist(*lead, name));
         if self.put_down != 0 {
             step.take_up(name, self.put_down);
         }

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
 
-use super::lane::{Name, Text};
-use super::values::{Strange, nanos, pack, time, unpack};
+use super::lane::Name;
+use super::values::{Strange, Text, nanos, pack, time, unpack};
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::lead::LeadId;
 use crate::store::{EventState, receipt};

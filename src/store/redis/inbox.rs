@@ -36,9 +36,10 @@ pub(super) fn next_step(left: &mut impl Iterator<Item = Sorted>) -> Vec<Sorted> 
 }
 
 impl Core {
-    pub(super) async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, Trouble> {
+    pub(super) async fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, Trouble> {
         self.check_open()?;
-        let answer: Value = self.link.run(&self.scripts.unsorted, &[int(max as u64).into(), int(READ).into()]).await?;
+        let args = [int(max as u64).into(), int(READ).into(), int(after).into()];
+        let answer: Value = self.link.run(&self.scripts.unsorted, &args).await?;
         let mut parts = Reply(answer).list()?;
         self.check_schema(next(&mut parts)?)?;
         let mut found = Vec::new();
@@ -152,6 +153,9 @@ struct Sorting<'a> {
 
 impl Sorting<'_> {
     fn record(&mut self, record: &Sorted, waits: Waits) -> Result<(), Strange> {
+        if !matches!(waits, Waits::Gone) {
+            self.count.records.push(record.place);
+        }
         match (&record.split, waits) {
             (_, Waits::Gone) => Ok(()),
             (Err(why), Waits::Whole(webhook)) => self.bury_whole(record, webhook, why),

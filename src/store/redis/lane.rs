@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::added::{Added, More};
-use super::values::{Strange, nanos, pack, time, unpack};
+use super::added::{Added, Listed, More};
+use super::values::{Strange, Text, nanos, pack, time, unpack};
 use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -72,6 +72,8 @@ pub(super) struct Known {
     pub(super) born: Seq,
     /// Its other names, and those that are its no more (true).
     pub(super) names: Vec<(ExternalRef, bool)>,
+    /// It is listed under its lead, with the others that know it.
+    pub(super) is_listed: bool,
     /// What a version after this one has added.
     rest: Vec<u8>,
 }
@@ -119,31 +121,6 @@ enum StateRecord {
     Dead,
 }
 
-/// A name given by others. Most are UUIDs, which take half the room.
-#[derive(Serialize, Deserialize)]
-pub(super) enum Text {
-    Any(String),
-    Uuid([u8; 16]),
-}
-
-impl From<&str> for Text {
-    fn from(text: &str) -> Self {
-        match uuid::Uuid::try_parse(text) {
-            Ok(uuid) if uuid.hyphenated().to_string() == text => Self::Uuid(*uuid.as_bytes()),
-            Ok(_) | Err(_) => Self::Any(text.to_owned()),
-        }
-    }
-}
-
-impl From<Text> for String {
-    fn from(text: Text) -> Self {
-        match text {
-            Text::Any(text) => text,
-            Text::Uuid(bytes) => uuid::Uuid::from_bytes(bytes).hyphenated().to_string(),
-        }
-    }
-}
-
 impl Known {
     /// A lane of which nothing is known; `forgotten` if it once was.
     pub(super) fn new(external_ref: ExternalRef, forgotten: bool) -> Self {
@@ -161,6 +138,7 @@ impl Known {
             log: Vec::new(),
             born: 0,
             names: Vec::new(),
+            is_listed: false,
             rest: Vec::new(),
         }
     }
@@ -171,6 +149,7 @@ impl Known {
         let (record, rest) = unpack::<Record>(packed, "a lane")?;
         let (Added { told, telling, crashed, follows }, rest) = Added::read((record.delivered, record.told), rest)?;
         let (more, rest) = More::read(rest)?;
+        let (Listed(is_listed), rest) = Listed::read(rest)?;
         let shifted = |nanos: i64| time(nanos - back);
         let intent = record.intent.map(|(fence, at, upto)| Intent { fence, at: shifted(at), upto });
         let lane = Lane {
@@ -197,6 +176,7 @@ impl Known {
             standing: record.standing.map(standing).transpose()?,
             heard: record.heard.map(|id| LeadId(id.into())),
         };
+        let has_lead = lane.lead_id.is_some();
         let sources = record.sources.iter().map(|name| SourceName::parse(name)).collect::<Result<_, _>>();
         let log = record.log.into_iter();
         Ok(Self {
@@ -215,6 +195,7 @@ impl Known {
                 .collect(),
             born: record.born,
             names: record.names.into_iter().map(|(name, past)| (ExternalRef::from_stored(name), past)).collect(),
+            is_listed: is_listed && has_lead,
             rest: rest.to_vec(),
         })
     }
@@ -222,7 +203,7 @@ impl Known {
     /// Writes it.
     pub(super) fn write(&self, back: i64) -> Bytes {
         let Self { external_ref, lane, pending, sources, past, beside, dead, forget, put_down, verify, log, .. } = self;
-        let Self { born, names, rest, .. } = self;
+        let Self { born, names, is_listed, rest, .. } = self;
         let shifted = |time: Timestamp| nanos(time).saturating_add(back);
         let idle = lane.state == State::Idle;
         let last = lane.told.last();
@@ -269,7 +250,7 @@ impl Known {
             follows: lane.follows.as_ref().map(|other| other.as_str().to_owned()),
         };
         let bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));
-        let mut bytes = pack(&More::of(lane, back), bytes);
+        let mut bytes = pack(&Listed(*is_listed), pack(&More::of(lane, back), bytes));
         bytes.extend_from_slice(rest);
         bytes.into()
     }
@@ -299,6 +280,11 @@ impl Known {
     pub(super) fn set_of_its_lead(&self) -> Option<String> {
         let has_it = matches!(self.lane.state, State::Leased { .. }) || self.lane.lands.is_some();
         self.lane.lead_id.as_ref().filter(|_| has_it).map(set_of)
+    }
+
+    /// The lead under which it is listed.
+    pub(super) fn listed_under(&self) -> Option<Name> {
+        self.lane.lead_id.as_ref().filter(|_| self.is_listed).map(name_of_lead)
     }
 
     pub(super) fn pending(&self) -> &[Pending] {
@@ -410,7 +396,14 @@ impl Known {
 
 /// The set of the lanes that have a lead to themselves.
 pub(super) fn set_of(lead_id: &LeadId) -> String {
-    format!("u:{}", hex::encode(&Sha256::digest(&lead_id.0)[..16]))
+    format!("u:{}", hex::encode(name_of_lead(lead_id)))
+}
+
+/// Names a lead: half a hash of its id.
+pub(super) fn name_of_lead(lead_id: &LeadId) -> Name {
+    let mut name = Name::default();
+    name.copy_from_slice(&Sha256::digest(&lead_id.0)[..16]);
+    name
 }
 
 fn tag(state: &State) -> u8 {
@@ -519,6 +512,18 @@ mod tests {
         assert_eq!((untouched.lane.telling.named.phone, untouched.lane.lands), (phone, known.lane.lands));
         let other = Known::read(&as_before(&ours, |record| record.intent = Some((8, 0, 6))), 0).unwrap();
         assert_eq!(other.lane.telling.named, Named::default());
+    }
+
+    #[test]
+    fn a_lead_that_the_version_before_has_given_meanwhile_is_still_to_be_listed() {
+        let lead_id = || Some(LeadId("L".to_owned()));
+        let mut known = known();
+        let given = as_before(&known.write(0), |record| record.lead_id = Some("L".into()));
+        let given = Known::read(&given, 0).unwrap();
+        assert_eq!((given.lane.lead_id, given.is_listed), (lead_id(), false));
+        (known.lane.lead_id, known.is_listed) = (lead_id(), true);
+        let touched = Known::read(&as_before(&known.write(0), |record| record.fence += 1), 0).unwrap();
+        assert_eq!(touched.listed_under(), lead_id().as_ref().map(name_of_lead));
     }
 
     #[test]

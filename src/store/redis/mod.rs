@@ -9,6 +9,7 @@ mod added;
 mod audit;
 mod chores;
 mod claim;
+mod company;
 mod core;
 mod deliver;
 mod desk;
@@ -76,8 +77,8 @@ impl Store for RedisStore {
         self.core.would_keep().await?.map_or(Ok(()), |what| Err(StoreError::Full(what)))
     }
 
-    async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        Ok(self.core.unsorted(max).await?)
+    async fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        Ok(self.core.unsorted(after, max).await?)
     }
 
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError> {

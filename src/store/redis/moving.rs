@@ -8,7 +8,7 @@ use super::chores::{incident, write_incident};
 use super::core::{Core, Sync, Trouble};
 use super::event::{Born, NOBODY, Stand, body, headers, payload, read_webhook, whole_payload, write_webhook};
 use super::gate::Kept;
-use super::lane::{Known, Name, name_of};
+use super::lane::{Known, Name, name_of, name_of_lead};
 use super::lists::Found;
 use super::step::{Ask, Step};
 use super::values::{Strange, hour, int, nanos, next, parse, time};
@@ -256,6 +256,10 @@ fn take_lane(part: &LanePart, back: i64, step: &mut Step) {
     if let Some(forget) = part.forget {
         known.put_down = hour(forget);
         step.put_down(name, known.put_down);
+    }
+    if let Some(lead_id) = &part.lane.lead_id {
+        known.is_listed = true;
+        step.list(name_of_lead(lead_id), name);
     }
     step.lane(name, known.write(back));
     for (set, score) in known.places(back) {

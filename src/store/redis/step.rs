@@ -66,6 +66,11 @@ impl Ask {
         self.with(["users".into(), set.into()])
     }
 
+    /// Who knows a lead.
+    pub(super) fn knowing(self, lead: Name) -> Self {
+        self.with(["knowing".into(), lead.as_slice().into()])
+    }
+
     pub(super) fn parked(self, count: i64) -> Self {
         self.with(["parked".into(), count.into()])
     }
@@ -169,6 +174,11 @@ impl Step {
         self.check(["names?".into(), revision.into()]);
     }
 
+    /// `lanes` are those that know a lead, as they are kept.
+    pub(super) fn check_knowing(&mut self, lead: Name, lanes: Bytes) {
+        self.check(["knowing?".into(), lead.as_slice().into(), lanes.into()]);
+    }
+
     pub(super) fn check_memo(&mut self, topic: Topic, key: &str, was: Option<&Bytes>) {
         let was = was.cloned().unwrap_or_default();
         self.check(["memo?".into(), <&str>::from(topic).into(), key.into(), was.into()]);
@@ -212,6 +222,21 @@ impl Step {
 
     pub(super) fn take(&mut self, set: &str, name: Name) {
         self.r#do(["take".into(), set.into(), name.as_slice().into()]);
+    }
+
+    /// A lane knows a lead.
+    pub(super) fn list(&mut self, lead: Name, lane: Name) {
+        self.r#do(["list".into(), lead.as_slice().into(), lane.as_slice().into()]);
+    }
+
+    /// Or knows it no more.
+    pub(super) fn unlist(&mut self, lead: Name, lane: Name) {
+        self.r#do(["unlist".into(), lead.as_slice().into(), lane.as_slice().into()]);
+    }
+
+    /// Every lane is listed under its lead.
+    pub(super) fn all_listed(&mut self) {
+        self.r#do(["all_listed".into()]);
     }
 
     pub(super) fn count(&mut self, field: &str, by: i64) {

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use redis::Value;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// Something is in Redis that this program never writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,31 @@ pub(super) fn pack<T: Serialize>(value: &T, into: Vec<u8>) -> Vec<u8> {
 /// Unpacks them; gives what follows, too.
 pub(super) fn unpack<'a, T: DeserializeOwned>(from: &'a [u8], what: &'static str) -> Result<(T, &'a [u8]), Strange> {
     postcard::take_from_bytes(from).map_err(|_| Strange(what))
+}
+
+/// A name given by others. Most are UUIDs, which take half the room.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Text {
+    Any(String),
+    Uuid([u8; 16]),
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        match uuid::Uuid::try_parse(text) {
+            Ok(uuid) if uuid.hyphenated().to_string() == text => Self::Uuid(*uuid.as_bytes()),
+            Ok(_) | Err(_) => Self::Any(text.to_owned()),
+        }
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        match text {
+            Text::Any(text) => text,
+            Text::Uuid(bytes) => uuid::Uuid::from_bytes(bytes).hyphenated().to_string(),
+        }
+    }
 }
 
 /// A name and a value.

@@ -15,6 +15,7 @@ use super::sql;
 use super::values::{count, count_at, id_at, int, json_at, log_at, source_at, state_at, time};
 use super::writer::meaning;
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::lead::LeadId;
 use crate::store::audit::{Audit, Ledger, Receipt, Rule, Totals};
 use crate::store::gate::{Gate, GateRecord, Line};
 use crate::store::lane::State;
@@ -136,6 +137,7 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
     inbox(conn, audit)?;
     unsplit(conn, audit)?;
     aliases(conn, audit)?;
+    turns(conn, audit)?;
     let strays: i64 = conn.query_row(sql::AUDIT_STRAYS, [], |row| row.get(0))?;
     if strays > 0 {
         audit.note(Rule::Event, format!("{strays} events are of lanes that are not there"));
@@ -258,6 +260,16 @@ fn aliases(conn: &Connection, audit: &mut Audit) -> Result<(), Error> {
         let lane = row.get::<_, Option<String>>(1)?.map(ExternalRef::from_stored);
         audit.look_at_alias(&ExternalRef::from_stored(row.get(0)?), lane.as_ref(), row.get(2)?);
     }
+    Ok(())
+}
+
+/// Lanes that are worked on: one of a lead at a time.
+fn turns(conn: &Connection, audit: &mut Audit) -> Result<(), Error> {
+    let leased: Vec<(ExternalRef, LeadId)> = conn
+        .prepare(sql::AUDIT_TURNS)?
+        .query_map([], |row| Ok((ExternalRef::from_stored(row.get(0)?), LeadId(row.get(1)?))))?
+        .collect::<Result<_, Error>>()?;
+    audit.look_at_turns(leased.iter().map(|(lead, lead_id)| (lead, lead_id)));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Error, OptionalExtension, params};
 
 use super::db::Db;
 use super::inbox::PENDING;
-use super::lanes::LaneRow;
+use super::lanes::{LaneRow, words};
 use super::sql;
 use super::values::{count_at, id_at, int, json, log_at, nanos, source_at, time_at};
 use crate::domain::event::Hold;
@@ -15,9 +15,10 @@ use crate::domain::lead::LeadId;
 use crate::store::gate::{Line, Pass};
 use crate::store::lane::{Ends, Lane, Span, State};
 use crate::store::limit::Take;
+use crate::store::words::HEARD;
 use crate::store::{
     Attempt, Claim, Claimed, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant,
-    PermitId, Seq, Settlement, StoredEvent, Telling, Undelivered, WorkerId, receipt,
+    PermitId, Seq, Settlement, StoredEvent, Telling, Undelivered, Words, WorkerId, receipt,
 };
 
 /// Leases taken back, and lanes made ready, in one claim at most.
@@ -85,6 +86,7 @@ impl Db {
         let search_first = row.lane.search_first(doubt);
         let lost = row.lane.lost_since(doubt);
         row.lane.claim(worker, self.gate.least_fence(), until, now);
+        row.lane.hear(&self.told_by_others(&row)?);
         self.save_lane(&mut row, now)?;
         let events = self.in_hand(&row)?;
         let LaneRow { external_ref, lane, .. } = row;
@@ -105,6 +107,14 @@ impl Db {
             standing: lane.standing,
             events,
         })
+    }
+
+    /// What other lanes have told the lead of a lane.
+    fn told_by_others(&self, row: &LaneRow) -> Result<Words, Error> {
+        let Some(LeadId(lead_id)) = &row.lane.lead_id else { return Ok(Words::none()) };
+        let mut told = self.cached(sql::TOLD_BY_OTHERS)?;
+        let told = told.query_map(params![lead_id, int(row.id), int(HEARD as u64)], |row| words(row, 0))?;
+        Ok(Words::of_all(&told.collect::<Result<Vec<_>, _>>()?))
     }
 
     fn in_hand(&self, lane: &LaneRow) -> Result<Vec<StoredEvent>, Error> {
@@ -211,7 +221,7 @@ impl Db {
         let Some(mut row) = self.find_lane(twin)? else { return Ok(()) };
         if row.lane.may_follow() {
             row.lane.follow(ours);
-        } else if !row.lane.shares(ours, lead_id) {
+        } else if !row.lane.knows(lead_id) {
             let (before, double) = (self.incident(ours)?, row.lane.lead_id.as_ref());
             self.save_incident(&Incident::of_twins(before, (ours, Some(lead_id)), (twin, double), now))?;
         }

@@ -83,9 +83,9 @@ impl Db {
         }
     }
 
-    pub(super) fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, Error> {
+    pub(super) fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, Error> {
         let mut unsorted = self.cached(sql::UNSORTED)?;
-        let found = unsorted.query_map([int(max as u64)], record)?;
+        let found = unsorted.query_map([int(max as u64), int(after)], record)?;
         let (mut records, mut read) = (Vec::new(), 0);
         for record in found {
             let record = record?;
@@ -104,9 +104,15 @@ impl Db {
         let mut count = SortCount::default();
         for record in sorted {
             match &record.split {
-                Err(why) => count.unreadable += usize::from(self.bury_whole(record, why, now)?),
+                Err(why) => {
+                    if self.bury_whole(record, why, now)? {
+                        count.records.push(record.place);
+                        count.unreadable += 1;
+                    }
+                }
                 Ok(items) => {
                     if self.take_sorted(record.place)? {
+                        count.records.push(record.place);
                         record.lessons.iter().try_for_each(|lesson| self.heed(lesson, &mut count, now))?;
                         items.iter().try_for_each(|item| self.sort_item(record, item, &mut count, now))?;
                     }

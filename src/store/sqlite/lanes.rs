@@ -75,7 +75,8 @@ fn intent(row: &Row<'_>) -> Result<Option<Intent>, Error> {
     Ok(Some(Intent { fence: count(fence), at: time_at(row, 14)?, upto: count_at(row, 15)? }))
 }
 
-fn words(row: &Row<'_>, column: usize) -> Result<Words, Error> {
+/// Reads words that a column has, if it has some.
+pub(super) fn words(row: &Row<'_>, column: usize) -> Result<Words, Error> {
     let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(Words::default()) };
     serde_json::from_str(&text).map_err(|error| strange(column, error))
 }

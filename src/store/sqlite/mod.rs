@@ -295,8 +295,8 @@ impl Store for SqliteStore {
         full.map_or(Ok(()), |what| Err(StoreError::Full(what)))
     }
 
-    async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        self.ask(Sync::Log, move |db| db.unsorted(max)).await
+    async fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        self.ask(Sync::Log, move |db| db.unsorted(after, max)).await
     }
 
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError> {

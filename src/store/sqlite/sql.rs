@@ -27,6 +27,7 @@ pub(super) const AUDIT_LANES: &str = include_str!("sql/audit_lanes.sql");
 pub(super) const AUDIT_OF_LANE: &str = include_str!("sql/audit_of_lane.sql");
 pub(super) const AUDIT_PAGE: &str = include_str!("sql/audit_page.sql");
 pub(super) const AUDIT_STRAYS: &str = include_str!("sql/audit_strays.sql");
+pub(super) const AUDIT_TURNS: &str = include_str!("sql/audit_turns.sql");
 pub(super) const AUDIT_UNSPLIT: &str = include_str!("sql/audit_unsplit.sql");
 pub(super) const BURY: &str = include_str!("sql/bury.sql");
 pub(super) const BURY_WHOLE: &str = include_str!("sql/bury_whole.sql");
@@ -104,12 +105,14 @@ pub(super) const SOURCE_OF_LANE: &str = include_str!("sql/source_of_lane.sql");
 pub(super) const TAKE_EVENT: &str = include_str!("sql/take_event.sql");
 pub(super) const TAKE_LANE: &str = include_str!("sql/take_lane.sql");
 pub(super) const TAKE_SORTED: &str = include_str!("sql/take_sorted.sql");
+pub(super) const TOLD_BY_OTHERS: &str = include_str!("sql/told_by_others.sql");
 /// What leads to each version from the one before.
-pub(super) const TO_VERSION: [(i64, &str); 4] = [
+pub(super) const TO_VERSION: [(i64, &str); 5] = [
     (2, include_str!("sql/to_version_2.sql")),
     (3, include_str!("sql/to_version_3.sql")),
     (4, include_str!("sql/to_version_4.sql")),
     (5, include_str!("sql/to_version_5.sql")),
+    (6, include_str!("sql/to_version_6.sql")),
 ];
 pub(super) const UNSORTED: &str = include_str!("sql/unsorted.sql");
 pub(super) const VERIFY: &str = include_str!("sql/verify.sql");

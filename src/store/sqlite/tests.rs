@@ -79,7 +79,7 @@ async fn a_full_disk_refuses_what_does_not_fit_and_the_store_lives_on() {
     assert!(matches!(full, StoreError::Full("disk")), "{full:?}");
     let stats = store.stats(now()).await.unwrap();
     assert_eq!((stats.inbox, stats.bytes), (kept, kept * 10_000));
-    assert_eq!(store.unsorted(1000).await.unwrap().len() as u64, kept);
+    assert_eq!(store.unsorted(0, 1000).await.unwrap().len() as u64, kept);
     pages(1_000_000).await.unwrap();
     store.keep(webhook(10_000)).await.unwrap();
 }
@@ -105,7 +105,7 @@ async fn in_one_transaction_what_does_not_fit_does_not_take_the_others_with_it()
     }
     let stats = store.stats(now()).await.unwrap();
     assert_eq!((stats.inbox, stats.bytes), (3, 60));
-    let places: Vec<_> = store.unsorted(9).await.unwrap().iter().map(|record| record.place).collect();
+    let places: Vec<_> = store.unsorted(0, 9).await.unwrap().iter().map(|record| record.place).collect();
     assert_eq!(places, [1, 2, 3], "numbers that were not committed are not used up");
 }
 
@@ -120,7 +120,7 @@ async fn a_disk_that_fails_ends_the_store_and_says_so() {
     assert!(matches!(store.events(EventQuery::default()).await, Err(StoreError::Closed)));
     store.close().await;
     let again = SqliteStore::open(dir.path(), Options::default(), now()).unwrap();
-    assert_eq!(again.unsorted(9).await.unwrap().len(), 1, "what was acknowledged is there");
+    assert_eq!(again.unsorted(0, 9).await.unwrap().len(), 1, "what was acknowledged is there");
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn what_waits_is_done_before_the_store_closes() {
     keep.await.unwrap().unwrap();
     close.await.unwrap();
     let again = SqliteStore::open(dir.path(), Options::default(), now()).unwrap();
-    assert_eq!(again.unsorted(9).await.unwrap().len(), 1);
+    assert_eq!(again.unsorted(0, 9).await.unwrap().len(), 1);
 }
 
 #[test]
@@ -409,6 +409,8 @@ async fn no_statement_that_is_used_often_walks_through_a_table() {
         sql::MEMO,
         sql::MEMOS,
         sql::COUNT_MEMOS,
+        sql::AHEAD,
+        sql::TOLD_BY_OTHERS,
     ];
     for statement in used_often {
         let plan: Vec<String> = store

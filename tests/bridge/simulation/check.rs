@@ -138,7 +138,7 @@ impl World {
     /// After a loss, only what is still there can be asked for.
     pub(super) fn forget_what_is_lost(&mut self) {
         let rows = self.rows();
-        let inbox = self.store.unsorted(1000).now_or_never().expect("memory answers at once").expect("it is open");
+        let inbox = self.store.unsorted(0, 1000).now_or_never().expect("memory answers at once").expect("it is open");
         let waits = |word: &Word| inbox.iter().any(|record| super::sender::holds(&record.webhook, word));
         self.acked.retain(|word| rows.contains_key(&word.id()) || waits(word));
     }

@@ -49,7 +49,7 @@ fn lane(lease: &Lease) -> String {
 /// What was asked and told; `None` for what nobody needs to know.
 pub(super) fn told(ask: &Ask, told: &Result<Told, StoreError>) -> Option<String> {
     let asked = match ask {
-        Ask::Unsorted(_) | Ask::Expire(_) => return None,
+        Ask::Unsorted(..) | Ask::Expire(_) => return None,
         Ask::Heartbeat(held) if held.is_empty() => return None,
         Ask::Sort(sorted) => format!("sort {}", sorted.len()),
         Ask::Claim => "claim".into(),

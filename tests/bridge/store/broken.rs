@@ -97,8 +97,8 @@ impl Store for BrokenStore {
         self.whole.would_keep().await
     }
 
-    async fn unsorted(&self, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
-        self.whole.unsorted(max).await
+    async fn unsorted(&self, after: u64, max: usize) -> Result<Vec<InboxRecord>, StoreError> {
+        self.whole.unsorted(after, max).await
     }
 
     async fn sort(&self, sorted: Vec<Sorted>, now: Timestamp) -> Result<SortCount, StoreError> {
@@ -108,7 +108,7 @@ impl Store for BrokenStore {
                 self.whole.sort(renamed, now).await
             }
             Break::Removal => {
-                let records = self.whole.unsorted(usize::MAX).await?;
+                let records = self.whole.unsorted(0, usize::MAX).await?;
                 let count = self.whole.sort(sorted, now).await?;
                 for record in records {
                     self.whole.keep(record.webhook).await?;

@@ -155,12 +155,13 @@ pub(super) fn a_webhook_kept_twice_is_sorted_into_one_event() {
 pub(super) fn two_sorters_at_once_sort_a_record_once() {
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
-        let place = bed.store.unsorted(1).await.unwrap()[0].place;
+        let place = bed.store.unsorted(0, 1).await.unwrap()[0].place;
         let sorted = || Sorted { split: Ok(vec![item("ann", "1"), item("bob", "2")]), ..unreadable(place) };
         let (one, other) =
             tokio::join!(bed.store.sort(vec![sorted()], bed.now()), bed.store.sort(vec![sorted()], bed.now()));
         let (one, other) = (one.unwrap(), other.unwrap());
         assert_eq!((one.new + other.new, one.duplicates + other.duplicates), (2, 0));
+        assert_eq!([one.records, other.records].concat(), [place], "one of them has sorted it");
         assert_eq!(bed.count(EventState::Pending).await, 2);
     });
 }
@@ -170,7 +171,7 @@ pub(super) fn two_different_events_of_one_new_lead_at_once_are_one_lane() {
     on_every_backend(async |bed: Bed| {
         bed.keep("one").await;
         bed.keep("other").await;
-        let places: Vec<_> = bed.store.unsorted(2).await.unwrap().iter().map(|record| record.place).collect();
+        let places: Vec<_> = bed.store.unsorted(0, 2).await.unwrap().iter().map(|record| record.place).collect();
         let sorted = |place, name| Sorted { split: Ok(vec![item("ann", name)]), ..unreadable(place) };
         let (one, other) = tokio::join!(
             bed.store.sort(vec![sorted(places[0], "1")], bed.now()),
@@ -320,7 +321,7 @@ pub(super) fn looking_changes_nothing() {
         let before = (bed.stats().await, bed.list(None, Default::default()).await, bed.lane("bob").await);
         for _ in 0..2 {
             assert_eq!(super::flaws(bed.store.as_ref()).await, []);
-            bed.store.unsorted(9).await.unwrap();
+            bed.store.unsorted(0, 9).await.unwrap();
         }
         assert_eq!((bed.stats().await, bed.list(None, Default::default()).await, bed.lane("bob").await), before);
     });
@@ -369,7 +370,7 @@ pub(super) fn a_worker_that_dies_in_an_update_leaves_it_to_be_done_again() {
 pub(super) fn a_sort_whose_answer_was_lost_is_not_done_again() {
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
-        let place = bed.store.unsorted(1).await.unwrap()[0].place;
+        let place = bed.store.unsorted(0, 1).await.unwrap()[0].place;
         let sorted = || vec![Sorted { split: Ok(vec![item("ann", "1")]), ..unreadable(place) }];
         assert_eq!(bed.store.sort(sorted(), bed.now()).await.unwrap().new, 1);
         assert_eq!(bed.store.sort(sorted(), bed.now()).await.unwrap(), SortCount::default());

@@ -21,12 +21,14 @@ pub(super) fn a_kept_webhook_comes_out_as_it_went_in() {
         bed.keep("one").await;
         bed.pass(1);
         bed.keep("two").await;
-        let records = bed.store.unsorted(10).await.unwrap();
+        let records = bed.store.unsorted(0, 10).await.unwrap();
         let kept: Vec<_> = records.iter().map(|record| &record.webhook.body[..]).collect();
         assert_eq!(kept, [b"one", b"two"]);
         assert_eq!(records[1].webhook, bed.webhook("two"));
         assert!(records[0].place < records[1].place);
-        assert_eq!(bed.store.unsorted(1).await.unwrap(), records[..1]);
+        assert_eq!(bed.store.unsorted(0, 1).await.unwrap(), records[..1]);
+        assert_eq!(bed.store.unsorted(records[0].place, 10).await.unwrap(), records[1..], "behind the first");
+        assert_eq!(bed.store.unsorted(records[1].place, 10).await.unwrap(), []);
         assert_eq!(bed.stats().await.inbox, 2);
     });
 }
@@ -36,7 +38,7 @@ pub(super) fn sorting_takes_the_record_out_and_puts_all_its_items_into_their_lan
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
         assert_eq!(bed.sort(vec![item("ann", "1"), item("bob", "2"), item("ann", "3")]).await, new(3));
-        assert!(bed.store.unsorted(10).await.unwrap().is_empty());
+        assert!(bed.store.unsorted(0, 10).await.unwrap().is_empty());
         assert_eq!(bodies(&bed.claim().await), ["1", "3"]);
         assert_eq!(bodies(&bed.claim().await), ["2"]);
         assert_eq!(bed.nothing().await, Some(bed.now() + Options::default().lease));
@@ -52,7 +54,7 @@ pub(super) fn the_inbox_is_read_from_the_oldest_on_while_webhooks_come_in() {
                 bed.keep(&format!("{kept:02}")).await;
                 kept += 1;
             }
-            let oldest = bed.store.unsorted(2).await.unwrap();
+            let oldest = bed.store.unsorted(0, 2).await.unwrap();
             sorted.extend(oldest.iter().map(|record| String::from_utf8(record.webhook.body.to_vec()).unwrap()));
             bed.sort(Vec::new()).await;
             bed.sort(Vec::new()).await;
@@ -65,9 +67,9 @@ pub(super) fn the_inbox_is_read_from_the_oldest_on_while_webhooks_come_in() {
 #[test]
 pub(super) fn nothing_more_than_was_asked_for_is_read() {
     on_every_backend(async |bed: Bed| {
-        assert!(bed.store.unsorted(9).await.unwrap().is_empty());
+        assert!(bed.store.unsorted(0, 9).await.unwrap().is_empty());
         bed.keep("webhook").await;
-        assert!(bed.store.unsorted(0).await.unwrap().is_empty());
+        assert!(bed.store.unsorted(0, 0).await.unwrap().is_empty());
     });
 }
 
@@ -78,7 +80,7 @@ fn large_webhooks_are_read_one_by_one_and_small_ones_together() {
             bed.keep(&"x".repeat(size)).await;
         }
         let sizes = async || -> Vec<usize> {
-            let read = bed.store.unsorted(9).await.unwrap();
+            let read = bed.store.unsorted(0, 9).await.unwrap();
             read.iter().map(|record| record.webhook.body.len() >> 10).collect()
         };
         assert_eq!(sizes().await, [300]);
@@ -91,7 +93,7 @@ fn large_webhooks_are_read_one_by_one_and_small_ones_together() {
 pub(super) fn a_webhook_that_cannot_be_split_goes_by_the_same_id_after_every_replay() {
     on_every_backend(async |bed: Bed| {
         let buried = async || {
-            let records = bed.store.unsorted(9).await.unwrap();
+            let records = bed.store.unsorted(0, 9).await.unwrap();
             let batch: Vec<_> = records.iter().map(|record| unreadable(record.place)).collect();
             assert_eq!(bed.store.sort(batch, bed.now()).await.unwrap().unreadable, records.len());
             bed.list(Some(EventState::Dead), Default::default()).await.iter().map(|row| row.id).collect::<Vec<_>>()
@@ -119,7 +121,7 @@ pub(super) fn a_batch_with_all_kinds_of_records_is_sorted_in_its_order() {
         for body in ["one", "broken", "three"] {
             bed.keep(body).await;
         }
-        let places: Vec<_> = bed.store.unsorted(9).await.unwrap().iter().map(|record| record.place).collect();
+        let places: Vec<_> = bed.store.unsorted(0, 9).await.unwrap().iter().map(|record| record.place).collect();
         let split = |place, items| Sorted { split: Ok(items), ..unreadable(place) };
         let held = Item { hold: Hold::Spam, ..item("bob", "2") };
         let batch = vec![
@@ -132,6 +134,7 @@ pub(super) fn a_batch_with_all_kinds_of_records_is_sorted_in_its_order() {
         assert_eq!(
             count,
             SortCount {
+                records: places,
                 new: 2,
                 duplicates: 1,
                 withheld: HoldCount::one(Hold::Spam),
@@ -149,10 +152,10 @@ pub(super) fn a_batch_with_all_kinds_of_records_is_sorted_in_its_order() {
 pub(super) fn a_place_is_never_used_again() {
     on_every_backend(async |bed: Bed| {
         bed.keep("webhook").await;
-        let first = bed.store.unsorted(1).await.unwrap()[0].place;
+        let first = bed.store.unsorted(0, 1).await.unwrap()[0].place;
         bed.sort(Vec::new()).await;
         bed.keep("webhook").await;
-        assert!(bed.store.unsorted(1).await.unwrap()[0].place > first);
+        assert!(bed.store.unsorted(0, 1).await.unwrap()[0].place > first);
     });
 }
 
@@ -223,9 +226,9 @@ pub(super) fn what_is_held_does_not_enter_its_lane_and_is_known_all_the_same() {
 pub(super) fn a_webhook_that_cannot_be_split_becomes_a_dead_letter_whole_and_is_sorted_again_on_replay() {
     on_every_backend(async |bed: Bed| {
         bed.keep("{broken").await;
-        let record = bed.store.unsorted(1).await.unwrap().remove(0);
+        let record = bed.store.unsorted(0, 1).await.unwrap().remove(0);
         let count = bed.store.sort(vec![unreadable(record.place)], bed.now()).await.unwrap();
-        assert_eq!(count, SortCount { unreadable: 1, ..SortCount::default() });
+        assert_eq!(count, SortCount { records: vec![record.place], unreadable: 1, ..SortCount::default() });
         let rows = bed.list(Some(EventState::Dead), Default::default()).await;
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].reason.as_deref(), rows[0].external_ref.as_ref()), (Some("unreadable"), None));
@@ -236,7 +239,7 @@ pub(super) fn a_webhook_that_cannot_be_split_becomes_a_dead_letter_whole_and_is_
 
         let moved = bed.store.replay(&Selector::Ids(vec![rows[0].id]), 10, bed.now()).await.unwrap();
         assert_eq!((moved.count, moved.more), (1, false));
-        let again = bed.store.unsorted(10).await.unwrap();
+        let again = bed.store.unsorted(0, 10).await.unwrap();
         assert_eq!(again.len(), 1);
         assert_eq!(again[0].webhook, record.webhook, "headers and all");
         assert!(bed.list(None, Default::default()).await.is_empty());
@@ -319,7 +322,7 @@ pub(super) fn a_closed_store_refuses() {
         bed.keep("webhook").await;
         bed.store.close().await;
         assert!(matches!(bed.store.keep(bed.webhook("x")).await, Err(StoreError::Closed)));
-        assert!(matches!(bed.store.unsorted(1).await, Err(StoreError::Closed)));
+        assert!(matches!(bed.store.unsorted(0, 1).await, Err(StoreError::Closed)));
         assert!(matches!(bed.store.events(Default::default()).await, Err(StoreError::Closed)));
         bed.store.close().await;
     });

@@ -26,11 +26,12 @@ impl Bed {
     /// A webhook has come in that makes no event.
     pub(super) async fn teach(&self, lesson: Lesson) -> SortCount {
         self.keep("webhook").await;
-        let place = self.store.unsorted(1).await.unwrap()[0].place;
+        let place = self.store.unsorted(0, 1).await.unwrap()[0].place;
         let sorted = Sorted { split: Ok(Vec::new()), lessons: vec![lesson], ..unreadable(place) };
         let count = self.store.sort(vec![sorted], self.now()).await.unwrap();
-        assert!(self.store.unsorted(1).await.unwrap().is_empty(), "the record has left the inbox");
-        count
+        assert!(self.store.unsorted(0, 1).await.unwrap().is_empty(), "the record has left the inbox");
+        assert_eq!(count.records, [place]);
+        SortCount { records: Vec::new(), ..count }
     }
 }
 
@@ -214,11 +215,11 @@ pub(super) fn lessons_are_heeded_before_the_items_of_their_record_and_not_of_one
     on_every_backend(async |bed| {
         bed.create("ann", "1").await;
         bed.keep("webhook").await;
-        let place = bed.store.unsorted(1).await.unwrap()[0].place;
+        let place = bed.store.unsorted(0, 1).await.unwrap()[0].place;
         let lessons = vec![Lesson::Renamed { old: vec![lead("ann")], new: vec![lead("anna")] }];
         let sorted = || Sorted { split: Ok(vec![item("anna", "2")]), lessons: lessons.clone(), ..unreadable(place) };
         let count = bed.store.sort(vec![sorted()], bed.now()).await.unwrap();
-        assert_eq!(count, SortCount { new: 1, ..learned() });
+        assert_eq!(count, SortCount { records: vec![place], new: 1, ..learned() });
         assert_eq!(bed.row("2").await.external_ref, Some(lead("ann")));
         assert_eq!(bed.store.sort(vec![sorted()], bed.now()).await.unwrap(), SortCount::default());
         assert!(matches!(bed.store.claim(&super::me(), bed.now()).await.unwrap(), Claim::Lane(_)));

@@ -338,7 +338,7 @@ async fn perform(store: &dyn Store, ask: &Ask, now: Timestamp) -> Answer {
 async fn look(store: &dyn Store, now: Timestamp) -> String {
     let stats = store.stats(now).await.unwrap();
     let page = store.events(EventQuery { limit: 100, ..EventQuery::default() }).await.unwrap();
-    let inbox = store.unsorted(100).await.unwrap();
+    let inbox = store.unsorted(0, 100).await.unwrap();
     let mut lanes = Vec::new();
     for number in 0..6 {
         lanes.push(store.lane(&lead(&format!("lead{number}"))).await.unwrap());
@@ -432,7 +432,7 @@ impl World {
     fn sort(&self, items: &[(u8, u8, u8)], lesson: u8, unreadable: bool, arrival: Arrival) -> Ask {
         let split =
             if unreadable { Err(why("unreadable")) } else { Ok(items.iter().copied().map(some_item).collect()) };
-        let records = at_once(self.model.unsorted(2)).unwrap();
+        let records = at_once(self.model.unsorted(0, 2)).unwrap();
         let sorted = records.into_iter().map(|record| Sorted {
             place: record.place,
             source: source(),

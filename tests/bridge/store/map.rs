@@ -4,7 +4,7 @@ use std::path::Path;
 
 use strum::VariantArray;
 
-use super::{arrows, clocks, fences, inbox, landing, lessons, limits, memos, names, people, restart, turns};
+use super::{arrows, clocks, fences, heard, inbox, landing, lessons, limits, memos, names, people, restart, turns};
 
 /// A case of the suite, by its path.
 pub(super) struct Case {
@@ -102,6 +102,7 @@ enum Rule {
     FencePermitAndFetched,
     FenceHeartbeat,
     OneLeaseALane,
+    LanesOfALeadHearEachOther,
     CapEvents,
     CapBytes,
     CapLane,
@@ -298,6 +299,13 @@ fn of_rule(rule: Rule) -> Vec<Case> {
             case(landing::of_two_lanes_of_one_lead_one_is_worked_on_at_a_time),
             case(landing::no_lane_of_a_lead_is_worked_on_while_an_update_that_got_no_answer_may_land),
             case(landing::what_comes_after_an_update_that_was_given_up_waits_until_that_cannot_land),
+        ],
+        Rule::LanesOfALeadHearEachOther => vec![
+            case(heard::each_lane_of_a_lead_hears_what_all_others_have_told_it),
+            case(heard::what_was_told_while_a_lane_had_to_wait_is_heard_at_its_claim),
+            case(heard::a_lane_hears_those_of_the_lead_that_it_has_and_not_of_one_that_it_had),
+            case(heard::a_lane_that_is_forgotten_is_heard_no_more),
+            case(heard::of_very_many_lanes_of_one_lead_those_that_came_last_are_heard),
         ],
         Rule::CapEvents => vec![case(inbox::a_full_store_refuses_webhooks_until_something_is_delivered)],
         Rule::CapBytes => vec![case(inbox::bytes_are_counted_from_the_inbox_to_the_end)],

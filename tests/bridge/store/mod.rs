@@ -13,6 +13,7 @@ mod day;
 mod doubt;
 mod everywhere;
 mod fences;
+mod heard;
 mod inbox;
 mod landing;
 mod lessons;
@@ -387,7 +388,7 @@ impl Bed {
     }
 
     async fn sort_as(&self, arrival: Arrival, items: Vec<Item>) -> SortCount {
-        let record = self.store.unsorted(1).await.unwrap().pop().expect("there is something to sort");
+        let record = self.store.unsorted(0, 1).await.unwrap().pop().expect("there is something to sort");
         let sorted = Sorted {
             place: record.place,
             source: record.webhook.source,
@@ -397,15 +398,17 @@ impl Bed {
             split: Ok(items),
             lessons: Vec::new(),
         };
-        self.store.sort(vec![sorted], self.now()).await.unwrap()
+        let count = self.store.sort(vec![sorted], self.now()).await.unwrap();
+        assert_eq!(count.records, [record.place]);
+        SortCount { records: Vec::new(), ..count }
     }
 
     /// A webhook has come in that cannot be split.
     async fn spoil(&self, body: &str) {
         self.keep(body).await;
-        let record = self.store.unsorted(1).await.unwrap().remove(0);
+        let record = self.store.unsorted(0, 1).await.unwrap().remove(0);
         let count = self.store.sort(vec![unreadable(record.place)], self.now()).await.unwrap();
-        assert_eq!(count, SortCount { unreadable: 1, ..SortCount::default() });
+        assert_eq!(count, SortCount { records: vec![record.place], unreadable: 1, ..SortCount::default() });
     }
 
     async fn arrive_as(&self, item: Item) -> SortCount {

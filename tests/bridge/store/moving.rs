@@ -69,7 +69,7 @@ async fn seen(bed: &Bed) -> impl PartialEq + std::fmt::Debug {
     let stats = bed.stats().await;
     let stats = (stats.inbox, stats.events, stats.queues, stats.dead_lanes, stats.bytes, stats.paused, stats.incidents);
     let incidents = bed.store.incidents(9).await.unwrap();
-    (events, details, lanes, stats, incidents, bed.store.unsorted(9).await.unwrap())
+    (events, details, lanes, stats, incidents, bed.store.unsorted(0, 9).await.unwrap())
 }
 
 /// Runs a move until its `step`th part is on its way, and lets it go then.
@@ -227,7 +227,7 @@ async fn refuses(from: Bed, to: Bed) {
     to.keep("webhook").await;
     let moved = move_all(from.store.as_ref(), to.store.as_ref(), "one", |_| ()).await;
     assert!(matches!(moved, Err(MoveError::NotEmpty)), "{moved:?}");
-    assert_eq!(to.store.unsorted(9).await.unwrap().len(), 1);
+    assert_eq!(to.store.unsorted(0, 9).await.unwrap().len(), 1);
     assert_eq!(marked(from.store.as_ref()).await.unwrap(), Marked::Free, "nothing has begun");
     assert_eq!(marked(to.store.as_ref()).await.unwrap(), Marked::Free);
 }

@@ -15,8 +15,8 @@ use konektor_bridge::store::{Options, Sorted, StoreError};
 
 use super::map::{Case, case};
 use super::{
-    Backend, Bed, Home, UNDER_TEST, arrows, bed, clocks, fences, inbox, item, landing, limits, people, races, run,
-    unreadable,
+    Backend, Bed, Home, UNDER_TEST, arrows, bed, clocks, fences, heard, inbox, item, landing, limits, people, races,
+    run, unreadable,
 };
 
 /// A line of a script, and what stands there instead.
@@ -151,7 +151,7 @@ fn as_sent(words: Vec<Vec<u8>>) -> Vec<u8> {
 /// What must go all the same: otherwise the script is only broken, and every case would fail.
 async fn goes(bed: &Bed) -> Result<(), StoreError> {
     bed.store.keep(bed.webhook("webhook")).await?;
-    let record = bed.store.unsorted(1).await?.remove(0);
+    let record = bed.store.unsorted(0, 1).await?.remove(0);
     let sorted = Sorted { split: Ok(vec![item("ann", "1")]), ..unreadable(record.place) };
     bed.store.sort(vec![sorted], bed.now()).await?;
     let claimed = bed.claim().await;
@@ -287,6 +287,9 @@ fn without_leases_that_end_and_waits_that_are_over_the_suite_fails() {
         "return {}, at + 1",
         vec![case(landing::of_two_lanes_of_one_lead_one_is_worked_on_at_a_time)],
     );
+    let of_a_lead = || vec![case(heard::each_lane_of_a_lead_hears_what_all_others_have_told_it)];
+    barks("    left[#left + 1] = lane", "", of_a_lead());
+    barks("return { names, lanes_of(each_of(names)) }, at + 1", "return { names, {} }, at + 1", of_a_lead());
 }
 
 #[test]

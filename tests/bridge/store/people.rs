@@ -88,7 +88,7 @@ pub(super) fn a_walk_over_dead_letters_ends_although_each_dies_again() {
             let ids = page.events.iter().map(|row| row.id).collect();
             moved += bed.store.replay(&Selector::Ids(ids), 100, bed.now()).await.unwrap().count;
             rounds += 1;
-            let again = bed.store.unsorted(100).await.unwrap();
+            let again = bed.store.unsorted(0, 100).await.unwrap();
             bed.store.sort(again.iter().map(|record| unreadable(record.place)).collect(), bed.now()).await.unwrap();
             before = page.next;
             if before.is_none() {

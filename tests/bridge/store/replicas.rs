@@ -102,7 +102,7 @@ fn what_was_acknowledged_survives_the_death_of_redis_and_new_leads_are_searched_
         assert_eq!(bodies(&bob), ["2"]);
         assert!(bob.intent.is_some_and(|intent| intent.is_suspected()), "{:?}", bob.intent);
         assert_eq!(bed.lane("ann").await.intent.map(|intent| intent.fence), Some(ann.lease.fence));
-        assert_eq!(bed.store.unsorted(9).await.unwrap().len(), 1);
+        assert_eq!(bed.store.unsorted(0, 9).await.unwrap().len(), 1);
         assert!(bed.stats().await.searching_first_until.is_some());
         assert_eq!(bed.settle(&ann, done("L", upto(&ann))).await, Fenced::Done);
         assert_eq!(flaws(bed.store.as_ref()).await, []);
@@ -180,7 +180,7 @@ fn a_redis_that_is_gone_is_an_error_within_two_seconds_and_what_was_not_stored_i
         while bed.store.keep(bed.webhook("z")).await.is_err() {
             tokio::task::yield_now().await;
         }
-        let kept = bed.store.unsorted(9).await.unwrap();
+        let kept = bed.store.unsorted(0, 9).await.unwrap();
         assert!(kept.iter().any(|record| &record.webhook.body[..] == b"z"));
         assert!(!kept.iter().any(|record| &record.webhook.body[..] == b"y"));
         assert_eq!(bed.row("1").await.state, EventState::Pending);
@@ -197,7 +197,7 @@ fn a_store_of_a_newer_version_is_left_alone() {
         for refused in [
             bed.store.keep(bed.webhook("x")).await.map(drop),
             bed.store.claim(&worker("w"), bed.now()).await.map(drop),
-            bed.store.unsorted(9).await.map(drop),
+            bed.store.unsorted(0, 9).await.map(drop),
         ] {
             let error = refused.expect_err("it may mean anything").to_string();
             assert!(error.contains("newer version (99"), "{error}");

@@ -57,7 +57,7 @@ pub(super) fn everything_is_still_there_after_a_stop() {
         assert_eq!(bed.stats().await, stats);
         assert_eq!(bed.store.lane(&lead("dora")).await.unwrap(), lane);
         assert_eq!(bed.store.known_sources().await.unwrap(), [super::source()]);
-        assert_eq!(&bed.store.unsorted(9).await.unwrap()[0].webhook.body[..], b"unsorted");
+        assert_eq!(&bed.store.unsorted(0, 9).await.unwrap()[0].webhook.body[..], b"unsorted");
         assert_eq!(bed.arrive_as(item("ann", "1")).await.duplicates, 1, "it sorts the oldest: the one from before");
     });
 }
@@ -73,7 +73,7 @@ pub(super) fn numbers_go_on_after_a_restart_although_everything_is_forgotten() {
         drop(bed);
         let bed = open(dir.path(), start());
         bed.keep("webhook").await;
-        assert_eq!(bed.store.unsorted(1).await.unwrap()[0].place, 2);
+        assert_eq!(bed.store.unsorted(0, 1).await.unwrap()[0].place, 2);
         bed.sort(vec![item("ann", "2")]).await;
         assert_eq!(bed.row("2").await.seq, 2);
     });
@@ -120,10 +120,10 @@ pub(super) fn what_was_acknowledged_survives_a_crash_at_every_step() {
         drop(bed);
 
         let bed = open(kept.path(), start());
-        assert_eq!(bed.store.unsorted(9).await.unwrap().len(), 1);
+        assert_eq!(bed.store.unsorted(0, 9).await.unwrap().len(), 1);
         assert_eq!(bed.sort(vec![item("ann", "1"), item("bob", "2")]).await.new, 2);
         let bed = open(sorted.path(), start());
-        assert!(bed.store.unsorted(9).await.unwrap().is_empty());
+        assert!(bed.store.unsorted(0, 9).await.unwrap().is_empty());
         assert_eq!(bodies(&bed.claim().await), ["1"]);
         let bed = open(settled.path(), start());
         assert_eq!(bed.row("1").await.state, EventState::Dead);
@@ -338,7 +338,9 @@ fn a_person_may_say_that_it_was_put_back() {
 async fn left_by_an_earlier_version(bed: Bed, directory: &Path, sql: &str) {
     bed.store.close().await;
     drop(bed);
-    rusqlite::Connection::open(directory.join("store.db")).unwrap().execute_batch(sql).unwrap();
+    let conn = rusqlite::Connection::open(directory.join("store.db")).unwrap();
+    conn.execute_batch("DROP INDEX lane_lead").unwrap();
+    conn.execute_batch(sql).unwrap();
 }
 
 #[test]
@@ -468,6 +470,25 @@ fn a_store_of_version_4_is_taken_over_with_a_create_in_doubt() {
         bed.pass(60);
         let search = bed.claim().await;
         assert_eq!((search.intent.map(|intent| intent.fence), search.named), (Some(claimed.lease.fence), None));
+        assert_eq!(super::flaws(bed.store.as_ref()).await, []);
+    });
+}
+
+#[test]
+fn a_store_of_version_5_is_taken_over_and_lanes_of_one_lead_hear_each_other() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        for (name, event) in [("ann", "1"), ("bob", "2")] {
+            let claimed = bed.work(name, event).await;
+            bed.deliver(&claimed).await;
+        }
+        left_by_an_earlier_version(bed, dir.path(), "PRAGMA user_version = 5;").await;
+        let bed = booted(dir.path(), "one");
+        bed.arrive("ann", "3").await;
+        bed.pass(5);
+        let claimed = bed.claim().await;
+        assert_eq!((bodies(&claimed), claimed.told), (vec!["3".to_owned()], super::words(2)));
         assert_eq!(super::flaws(bed.store.as_ref()).await, []);
     });
 }

@@ -164,7 +164,7 @@ impl World {
         };
         let store = &self.stores[0];
         store.keep(webhook).await.unwrap();
-        let record = store.unsorted(1).await.unwrap().remove(0);
+        let record = store.unsorted(0, 1).await.unwrap().remove(0);
         let (place, received, request_id) = (record.place, self.now, "r".to_owned());
         let sorted = Sorted {
             place,

@@ -5,10 +5,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use konektor_bridge::domain::event::Item;
-use konektor_bridge::store::{EventFilter, EventState, Options};
+use konektor_bridge::store::{EventFilter, EventState, Fenced, Options, Outcome};
 
 use super::moving::goes_on;
-use super::{Bed, bodies, flaws, item, lead, on_redis, run, start};
+use super::{Bed, bodies, done, flaws, item, lead, on_redis, run, start, upto};
 use crate::redis_servers::Server;
 
 /// Something of everything, as written before the words of each field were kept: a key and its `DUMP` a line, in base64.
@@ -80,5 +80,34 @@ fn what_it_had_delivered_is_older_than_what_comes_now_and_newer_than_what_came_b
             bed.deliver(&claimed).await;
         }
         panic!("what came in for a known lead is never delivered");
+    });
+}
+
+#[test]
+fn what_lanes_have_told_a_lead_that_it_gave_them_is_heard_by_others_that_come_to_it() {
+    run(async {
+        let server = as_left(BEFORE);
+        let bed = opened(&server);
+        bed.store.resume(None, bed.now()).await.unwrap();
+        let ann = bed.lane("ann").await;
+        let lead_id = ann.lead_id.expect("it has one");
+        let of_anna = async |event| {
+            bed.arrive("anna", event).await;
+            bed.pass(60);
+            loop {
+                let claimed = bed.claim().await;
+                if claimed.lease.external_ref == lead("anna") {
+                    return claimed;
+                }
+                bed.end(&claimed, Outcome::Release { at: bed.after(3600) }).await;
+            }
+        };
+        let comes = of_anna("1 of anna").await;
+        let settlement = done(&lead_id.0, upto(&comes)).into();
+        assert_eq!(bed.store.settle(&comes.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
+        let told = of_anna("2 of anna").await.told;
+        assert!(!told.is_empty());
+        assert_eq!(told, ann.told);
+        assert_eq!(flaws(bed.store.as_ref()).await, []);
     });
 }

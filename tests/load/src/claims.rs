@@ -88,7 +88,7 @@ async fn sorts(store: &dyn Store) -> Result<f64> {
             (Timestamp::now(), format!("request-{number}"), Bytes::from(vec![b'x'; 900]));
         let kept = Kept { source: source.clone(), received, request_id, headers: Vec::new(), body: body.clone() };
         store.keep(kept).await?;
-        let record = store.unsorted(1).await?.pop().context("it was kept")?;
+        let record = store.unsorted(0, 1).await?.pop().context("it was kept")?;
         let item = Item {
             id: EventId::of(&source, &[b"new", &number.to_be_bytes(), record.webhook.request_id.as_bytes()]),
             same_within: None,

@@ -71,7 +71,7 @@ async fn bring(store: &RedisStore, name: &str, leads: usize, now: Timestamp) -> 
         let (request_id, body) = (format!("{name}-{first}"), Bytes::from_static(b"{}"));
         let kept = Kept { source: source.clone(), received: now, request_id, headers: Vec::new(), body };
         store.keep(kept).await?;
-        let record = store.unsorted(1).await?.pop().context("it was kept")?;
+        let record = store.unsorted(0, 1).await?.pop().context("it was kept")?;
         let item = |number: usize| Item {
             id: EventId::of(&source, &[name.as_bytes(), &number.to_be_bytes()]),
             same_within: None,

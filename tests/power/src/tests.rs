@@ -50,7 +50,7 @@ impl Bed {
     /// One lead's event is in its lane.
     async fn arrive(&self, name: &str, hold: Hold) {
         self.keep().await;
-        let record = self.store.unsorted(1).await.unwrap().remove(0);
+        let record = self.store.unsorted(0, 1).await.unwrap().remove(0);
         let item = Item {
             id: EventId::of(&source(), &[name.as_bytes()]),
             same_within: None,
@@ -128,7 +128,7 @@ async fn a_webhook_that_was_answered_is_there_when_the_power_is_back() {
     for kept in 1..4 {
         bed.keep().await;
         let (store, _left) = bed.without_power().await;
-        assert_eq!(store.unsorted(9).await.unwrap().len(), kept);
+        assert_eq!(store.unsorted(0, 9).await.unwrap().len(), kept);
     }
 }
 
@@ -184,11 +184,11 @@ async fn what_was_sorted_and_not_yet_synced_is_sorted_again() {
     let bed = Bed::new();
     bed.arrive("ann", Hold::No).await;
     let (store, _left) = bed.without_power().await;
-    assert_eq!((store.unsorted(9).await.unwrap().len(), count(&store, EventState::Pending).await), (1, 0));
+    assert_eq!((store.unsorted(0, 9).await.unwrap().len(), count(&store, EventState::Pending).await), (1, 0));
     // With the next thing that is synced it is, too: the log is written in order.
     bed.keep().await;
     let (store, _left) = bed.without_power().await;
-    assert_eq!((store.unsorted(9).await.unwrap().len(), count(&store, EventState::Pending).await), (1, 1));
+    assert_eq!((store.unsorted(0, 9).await.unwrap().len(), count(&store, EventState::Pending).await), (1, 1));
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn without_the_sync_what_was_answered_is_gone_and_these_tests_see_it() {
     disk::lie(bed.live.path());
     bed.keep().await;
     let (store, _left) = bed.without_power().await;
-    assert_eq!(store.unsorted(9).await.unwrap().len(), 1, "the second webhook was answered, and lost");
+    assert_eq!(store.unsorted(0, 9).await.unwrap().len(), 1, "the second webhook was answered, and lost");
 }
 
 #[tokio::test]
@@ -223,6 +223,6 @@ async fn the_log_that_is_copied_into_the_database_loses_nothing_on_the_way() {
     bed.store.close().await;
     let again = open(bed.live.path());
     let (store, _left) = bed.without_power().await;
-    assert_eq!(store.unsorted(99).await.unwrap().len(), 20);
+    assert_eq!(store.unsorted(0, 99).await.unwrap().len(), 20);
     drop(again);
 }

@@ -1,7 +1,8 @@
 #!lua flags=no-writes
 -- What the store says of itself, to be compared with itself. `whole`: counters, and what they count. `lanes`, after a bucket,
--- so many: the lanes of whole buckets, and in which places they stand. `lane`, its record, and events: their receipts, what
--- they weigh; nothing if the lane is another one by now. `numbers`: the counters. `inbox`, after a place: some webhooks.
+-- so many: the lanes of whole buckets, and in which places they stand. `lane`, its record, its lead (or nothing), the set of
+-- those that have that to themselves, and events: whether it is among those that know it and in that set, their receipts,
+-- what they weigh; nothing if the lane is another one by now. `numbers`: the counters. `inbox`, after a place: some webhooks.
 -- `traces`, after a bucket. `slabs`, after one: what the payloads of some slabs are counted as.
 local function sizes(state)
   local found = 0
@@ -94,8 +95,18 @@ function looks.lane()
       stands[#stands + 1] = score
     end
   end
+  local is_listed, has_the_lead = false, false
+  if ARGV[4] ~= '' then
+    local names = each_of(lanes_that_know(ARGV[4]))
+    -- Of very many, those that came first are listed no more.
+    is_listed = #names == LISTED
+    for _, name in ipairs(names) do
+      is_listed = is_listed or name == lane
+    end
+    has_the_lead = call('ZSCORE', key(ARGV[5]), lane)
+  end
   local events = {}
-  for index = 4, #ARGV do
+  for index = 6, #ARGV do
     events[#events + 1] = weighed(ARGV[index])
   end
   local function more(name)
@@ -105,7 +116,7 @@ function looks.lane()
   end
   more('x:')
   more('a:')
-  return { stands, events }
+  return { stands, is_listed and 1 or 0, has_the_lead and 1 or 0, events }
 end
 
 function looks.events()

@@ -176,6 +176,11 @@ checks['names?'] = function(at)
   return (call('HGET', key('m'), 'names') or '0') == ARGV[at], at + 1
 end
 
+-- Nobody has come to know a lead since.
+checks['knowing?'] = function(at)
+  return lanes_that_know(ARGV[at]) == ARGV[at + 1], at + 2
+end
+
 checks['memo?'] = function(at)
   return (call('HGET', key('memo:' .. ARGV[at]), ARGV[at + 1]) or '') == ARGV[at + 2], at + 3
 end
@@ -234,6 +239,41 @@ end
 steps.take = function(at)
   call('ZREM', key(ARGV[at]), ARGV[at + 1])
   return at + 2
+end
+
+-- Takes a lane out of those that know a lead, and puts it behind them if it does.
+local function list(lead, lane, knows)
+  local left = {}
+  for _, name in ipairs(each_of(lanes_that_know(lead))) do
+    if name ~= lane then
+      left[#left + 1] = name
+    end
+  end
+  if knows then
+    left[#left + 1] = lane
+  end
+  local place, field = lead_place(lead)
+  if #left == 0 then
+    call('HDEL', place, field)
+  else
+    call('HSET', place, field, table.concat(left, '', math.max(1, #left - LISTED + 1)))
+  end
+end
+
+steps.list = function(at)
+  list(ARGV[at], ARGV[at + 1], true)
+  return at + 2
+end
+
+steps.unlist = function(at)
+  list(ARGV[at], ARGV[at + 1], false)
+  return at + 2
+end
+
+-- Every lane is listed under its lead.
+steps.all_listed = function(at)
+  call('HSET', key('m'), 'listed', '1')
+  return at
 end
 
 steps.count = function(at)

@@ -17,5 +17,8 @@ end
 for _, first in ipairs({ 'place', 'seq', 'low' }) do
   call('HSETNX', key('m'), first, 1)
 end
-call('HSETNX', key('m'), 'schema', SCHEMA)
+-- In a store that is new all lanes are listed under their leads.
+if call('HSETNX', key('m'), 'schema', SCHEMA) == 1 then
+  call('HSETNX', key('m'), 'listed', '1')
+end
 return 1

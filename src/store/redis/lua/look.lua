@@ -111,6 +111,12 @@ asks.users = function(at)
   return lanes_of(call('ZRANGE', key(ARGV[at]), 0, -1)), at + 1
 end
 
+-- Lanes that know a lead: their names as they are kept, and those that there still are.
+asks.knowing = function(at)
+  local names = lanes_that_know(ARGV[at])
+  return { names, lanes_of(each_of(names)) }, at + 1
+end
+
 -- Lanes that wait for tomorrow.
 asks.parked = function(at)
   return lanes_of(call('ZRANGE', key('day'), 0, ARGV[at] - 1)), at + 1
@@ -226,7 +232,7 @@ asks.numbers = function(at)
   }, at
 end
 
-local base = call('HMGET', key('m'), 'schema', 'run', 'clock', 'back', 'gate', 'seq', 'names')
+local base = call('HMGET', key('m'), 'schema', 'run', 'clock', 'back', 'gate', 'seq', 'names', 'listed')
 base[#base + 1] = server_run()
 base[#base + 1] = call('TIME')[1]
 local answers = { base }

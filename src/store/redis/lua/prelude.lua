@@ -13,6 +13,7 @@
 --   q<n>, w<n>  zset    lanes that are ready, that wait, in line n, by place. due, lease, day: by until when
 --   u:<lead>    zset    lanes that have this lead to themselves, or had it when their workers were lost; a lead is named by
 --                       half a hash of its id
+--   k:<bucket>  hash    lead -> lanes that know it, 16 bytes each: those that came last
 --   v, inc      zset, hash     lanes to be verified, by when; incidents
 --   ez, eh:<hour>; lz, lh:<hour>   zset, list  what may be forgotten then: events; lanes
 --   n:<bucket>  hash    another name of a lane, by half a hash of it -> lane, and whether it is one no more
@@ -22,6 +23,8 @@ local call = redis.call
 local root = KEYS[1]
 local SCHEMA = '1'
 local SLAB, CHUNK = 128, 32768
+-- Lanes that are listed under a lead, at most: one, and those that it hears.
+local LISTED = 101
 local DEAD, NOBODY = 3, string.rep('\0', 16)
 
 local function key(name)
@@ -43,6 +46,23 @@ end
 
 local function id_place(id)
   return key(string.format('i:%02x%02x', string.byte(id, 1, 2))), string.sub(id, 3)
+end
+
+-- Who knows a lead, which is named by half a hash of its id.
+local function lead_place(lead)
+  return key(string.format('k:%03x', bucket_of(lead))), string.sub(lead, 2)
+end
+
+local function lanes_that_know(lead)
+  return call('HGET', lead_place(lead)) or ''
+end
+
+local function each_of(names)
+  local each = {}
+  for first = 1, #names, 16 do
+    each[#each + 1] = string.sub(names, first, first + 15)
+  end
+  return each
 end
 
 local function name_place(name)

@@ -1,10 +1,10 @@
 #!lua flags=no-writes
--- The oldest webhooks of the inbox: at most so many, and with bodies of so many bytes.
-local most, most_bytes = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- The oldest webhooks of the inbox: at most so many, and with bodies of so many bytes, behind a place.
+local most, most_bytes, after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local counts = call('HMGET', key('m'), 'schema', 'low', 'place', 'inbox')
 local left = math.min(most, tonumber(counts[4] or 0))
 local found, bytes = {}, 0
-local place = tonumber(counts[2] or 1)
+local place = math.max(tonumber(counts[2] or 1), after + 1)
 while left > 0 and place < tonumber(counts[3]) do
   local record = call('HGET', key('in'), text(place))
   if record then

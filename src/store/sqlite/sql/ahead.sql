@@ -3,5 +3,5 @@ SELECT id, ref, state, class, ord, since, due, why, worker, leased, fence, settl
        status, status_at, heard, crashed, follows, named, lands
 FROM lane
 WHERE lead_id = ?1 AND id != ?2
-  AND id IN (SELECT id FROM lane WHERE state = 3 AND due IS NOT NULL UNION SELECT id FROM lane WHERE lands > ?3)
+  AND id IN (SELECT id FROM lane WHERE state = 3 AND due IS NOT NULL UNION ALL SELECT id FROM lane WHERE lands > ?3)
 ORDER BY id LIMIT 1

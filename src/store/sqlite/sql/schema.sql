@@ -1,4 +1,4 @@
--- The embedded store, version 5. Times are nanoseconds since 1970, UTC.
+-- The embedded store, version 6. Times are nanoseconds since 1970, UTC.
 
 -- Verified webhooks that are not sorted yet, in order of arrival.
 CREATE TABLE inbox (
@@ -54,6 +54,7 @@ CREATE INDEX lane_due ON lane (state, due) WHERE due IS NOT NULL;
 CREATE INDEX lane_forget ON lane (forget) WHERE forget IS NOT NULL;
 CREATE INDEX lane_parked ON lane (id) WHERE state = 2 AND why = 3;
 CREATE INDEX lane_lands ON lane (lands) WHERE lands IS NOT NULL;
+CREATE INDEX lane_lead ON lane (lead_id) WHERE lead_id IS NOT NULL;
 
 -- Other names of the person whose lane it is, spelt as references. A name goes before the lane of that reference.
 CREATE TABLE alias (
