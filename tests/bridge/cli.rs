@@ -519,6 +519,23 @@ fn a_bridge_that_is_told_to_stop_says_so_to_those_who_have_a_connection() {
     assert!(TcpStream::connect(bridge.public().strip_prefix("http://").unwrap()).is_err());
 }
 
+#[test]
+fn the_last_line_of_a_stop_says_what_waits() {
+    let mut bridge = Served::start();
+    bridge.run(&["pause"]).done();
+    for _ in 0..2 {
+        bridge.run(&["send", "google"]).done();
+    }
+    let is_stopped = |line: &Value| line["message"].as_str().unwrap().starts_with("stopped");
+    assert!(!bridge.log().iter().any(is_stopped));
+    assert_eq!(bridge.end(), Some(0));
+    let log = bridge.log();
+    let last = log.last().unwrap();
+    assert!(is_stopped(last), "{log:#?}");
+    // It may have been stopped before they were sorted.
+    assert_eq!(last["webhooks"].as_u64().unwrap() + last["events"].as_u64().unwrap(), 2, "{last}");
+}
+
 /// What proves a form of [`Served`].
 pub(crate) const FORM_SECRET: &str = "form-secret-of-the-tests-0123456789";
 
@@ -580,12 +597,19 @@ impl Served {
 
     fn spawn(directory: &Path, variables: &[(String, String)]) -> Child {
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        command(directory, &variables, &["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        let log = std::fs::File::create(directory.join("log")).unwrap();
+        command(directory, &variables, &["serve"]).stdout(Stdio::piped()).stderr(log).spawn().unwrap()
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
         let variables: Vec<_> = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Ran::of(command(self.directory.path(), &variables, arguments).output().unwrap())
+    }
+
+    /// The lines of its log so far.
+    fn log(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.directory.path().join("log")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
     /// Where it takes webhooks.
