@@ -40,6 +40,9 @@ pub struct ListQuery {
     /// Only of this lead (`externalRef`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<String>,
+    /// Only what this request brought: the `X-Request-Id` that its sender got.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
 }
 
 /// Query of an audit.
@@ -102,6 +105,9 @@ pub struct Which {
     /// Of this lead (`externalRef`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<String>,
+    /// Brought by this request (`X-Request-Id`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// Every one there is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,

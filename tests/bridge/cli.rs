@@ -670,6 +670,29 @@ fn a_lead_that_is_sent_is_listed_shown_and_in_konektor_and_the_bridge_stops_when
 }
 
 #[test]
+fn what_came_of_a_request_is_found_by_the_id_that_its_sender_got() {
+    let bridge = Served::start();
+    bridge.run(&["send", "google", "--seed", "1"]).done();
+    bridge.event(&["events", "list", "--json"], "delivered");
+    let said = bridge.run(&["send", "google", "--seed", "2"]).done();
+    let request = said.split_once("  request ").unwrap().1.split_whitespace().next().unwrap().to_owned();
+    let advised = format!("konektor-bridge events list --request {request}\n");
+    assert!(said.ends_with(&advised), "{said}");
+    let of_request = ["events", "list", "--request", &request, "--json"];
+    let event = bridge.event(&of_request, "delivered");
+    assert_eq!(event["requestId"], request.as_str());
+    assert_eq!(bridge.run(&["events", "show", &request, "--json"]).json()["event"], event);
+
+    let again = bridge.run(&["send", "google", "--seed", "2"]).done();
+    let known = again.split_once("  request ").unwrap().1.split_whitespace().next().unwrap();
+    assert!(bridge.run(&["events", "list", "--request", known]).done().contains("may have been known already"));
+    assert!(bridge.run(&["events", "show", known]).failed(1).contains("may have been known already"));
+
+    let batch = bridge.run(&["send", "form", "--count", "2"]).done();
+    assert!(batch.ends_with("konektor-bridge events list --source form\n"), "{batch}");
+}
+
+#[test]
 fn a_running_bridge_is_asked_whatever_stands_in_the_file_of_sources() {
     let bridge = Served::start();
     let file = bridge.directory.path().join("config/bridge.toml");
