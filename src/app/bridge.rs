@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,7 @@ use crate::deliver::{self, Backfill, Delivery, Fetcher};
 use crate::domain::event::SourceName;
 use crate::domain::rules::Value;
 use crate::http::Running;
-use crate::konektor::Client;
+use crate::konektor::{Client, Outage};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::providers::{Registry, SourceState};
@@ -96,7 +97,7 @@ impl Bridge {
         let stopping = CancellationToken::new();
         let public = shared.public(stopping.clone())?;
         let backfill = Arc::new(shared.backfill());
-        let admin = shared.admin(&backfill, stopping.clone())?;
+        let admin = shared.admin(&backfill, delivery.outage(), stopping.clone())?;
         let (delivering, back_filling) = match deliver {
             Deliver::Always => {
                 let (lists, stop) = (Arc::clone(&backfill), stopping.clone());
@@ -243,7 +244,12 @@ impl Shared<'_> {
         receive::serve(listener, parts, limits).context("webhooks cannot be taken")
     }
 
-    fn admin(&self, backfill: &Arc<Backfill>, stopping: CancellationToken) -> anyhow::Result<Option<Running>> {
+    fn admin(
+        &self,
+        backfill: &Arc<Backfill>,
+        outage: watch::Receiver<Option<Outage>>,
+        stopping: CancellationToken,
+    ) -> anyhow::Result<Option<Running>> {
         let (address, access) = match &self.settings.admin {
             Admin::Off => return Ok(None),
             Admin::Open(address) => (*address, ops::Access::Loopback),
@@ -255,6 +261,7 @@ impl Shared<'_> {
             clock: Arc::clone(self.clock),
             metrics: Arc::clone(self.metrics),
             lists: Arc::clone(backfill) as Arc<dyn ops::ReadList>,
+            outage,
             access,
             public_url: self.settings.public_url.clone(),
             stopping,

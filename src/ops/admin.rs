@@ -40,7 +40,8 @@ const REVIVED_AT_ONCE: usize = 1_000_000;
 const AUDIT_AT_ONCE: usize = 1000;
 
 pub(super) async fn stats(parts: &Parts) -> Result<HttpResponse, Fault> {
-    Ok(ok(&wire::Stats::from(parts.store.stats(parts.clock.now()).await?)))
+    let outage = *parts.outage.borrow();
+    Ok(ok(&wire::Stats::of(parts.store.stats(parts.clock.now()).await?, outage)))
 }
 
 pub(super) async fn sources(parts: &Parts) -> HttpResponse {

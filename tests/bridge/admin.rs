@@ -10,6 +10,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::form::{Change, Drift};
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::domain::status::Status;
+use konektor_bridge::konektor::{Cause, Outage};
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
     Attempt, Audit, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Flaw, Incident, Intent,
@@ -407,7 +408,9 @@ async fn the_description_knows_every_field() {
     let (_, description) = got(&edge, "openapi.json").await;
     let schemas = &description["components"]["schemas"];
     let paused = wire::Paused { why: PauseReason::Operator, since: at(0) };
-    let stats = wire::Stats::from(Stats { paused: Some((PauseReason::Operator, at(0))), ..stats() });
+    let cause = Cause { call: "create", why: "no connection", status: None };
+    let outage = Outage { since: at(0), until: at(5), cause };
+    let stats = wire::Stats::of(Stats { paused: Some((PauseReason::Operator, at(0))), ..stats() }, Some(outage));
     let detail = wire::EventDetail::from(dead_letter());
     let page = wire::EventPage { events: vec![detail.event.clone()], next: Some("1".into()) };
     let change = Change { kind: Drift::Renamed, field: "telepon".into(), was: Some("hp".into()), at: at(0) };
@@ -430,6 +433,7 @@ async fn the_description_knows_every_field() {
     check(schemas, "Flaw", &audit.flaws[0]);
     check(schemas, "Queue", &stats.queues[0]);
     check(schemas, "Limiter", &stats.limiter);
+    check(schemas, "Outage", stats.outage.as_ref().unwrap());
     check(schemas, "Stats", &stats);
     check(schemas, "Paused", &paused);
     check(schemas, "PauseState", &wire::PauseState { paused: Some(paused) });
