@@ -70,7 +70,8 @@ fn show(stats: &Stats, now: Timestamp, out: &mut Out) -> io::Result<()> {
 
 /// Says of how this bridge sees it: another replica may fare better.
 fn failing(Outage { why, since, until }: &Outage, now: Timestamp) -> String {
-    let next = if *until > now { format!("the next try is at {until:.0}") } else { "one tries again".to_owned() };
+    let next =
+        if *until > now { format!("the next try is at {until:.0}") } else { "the next call tries again".to_owned() };
     format!("Konektor fails, for this bridge since {since:.0}: {why}; webhooks are kept, calls wait; {next}")
 }
 
@@ -110,6 +111,6 @@ mod tests {
         let said = failing(&outage, at(60));
         assert!(said.contains("since 2027-01-15T08:00:00Z: no connection;"), "{said}");
         assert!(said.ends_with("the next try is at 2027-01-15T08:01:30Z"), "{said}");
-        assert!(failing(&outage, at(90)).ends_with("one tries again"));
+        assert!(failing(&outage, at(90)).ends_with("the next call tries again"));
     }
 }

@@ -113,7 +113,7 @@ impl Delivery {
         }
     }
 
-    /// Whether Konektor fails again and again, so that calls wait, as it stands.
+    /// Whether Konektor fails again and again, so that calls wait: as the last call of this process saw it.
     #[must_use]
     pub fn outage(&self) -> watch::Receiver<Option<Outage>> {
         self.outage.subscribe()

@@ -85,7 +85,8 @@ impl Delivery {
         let Outage { since, until, cause: Cause { call, why, status } } = outage;
         self.parts.metrics.upstream_down(true);
         self.outage.send_replace(Some(outage));
-        tracing::warn!(call, why, status, %since, pause_ms = %pause.as_millis(), %until, "Konektor fails again and again, calls wait; webhooks are kept");
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(call, why, status, %since, pause_ms, %until, "Konektor fails again and again, calls wait; webhooks are kept");
     }
 
     fn up(&self, after: Duration) {

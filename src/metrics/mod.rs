@@ -214,7 +214,7 @@ impl Metrics {
             Unit::Seconds,
             calls,
         );
-        let help = "1 while Konektor fails again and again and the calls of this bridge wait";
+        let help = "1 while calls wait as Konektor fails again and again, as this bridge saw it last";
         registry.register("upstream_down", help, self.down.clone());
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
         let errors = self.sender_errors.clone();
