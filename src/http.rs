@@ -136,6 +136,11 @@ pub(crate) fn request_id(now: Timestamp) -> String {
     uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid().to_string()
 }
 
+/// Whether `text` is written as the id of a request is: other ways to write a UUID are none.
+pub(crate) fn is_request_id(text: &str) -> bool {
+    text.len() == uuid::fmt::Hyphenated::LENGTH && uuid::Uuid::try_parse(text).is_ok()
+}
+
 /// Puts the request's id on an answer, and the rule that no browser guesses what the answer is.
 pub(crate) fn stamp(answer: &mut HttpResponse, request_id: &str) {
     let id = HeaderValue::from_str(request_id).expect("a UUID is a header value");
@@ -165,5 +170,7 @@ mod tests {
         assert_ne!(at(1_790_000_000), at(1_790_000_000));
         assert!(at(1_790_000_000) < at(1_790_000_001));
         assert_eq!(at(1_790_000_000).as_bytes()[14], b'7');
+        assert!(is_request_id(&at(1_790_000_000)));
+        assert!(!is_request_id("000102030405060708090a0b0c0d0e0f"), "the id of an event");
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -18,16 +20,18 @@ use crate::deliver::{self, Backfill, Delivery, Fetcher};
 use crate::domain::event::SourceName;
 use crate::domain::rules::Value;
 use crate::http::Running;
-use crate::konektor::Client;
+use crate::konektor::{Client, Outage};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::providers::{Registry, SourceState};
-use crate::store::Store;
+use crate::store::{EventState, Store};
 use crate::{ops, receive};
 
 /// The part of the grace in which a stopping bridge still answers those who have a connection, so that they hear to come again
 /// and are not cut off: 2 s of the usual 20, and less where nobody has one.
 const FAREWELL: u32 = 10;
+/// How long the store may take to say how much waits, for the last line of the log.
+const STATS_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a bridge is made of that differs between the service, the demo and the tests.
 pub struct Start {
@@ -62,6 +66,7 @@ pub struct Bridge {
     back_filling: Option<JoinHandle<()>>,
     reloading: JoinHandle<std::io::Result<()>>,
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     stopping: CancellationToken,
     grace: Duration,
 }
@@ -92,7 +97,7 @@ impl Bridge {
         let stopping = CancellationToken::new();
         let public = shared.public(stopping.clone())?;
         let backfill = Arc::new(shared.backfill());
-        let admin = shared.admin(&backfill, stopping.clone())?;
+        let admin = shared.admin(&backfill, delivery.outage(), stopping.clone())?;
         let (delivering, back_filling) = match deliver {
             Deliver::Always => {
                 let (lists, stop) = (Arc::clone(&backfill), stopping.clone());
@@ -103,7 +108,19 @@ impl Bridge {
         };
         let reloading = tokio::spawn(reloader.run(stopping.clone()));
         let grace = settings.shutdown_grace;
-        Ok(Self { public, admin, delivery, delivering, backfill, back_filling, reloading, store, stopping, grace })
+        Ok(Self {
+            public,
+            admin,
+            delivery,
+            delivering,
+            backfill,
+            back_filling,
+            reloading,
+            store,
+            clock,
+            stopping,
+            grace,
+        })
     }
 
     /// Where webhooks are taken: the port is the real one, also where 0 was asked for.
@@ -150,13 +167,22 @@ impl Bridge {
                 .context("not everything under way was settled in time; it is taken up again at the next start"),
             None => Ok(Ok(())),
         };
+        let waiting = waiting(self.store.as_ref(), self.clock.now()).await;
         self.store.close().await;
         if let Some(admin) = self.admin {
             admin.stop().await.context("the admin listener failed")?;
         }
         self.reloading.await.context("watching the configuration failed")?.context("signals cannot be listened to")?;
         served?;
-        delivered?.context("delivery stopped by itself")
+        delivered?.context("delivery stopped by itself")?;
+        // The last line: without it, the bridge was killed.
+        match waiting {
+            Some((webhooks, events)) => {
+                tracing::info!(webhooks, events, "stopped; what waits is kept, and goes on at the next start");
+            }
+            None => tracing::info!("stopped; the store did not say how much waits"),
+        }
+        Ok(())
     }
 }
 
@@ -218,7 +244,12 @@ impl Shared<'_> {
         receive::serve(listener, parts, limits).context("webhooks cannot be taken")
     }
 
-    fn admin(&self, backfill: &Arc<Backfill>, stopping: CancellationToken) -> anyhow::Result<Option<Running>> {
+    fn admin(
+        &self,
+        backfill: &Arc<Backfill>,
+        outage: watch::Receiver<Option<Outage>>,
+        stopping: CancellationToken,
+    ) -> anyhow::Result<Option<Running>> {
         let (address, access) = match &self.settings.admin {
             Admin::Off => return Ok(None),
             Admin::Open(address) => (*address, ops::Access::Loopback),
@@ -230,6 +261,7 @@ impl Shared<'_> {
             clock: Arc::clone(self.clock),
             metrics: Arc::clone(self.metrics),
             lists: Arc::clone(backfill) as Arc<dyn ops::ReadList>,
+            outage,
             access,
             public_url: self.settings.public_url.clone(),
             stopping,
@@ -237,6 +269,13 @@ impl Shared<'_> {
         let listener = listen(address, "BRIDGE_ADMIN_LISTEN")?;
         Ok(Some(ops::serve(listener, parts, self.settings.shutdown_grace).context("the admin API cannot be served")?))
     }
+}
+
+/// How many webhooks are not yet sorted, and how many events not yet delivered; `None` when the store does not say.
+async fn waiting(store: &dyn Store, now: Timestamp) -> Option<(u64, u64)> {
+    let stats = tokio::time::timeout(STATS_WITHIN, store.stats(now)).await.ok()?.ok()?;
+    let pending = stats.events.iter().find(|(state, _)| *state == EventState::Pending);
+    Some((stats.inbox, pending.map_or(0, |(_, count)| *count)))
 }
 
 /// What the leads of each source that is on are worth.

@@ -13,7 +13,8 @@ pub(super) enum Command {
     #[command(after_help = "Examples:\n  konektor-bridge events list\n  \
         konektor-bridge events list --source meta --since 2h\n  \
         konektor-bridge events list --state dead --json\n  \
-        konektor-bridge events list --lead form:form:7c9e6679")]
+        konektor-bridge events list --lead form:form:7c9e6679\n  \
+        konektor-bridge events list --request 01a2b3c4-d5e6-7f80-9a0b-1c2d3e4f5061   # as its sender was told")]
     List {
         /// Only in this state: pending, delivered, withheld, dead or discarded
         #[arg(long)]

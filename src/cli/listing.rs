@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use anyhow::bail;
 use jiff::Timestamp;
 
 use super::Context;
@@ -11,8 +12,13 @@ use super::moment::Moment;
 use super::output::{Out, Text, Tone, age, printable, took};
 use super::payload;
 use crate::config;
+use crate::http::is_request_id;
 use crate::ops::wire::{Event, EventDetail, Lane, ListQuery, Which};
 use crate::store::{Attempt, EventState};
+
+/// What is said where no event is of a request.
+const NOTHING_BROUGHT: &str = "no event here is of this request: what it told may have been known already, still wait to be sorted \
+     (konektor-bridge stats), or have ended long ago";
 
 /// Conditions that all must hold.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -32,23 +38,37 @@ pub(super) struct Filter {
     /// Only of this lead, by its externalRef
     #[arg(long, value_name = "EXTERNAL_REF")]
     lead: Option<String>,
+    /// Only what this request brought: the `X-Request-Id` that its sender got, the `id` that a form's visitor did
+    #[arg(long, value_name = "ID")]
+    request: Option<String>,
 }
 
 impl Filter {
     pub(super) fn query(self, state: Option<EventState>, now: Timestamp) -> ListQuery {
-        let Self { source, reason, since, until, lead } = self;
+        let Self { source, reason, since, until, lead, request } = self;
         let at = |moment: Option<Moment>| moment.map(|moment| moment.resolve(now));
-        ListQuery { limit: None, cursor: None, state, source, reason, since: at(since), until: at(until), lead }
+        ListQuery {
+            limit: None,
+            cursor: None,
+            state,
+            source,
+            reason,
+            since: at(since),
+            until: at(until),
+            lead,
+            request,
+        }
     }
 
     fn is_any(&self) -> bool {
-        let Self { source, reason, since, until, lead } = self;
-        source.is_some() || reason.is_some() || since.is_some() || until.is_some() || lead.is_some()
+        let Self { source, reason, since, until, lead, request } = self;
+        let told = [source, reason, lead, request].into_iter().any(Option::is_some);
+        told || since.is_some() || until.is_some()
     }
 
     pub(super) fn which(self, now: Timestamp) -> Which {
-        let ListQuery { source, reason, since, until, lead, .. } = self.query(None, now);
-        Which { source, reason, since, until, lead, ..Which::default() }
+        let ListQuery { source, reason, since, until, lead, request, .. } = self.query(None, now);
+        Which { source, reason, since, until, lead, request, ..Which::default() }
     }
 }
 
@@ -68,7 +88,7 @@ pub(super) struct ListArgs {
 /// What a command for one event takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct ShowArgs {
-    /// The event's id, as the list shows it
+    /// The event's id, as the list shows it, or the id of the request that brought it
     id: String,
     /// All of the payload, however long it is
     #[arg(long)]
@@ -87,7 +107,13 @@ pub(super) async fn list(
     mut context: Context,
 ) -> anyhow::Result<Exit> {
     let now = context.now();
-    let nothing = if args.filter.is_any() || state.is_some() { "nothing matches" } else { nothing };
+    let nothing = if args.filter.request.is_some() {
+        NOTHING_BROUGHT
+    } else if args.filter.is_any() || state.is_some() {
+        "nothing matches"
+    } else {
+        nothing
+    };
     let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
     let query = args.filter.query(state, now);
     let source = query.source.clone();
@@ -111,13 +137,25 @@ pub(super) async fn list(
 /// Shows one event of a list, whole.
 pub(super) async fn show(list: &str, args: ShowArgs, mut context: Context) -> anyhow::Result<Exit> {
     let admin = Admin::of(&config::load_to_ask(&context.environment)?)?;
-    let detail: EventDetail = admin.get(&[list, &args.id]).await?;
+    let id = if is_request_id(&args.id) { brought_by(args.id, list, &admin).await? } else { args.id };
+    let detail: EventDetail = admin.get(&[list, &id]).await?;
     if args.json {
         context.out.json(&detail)?;
     } else {
         one(&detail, args.whole, context.now(), &mut context.out)?;
     }
     Ok(Exit::Done)
+}
+
+/// The id of the one event in `list` that a request has brought.
+async fn brought_by(request: String, list: &str, admin: &Admin) -> anyhow::Result<String> {
+    let query = ListQuery { request: Some(request.clone()), ..ListQuery::default() };
+    let (mut events, more) = admin.events(list, query, 1).await?;
+    match events.pop() {
+        Some(event) if !more => Ok(event.id),
+        Some(_) => bail!("this request brought several; konektor-bridge {list} list --request {request} shows them"),
+        None => bail!(NOTHING_BROUGHT),
+    }
 }
 
 fn table(events: &[Event], now: Timestamp, out: &mut Out) -> io::Result<()> {

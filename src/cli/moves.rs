@@ -30,7 +30,8 @@ impl WhichArgs {
             (true, false, false) => Ok(conditions),
             (true, true, true) => Ok(Which { all: true, ..Which::default() }),
             _ => Err(BadUsage(
-                "say which: ids, or one or more of --source --reason --since --until --lead, or --all".to_owned(),
+                "say which: ids, or one or more of --source --reason --since --until --lead --request, or --all"
+                    .to_owned(),
             )),
         }
     }

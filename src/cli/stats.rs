@@ -9,7 +9,7 @@ use super::admin::Admin;
 use super::failure::Exit;
 use super::output::{Out, Text, Tone, age};
 use crate::config;
-use crate::ops::wire::{Day, Limiter, Stats};
+use crate::ops::wire::{Day, Limiter, Outage, Stats};
 
 /// Show what waits, what holds it up, and how many leads Konektor takes today
 #[derive(Debug, clap::Args)]
@@ -46,6 +46,7 @@ fn show(stats: &Stats, now: Timestamp, out: &mut Out) -> io::Result<()> {
             Tone::Bad,
         )
     }));
+    lines.extend(stats.outage.as_ref().map(|outage| ("outage", failing(outage, now), Tone::Bad)));
     lines.push(("calls", calls(&stats.limiter), Tone::Plain));
     lines.push(today(&stats.day));
     lines.extend(stats.searching_first_until.map(|until| {
@@ -65,6 +66,13 @@ fn show(stats: &Stats, now: Timestamp, out: &mut Out) -> io::Result<()> {
         writeln!(out, "{what:<10} {tone}{says}{tone:#}")?;
     }
     Ok(())
+}
+
+/// Says of how this bridge sees it: another replica may fare better.
+fn failing(Outage { why, since, until }: &Outage, now: Timestamp) -> String {
+    let next =
+        if *until > now { format!("the next try is at {until:.0}") } else { "the next call tries again".to_owned() };
+    format!("Konektor fails, for this bridge since {since:.0}: {why}; webhooks are kept, calls wait; {next}")
 }
 
 fn calls(limiter: &Limiter) -> String {
@@ -89,5 +97,20 @@ fn today(day: &Day) -> (&'static str, String, Tone) {
         "full" => ("today", wait("new leads"), Tone::Bad),
         "near" => ("today", wait("new leads of less value and replays"), Tone::Doubtful),
         _ => ("today", format!("{used} of {limit} leads made"), Tone::Plain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_with_its_cause_and_the_next_try() {
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let outage = Outage { why: "no connection".into(), since: at(0), until: at(90) };
+        let said = failing(&outage, at(60));
+        assert!(said.contains("since 2027-01-15T08:00:00Z: no connection;"), "{said}");
+        assert!(said.ends_with("the next try is at 2027-01-15T08:01:30Z"), "{said}");
+        assert!(failing(&outage, at(90)).ends_with("the next call tries again"));
     }
 }

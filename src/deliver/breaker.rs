@@ -29,12 +29,25 @@ pub(super) struct Breaker {
     openings: u32,
     shut: Option<Shut>,
     trying: bool,
+    /// When it was first shut, unless an answer has come since.
+    down: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Shut {
     since: Timestamp,
     until: Timestamp,
+}
+
+/// The gate was shut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Opened {
+    /// For the first time since an answer came: then.
+    pub(super) since: Timestamp,
+    /// Until when, unless an answer comes before.
+    pub(super) until: Timestamp,
+    /// How long that is.
+    pub(super) pause: Duration,
 }
 
 /// What the breaker says to a call.
@@ -68,31 +81,36 @@ impl Breaker {
         self.trying = false;
     }
 
-    /// Konektor answered, whatever it said.
-    pub(super) fn answered(&mut self) {
+    /// Konektor answered, whatever it said. Gives since when it had failed, where calls had to wait for that.
+    pub(super) fn answered(&mut self) -> Option<Timestamp> {
+        let down = self.down;
         *self = Self { calls: self.calls << 1, ..Self::default() };
+        down
     }
 
     /// Konektor failed: a server error, no answer, no connection. The call was sent at `asked`: one that was under way
-    /// when the gate was shut says nothing new. True when this has shut the gate.
-    pub(super) fn failed(&mut self, asked: Timestamp, now: Timestamp, die: Die) -> bool {
+    /// when the gate was shut says nothing new. Gives how this has shut the gate, if it has.
+    pub(super) fn failed(&mut self, asked: Timestamp, now: Timestamp, die: Die) -> Option<Opened> {
         if self.shut.is_some_and(|shut| asked < shut.since && shut.since <= now) {
-            return false;
+            return None;
         }
         self.calls = self.calls << 1 | 1;
         let shuts = self.trying || self.calls.trailing_ones() >= IN_A_ROW || self.failures() >= HALF;
-        if shuts {
-            let ceiling = BASE.saturating_mul(2_u32.saturating_pow(self.openings.min(10))).min(CAP);
-            // At least half of the ceiling: a pause of nothing would be no pause.
-            let pause = ceiling.mul_f64(0.5 + die.0.clamp(0.0, 1.0) / 2.0);
-            *self = Self {
-                calls: 0,
-                openings: self.openings + 1,
-                shut: Some(Shut { since: now, until: now + pause }),
-                trying: false,
-            };
+        if !shuts {
+            return None;
         }
-        shuts
+        let ceiling = BASE.saturating_mul(2_u32.saturating_pow(self.openings.min(10))).min(CAP);
+        // At least half of the ceiling: a pause of nothing would be no pause.
+        let pause = ceiling.mul_f64(0.5 + die.0.clamp(0.0, 1.0) / 2.0);
+        let (since, until) = (self.down.unwrap_or(now), now + pause);
+        *self = Self {
+            calls: 0,
+            openings: self.openings + 1,
+            shut: Some(Shut { since: now, until }),
+            trying: false,
+            down: Some(since),
+        };
+        Some(Opened { since, until, pause })
     }
 
     fn failures(&self) -> u32 {
@@ -109,7 +127,7 @@ mod tests {
     }
 
     fn failed(breaker: &mut Breaker, seconds: i64) -> bool {
-        breaker.failed(at(seconds), at(seconds), Die(1.0))
+        breaker.failed(at(seconds), at(seconds), Die(1.0)).is_some()
     }
 
     fn shut() -> Breaker {
@@ -161,10 +179,25 @@ mod tests {
     }
 
     #[test]
+    fn it_tells_since_when_it_is_shut_and_that_an_answer_has_ended_that() {
+        let mut breaker = shut();
+        breaker.ask(at(6));
+        let again = breaker.failed(at(6), at(7), Die(0.0));
+        assert_eq!(again, Some(Opened { since: at(0), until: at(12), pause: BASE }));
+        assert_eq!(breaker.answered(), Some(at(0)));
+        assert_eq!(breaker.answered(), None, "it is told once");
+        for _ in 0..4 {
+            assert_eq!(breaker.failed(at(20), at(20), Die(1.0)), None);
+        }
+        let anew = breaker.failed(at(20), at(20), Die(1.0));
+        assert_eq!(anew, Some(Opened { since: at(20), until: at(25), pause: BASE }));
+    }
+
+    #[test]
     fn what_was_under_way_when_it_was_shut_neither_prolongs_the_pause_nor_ends_the_try() {
         let mut breaker = shut();
         breaker.ask(at(6));
-        assert!(!breaker.failed(at(-5), at(6), Die(1.0)));
+        assert_eq!(breaker.failed(at(-5), at(6), Die(1.0)), None);
         assert_eq!(breaker.ask(at(6)), Gate::Trying);
     }
 

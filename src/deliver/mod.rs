@@ -25,12 +25,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::domain::event::SourceName;
 use crate::domain::region::Region;
 use crate::domain::rules::Value;
-use crate::konektor::Client;
+use crate::konektor::{Client, Outage};
 use crate::metrics::Metrics;
 use crate::providers::{Absent, Source};
 use crate::store::{Options, Store, StoreError, WorkerId};
@@ -82,6 +83,7 @@ pub struct Delivery {
     started: Instant,
     engine: tokio::sync::Mutex<Engine>,
     said: said::Said,
+    outage: watch::Sender<Option<Outage>>,
 }
 
 /// What one turn did.
@@ -107,7 +109,14 @@ impl Delivery {
             started,
             engine: tokio::sync::Mutex::new(Engine::new(setup)),
             said: said::Said::default(),
+            outage: watch::Sender::new(None),
         }
+    }
+
+    /// Whether Konektor fails again and again, so that calls wait: as the last call of this process saw it.
+    #[must_use]
+    pub fn outage(&self) -> watch::Receiver<Option<Outage>> {
+        self.outage.subscribe()
     }
 
     /// Sorts one batch of the inbox; gives how many records that were.

@@ -9,6 +9,7 @@ use super::{Delivery, End};
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::form::Drift;
 use crate::domain::lead::LeadId;
+use crate::konektor::{Cause, Outage};
 use crate::providers::{About, Complaint};
 use crate::store::{Claimed, DayState, Outcome, PauseReason, Undelivered};
 
@@ -50,7 +51,8 @@ impl Delivery {
                 metrics.upstream_call(call, verdict.word(), took);
                 tracing::debug!(call, status, took_ms = %took.as_millis(), "Konektor answered");
             }
-            Report::BreakerOpened(call) => tracing::warn!(call, "Konektor fails again and again, calls wait"),
+            Report::BreakerOpened { outage, pause } => self.down(outage, pause),
+            Report::BreakerClosed(after) => self.up(after),
             Report::LookedUp { source: _, end, took } => {
                 metrics.upstream_call("fetch", end.word(), took);
             }
@@ -76,6 +78,21 @@ impl Delivery {
             }
             Report::Bug => tracing::error!("the code stopped in the middle of a lane; this is a bug, please report it"),
         }
+    }
+
+    /// Once for each pause, which are minutes apart before long.
+    fn down(&self, outage: Outage, pause: Duration) {
+        let Outage { since, until, cause: Cause { call, why, status } } = outage;
+        self.parts.metrics.upstream_down(true);
+        self.outage.send_replace(Some(outage));
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(call, why, status, %since, pause_ms, %until, "Konektor fails again and again, calls wait; webhooks are kept");
+    }
+
+    fn up(&self, after: Duration) {
+        self.parts.metrics.upstream_down(false);
+        self.outage.send_replace(None);
+        tracing::info!(after_s = after.as_secs(), "Konektor answers again, calls go on");
     }
 
     fn rule_failed(&self, request_id: &str, flaw: &Flaw) {

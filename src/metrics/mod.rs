@@ -44,6 +44,7 @@ pub struct Metrics {
     dead: Family<Because, Counter>,
     withheld: Family<Because, Counter>,
     calls: Timed,
+    down: Gauge,
     doubled: Counter,
     sender_errors: Family<Complained, Counter>,
     form_drift: Family<Drifted, Counter>,
@@ -162,6 +163,7 @@ impl Metrics {
             dead: Family::default(),
             withheld: Family::default(),
             calls: Timed::new_with_constructor(of_calls),
+            down: Gauge::default(),
             doubled: Counter::default(),
             sender_errors: Family::default(),
             form_drift: Family::default(),
@@ -212,6 +214,8 @@ impl Metrics {
             Unit::Seconds,
             calls,
         );
+        let help = "1 while calls wait as Konektor fails again and again, as this bridge saw it last";
+        registry.register("upstream_down", help, self.down.clone());
         registry.register("doubled", "Leads that Konektor turned out to have more than once", self.doubled.clone());
         let errors = self.sender_errors.clone();
         registry.register("sender_errors", "Errors that senders tell of, by what they are about", errors);
@@ -372,6 +376,11 @@ impl Metrics {
         self.calls.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
+    /// Konektor fails again and again, so that calls wait, or does so no more.
+    pub fn upstream_down(&self, down: bool) {
+        self.down.set(down.into());
+    }
+
     /// The configuration was read again: `applied`, or `refused` for being wrong.
     pub fn reloaded(&self, outcome: &'static str) {
         self.reloads.get_or_create(&Reload { outcome: outcome.into() }).inc();
@@ -461,6 +470,7 @@ mod tests {
         metrics.dead("rejected");
         metrics.withheld("no_contact");
         metrics.upstream_call("create", "done", Duration::from_millis(7));
+        metrics.upstream_down(true);
         metrics.doubled();
         metrics.complained(&meta, "account", 3);
         metrics.form_drift(&SourceName::parse("form").unwrap(), "renamed");
@@ -485,6 +495,7 @@ mod tests {
             r#"konektor_bridge_withheld_total{reason="no_contact"} 2"#,
             r#"konektor_bridge_withheld_total{reason="test_lead"} 2"#,
             r#"konektor_bridge_upstream_call_seconds_bucket{le="0.01",call="create",outcome="done"} 1"#,
+            "konektor_bridge_upstream_down 1",
             "konektor_bridge_doubled_total 1",
             r#"konektor_bridge_sender_errors_total{source="meta",about="account"} 3"#,
             r#"konektor_bridge_form_drift_total{source="form",kind="renamed"} 1"#,

@@ -40,7 +40,8 @@ const REVIVED_AT_ONCE: usize = 1_000_000;
 const AUDIT_AT_ONCE: usize = 1000;
 
 pub(super) async fn stats(parts: &Parts) -> Result<HttpResponse, Fault> {
-    Ok(ok(&wire::Stats::from(parts.store.stats(parts.clock.now()).await?)))
+    let outage = *parts.outage.borrow();
+    Ok(ok(&wire::Stats::of(parts.store.stats(parts.clock.now()).await?, outage)))
 }
 
 pub(super) async fn sources(parts: &Parts) -> HttpResponse {
@@ -90,13 +91,13 @@ pub(super) async fn audit(parts: &Parts, query: &str) -> Result<HttpResponse, Fa
 
 /// Events in `state`, or in the one that the query names.
 pub(super) async fn events(parts: &Parts, query: &str, state: Option<EventState>) -> Result<HttpResponse, Fault> {
-    let ListQuery { limit, cursor, state: asked, source, reason, since, until, lead } = read_query(query)?;
+    let ListQuery { limit, cursor, state: asked, source, reason, since, until, lead, request } = read_query(query)?;
     if state.is_some() && asked.is_some() {
         return Err(Fault::request("state: this list has only one; leave it out, or ask for /admin/v1/events"));
     }
     let limit = page_size(limit)?;
     let before = place(cursor)?;
-    let filter = filter(Which { source, reason, since, until, lead, ..Which::default() })?;
+    let filter = filter(Which { source, reason, since, until, lead, request, ..Which::default() })?;
     let page = parts.store.events(EventQuery { state: state.or(asked), filter, limit, before }).await?;
     Ok(ok(&wire::EventPage::from(page)))
 }
@@ -238,21 +239,35 @@ fn selector(which: Which) -> Result<Selector, Fault> {
     match (which.ids.is_empty(), narrowed, which.all) {
         (false, false, false) => Ok(Selector::Ids(which.ids.iter().map(|id| event_id(id)).collect::<Result<_, _>>()?)),
         (true, true, false) | (true, false, true) => filter(conditions).map(Selector::Matching),
-        _ => Err(Fault::request("say which: ids, or one or more of source, reason, since, until, lead, or all")),
+        _ => {
+            Err(Fault::request("say which: ids, or one or more of source, reason, since, until, lead, request, or all"))
+        }
     }
 }
 
 fn filter(which: Which) -> Result<EventFilter, Fault> {
-    let Which { ids: _, source, reason, since, until, lead, all: _, cursor: _ } = which;
-    let (source, reason) = (source_name(source)?, reason_word(reason)?);
-    Ok(EventFilter { source, reason, since, until, lead: lead.map(ExternalRef::from_stored) })
+    let Which { ids: _, source, reason, since, until, lead, request, all: _, cursor: _ } = which;
+    let (source, reason, request) = (source_name(source)?, reason_word(reason)?, request_id(request)?);
+    Ok(EventFilter { source, reason, since, until, lead: lead.map(ExternalRef::from_stored), request })
 }
 
 fn event_id(text: &str) -> Result<EventId, Fault> {
     let mut bytes = [0; 16];
     match hex::decode_to_slice(text, &mut bytes) {
         Ok(()) => Ok(EventId::from_bytes(bytes)),
-        Err(_) => Err(Fault::request("id: an event's id has 32 characters of 0-9 and a-f")),
+        Err(_) => Err(Fault::request(
+            "id: an event's id has 32 characters of 0-9 and a-f; `request` finds those of a request",
+        )),
+    }
+}
+
+/// What is no id of a request would find nothing, and look as if there were nothing.
+fn request_id(text: Option<String>) -> Result<Option<String>, Fault> {
+    match text {
+        Some(text) if !http::is_request_id(&text) => {
+            Err(Fault::request("request: the id of a request is written like 01a2b3c4-d5e6-7f80-9a0b-1c2d3e4f5061"))
+        }
+        text => Ok(text.map(|text| text.to_ascii_lowercase())),
     }
 }
 

@@ -28,6 +28,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::http::{self, Running, Serving};
+use crate::konektor::Outage;
 use crate::metrics::Metrics;
 use crate::providers::Registry;
 use crate::store::Store;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Who reads the senders' own lists.
     pub lists: Arc<dyn ReadList>,
+    /// Whether Konektor fails again and again, as this bridge sees it.
+    pub outage: watch::Receiver<Option<Outage>>,
     /// Who may use the admin API.
     pub access: Access,
     /// Where senders reach the bridge, for the sources' URLs.

@@ -66,6 +66,9 @@ pub struct EventFilter {
     pub until: Option<Timestamp>,
     /// Of this lead.
     pub lead: Option<ExternalRef>,
+    /// Brought by the request of this id. No store has an index of these: without a lead, its events are gone through one by
+    /// one, as for a source.
+    pub request: Option<String>,
 }
 
 /// Which dead letters or withheld events to move.

@@ -10,6 +10,7 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::form::{Change, Drift};
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::domain::status::Status;
+use konektor_bridge::konektor::{Cause, Outage};
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
     Attempt, Audit, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Flaw, Incident, Intent,
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use crate::edge::{EVERY_SOURCE, Edge, START, Setup, answered, header};
 use crate::scripted_store::Mood;
 
+const REQUEST: &str = "01a2b3c4-d5e6-7f80-9a0b-1c2d3e4f5061";
 const ID: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn at(second: i64) -> Timestamp {
@@ -210,7 +212,7 @@ fn audit() -> Audit {
 #[tokio::test]
 async fn a_list_asks_the_store_for_what_the_query_says() {
     let edge = with_dead_letter().await;
-    let (status, page) = got(&edge, "dead-letters?limit=10&cursor=99&source=meta&reason=rejected&lead=meta:leadgen:1&since=2026-11-20T00:00:00Z&until=2026-11-21T00:00:00Z").await;
+    let (status, page) = got(&edge, "dead-letters?limit=10&cursor=99&source=meta&reason=rejected&lead=meta:leadgen:1&request=01A2B3C4-D5E6-7F80-9A0B-1C2D3E4F5061&since=2026-11-20T00:00:00Z&until=2026-11-21T00:00:00Z").await;
     assert_eq!((status, &page["next"], &page["events"][0]["id"]), (200, &json!("17"), &json!(ID)));
     assert!(!page.to_string().contains("Uji Coba"), "a list shows no payload");
     let query = edge.store.queries.lock().unwrap().pop().unwrap();
@@ -235,6 +237,7 @@ fn filter() -> EventFilter {
         since: Some("2026-11-20T00:00:00Z".parse().unwrap()),
         until: Some("2026-11-21T00:00:00Z".parse().unwrap()),
         lead: Some(ExternalRef::new("meta:leadgen:", "1")),
+        request: Some(REQUEST.into()),
     }
 }
 
@@ -252,6 +255,8 @@ async fn a_wrong_question_is_answered_with_what_is_wrong() {
         ("events?sort=id", "sort"),
         ("withheld?state=dead", "state"),
         ("events/12", "32 characters"),
+        ("events?request=000102030405060708090a0b0c0d0e0f", "01a2b3c4-"),
+        ("events/01a2b3c4-d5e6-7f80-9a0b-1c2d3e4f5061", "`request`"),
     ] {
         let (status, body) = got(&edge, path).await;
         assert_eq!((status, &body["error"]), (400, &json!("bad_request")), "{path}");
@@ -293,7 +298,7 @@ async fn a_lane_is_found_by_its_reference() {
 async fn dead_letters_and_withheld_events_are_moved_as_asked() {
     let edge = Edge::start().await;
     let id = EventId::from_bytes(std::array::from_fn(|n| u8::try_from(n).unwrap()));
-    let conditions = json!({ "source": "meta", "reason": "rejected", "lead": "meta:leadgen:1",
+    let conditions = json!({ "source": "meta", "reason": "rejected", "lead": "meta:leadgen:1", "request": REQUEST,
         "since": "2026-11-20T00:00:00Z", "until": "2026-11-21T00:00:00Z" });
     for (path, what) in [
         ("dead-letters/discard", "discard dead"),
@@ -324,7 +329,7 @@ async fn a_replay_walks_through_the_list_so_that_what_dies_again_is_not_met_agai
         (json!({ "all": true }), EventFilter::default(), None),
         (json!({ "all": true, "cursor": "17" }), EventFilter::default(), Some(17)),
         (
-            json!({ "source": "meta", "reason": "rejected", "lead": "meta:leadgen:1", "since": "2026-11-20T00:00:00Z",
+            json!({ "source": "meta", "reason": "rejected", "lead": "meta:leadgen:1", "request": REQUEST, "since": "2026-11-20T00:00:00Z",
             "until": "2026-11-21T00:00:00Z", "cursor": "17" }),
             filter(),
             Some(17),
@@ -403,7 +408,9 @@ async fn the_description_knows_every_field() {
     let (_, description) = got(&edge, "openapi.json").await;
     let schemas = &description["components"]["schemas"];
     let paused = wire::Paused { why: PauseReason::Operator, since: at(0) };
-    let stats = wire::Stats::from(Stats { paused: Some((PauseReason::Operator, at(0))), ..stats() });
+    let cause = Cause { call: "create", why: "no connection", status: None };
+    let outage = Outage { since: at(0), until: at(5), cause };
+    let stats = wire::Stats::of(Stats { paused: Some((PauseReason::Operator, at(0))), ..stats() }, Some(outage));
     let detail = wire::EventDetail::from(dead_letter());
     let page = wire::EventPage { events: vec![detail.event.clone()], next: Some("1".into()) };
     let change = Change { kind: Drift::Renamed, field: "telepon".into(), was: Some("hp".into()), at: at(0) };
@@ -418,7 +425,7 @@ async fn the_description_knows_every_field() {
         forms: vec![form.clone()],
     };
     let which: wire::Which = serde_json::from_value(json!({ "ids": [ID], "source": "form", "reason": "spam",
-        "since": at(0), "until": at(1), "lead": "x", "all": true, "cursor": "1" }))
+        "since": at(0), "until": at(1), "lead": "x", "request": REQUEST, "all": true, "cursor": "1" }))
     .unwrap();
     let ready = wire::Ready { ready: true, stopping: false, store: "ok".into(), paused: Some("operator".into()) };
     let audit = wire::Audit::from(audit());
@@ -426,6 +433,7 @@ async fn the_description_knows_every_field() {
     check(schemas, "Flaw", &audit.flaws[0]);
     check(schemas, "Queue", &stats.queues[0]);
     check(schemas, "Limiter", &stats.limiter);
+    check(schemas, "Outage", stats.outage.as_ref().unwrap());
     check(schemas, "Stats", &stats);
     check(schemas, "Paused", &paused);
     check(schemas, "PauseState", &wire::PauseState { paused: Some(paused) });

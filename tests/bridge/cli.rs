@@ -519,6 +519,23 @@ fn a_bridge_that_is_told_to_stop_says_so_to_those_who_have_a_connection() {
     assert!(TcpStream::connect(bridge.public().strip_prefix("http://").unwrap()).is_err());
 }
 
+#[test]
+fn the_last_line_of_a_stop_says_what_waits() {
+    let mut bridge = Served::start();
+    bridge.run(&["pause"]).done();
+    for _ in 0..2 {
+        bridge.run(&["send", "google"]).done();
+    }
+    let is_stopped = |line: &Value| line["message"].as_str().unwrap().starts_with("stopped");
+    assert!(!bridge.log().iter().any(is_stopped));
+    assert_eq!(bridge.end(), Some(0));
+    let log = bridge.log();
+    let last = log.last().unwrap();
+    assert!(is_stopped(last), "{log:#?}");
+    // It may have been stopped before they were sorted.
+    assert_eq!(last["webhooks"].as_u64().unwrap() + last["events"].as_u64().unwrap(), 2, "{last}");
+}
+
 /// What proves a form of [`Served`].
 pub(crate) const FORM_SECRET: &str = "form-secret-of-the-tests-0123456789";
 
@@ -580,12 +597,19 @@ impl Served {
 
     fn spawn(directory: &Path, variables: &[(String, String)]) -> Child {
         let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        command(directory, &variables, &["serve"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        let log = std::fs::File::create(directory.join("log")).unwrap();
+        command(directory, &variables, &["serve"]).stdout(Stdio::piped()).stderr(log).spawn().unwrap()
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
         let variables: Vec<_> = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Ran::of(command(self.directory.path(), &variables, arguments).output().unwrap())
+    }
+
+    /// The lines of its log so far.
+    fn log(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.directory.path().join("log")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
     /// Where it takes webhooks.
@@ -643,6 +667,29 @@ fn a_lead_that_is_sent_is_listed_shown_and_in_konektor_and_the_bridge_stops_when
     assert!(bridge.run(&["events", "show", "x"]).failed(64).contains("32 characters"));
     assert!(bridge.run(&["dead-letters", "list"]).done().contains("no dead letters"));
     assert_eq!(bridge.stop(), Some(0));
+}
+
+#[test]
+fn what_came_of_a_request_is_found_by_the_id_that_its_sender_got() {
+    let bridge = Served::start();
+    bridge.run(&["send", "google", "--seed", "1"]).done();
+    bridge.event(&["events", "list", "--json"], "delivered");
+    let said = bridge.run(&["send", "google", "--seed", "2"]).done();
+    let request = said.split_once("  request ").unwrap().1.split_whitespace().next().unwrap().to_owned();
+    let advised = format!("konektor-bridge events list --request {request}\n");
+    assert!(said.ends_with(&advised), "{said}");
+    let of_request = ["events", "list", "--request", &request, "--json"];
+    let event = bridge.event(&of_request, "delivered");
+    assert_eq!(event["requestId"], request.as_str());
+    assert_eq!(bridge.run(&["events", "show", &request, "--json"]).json()["event"], event);
+
+    let again = bridge.run(&["send", "google", "--seed", "2"]).done();
+    let known = again.split_once("  request ").unwrap().1.split_whitespace().next().unwrap();
+    assert!(bridge.run(&["events", "list", "--request", known]).done().contains("may have been known already"));
+    assert!(bridge.run(&["events", "show", known]).failed(1).contains("may have been known already"));
+
+    let batch = bridge.run(&["send", "form", "--count", "2"]).done();
+    assert!(batch.ends_with("konektor-bridge events list --source form\n"), "{batch}");
 }
 
 #[test]

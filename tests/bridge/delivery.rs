@@ -340,6 +340,33 @@ async fn a_revoked_key_pauses_everything_and_a_good_one_goes_on() {
 }
 
 #[tokio::test]
+async fn a_konektor_that_fails_again_and_again_is_told_of_until_it_answers() {
+    let bridge = spawn_bridge().await;
+    let is_down = async |down: u8| {
+        let metrics = bridge.metrics().await;
+        let line = format!("konektor_bridge_upstream_down {down}");
+        assert!(metrics.lines().any(|told| told == line), "{line} is not in\n{metrics}");
+    };
+    is_down(0).await;
+    bridge.faults(json!({ "error_rate": 1 })).await;
+    for seed in 0..7 {
+        bridge.send("google", SampleKind::Lead, seed).await;
+    }
+    bridge.deliver().await;
+    let outage = bridge.admin("GET", "stats", None).await["outage"].clone();
+    assert_eq!(outage["why"], "a server error (500)", "{outage}");
+    assert_eq!(outage["since"], json!(bridge.clock.now()), "{outage}");
+    assert!(outage["until"].as_str().unwrap() > outage["since"].as_str().unwrap(), "{outage}");
+    is_down(1).await;
+    bridge.faults(json!({})).await;
+    bridge.deliver_all().await;
+    assert_eq!(bridge.admin("GET", "stats", None).await["outage"], Value::Null);
+    is_down(0).await;
+    assert_eq!(bridge.creates().await, 7);
+    bridge.stop().await;
+}
+
+#[tokio::test]
 async fn a_person_s_pause_lasts_until_they_resume() {
     let bridge = spawn_bridge().await;
     bridge.admin("POST", "pause", None).await;

@@ -123,6 +123,7 @@ impl Edge {
             clock: Arc::new(clock.clone()),
             metrics: metrics.clone(),
             lists: Arc::new(NoLists),
+            outage: watch::channel(None).1,
             access: setup.access,
             public_url: config.settings.public_url.clone(),
             stopping: stopping.clone(),

@@ -73,10 +73,11 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
         let sample = provider.sign(super::explain::read(path)?, now);
         let heard = sender.post(&hook, sample).await?;
         tell(&heard, None, &mut context.out)?;
-        return advise(source, (SampleKind::Lead, 0, now), heard.status, &mut context.out);
+        let which = which(&source.name, heard.request_id.as_deref());
+        return advise(source, (SampleKind::Lead, 0, now), (heard.status, &which), &mut context.out);
     }
     let first = args.seed.unwrap_or_else(|| u64::try_from(now.as_millisecond()).unwrap_or_default());
-    let Spread { statuses, slowest, began, last } =
+    let Spread { statuses, slowest, began, last, request_id } =
         send_samples(&sender, &hook, provider, &args, first, &mut context).await?;
     if let Some(said) = meant::of(source, args.kind, first, now) {
         writeln!(context.out, "{said}")?;
@@ -85,7 +86,13 @@ pub(super) async fn run(args: Args, mut context: Context) -> anyhow::Result<Exit
         let sums: Vec<_> = statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
         writeln!(context.out, "{} in {}, slowest {}", sums.join(", "), took(began.elapsed()), took(slowest))?;
     }
-    advise(source, (args.kind, first, now), last, &mut context.out)
+    let which = which(&source.name, request_id.as_deref().filter(|_| args.count == NonZeroU64::MIN));
+    advise(source, (args.kind, first, now), (last, &which), &mut context.out)
+}
+
+/// Which events to look at: those of the one request, or of the source.
+fn which(source: &SourceName, request_id: Option<&str>) -> String {
+    request_id.map_or_else(|| format!("--source {source}"), |id| format!("--request {id}"))
 }
 
 /// What several answers came to.
@@ -95,6 +102,8 @@ struct Spread {
     began: Instant,
     /// The status of one that was not as expected, else of the last.
     last: u16,
+    /// The id of the last request.
+    request_id: Option<String>,
 }
 
 async fn send_samples(
@@ -105,7 +114,8 @@ async fn send_samples(
     first: u64,
     context: &mut Context,
 ) -> anyhow::Result<Spread> {
-    let mut spread = Spread { statuses: BTreeMap::new(), slowest: Duration::ZERO, began: Instant::now(), last: 0 };
+    let (statuses, slowest, began) = (BTreeMap::new(), Duration::ZERO, Instant::now());
+    let mut spread = Spread { statuses, slowest, began, last: 0, request_id: None };
     for offset in 0..args.count.get() {
         let seed = first.wrapping_add(offset);
         let heard = sender.post(hook, provider.sample(args.kind, seed, context.now())).await?;
@@ -117,6 +127,7 @@ async fn send_samples(
         if offset == 0 || expected(args.kind, spread.last) {
             spread.last = heard.status;
         }
+        spread.request_id = heard.request_id;
     }
     Ok(spread)
 }
@@ -154,18 +165,18 @@ fn tell(heard: &Heard, seed: Option<u64>, out: &mut Out) -> std::io::Result<()> 
     writeln!(out, "{tone}{}{tone:#} in {}{request}{seed}", heard.status, took(heard.took))
 }
 
-/// Says what to look at next after a sample of this kind, seed and time, or what to do.
+/// Says what to look at next after a sample of this kind, seed and time, or what to do. `which` events are its.
 fn advise(
     source: &Source,
     (kind, seed, now): (SampleKind, u64, Timestamp),
-    status: u16,
+    (status, which): (u16, &str),
     out: &mut Out,
 ) -> anyhow::Result<Exit> {
     let name = &source.name;
     let advice = match (status, kind) {
         (401, _) if !meant::is_proved(source, kind, seed, now) => meant::ONLY_THE_SENDER.to_owned(),
-        (200..=299 | 303, SampleKind::Test) => "a test is withheld: konektor-bridge withheld list".to_owned(),
-        (200..=299 | 303, _) => format!("what became of it: konektor-bridge events list --source {name}"),
+        (200..=299 | 303, SampleKind::Test) => format!("a test is withheld: konektor-bridge withheld list {which}"),
+        (200..=299 | 303, _) => format!("what became of it: konektor-bridge events list {which}"),
         (401, SampleKind::Tampered | SampleKind::Stale) => "refused, as it should be: nothing is kept of it".to_owned(),
         (401, _) => "the bridge has other secrets than this machine's configuration; use the same".to_owned(),
         (404, _) => format!("the bridge has no source `{name}` that is on: konektor-bridge sources"),

@@ -12,7 +12,7 @@ use crate::domain::event::{Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::form::Change as FormChange;
 use crate::domain::lead::LeadId;
-use crate::konektor::{Answer, Request, Verdict};
+use crate::konektor::{Answer, Outage, Request, Verdict};
 use crate::providers::{Complaint, Lookup};
 use crate::store::{
     Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, LaneDetail, Lease, Observation, PauseReason, PermitGrant,
@@ -243,8 +243,15 @@ pub enum Report {
         /// From the request to the answer.
         took: Duration,
     },
-    /// Konektor fails again and again, and calls wait.
-    BreakerOpened(&'static str),
+    /// Konektor fails again and again, and calls wait, from now on or longer than was thought.
+    BreakerOpened {
+        /// How it fails, and until when calls wait.
+        outage: Outage,
+        /// How long that is.
+        pause: Duration,
+    },
+    /// Konektor answers again, so long after calls had begun to wait.
+    BreakerClosed(Duration),
     /// A sender's own API was asked.
     LookedUp {
         /// Whose.

@@ -36,7 +36,7 @@ use super::senders::Senders;
 use super::{SourceOf, ValuesOf, Waits};
 use crate::domain::lead::LeadId;
 use crate::domain::region::Region;
-use crate::konektor::{Answer, Request, Verdict};
+use crate::konektor::{Answer, Cause, Outage, Request, Verdict};
 use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
 use attempt::Attempt;
 use chores::Doing;
@@ -410,12 +410,19 @@ impl Desk<'_> {
             took,
         });
         match answer.verdict {
-            Verdict::Unsent(_) | Verdict::Unclear(_) => {
-                if self.breaker.failed(asked.now, self.moment.now, self.moment.die) {
-                    self.reports.push(Report::BreakerOpened(request.word()));
+            Verdict::Unsent(why) | Verdict::Unclear(why) => {
+                if let Some(opened) = self.breaker.failed(asked.now, self.moment.now, self.moment.die) {
+                    let cause = Cause { call: request.word(), why, status: answer.status };
+                    let outage = Outage { since: opened.since, until: opened.until, cause };
+                    self.reports.push(Report::BreakerOpened { outage, pause: opened.pause });
                 }
             }
-            _ => self.breaker.answered(),
+            _ => {
+                if let Some(since) = self.breaker.answered() {
+                    let after = self.moment.now.duration_since(since).try_into().unwrap_or_default();
+                    self.reports.push(Report::BreakerClosed(after));
+                }
+            }
         }
         took
     }

@@ -339,6 +339,36 @@ fn a_store_that_fails_before_the_call_releases_the_lane_and_the_breaker_s_try() 
 }
 
 #[test]
+fn failures_in_a_row_are_told_with_their_cause_and_so_is_the_answer_that_ends_them() {
+    let mut bench = Bench::claimed(b"lead", 5);
+    for _ in 0..4 {
+        bench.engine.breaker.failed(at(0).now, at(0).now, Die(0.0));
+    }
+    bench.tell("Begin", done(), at(10));
+    bench.tell("create", unclear(), at(200));
+    let told = bench.reports.iter().find_map(|report| match report {
+        Report::BreakerOpened { outage, pause } => Some((*outage, *pause)),
+        _ => None,
+    });
+    let pause = Duration::from_millis(3750);
+    let cause = Cause { call: "create", why: "a server error", status: Some(500) };
+    assert_eq!(told, Some((Outage { since: at(200).now, until: at(200).now + pause, cause }, pause)));
+    assert_eq!(cause.to_string(), "a server error (500)");
+    assert_eq!(Cause { status: None, why: "no connection", ..cause }.to_string(), "no connection");
+
+    let effects = bench.engine.claim_once(at(20_000));
+    bench.take(effects);
+    let lane = Claimed { lease: Lease { until: at(50_000).now, ..claimed(b"lead").lease }, ..claimed(b"lead") };
+    bench.tell("Claim", Said::Told(Ok(Told::Claim(Claim::Lane(Box::new(lane))))), at(20_001));
+    bench.tell("Begin", done(), at(20_002));
+    let answer =
+        Answer { verdict: Verdict::Throttled, status: Some(429), request_id: None, rate: RateLimit::default() };
+    bench.tell("create", Said::Answered(answer), at(20_200));
+    let ended: Vec<_> = bench.reports.iter().filter(|report| matches!(report, Report::BreakerClosed(_))).collect();
+    assert!(matches!(ended[..], [Report::BreakerClosed(after)] if *after == Duration::from_secs(20)), "{ended:?}");
+}
+
+#[test]
 fn a_settlement_that_fails_is_made_again_while_the_lease_lasts() {
     let mut bench = Bench::claimed(b"lead", 5);
     bench.tell("Begin", done(), at(10));

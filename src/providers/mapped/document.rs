@@ -24,6 +24,9 @@ const MAX_NODES: usize = 20_000;
 /// each. A value takes some 100 bytes in memory, and 4 MiB can hold two million of them.
 const MAX_VALUES: usize = 100_000;
 
+/// How many lists and objects may be in one another: `serde_json`'s own limit, against bodies that are nothing but brackets.
+const MAX_NESTED: usize = 127;
+
 /// How many levels are flattened; what lies deeper becomes one leaf, as JSON text.
 const MAX_DEPTH: usize = 8;
 
@@ -151,8 +154,18 @@ pub(in crate::providers) fn document(text: &str) -> Result<Value, Unreadable> {
     if text.len() > MAX_VALUES && has_more_values_than(MAX_VALUES, text.as_bytes()) {
         return Err(Unreadable(format!("it holds more than {MAX_VALUES} values")));
     }
-    whole::read(text)
-        .map_err(|error| Unreadable(format!("its JSON breaks off at line {}, column {}", error.line(), error.column())))
+    if text.trim_ascii().is_empty() {
+        return Err(Unreadable("it is empty".to_owned()));
+    }
+    whole::read(text).map_err(|error| Unreadable(why_unread(&error)))
+}
+
+/// Why text is no document. `serde_json` tells too deep a one by its words only; a test holds them.
+fn why_unread(error: &serde_json::Error) -> String {
+    if error.to_string().starts_with("recursion limit exceeded") {
+        return format!("its JSON is nested too deep (more than {MAX_NESTED} levels)");
+    }
+    format!("its JSON breaks off at line {}, column {}", error.line(), error.column())
 }
 
 /// Every value but the first stands behind a comma or is the first of its list or object.
@@ -495,6 +508,21 @@ mod tests {
         assert!(leaves(&json!(vec![json!({}); MAX_NODES]), &FieldMap::default()).is_err());
         assert!(leaves(&json!({ "a": vec![json!(0); MAX_NODES - 2] }), &FieldMap::default()).is_ok());
         assert!(leaves(&json!({ "a": vec![json!(0); MAX_NODES] }), &FieldMap::default()).is_err());
+    }
+
+    #[test]
+    fn what_is_whole_and_too_deep_or_empty_is_not_told_to_break_off() {
+        let nested = |levels: usize| {
+            format!(r#"{{"name":"Siti","answers":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1))
+        };
+        assert!(document(&nested(MAX_NESTED)).is_ok());
+        let too_deep = Err(Unreadable("its JSON is nested too deep (more than 127 levels)".into()));
+        assert_eq!(document(&nested(MAX_NESTED + 1)), too_deep);
+        assert_eq!(document(&nested(200)), too_deep);
+        // Read again, as it has a name twice, and a number that no machine holds.
+        assert_eq!(document(&nested(200).replace("Siti\"", "Siti\",\"name\":1e999")), too_deep);
+        assert_eq!(document(" \r\n"), Err(Unreadable("it is empty".into())));
+        assert_eq!(document("{\n\"a\": ["), Err(Unreadable("its JSON breaks off at line 2, column 6".into())));
     }
 
     #[test]

@@ -279,10 +279,11 @@ impl Event {
 }
 
 fn admits(filter: &EventFilter, event: &Event) -> bool {
-    let EventFilter { source, reason, since, until, lead } = filter;
+    let EventFilter { source, reason, since, until, lead, request } = filter;
     source.as_ref().is_none_or(|source| *source == event.source)
         && reason.as_ref().is_none_or(|reason| event.why.as_ref().is_some_and(|(word, _)| word == reason))
         && since.is_none_or(|since| since <= event.received)
         && until.is_none_or(|until| event.received < until)
         && lead.as_ref().is_none_or(|lead| event.external_ref.as_ref() == Some(lead))
+        && request.as_ref().is_none_or(|request| *request == event.request_id)
 }

@@ -219,13 +219,14 @@ impl Core {
 
 impl Found {
     fn matches(&self, state: Option<EventState>, filter: &EventFilter) -> bool {
-        let EventFilter { source, reason, since, until, lead: _ } = filter;
+        let EventFilter { source, reason, since, until, lead: _, request } = filter;
         let Receipt { born, stand, .. } = &self.receipt;
         state.is_none_or(|state| state == self.receipt.state)
             && source.as_ref().is_none_or(|source| *source == born.source)
             && reason.as_ref().is_none_or(|reason| stand.why.as_ref().is_some_and(|(word, _)| word == reason))
             && since.is_none_or(|since| since <= born.received)
             && until.is_none_or(|until| born.received < until)
+            && request.as_ref().is_none_or(|request| *request == born.request_id)
     }
 
     fn row(self) -> EventRow {

@@ -91,9 +91,11 @@ fn outcome(outcome: &Outcome) -> String {
 /// A report; `None` for what is told otherwise.
 pub(super) fn report(report: &Report) -> Option<String> {
     match report {
-        Report::BreakerOpened(_) | Report::Paused(_) | Report::Resumed(_) | Report::LookedUp { .. } => {
-            Some(format!("{report:?}"))
-        }
+        Report::BreakerOpened { .. }
+        | Report::BreakerClosed(_)
+        | Report::Paused(_)
+        | Report::Resumed(_)
+        | Report::LookedUp { .. } => Some(format!("{report:?}")),
         _ => None,
     }
 }

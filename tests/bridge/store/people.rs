@@ -132,6 +132,37 @@ pub(super) fn a_list_is_filtered_by_state_source_reason_time_and_lead() {
 }
 
 #[test]
+pub(super) fn events_are_found_by_the_request_that_brought_them() {
+    on_every_backend(async |bed: Bed| {
+        bed.arrive("ann", "1").await;
+        bed.store.keep(Kept { request_id: "another".into(), ..bed.webhook("webhook") }).await.unwrap();
+        bed.sort(vec![item("ann", "2"), item("bob", "3")]).await;
+        bed.arrive("bob", "4").await;
+        let of_it = EventFilter { request: Some("another".into()), ..EventFilter::default() };
+        let names =
+            async |state, filter| -> Vec<_> { bed.list(state, filter).await.iter().map(|row| row.id).collect() };
+        let id = event_id;
+        assert_eq!(names(None, of_it.clone()).await, [id("3"), id("2")]);
+        assert_eq!(names(Some(EventState::Pending), of_it.clone()).await, [id("3"), id("2")]);
+        assert_eq!(names(Some(EventState::Dead), of_it.clone()).await, []);
+        let of_bob = EventFilter { lead: Some(lead("bob")), ..of_it.clone() };
+        assert_eq!(names(None, of_bob.clone()).await, [id("3")]);
+        assert_eq!(names(Some(EventState::Pending), of_bob).await, [id("3")]);
+        let nobody_s = EventFilter { request: Some("nobody's".into()), ..EventFilter::default() };
+        assert_eq!(names(None, nobody_s).await, []);
+
+        bed.store.keep(Kept { request_id: "another".into(), ..bed.webhook("webhook") }).await.unwrap();
+        bed.sort(vec![held("carl", "5"), held("dora", "6")]).await;
+        bed.arrive_as(held("carl", "7")).await;
+        let of_carl = EventFilter { lead: Some(lead("carl")), ..of_it.clone() };
+        for (filter, left) in [(of_carl, vec![id("7"), id("6")]), (of_it, vec![id("7")])] {
+            assert_eq!(bed.release(&Selector::Matching(filter)).await, Moved { count: 1, more: false });
+            assert_eq!(names(Some(EventState::Withheld), EventFilter::default()).await, left);
+        }
+    });
+}
+
+#[test]
 pub(super) fn an_event_and_a_lane_that_are_not_there_are_not_there() {
     on_every_backend(async |bed: Bed| {
         assert_eq!(bed.store.event(&event_id("1")).await.unwrap(), None);

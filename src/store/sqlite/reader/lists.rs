@@ -25,10 +25,10 @@ pub(in crate::store::sqlite) fn list(conn: &Connection, query: &EventQuery) -> R
     };
     let before = int(query.before.unwrap_or(Seq::MAX));
     let state = query.state.map(|state| state as i64);
-    let [source, reason, since, until, lead] = conditions(&query.filter);
+    let [source, reason, since, until, lead, request] = conditions(&query.filter);
     let one_more = int(limit as u64 + 1);
     let mut statement = conn.prepare_cached(statement)?;
-    let values = params![before, source, reason, since, until, state, lead, one_more];
+    let values = params![before, source, reason, since, until, state, lead, one_more, request];
     let mut events = statement.query_map(values, row)?.collect::<Result<Vec<_>, Error>>()?;
     let more = events.len() > limit;
     events.truncate(limit);
@@ -93,8 +93,8 @@ pub(in crate::store::sqlite) fn chosen(
         Selector::Ids(ids) => chosen_by_id(conn, state, ids, max),
         Selector::Matching(filter) => {
             let statement = if filter.lead.is_some() { sql::CHOSEN_OF_LEAD } else { sql::CHOSEN };
-            let [source, reason, since, until, lead] = conditions(filter);
-            let values = params![state as i64, source, reason, since, until, lead, int(max as u64)];
+            let [source, reason, since, until, lead, request] = conditions(filter);
+            let values = params![state as i64, source, reason, since, until, lead, int(max as u64), request];
             conn.prepare_cached(statement)?.query_map(values, |row| count_at(row, 0))?.collect()
         }
     }
@@ -113,15 +113,16 @@ fn chosen_by_id(conn: &Connection, state: EventState, ids: &[EventId], max: usiz
     Ok(found)
 }
 
-/// Source, reason, since, until, lead: as the statements number them.
-fn conditions(filter: &EventFilter) -> [Box<dyn ToSql>; 5] {
-    let EventFilter { source, reason, since, until, lead } = filter;
+/// Source, reason, since, until, lead: as the statements number them; then the request, which is their last.
+fn conditions(filter: &EventFilter) -> [Box<dyn ToSql>; 6] {
+    let EventFilter { source, reason, since, until, lead, request } = filter;
     [
         Box::new(source.as_ref().map(|source| source.as_str().to_owned())),
         Box::new(reason.clone()),
         Box::new(since.map(nanos)),
         Box::new(until.map(nanos)),
         Box::new(lead.as_ref().map(|lead| lead.as_str().to_owned())),
+        Box::new(request.clone()),
     ]
 }
 

@@ -5,4 +5,5 @@ WHERE event.seq < ?1
   AND (?2 IS NULL OR event.source = ?2) AND (?3 IS NULL OR event.reason = ?3)
   AND (?4 IS NULL OR event.received >= ?4) AND (?5 IS NULL OR event.received < ?5)
   AND ?6 IS NULL AND ?7 IS NULL
+  AND (?9 IS NULL OR event.request_id = ?9)
 ORDER BY event.seq DESC LIMIT ?8

@@ -1,12 +1,13 @@
 //! The admin API's JSON, both ways: what the listener answers and what the commands read.
 
-use std::collections::BTreeMap;
+mod stats;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::stats::{Day, Limiter, Outage, Queue, Stats};
 pub use super::backfill::{Listed, PageOfList};
 use crate::domain::form::Change;
 use crate::domain::status::Status;
@@ -40,6 +41,9 @@ pub struct ListQuery {
     /// Only of this lead (`externalRef`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<String>,
+    /// Only what this request brought: the `X-Request-Id` that its sender got.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
 }
 
 /// Query of an audit.
@@ -102,6 +106,9 @@ pub struct Which {
     /// Of this lead (`externalRef`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<String>,
+    /// Brought by this request (`X-Request-Id`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// Every one there is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
@@ -202,54 +209,6 @@ pub struct Paused {
     pub since: Timestamp,
 }
 
-/// Numbers for the person on duty.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Stats {
-    /// Webhooks not yet sorted.
-    pub inbox: u64,
-    /// Events by state.
-    pub events: BTreeMap<String, u64>,
-    /// Waiting lanes by class.
-    pub queues: Vec<Queue>,
-    /// Lanes being delivered.
-    pub leased: u64,
-    /// Lanes whose events are dead.
-    pub dead_lanes: u64,
-    /// Bytes of the payloads held.
-    pub bytes: u64,
-    /// Why calls to Konektor are stopped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub paused: Option<Paused>,
-    /// The rate limiter.
-    pub limiter: Limiter,
-    /// The day's leads.
-    pub day: Day,
-    /// Until when every new lead is searched for before it is created: the store may have forgotten something.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub searching_first_until: Option<Timestamp>,
-    /// Leads that Konektor has more than once, and that nobody has dismissed.
-    pub incidents: u64,
-}
-
-/// How many leads Konektor takes today.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Day {
-    /// `unknown`, `open`, `near` (sources of less value wait) or `full` (everything that creates waits).
-    pub state: String,
-    /// Leads that the plan takes a day, once Konektor has told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u64>,
-    /// Leads made today: as told, and counted on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub used: Option<u64>,
-    /// Until when those that wait do: the workspace's midnight.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// Lanes that wait for it.
-    pub parked: u64,
-}
-
 /// Leads that Konektor has more than once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incidents {
@@ -285,34 +244,6 @@ pub struct Dismissed {
     /// Every one there is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-}
-
-/// One class of waiting lanes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Queue {
-    /// `new`, `update` or `bulk`.
-    pub class: String,
-    /// Lanes that are ready.
-    pub ready: u64,
-    /// Lanes that wait for a time.
-    pub waiting: u64,
-    /// When the oldest of them began to wait.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub oldest: Option<Timestamp>,
-}
-
-/// The rate limiter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Limiter {
-    /// Calls a minute that Konektor allows, once an answer has told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-    /// Calls whose count there may still stand.
-    pub in_use: u32,
-    /// No call before this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blocked_until: Option<Timestamp>,
 }
 
 /// A page of events, newest first.
@@ -435,33 +366,6 @@ impl From<store::Flaw> for Flaw {
     }
 }
 
-impl From<store::Stats> for Stats {
-    fn from(stats: store::Stats) -> Self {
-        let store::Stats { inbox, events, queues, leased, dead_lanes, bytes, paused, limiter, day, .. } = stats;
-        let (searching_first_until, incidents) = (stats.searching_first_until, stats.incidents);
-        Self {
-            inbox,
-            events: events.into_iter().map(|(state, count)| (state.to_string(), count)).collect(),
-            queues: queues.into_iter().map(Queue::from).collect(),
-            leased,
-            dead_lanes,
-            bytes,
-            paused: paused.map(|(why, since)| Paused { why, since }),
-            limiter: Limiter { limit: limiter.limit, in_use: limiter.in_use, blocked_until: limiter.blocked_until },
-            day: day.into(),
-            searching_first_until,
-            incidents,
-        }
-    }
-}
-
-impl From<store::DayStats> for Day {
-    fn from(day: store::DayStats) -> Self {
-        let store::DayStats { state, limit, used, until, parked } = day;
-        Self { state: state.to_string(), limit, used, until, parked }
-    }
-}
-
 impl From<store::Incident> for Incident {
     fn from(incident: store::Incident) -> Self {
         let store::Incident { external_ref, lead_id, doubles, twins, seen } = incident;
@@ -472,13 +376,6 @@ impl From<store::Incident> for Incident {
             twins: twins.iter().map(ToString::to_string).collect(),
             seen,
         }
-    }
-}
-
-impl From<store::Queue> for Queue {
-    fn from(queue: store::Queue) -> Self {
-        let store::Queue { class, ready, waiting, oldest } = queue;
-        Self { class: class.to_string(), ready, waiting, oldest }
     }
 }
 
