@@ -573,6 +573,9 @@ pub enum SettingsError {
     /// Nothing is wrong, but nothing proves a webhook either: the source stays off. Says what to set.
     #[error("{0}")]
     Incomplete(String),
+    /// The same of a source that has its secrets and does not know where its sender reaches us.
+    #[error("set BRIDGE_PUBLIC_URL: this sender signs the URL that it calls")]
+    NoAddress,
     /// A setting is wrong; the text names it and what it may be.
     #[error("{0}")]
     Invalid(String),

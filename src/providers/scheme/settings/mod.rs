@@ -22,9 +22,6 @@ const SHORTEST_KEY: usize = 16;
 /// The shortest secret that is itself the proof, unless `min_length` says otherwise.
 const SHORTEST_TOKEN: usize = 24;
 
-/// What is said of a scheme that has its secrets and does not know where its sender reaches us.
-const NO_ADDRESS: &str = "set BRIDGE_PUBLIC_URL: this sender signs the URL that it calls";
-
 /// The longest `tolerance_s`.
 const MAX_TOLERANCE_S: u64 = 3600;
 
@@ -71,9 +68,8 @@ fn alternatives(values: Vec<Value>, place: &Place) -> Result<Kind, SettingsError
     for value in values {
         match read(value, place) {
             Ok(kind) => kinds.push(kind),
-            Err(SettingsError::Incomplete(why)) if why == NO_ADDRESS => return Err(SettingsError::Incomplete(why)),
             Err(incomplete @ SettingsError::Incomplete(_)) => missing = missing.or(Some(incomplete)),
-            Err(invalid @ SettingsError::Invalid(_)) => return Err(invalid),
+            Err(wrong @ (SettingsError::NoAddress | SettingsError::Invalid(_))) => return Err(wrong),
         }
     }
     match missing {
@@ -247,10 +243,7 @@ fn address(raw: Option<RawUrl>, needed: bool, place: &Place) -> Result<Option<Ad
         };
     }
     let raw = raw.unwrap_or_default();
-    let base = raw
-        .base
-        .or_else(|| place.public_url.clone())
-        .ok_or_else(|| SettingsError::Incomplete(NO_ADDRESS.to_owned()))?;
+    let base = raw.base.or_else(|| place.public_url.clone()).ok_or(SettingsError::NoAddress)?;
     if !(base.starts_with("https://") || base.starts_with("http://")) {
         return Err(wrong(".url.base", "write where the sender reaches the bridge, with https:// and without /hooks"));
     }
