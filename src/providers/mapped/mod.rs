@@ -25,7 +25,7 @@
 //! | `embedded` | places of strings that hold JSON: opened (Jotform's `rawRequest`, Unbounce's `"data.json"`) |
 //! | `entities` | `true`: texts come escaped as HTML |
 //! | `token_at` | where a `token` stands that is not in the URL: `{ location = "bearer" }`, `{ location = "header", name = "…" }`; several are alternatives |
-//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several where that is a list of objects, `@` is the whole, `@[*]` each element where the whole is a list, `{ at = "data[*]", when = … }` counts only where these hold of the whole, and with `people` only where each element has somebody's number or address, or an id at one of these places, and nobody is named around it. A webhook without any of them is a dead letter |
+//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several where that is a list of objects, or PHP's for one (`{"0": {…}, "1": {…}}`), `@` is the whole, `@[*]` each element where the whole is a list, `{ at = "data[*]", when = … }` counts only where these hold of the whole, and with `people` only where each element has somebody's number or address, or an id at one of these places, and nobody is named around it. A webhook without any of them is a dead letter |
 //! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. A `path` may be a list: what stands at one of them. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
 //! | `test`, `spam` | one of them holds: the lead is withheld |
 //! | `who` | places of which one says who it is: where all are blank, as in notices that only name an id, it is withheld |
