@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use encoding_rs::{Encoding as Charset, UTF_8};
 use futures_util::{FutureExt, future, stream};
+use memchr::memchr_iter;
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,10 @@ pub(in crate::providers) fn fields(
     body: &Bytes,
 ) -> Result<Vec<Field>, Unreadable> {
     match encoding {
+        // What is ASCII says nothing of an encoding.
+        Encoding::Urlencoded if is_ascii(body) && charset::named(content_type).is_none() => {
+            urlencoded(form_urlencoded::parse(body))
+        }
         Encoding::Urlencoded => match charset::of(content_type, &Cow::from(percent_decode(body))) {
             charset if charset == UTF_8 => urlencoded(form_urlencoded::parse(body)),
             charset => urlencoded(pairs(body, charset)),
@@ -96,6 +101,13 @@ pub(in crate::providers) fn fields(
         Encoding::Multipart => multipart(content_type, body.clone()),
         Encoding::Json | Encoding::TextJson => json(&charset::text(charset::of(content_type, body), body)),
     }
+}
+
+/// True when no byte of an urlencoded `body` is beyond ASCII, as it stands or written with a percent sign.
+fn is_ascii(body: &[u8]) -> bool {
+    let is_high =
+        |at: usize| body.get(at + 1).is_some_and(|digit| matches!(digit, b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F'));
+    body.is_ascii() && !memchr_iter(b'%', body).any(is_high)
 }
 
 /// A `_charset_` that names another encoding than UTF-8 has no effect; browsers send it for pages that are not UTF-8,

@@ -296,7 +296,7 @@ impl Form {
 /// The body as it is kept: without its files.
 fn kept(encoding: Encoding, webhook: &Webhook) -> Bytes {
     match encoding {
-        Encoding::Multipart => files::without(webhook.content_type().unwrap_or_default(), &webhook.body).into(),
+        Encoding::Multipart => files::thrown_away(webhook.content_type().unwrap_or_default(), webhook.body.clone()),
         Encoding::Urlencoded | Encoding::Json | Encoding::TextJson => webhook.body.clone(),
     }
 }

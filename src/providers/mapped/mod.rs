@@ -131,7 +131,7 @@ impl Provider for Mapped {
         let body = match self.files(webhook) {
             Files::None => proof.body,
             Files::Proved | Files::Dropped(_) => {
-                form::files::without(webhook.content_type().unwrap_or_default(), &proof.body).into()
+                form::files::thrown_away(webhook.content_type().unwrap_or_default(), proof.body)
             }
         };
         Ok(Verified::new(webhook, &self.settings.headers(), self.without_secrets(body)))

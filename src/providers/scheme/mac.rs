@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 
+use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use hmac::{Hmac, KeyInit};
 use jiff::Timestamp;
 use serde::Deserialize;
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::address::Address;
+use super::address::{self, Address};
 use super::base::{Input, Template};
 use super::once;
 use crate::providers::{Refusal, Webhook};
@@ -122,7 +120,8 @@ impl Mac {
             settings.check(text, now)?;
         }
         let fixed = self.base.fixed(Input { webhook, time, url: None, secret: &[] })?;
-        for url in self.urls(webhook)? {
+        let mut refused = Refusal::GarbledProof;
+        for url in self.urls(webhook) {
             let input = |secret| Input { webhook, time, url: url.as_deref(), secret };
             self.compare(input(&[]))?;
             // How long it takes tells which spelling was signed, which is no secret, but not which key signed.
@@ -134,8 +133,9 @@ impl Mac {
             if same.into() {
                 return Ok(());
             }
+            refused = Refusal::WrongProof;
         }
-        Err(Refusal::WrongProof)
+        Err(refused)
     }
 
     /// The digests in the header, decoded; what is none is left out.
@@ -163,11 +163,8 @@ impl Mac {
     }
 
     /// The URLs to try; one `None` where no URL is signed.
-    pub(super) fn urls(&self, webhook: &Webhook) -> Result<Vec<Option<String>>, Refusal> {
-        match &self.address {
-            Some(address) => address.urls(webhook).map(|urls| urls.into_iter().map(Some).collect()),
-            None => Ok(vec![None]),
-        }
+    pub(super) fn urls(&self, webhook: &Webhook) -> impl Iterator<Item = Option<String>> {
+        address::urls(self.address.as_ref(), webhook)
     }
 
     /// True when a byte of the body goes into it.
@@ -186,31 +183,40 @@ impl Mac {
     }
 
     pub(super) fn digest(&self, key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
-        match (self.keyed, self.algorithm) {
-            (Keyed::Hmac, Algorithm::Sha1) => signed::<Hmac<Sha1>>(key, parts),
-            (Keyed::Hmac, Algorithm::Sha256) => signed::<Hmac<Sha256>>(key, parts),
-            (Keyed::Hmac, Algorithm::Sha384) => signed::<Hmac<Sha384>>(key, parts),
-            (Keyed::Hmac, Algorithm::Sha512) => signed::<Hmac<Sha512>>(key, parts),
-            (Keyed::Digest, Algorithm::Sha1) => hashed::<Sha1>(parts),
-            (Keyed::Digest, Algorithm::Sha256) => hashed::<Sha256>(parts),
-            (Keyed::Digest, Algorithm::Sha384) => hashed::<Sha384>(parts),
-            (Keyed::Digest, Algorithm::Sha512) => hashed::<Sha512>(parts),
+        match self.keyed {
+            Keyed::Hmac => {
+                let mut mac = hmac::Context::with_key(&hmac::Key::new(self.algorithm.hmac(), key));
+                parts.iter().for_each(|part| mac.update(part));
+                mac.sign().as_ref().to_vec()
+            }
+            Keyed::Digest => {
+                let mut hash = digest::Context::new(self.algorithm.digest());
+                parts.iter().for_each(|part| hash.update(part));
+                hash.finish().as_ref().to_vec()
+            }
         }
     }
 }
 
-fn signed<M: hmac::Mac + KeyInit>(key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
-    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hashed<D: Digest>(parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
-    let digest = parts.iter().fold(D::new(), |digest, part| digest.chain_update(part));
-    digest.finalize().to_vec()
-}
-
 impl Algorithm {
+    fn digest(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        }
+    }
+
+    fn hmac(self) -> hmac::Algorithm {
+        match self {
+            Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => hmac::HMAC_SHA256,
+            Self::Sha384 => hmac::HMAC_SHA384,
+            Self::Sha512 => hmac::HMAC_SHA512,
+        }
+    }
+
     /// Bytes of a digest.
     pub(super) fn length(self) -> usize {
         match self {
