@@ -18,6 +18,7 @@ mod origin;
 pub(super) mod sample;
 mod settings;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -306,10 +307,10 @@ fn is_blank(field: &Field) -> bool {
 }
 
 /// A field's name and content as they count for sameness.
-fn canonical(Field(name, content): &Field) -> (&str, String) {
+fn canonical(Field(name, content): &Field) -> (&str, Cow<'_, str>) {
     let value = match content {
         Content::Text(text) => unnamed::canonical(text),
-        Content::File { file, bytes, .. } => format!("{bytes} {file}"),
+        Content::File { file, bytes, .. } => format!("{bytes} {file}").into(),
     };
     (name, value)
 }
