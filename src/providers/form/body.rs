@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use encoding_rs::{Encoding as Charset, UTF_8};
 use futures_util::{FutureExt, future, stream};
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr_iter, memchr2};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
@@ -120,10 +120,10 @@ fn urlencoded(pairs: impl Iterator<Item = (String, String)>) -> Result<Vec<Field
 /// which `form_urlencoded` takes for UTF-8 always.
 fn pairs(body: &[u8], charset: &'static Charset) -> impl Iterator<Item = (String, String)> {
     let text = move |bytes: &[u8]| {
-        let mut spaced = Cow::Borrowed(bytes);
-        if memchr(b'+', bytes).is_some() {
-            spaced.to_mut().iter_mut().filter(|byte| **byte == b'+').for_each(|byte| *byte = b' ');
+        if memchr2(b'+', b'%', bytes).is_none() {
+            return charset::text(charset, bytes).into_owned();
         }
+        let spaced: Vec<u8> = bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         charset::text(charset, &Cow::from(percent_decode(&spaced))).into_owned()
     };
     let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());

@@ -102,13 +102,16 @@ pub(super) fn build(table: toml::Table, place: &Place) -> Result<Arc<dyn Provide
     let mut settings = Settings::read(table)?;
     let (verify, secret, token) = (settings.verify.take(), settings.secret.take(), settings.token.take());
     let scheme = proof::scheme(verify, secret, proof::Carried { token, at: settings.token_at.0.clone() }, place)?;
-    Ok(Arc::new(Mapped { settings, scheme }))
+    let kept_headers = settings.headers().into_iter().map(str::to_owned).collect();
+    Ok(Arc::new(Mapped { settings, scheme, kept_headers }))
 }
 
 #[derive(Debug)]
 struct Mapped {
     settings: Settings,
     scheme: Scheme,
+    /// The headers that are needed once the webhook is kept, names in lower case.
+    kept_headers: Vec<String>,
 }
 
 impl Provider for Mapped {
@@ -134,7 +137,8 @@ impl Provider for Mapped {
                 form::files::thrown_away(webhook.content_type().unwrap_or_default(), proof.body)
             }
         };
-        Ok(Verified::new(webhook, &self.settings.headers(), self.without_secrets(body)))
+        let kept_headers: Vec<_> = self.kept_headers.iter().map(String::as_str).collect();
+        Ok(Verified::new(webhook, &kept_headers, self.without_secrets(body)))
     }
 
     fn methods(&self) -> &'static [Method] {

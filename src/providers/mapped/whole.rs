@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use memchr::memchr2;
+use memchr::{memchr_iter, memchr2};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::map::Entry;
 use serde_json::{Map, Value};
@@ -26,26 +26,19 @@ pub(super) fn read(text: &str) -> Result<Value, serde_json::Error> {
     }
 }
 
-/// `value`, which was read from `text`, or, where it has fewer members than that, what has them all.
+/// `value`, which was read from `text`, or, where it may have fewer members than that, what has them all.
 fn with_every_member(text: &str, value: Value) -> Result<Value, serde_json::Error> {
-    if said(text) == members(&value) {
+    if said_at_most(text) == members(&value) {
         return Ok(value);
     }
     serde_json::from_str(text).map(|Whole(value)| value)
 }
 
-/// How many members the objects of `json` have, each time that one comes: as many as there are colons outside of strings.
-fn said(json: &str) -> usize {
-    // Names and values are short: letter by letter costs less than a search for each.
-    let (mut rest, mut count) = (json.bytes(), 0);
-    while let Some(byte) = rest.next() {
-        match byte {
-            b':' => count += 1,
-            b'"' => while rest.next().is_some_and(|byte| byte != b'"' && (byte != b'\\' || rest.next().is_some())) {},
-            _ => {}
-        }
-    }
-    count
+/// How many members the objects of `json` have at most, each time that one comes: as many as there are colons behind a quotation
+/// mark. In a text there may be some, too (`" : "`), and it is then read once more for nothing.
+fn said_at_most(json: &str) -> usize {
+    let json = json.as_bytes();
+    memchr_iter(b':', json).filter(|at| json[..*at].trim_ascii_end().ends_with(b"\"")).count()
 }
 
 /// What follows a string, of which `inside` is what stands behind its first quotation mark.
@@ -243,10 +236,10 @@ mod tests {
         }
 
         #[test]
-        fn members_are_counted_as_they_are(value in r#"[":\\{a]{0,8}"#, names in prop::collection::btree_set("[\":,\\\\a-c]{0,4}", 0..5)) {
-            let object: Map<_, _> = names.into_iter().map(|name| (name, json!({"x": value}))).collect();
-            let value = Value::Object(object);
-            prop_assert_eq!(said(&value.to_string()), members(&value));
+        fn no_member_goes_uncounted(text in json_text()) {
+            let quoted = text.replace("1e999", "7");
+            let Whole(value) = serde_json::from_str(&quoted).unwrap();
+            prop_assert!(said_at_most(&quoted) >= members(&value), "each is counted that is kept, be it as a second one");
         }
     }
 }

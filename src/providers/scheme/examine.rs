@@ -67,7 +67,7 @@ impl Mac {
             let input = |secret| Input { webhook, time, url: url.as_deref(), secret };
             base.extend(self.base.bytes(input(MASK)).ok().map(|bytes| shown(&bytes)));
             let digests =
-                self.keys.iter().filter_map(|key| Some(self.digest(&key.0, &self.base.parts(input(&key.0)).ok()?)));
+                self.keys.iter().filter_map(|key| Some(self.digest(key, &self.base.parts(input(&key.bytes)).ok()?)));
             computed.extend(digests.map(|digest| self.encoding.encode(&digest)));
         }
         let hints = match outcome {

@@ -65,9 +65,19 @@ pub(super) enum Unit {
     Ms,
 }
 
-/// The bytes that sign.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Key(pub(super) Vec<u8>);
+/// The bytes that sign, and what an HMAC makes of them before it has seen a webhook.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) bytes: Vec<u8>,
+    hmac: hmac::Key,
+}
+
+impl Key {
+    /// The key of these bytes, prepared for an HMAC with `algorithm`.
+    pub(super) fn new(bytes: Vec<u8>, algorithm: Algorithm) -> Self {
+        Self { hmac: hmac::Key::new(algorithm.hmac(), &bytes), bytes }
+    }
+}
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -113,6 +123,12 @@ pub(super) struct Mac {
 }
 
 impl Mac {
+    /// The same with another hash.
+    pub(super) fn with_algorithm(&self, algorithm: Algorithm) -> Self {
+        let keys = self.keys.iter().map(|key| Key::new(key.bytes.clone(), algorithm)).collect();
+        Self { algorithm, keys, ..self.clone() }
+    }
+
     pub(super) fn verify(&self, webhook: &Webhook, now: Timestamp) -> Result<(), Refusal> {
         let given = self.given(webhook)?;
         let time = self.time(webhook)?;
@@ -127,7 +143,7 @@ impl Mac {
             // How long it takes tells which spelling was signed, which is no secret, but not which key signed.
             let mut same = Choice::from(0);
             for key in &self.keys {
-                let digest = self.digest(&key.0, &self.base.filled(&fixed, input(&key.0))?);
+                let digest = self.digest(key, &self.base.filled(&fixed, input(&key.bytes))?);
                 same = given.iter().fold(same, |same, given| same | given.as_slice().ct_eq(&digest));
             }
             if same.into() {
@@ -182,10 +198,10 @@ impl Mac {
         Ok(())
     }
 
-    pub(super) fn digest(&self, key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+    pub(super) fn digest(&self, key: &Key, parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
         match self.keyed {
             Keyed::Hmac => {
-                let mut mac = hmac::Context::with_key(&hmac::Key::new(self.algorithm.hmac(), key));
+                let mut mac = hmac::Context::with_key(&key.hmac);
                 parts.iter().for_each(|part| mac.update(part));
                 mac.sign().as_ref().to_vec()
             }

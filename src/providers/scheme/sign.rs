@@ -104,10 +104,10 @@ impl Mac {
         }
         let url = self.urls(draft).next().flatten();
         let key = self.keys.first().expect("there is at least one key");
-        let input = Input { webhook: draft, time: time.as_deref(), url: url.as_deref(), secret: &key.0 };
+        let input = Input { webhook: draft, time: time.as_deref(), url: url.as_deref(), secret: &key.bytes };
         // A body that is not of this sender's shape stays without a proof.
         let Ok(parts) = self.base.parts(input) else { return };
-        let text = format!("{}{}", self.signature.prefix, self.encoding.encode(&self.digest(&key.0, &parts)));
+        let text = format!("{}{}", self.signature.prefix, self.encoding.encode(&self.digest(key, &parts)));
         let value = self.header_value(text, time.as_deref());
         set(draft, &self.signature.header, value);
     }

@@ -12,7 +12,7 @@ use super::Kind;
 use super::address::{Address, Variant};
 use super::base::{Piece, Template};
 use super::jwt::{self, Jwt};
-use super::mac::{Key, Keyed, Mac, Signature, Time};
+use super::mac::{Algorithm, Key, Keyed, Mac, Signature, Time};
 use super::token::{Location, Token};
 use crate::providers::{Place, Secrets, SettingsError, settings};
 
@@ -98,7 +98,7 @@ fn mac(raw: RawMac, place: &Place) -> Result<Mac, SettingsError> {
     let templates = || equal.iter().flatten().chain([&base]);
     let secrets = secrets(raw.secrets, raw.min_length.unwrap_or(SHORTEST_KEY))?;
     let address = address(raw.url, templates().any(Template::needs_url), place)?;
-    let keys = secrets.iter().map(|secret| key(secret, &raw.key)).collect::<Result<_, _>>()?;
+    let keys = secrets.iter().map(|secret| key(secret, &raw.key, raw.algorithm)).collect::<Result<_, _>>()?;
     let signature = signature(raw.signature)?;
     Ok(Mac {
         algorithm: raw.algorithm,
@@ -267,16 +267,17 @@ fn secrets(secrets: Option<Secrets>, shortest: usize) -> Result<Secrets, Setting
 }
 
 /// The key that a secret stands for.
-fn key(secret: &str, raw: &RawKey) -> Result<Key, SettingsError> {
+fn key(secret: &str, raw: &RawKey, algorithm: Algorithm) -> Result<Key, SettingsError> {
     let text = secret.trim();
     let bare = text.strip_prefix(raw.strip_prefix.as_str()).unwrap_or(text);
     let (bytes, what) = match raw.encoding {
-        KeyEncoding::Utf8 => return Ok(Key(bare.as_bytes().to_vec())),
+        KeyEncoding::Utf8 => return Ok(Key::new(bare.as_bytes().to_vec(), algorithm)),
         KeyEncoding::Hex => (hex::decode(bare).ok(), "hexadecimal"),
         KeyEncoding::Base64 => (settings::base64(bare), "base64"),
     };
     let bytes = bytes.filter(|bytes| !bytes.is_empty());
-    bytes.map(Key).ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
+    let key = bytes.map(|bytes| Key::new(bytes, algorithm));
+    key.ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
 }
 
 fn template(key: &str, text: &str) -> Result<Template, SettingsError> {
