@@ -73,7 +73,8 @@ fn build_source(
     let place = Place::new(name.clone(), public_url.map(Url::as_str));
     match build(config.settings.clone(), &place) {
         Ok(provider) => Ok((name.clone(), configured(SourceState::On(Source { name, provider, rules })))),
-        Err(SettingsError::Incomplete(why)) => {
+        Err(incomplete @ (SettingsError::Incomplete(_) | SettingsError::NoAddress)) => {
+            let why = incomplete.to_string();
             let missing = wanted(&why, &config.unset);
             let named = missing.iter().any(|variable| why.contains(variable.as_str()));
             let why = if named || missing.is_empty() { why } else { format!("{why}: {}", missing.join(" or ")) };

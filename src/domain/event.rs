@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::external_ref::ExternalRef;
@@ -55,13 +55,14 @@ impl EventId {
     /// The id of what `source` calls `parts`. The parts are kept apart, so `("a", "bc")` is not `("ab", "c")`.
     #[must_use]
     pub fn of(source: &SourceName, parts: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
-        for part in std::iter::once(source.as_str().as_bytes()).chain(parts.iter().copied()) {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+        let parts = || std::iter::once(source.as_str().as_bytes()).chain(parts.iter().copied());
+        let mut said = Vec::with_capacity(parts().map(|part| part.len() + size_of::<u64>()).sum());
+        for part in parts() {
+            said.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            said.extend_from_slice(part);
         }
         let mut id = [0; 16];
-        id.copy_from_slice(&hash.finalize()[..16]);
+        id.copy_from_slice(&digest(&SHA256, &said).as_ref()[..16]);
         Self(id)
     }
 

@@ -28,11 +28,13 @@ pub(super) fn named(content_type: &str) -> Option<&'static Encoding> {
 /// one letter of theirs is (the rest was cut off somewhere on its way); else Windows-1252.
 pub(super) fn guessed<'b>(texts: impl IntoIterator<Item = &'b [u8]>) -> &'static Encoding {
     let mut all_are = true;
-    for chunk in texts.into_iter().flat_map(<[u8]>::utf8_chunks) {
-        if !chunk.valid().is_ascii() {
-            return UTF_8;
+    for text in texts {
+        match std::str::from_utf8(text) {
+            Ok(text) if text.is_ascii() => {}
+            Ok(_) => return UTF_8,
+            Err(_) if text.utf8_chunks().any(|chunk| !chunk.valid().is_ascii()) => return UTF_8,
+            Err(_) => all_are = false,
         }
-        all_are &= chunk.invalid().is_empty();
     }
     if all_are { UTF_8 } else { WINDOWS_1252 }
 }

@@ -6,6 +6,7 @@
 
 mod captcha;
 mod charset;
+mod coding;
 mod complaint;
 mod fictional;
 mod form;
@@ -45,6 +46,7 @@ use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
+pub use coding::Coding;
 pub use complaint::{About, Complaint};
 pub use form::files::WithoutFiles;
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
@@ -345,11 +347,13 @@ impl Webhook {
     /// True when `body` is what its sender has to say, and not a compressed form of it.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let encodings = self.headers.iter().filter(|(name, _)| name == "content-encoding");
-        encodings
-            .map(|(_, value)| value.trim_ascii())
-            .all(|value| value.is_empty() || value.eq_ignore_ascii_case("identity"))
-            || self.packed.is_some()
+        self.packed.is_some() || self.coding() == Coding::Plain
+    }
+
+    /// How the body was sent, as its headers say.
+    #[must_use]
+    pub fn coding(&self) -> Coding {
+        Coding::of(&self.headers)
     }
 
     /// The media type of the body in lower case, without parameters; empty when there is none.
@@ -573,6 +577,9 @@ pub enum SettingsError {
     /// Nothing is wrong, but nothing proves a webhook either: the source stays off. Says what to set.
     #[error("{0}")]
     Incomplete(String),
+    /// The same of a source that has its secrets and does not know where its sender reaches us.
+    #[error("set BRIDGE_PUBLIC_URL: this sender signs the URL that it calls")]
+    NoAddress,
     /// A setting is wrong; the text names it and what it may be.
     #[error("{0}")]
     Invalid(String),

@@ -1,7 +1,6 @@
 //! The arithmetic of proofs: HMAC over parts, compared in constant time, under any of several secrets.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::Secrets;
@@ -11,11 +10,9 @@ pub(super) type Digest = [u8; 32];
 
 /// HMAC-SHA256 over `parts`, one after the other.
 pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Digest {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
+    let mut mac = Context::with_key(&Key::new(HMAC_SHA256, key));
+    parts.iter().for_each(|part| mac.update(part));
+    mac.sign().as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
 }
 
 /// True when `given` is the HMAC-SHA256 of `parts` under one of `keys`. Every key is tried, whichever matches.

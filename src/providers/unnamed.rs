@@ -3,6 +3,7 @@
 //! The same content within ten minutes is one submission (somebody pressed twice), and later it is a new lead, because
 //! nothing tells a resend from a customer who comes back.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::Verified;
@@ -14,7 +15,7 @@ pub(super) const PRESSED_TWICE: Duration = Duration::from_secs(600);
 
 /// The id of what was said, in any order. `around` tells apart what is another submission whatever its fields: its kind,
 /// its form.
-pub(super) fn event_id(source: &SourceName, around: &[&str], mut said: Vec<(&str, String)>) -> EventId {
+pub(super) fn event_id(source: &SourceName, around: &[&str], mut said: Vec<(&str, Cow<'_, str>)>) -> EventId {
     said.sort_by_key(|(name, _)| *name);
     let around = around.iter().map(|part| part.as_bytes());
     let said = said.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
@@ -28,7 +29,7 @@ pub(super) fn external_ref(prefix: &str, webhook: &Verified, id: EventId) -> Ext
 }
 
 /// A value as it counts for sameness.
-pub(super) fn canonical(text: &str) -> String {
+pub(super) fn canonical(text: &str) -> Cow<'_, str> {
     let text = text.trim();
-    if text.contains('\r') { text.replace("\r\n", "\n") } else { text.to_owned() }
+    if text.contains('\r') { text.replace("\r\n", "\n").into() } else { text.into() }
 }

@@ -3,7 +3,6 @@
 
 use std::io::Read as _;
 
-use actix_web::http::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 
@@ -12,34 +11,6 @@ use super::refused::Refused;
 
 /// What is unpacked between two looks at the limits.
 const STEP: usize = 32 * 1024;
-
-/// How a body is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coding {
-    /// As it is.
-    Plain,
-    /// By gzip, once.
-    Gzip,
-}
-
-impl Coding {
-    /// Reads what the headers say.
-    ///
-    /// # Errors
-    /// It is another one, or several.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Refused> {
-        let plain = |value: &&HeaderValue| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity");
-        let mut codings = headers.get_all(CONTENT_ENCODING).filter(plain).map(|value| value.as_bytes().trim_ascii());
-        match (codings.next(), codings.next()) {
-            (None, _) => Ok(Self::Plain),
-            // `x-gzip` is the same (RFC 9110, 8.4.1.3).
-            (Some(one), None) if [&b"gzip"[..], b"x-gzip"].iter().any(|name| one.eq_ignore_ascii_case(name)) => {
-                Ok(Self::Gzip)
-            }
-            _ => Err(Refused::Encoding),
-        }
-    }
-}
 
 /// What is in `packed`, at most `limit` bytes. The room for it is `taken` before it is there.
 ///
@@ -66,7 +37,6 @@ pub(super) async fn unpacked(packed: &Bytes, limit: usize, taken: &mut Taken) ->
 mod tests {
     use std::io::Write as _;
 
-    use actix_web::http::header::HeaderValue;
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
@@ -114,23 +84,5 @@ mod tests {
         let mut taken = Room::of(8 << 20).none();
         assert!(matches!(unpacked(&bomb, 4 << 20, &mut taken).await, Err(Refused::TooLarge)));
         assert!(taken.bytes() <= 4 << 20);
-    }
-
-    #[test]
-    fn one_gzip_is_known_and_nothing_else() {
-        let of = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            values.iter().for_each(|value| headers.append(CONTENT_ENCODING, HeaderValue::from_static(value)));
-            Coding::of(&headers).ok()
-        };
-        for plain in [&[][..], &[""], &["identity"], &["Identity", ""]] {
-            assert_eq!(of(plain), Some(Coding::Plain), "{plain:?}");
-        }
-        for gzip in [&["gzip"][..], &["GZip"], &["x-gzip"], &["identity", "gzip"]] {
-            assert_eq!(of(gzip), Some(Coding::Gzip), "{gzip:?}");
-        }
-        for other in [&["br"][..], &["deflate"], &["gzip, gzip"], &["gzip", "gzip"], &["identity, gzip"]] {
-            assert_eq!(of(other), None, "{other:?}");
-        }
     }
 }

@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use super::body::{self, Most, Taken};
 use super::captcha::Person;
-use super::gzip::{self, Coding};
+use super::gzip;
 use super::refused::{Refused, Unproved};
 use super::{Front, captcha, client};
 use crate::domain::event::SourceName;
 use crate::http;
-use crate::providers::{Files, Found, Method, Provider, Refusal, Reply, Verified, Webhook};
+use crate::providers::{Coding, Files, Found, Method, Provider, Refusal, Reply, Verified, Webhook};
 
 /// What a client may call its request, at most, to find it in our log: what looks like a UUID or a trace id.
 const LONGEST_ID: usize = 128;
@@ -168,9 +168,9 @@ async fn receive(
     payload: Payload,
 ) -> Result<(Webhook, Taken), Refused> {
     let (limits, room, announced) = (&front.limits, &front.room, announced(request.headers()));
-    let coding = Coding::of(request.headers())?;
     let mut packed = None;
-    let (body, held) = match (coding, provider.files(&head)) {
+    let (body, held) = match (head.coding(), provider.files(&head)) {
+        (Coding::Other, _) => return Err(Refused::Encoding),
         (Coding::Gzip, _) => {
             let (sent, mut held) = body::read(payload, announced, limits.body, limits.body_within, room).await?;
             let body = gzip::unpacked(&sent, limits.body, &mut held).await?;

@@ -73,6 +73,7 @@ fn outcome(schemes: &Map<String, Value>, row: &Value) -> Option<Result<(), Refus
             assert!(why.contains("secret"), "{}: {why}", row["name"]);
             None
         }
+        Err(SettingsError::NoAddress) => panic!("{}: its place has one", row["name"]),
     }
 }
 

@@ -320,7 +320,7 @@ impl Row {
         let requires = self.text("requires");
         let provider = match build(self.dialect, self.settings.clone(), &Place::new(source(), self.base.as_deref())) {
             Ok(provider) => provider,
-            Err(SettingsError::Invalid(_) | SettingsError::Incomplete(_)) => {
+            Err(SettingsError::Invalid(_) | SettingsError::Incomplete(_) | SettingsError::NoAddress) => {
                 self.says("tolerance");
                 return assert!(!self.valid, "its settings make no source");
             }

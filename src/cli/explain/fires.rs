@@ -32,11 +32,18 @@ impl Fire {
 }
 
 /// What `lead` fires when it is created, which a status of none does too, and when Konektor has it already: a status that
-/// would go back is not sent then. `has_code`: it may be found by its code.
+/// would go back is not sent then. `has_code`: it may be found by its code. A payment that does not say how much makes a lead
+/// `won` only where Konektor knows what it is worth.
 pub(super) fn fires(lead: &Lead, has_code: bool) -> Vec<Fire> {
-    let created = Fire::of("created", Some(lead.for_create().status.unwrap_or(Status::New)));
+    let create = lead.for_create();
+    let created = Fire::of("created", Some(create.status.unwrap_or(Status::New)));
     let there = if has_code { "there already, or found by its code" } else { "there already" };
-    vec![created, Fire::of(there, lead.stated.status)]
+    let there = Fire::of(there, lead.stated.status);
+    if lead.paid_as_estimated && create.actual_value.is_none() {
+        let without = Fire::of("there already, without an amount", None);
+        return vec![created, Fire { when: "there already, with an amount", ..there }, without];
+    }
+    vec![created, there]
 }
 
 #[cfg(test)]
@@ -71,5 +78,21 @@ mod tests {
         assert_eq!((fired[0].status, fired[1].status), (Some(Status::Contacted), None));
         let paid = fires(&lead(Some(Status::Won), Some(Status::Contacted)), true);
         assert_eq!(paid.iter().map(|fire| fire.names()[1].clone()).collect::<Vec<_>>(), ["purchase", "purchase"]);
+    }
+
+    #[test]
+    fn a_payment_without_its_amount_is_a_purchase_only_where_an_amount_is_known() {
+        let told = |estimated_value| {
+            let mut lead = Lead { paid_as_estimated: true, ..lead(Some(Status::Won), None) };
+            lead.stated.estimated_value = estimated_value;
+            fires(&lead, false).iter().map(|fire| (fire.when, fire.status)).collect::<Vec<_>>()
+        };
+        let unknown = [
+            ("created", Some(Status::New)),
+            ("there already, with an amount", Some(Status::Won)),
+            ("there already, without an amount", None),
+        ];
+        assert_eq!(told(None), unknown);
+        assert_eq!(told(Some(5.0)), [("created", Some(Status::Won)), ("there already", Some(Status::Won))]);
     }
 }

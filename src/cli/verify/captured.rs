@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::cli::explain::LARGEST;
 use crate::domain::event::SourceName;
-use crate::providers::{Method, Webhook};
+use crate::providers::{Coding, Method, Webhook};
 
 /// A method that a hook knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -59,18 +59,13 @@ impl Captured {
 
     /// The request as the bridge would see it, come in at `now`.
     pub(super) fn webhook(self, source: &SourceName, now: Timestamp) -> Webhook {
-        let sent = Bytes::from(self.body);
-        let (body, packed) = match unpacked(&self.headers, &sent) {
-            Some(body) => (body, Some(sent)),
-            None => (sent, None),
-        };
         let hook = format!("/hooks/{source}");
         let target = self.target.unwrap_or_else(|| hook.clone());
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         // A proxy may have stood between, so what comes before does not matter.
         let behind = path.find(&hook).map(|at| path[at + hook.len()..].trim_matches('/'));
         let token = behind.filter(|token| !token.is_empty() && !token.contains('/'));
-        Webhook {
+        let head = Webhook {
             source: source.clone(),
             received: now,
             request_id: "verified".to_owned(),
@@ -82,17 +77,20 @@ impl Captured {
             path_token: token.map(str::to_owned),
             query: query.to_owned(),
             headers: self.headers,
-            body,
-            packed,
+            body: self.body.into(),
+            packed: None,
+        };
+        match unpacked(&head) {
+            Some(body) => Webhook { packed: Some(head.body.clone()), body, ..head },
+            None => head,
         }
     }
 }
 
 /// What is in a body that its headers call gzip; `None` where they do not, or it is none.
-fn unpacked(headers: &[(String, String)], sent: &[u8]) -> Option<Bytes> {
-    let is_gzip = |(name, value): &(String, String)| name == "content-encoding" && value.eq_ignore_ascii_case("gzip");
+fn unpacked(head: &Webhook) -> Option<Bytes> {
     let mut body = Vec::new();
-    let mut decoder = headers.iter().any(is_gzip).then(|| MultiGzDecoder::new(sent).take(LARGEST))?;
+    let mut decoder = (head.coding() == Coding::Gzip).then(|| MultiGzDecoder::new(&head.body[..]).take(LARGEST))?;
     decoder.read_to_end(&mut body).ok()?;
     Some(body.into())
 }

@@ -24,8 +24,7 @@ const TOKENS: [&str; 9] = [
 
 /// Fields that tell the receiver what to do: of browsers, of form services (Formspree, FormSubmit) and of frameworks (Laravel,
 /// Rails, Spring, WordPress, ASP.NET); and what Contact Form 7 says of the visitor's device. Every other name with an underscore before it is an answer like any (`_replyto`).
-const STEERING: [&str; 36] = [
-    "utf8",
+const STEERING: [&str; 35] = [
     "_charset_",
     "_next",
     "_redirect",
@@ -70,11 +69,13 @@ const PLUGINS: [&str; 3] = ["_wpcf7", "_fluentform", "__fluent_form"];
 /// (`csrf_token_name`) is an answer.
 pub(in crate::providers) fn is_control(name: &str) -> bool {
     // Nearly every name is told by its first letter.
+    if name.starts_with('_') {
+        return PLUGINS.iter().any(|plugin| behind(plugin, name).is_some())
+            || STEERING.iter().any(|steering| steering.eq_ignore_ascii_case(name));
+    }
     let Some(first) = name.bytes().next().map(|byte| byte.to_ascii_lowercase()) else { return false };
-    let begins_alike = |known: &&&str| known.as_bytes().first() == Some(&first);
-    TOKENS.iter().filter(begins_alike).filter_map(|token| behind(token, name)).any(is_count)
-        || PLUGINS.iter().filter(begins_alike).any(|plugin| behind(plugin, name).is_some())
-        || STEERING.iter().filter(begins_alike).any(|steering| steering.eq_ignore_ascii_case(name))
+    let mut alike = TOKENS.iter().filter(|token| token.as_bytes().first() == Some(&first));
+    alike.any(|token| behind(token, name).is_some_and(is_count)) || name.eq_ignore_ascii_case("utf8")
 }
 
 /// What follows `beginning` in `name`, in which upper and lower case are one.
@@ -225,6 +226,7 @@ mod tests {
         ] {
             assert!(is_control(name), "{name}");
         }
+        assert!(TOKENS.iter().chain(&PLUGINS).chain(&STEERING).all(|name| is_control(name)));
         for name in [
             "_fbc",
             "_FBP",

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use encoding_rs::{Encoding as Charset, UTF_8};
 use futures_util::{FutureExt, future, stream};
+use memchr::{memchr_iter, memchr2};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
@@ -89,26 +90,39 @@ pub(in crate::providers) fn fields(
     body: &Bytes,
 ) -> Result<Vec<Field>, Unreadable> {
     match encoding {
-        Encoding::Urlencoded => match charset::of(content_type, &Cow::from(percent_decode(body))) {
-            charset if charset == UTF_8 => urlencoded(form_urlencoded::parse(body)),
-            charset => urlencoded(pairs(body, charset)),
-        },
+        Encoding::Urlencoded => urlencoded(pairs(body, charset_of(content_type, body))),
         Encoding::Multipart => multipart(content_type, body.clone()),
         Encoding::Json | Encoding::TextJson => json(&charset::text(charset::of(content_type, body), body)),
     }
 }
 
+/// The encoding of an urlencoded `body`. One that is ASCII, as it stands and behind its percent signs, is not read for it.
+fn charset_of(content_type: &str, body: &[u8]) -> &'static Charset {
+    let is_high =
+        |at: usize| body.get(at + 1).is_some_and(|digit| matches!(digit, b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F'));
+    let is_ascii = || body.is_ascii() && !memchr_iter(b'%', body).any(is_high);
+    match charset::named(content_type) {
+        Some(named) => named,
+        None if is_ascii() => UTF_8,
+        None => charset::guessed([&*Cow::from(percent_decode(body))]),
+    }
+}
+
 /// A `_charset_` that names another encoding than UTF-8 has no effect; browsers send it for pages that are not UTF-8,
 /// which are no longer made.
-fn urlencoded<T: Into<String>>(pairs: impl Iterator<Item = (T, T)>) -> Result<Vec<Field>, Unreadable> {
+fn urlencoded(pairs: impl Iterator<Item = (String, String)>) -> Result<Vec<Field>, Unreadable> {
     let fields = pairs.map(|(name, value)| Field::text(name, value)).filter(|Field(name, _)| !name.is_empty());
     let fields: Vec<_> = fields.take(MAX_FIELDS + 1).collect();
     if fields.len() > MAX_FIELDS { Err(too_many()) } else { Ok(fields) }
 }
 
-/// The pairs of a body in another encoding than UTF-8: percent signs stand for bytes of that.
+/// The pairs of a body (WHATWG URL, "application/x-www-form-urlencoded parsing"). Percent signs stand for bytes of its encoding,
+/// which `form_urlencoded` takes for UTF-8 always.
 fn pairs(body: &[u8], charset: &'static Charset) -> impl Iterator<Item = (String, String)> {
     let text = move |bytes: &[u8]| {
+        if memchr2(b'+', b'%', bytes).is_none() {
+            return charset::text(charset, bytes).into_owned();
+        }
         let spaced: Vec<u8> = bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         charset::text(charset, &Cow::from(percent_decode(&spaced))).into_owned()
     };

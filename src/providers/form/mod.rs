@@ -18,6 +18,7 @@ mod origin;
 pub(super) mod sample;
 mod settings;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -296,7 +297,7 @@ impl Form {
 /// The body as it is kept: without its files.
 fn kept(encoding: Encoding, webhook: &Webhook) -> Bytes {
     match encoding {
-        Encoding::Multipart => files::without(webhook.content_type().unwrap_or_default(), &webhook.body).into(),
+        Encoding::Multipart => files::thrown_away(webhook.content_type().unwrap_or_default(), webhook.body.clone()),
         Encoding::Urlencoded | Encoding::Json | Encoding::TextJson => webhook.body.clone(),
     }
 }
@@ -306,10 +307,10 @@ fn is_blank(field: &Field) -> bool {
 }
 
 /// A field's name and content as they count for sameness.
-fn canonical(Field(name, content): &Field) -> (&str, String) {
+fn canonical(Field(name, content): &Field) -> (&str, Cow<'_, str>) {
     let value = match content {
         Content::Text(text) => unnamed::canonical(text),
-        Content::File { file, bytes, .. } => format!("{bytes} {file}"),
+        Content::File { file, bytes, .. } => format!("{bytes} {file}").into(),
     };
     (name, value)
 }

@@ -25,14 +25,16 @@ pub(super) fn items(items: &Path, text: &str) -> Result<Option<Vec<String>>, Unr
     reduced(items.steps(), raw)
 }
 
+/// Of members that come twice the last is meant, as [when they are read](super::whole::read).
 fn reduced(steps: &[Step], raw: &RawValue) -> Result<Option<Vec<String>>, Unreadable> {
     let Some((step, rest)) = steps.split_first() else { return Ok(Some(vec![raw.get().to_owned()])) };
     match step {
-        Step::Name(name) => inside(rest, raw, Object::parse(raw.get()).and_then(|object| object.get(name))),
+        Step::Name(name) => inside(rest, raw, Object::parse(raw.get()).and_then(|object| object.all(name).last())),
         Step::Index(index) => inside(rest, raw, json::list(raw).get(*index).copied()),
         Step::Like(pattern) => {
             let object = Object::parse(raw.get()).unwrap_or_default();
-            inside(rest, raw, object.iter().find(|(name, _)| pattern.fits(name)).map(|(_, member)| member))
+            let name = object.iter().map(|(name, _)| name).find(|name| pattern.fits(name));
+            inside(rest, raw, name.and_then(|name| object.all(name).last()))
         }
         Step::Any | Step::Where(_) => each(step, rest, raw),
     }
@@ -128,6 +130,7 @@ fn found<'t>(steps: &[Step], raw: &'t RawValue, into: &mut Vec<&'t RawValue>) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
@@ -163,6 +166,21 @@ mod tests {
             cut("m.*.x", r#"{"m":{"a\"":{"x":1},"b":{"x":2}}}"#).unwrap(),
             [r#"{"m":{"a\"":{"x":1}}}"#, r#"{"m":{"b":{"x":2}}}"#,]
         );
+    }
+
+    #[test]
+    fn of_two_lists_of_one_name_that_is_cut_which_is_read() {
+        let text = r#"{"data":[{"a":1}],"x":{"data":[]},"data":[{"a":2},{"a":3}]}"#;
+        for path in ["data[*]", "~data[*]", "da*[*]"] {
+            let documents = cut(path, text).unwrap();
+            let read = |document: &String| super::super::whole::read(document).unwrap();
+            let leads: Vec<_> = documents.iter().map(read).map(|document| document["data"].clone()).collect();
+            assert_eq!(leads, [json!([{"a": 2}]), json!([{"a": 3}])], "{path}");
+            assert!(
+                documents.iter().all(|document| read(document)["data (2)"] == json!([{"a": 1}])),
+                "nothing is lost"
+            );
+        }
     }
 
     #[test]

@@ -189,8 +189,9 @@ fn has_more_values_than(most: usize, json: &[u8]) -> bool {
 /// # Errors
 /// [`Unreadable`] when it has more than 1000 leaves or 20 000 values of any kind.
 pub(in crate::providers) fn leaves(document: &Value, map: &FieldMap) -> Result<Vec<Leaf>, Unreadable> {
-    let mut walk = Walk { map, told: &Told::default(), here: Vec::new(), nodes: 0, leaves: Vec::new() };
-    walk.down(document, "", None)?;
+    let mut walk =
+        Walk { map, told: &Told::default(), here: Vec::new(), key: String::new(), nodes: 0, leaves: Vec::new() };
+    walk.down(document, None)?;
     Ok(walk.leaves)
 }
 
@@ -199,8 +200,9 @@ pub(in crate::providers) fn leaves(document: &Value, map: &FieldMap) -> Result<V
 /// # Errors
 /// As [`leaves`].
 pub(super) fn rest(value: &Value, key: &str, told: &Told) -> Result<Vec<Leaf>, Unreadable> {
-    let mut walk = Walk { map: &FieldMap::default(), told, here: Vec::new(), nodes: 0, leaves: Vec::new() };
-    walk.down(value, key, None)?;
+    let map = &FieldMap::default();
+    let mut walk = Walk { map, told, here: Vec::new(), key: key.to_owned(), nodes: 0, leaves: Vec::new() };
+    walk.down(value, None)?;
     Ok(walk.leaves)
 }
 
@@ -225,13 +227,15 @@ struct Walk<'v, 'm> {
     map: &'m FieldMap,
     told: &'m Told,
     here: Vec<Here<'v>>,
+    /// What that is called.
+    key: String,
     nodes: usize,
     leaves: Vec<Leaf>,
 }
 
 impl<'v> Walk<'v, '_> {
-    /// Takes in `value`, which stands at `key`; `above` is what the map says of something that holds it.
-    fn down(&mut self, value: &'v Value, key: &str, above: Option<Target>) -> Result<(), Unreadable> {
+    /// Takes in `value`, which stands here; `above` is what the map says of something that holds it.
+    fn down(&mut self, value: &'v Value, above: Option<Target>) -> Result<(), Unreadable> {
         self.count(1)?;
         if self.told.has(value) {
             return Ok(());
@@ -239,21 +243,21 @@ impl<'v> Walk<'v, '_> {
         let target = self.map.target(&self.here).or(above);
         let deep = self.here.len() >= MAX_DEPTH;
         match value {
-            Value::Object(object) if deep && !object.is_empty() => self.leaf(key, value.to_string(), target),
-            Value::Array(list) if deep && !list.is_empty() => self.leaf(key, value.to_string(), target),
+            Value::Object(object) if deep && !object.is_empty() => self.leaf(value.to_string(), target),
+            Value::Array(list) if deep && !list.is_empty() => self.leaf(value.to_string(), target),
             Value::Object(object) => object.iter().try_for_each(|(name, below)| {
                 let name = if name.is_empty() { "?" } else { name.as_str() };
-                let dot = if key.is_empty() { "" } else { "." };
-                self.step(Here::Name(name), below, &[key, dot, cut(name, MAX_KEY)], target)
+                self.step(Here::Name(name), below, target)
             }),
             Value::Array(list) if is_plain(list) && !self.map.names_elements(&self.here) && !self.tells_any(list) => {
                 self.count(list.len())?;
-                self.leaf(key, joined(list), target)
+                self.leaf(joined(list), target)
             }
-            Value::Array(list) => list.iter().enumerate().try_for_each(|(index, below)| {
-                self.step(Here::Index(index, below), below, &[key, &format!("[{index}]")], target)
-            }),
-            plain => self.leaf(key, text(plain).unwrap_or_default(), target),
+            Value::Array(list) => list
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, below)| self.step(Here::Index(index, below), below, target)),
+            plain => self.leaf(text(plain).unwrap_or_default(), target),
         }
     }
 
@@ -269,27 +273,33 @@ impl<'v> Walk<'v, '_> {
         Ok(())
     }
 
-    fn step(
-        &mut self,
-        here: Here<'v>,
-        below: &'v Value,
-        key: &[&str],
-        target: Option<Target>,
-    ) -> Result<(), Unreadable> {
+    fn step(&mut self, here: Here<'v>, below: &'v Value, target: Option<Target>) -> Result<(), Unreadable> {
+        let above = self.key.len();
+        match here {
+            Here::Name(name) => {
+                if above > 0 {
+                    self.key.push('.');
+                }
+                self.key.push_str(cut(name, MAX_KEY));
+            }
+            Here::Index(index, _) => self.key.push_str(&format!("[{index}]")),
+        }
+        self.key.truncate(cut(&self.key, MAX_KEY).len());
         self.here.push(here);
-        let done = self.down(below, cut(&key.concat(), MAX_KEY), target);
+        let done = self.down(below, target);
         self.here.pop();
+        self.key.truncate(above);
         done
     }
 
-    fn leaf(&mut self, key: &str, value: String, target: Option<Target>) -> Result<(), Unreadable> {
+    fn leaf(&mut self, value: String, target: Option<Target>) -> Result<(), Unreadable> {
         if value.trim().is_empty() {
             return Ok(());
         }
         if self.leaves.len() == MAX_LEAVES {
             return Err(Unreadable(format!("it has more than {MAX_LEAVES} fields")));
         }
-        self.leaves.push(Leaf { key: key.to_owned(), value, target });
+        self.leaves.push(Leaf { key: self.key.clone(), value, target });
         Ok(())
     }
 }

@@ -165,7 +165,8 @@ enum Writer {
 fn written_by(settings: &Person, delivery: &Delivery<'_>, source: &str) -> Option<Writer> {
     let who = people(settings, delivery);
     let number = delivery.text(&settings.number);
-    let phone = |text: &String| Who::parse(text).filter(|who| matches!(who, Who::Phone(_)));
+    let known = known(settings, delivery);
+    let phone = |text: &String| Who::parse(text).filter(|who| matches!(who, Who::Phone(_))).map(&known);
     let ours = number.as_ref().and_then(phone);
     let own = delivery.text(&settings.own).as_ref().and_then(phone);
     if who.contains(&Who::Crowd) || [&ours, &own].into_iter().flatten().any(|ours| who.contains(ours)) {
@@ -197,10 +198,43 @@ pub(super) fn also(settings: &Person, delivery: &Delivery<'_>) -> Vec<Who> {
 
 /// Everybody at these places, in their order.
 fn writers(settings: &Person, spots: &Spots, delivery: &Delivery<'_>) -> Vec<Who> {
+    let who = spots.0.iter().flat_map(|spot| delivery.texts(spot)).filter_map(|text| Who::parse(&text));
+    who.map(known(settings, delivery)).collect()
+}
+
+/// Who somebody is on the channel of `delivery`: digits are a number only where one of `is_phone` holds.
+fn known(settings: &Person, delivery: &Delivery<'_>) -> impl Fn(Who) -> Who + use<> {
     let is_phone = settings.is_phone.is_empty() || settings.is_phone.any_at_all(delivery);
-    let known = |who: Who| match who {
+    move |who| match who {
         Who::Phone(digits) if !is_phone => Who::Other(digits),
         who => who,
-    };
-    spots.0.iter().flat_map(|spot| delivery.texts(spot)).filter_map(|text| Who::parse(&text)).map(known).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_business_wrote_is_no_lead_on_a_channel_whose_ids_are_digits() {
+        let settings = Settings::read(toml::toml! {
+            external_ref = { prefix = "x:" }
+            person = { id = "from", number = "to", is_phone = { path = "channel", equals = "wa" } }
+        });
+        let settings = settings.unwrap().person.unwrap();
+        let written = |channel: &str, from: &str| {
+            let item = json!({ "from": from, "to": "6281200009999", "channel": channel });
+            match written_by(&settings, &Delivery::of(&item), "x") {
+                Some(Writer::Person(names)) => names[0].to_string(),
+                Some(Writer::Nobody) => "nobody".to_owned(),
+                None => String::new(),
+            }
+        };
+        for channel in ["wa", "line"] {
+            assert_eq!(written(channel, "6281200009999"), "nobody", "{channel}");
+            assert_eq!(written(channel, "6281200001111"), "wa:6281200009999:6281200001111", "{channel}");
+        }
+    }
 }

@@ -25,7 +25,7 @@
 //! | `embedded` | places of strings that hold JSON: opened (Jotform's `rawRequest`, Unbounce's `"data.json"`) |
 //! | `entities` | `true`: texts come escaped as HTML |
 //! | `token_at` | where a `token` stands that is not in the URL: `{ location = "bearer" }`, `{ location = "header", name = "…" }`; several are alternatives |
-//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several where that is a list of objects, `@` is the whole, `@[*]` each element where the whole is a list, `{ at = "data[*]", when = … }` counts only where these hold of the whole, and with `people` only where each element has somebody's number or address, or an id at one of these places, and nobody is named around it. A webhook without any of them is a dead letter |
+//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several where that is a list of objects, or PHP's for one (`{"0": {…}, "1": {…}}`), `@` is the whole, `@[*]` each element where the whole is a list, `{ at = "data[*]", when = … }` counts only where these hold of the whole, and with `people` only where each element has somebody's number or address, or an id at one of these places, and nobody is named around it. A webhook without any of them is a dead letter |
 //! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. A `path` may be a list: what stands at one of them. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
 //! | `test`, `spam` | one of them holds: the lead is withheld |
 //! | `who` | places of which one says who it is: where all are blank, as in notices that only name an id, it is withheld |
@@ -102,13 +102,16 @@ pub(super) fn build(table: toml::Table, place: &Place) -> Result<Arc<dyn Provide
     let mut settings = Settings::read(table)?;
     let (verify, secret, token) = (settings.verify.take(), settings.secret.take(), settings.token.take());
     let scheme = proof::scheme(verify, secret, proof::Carried { token, at: settings.token_at.0.clone() }, place)?;
-    Ok(Arc::new(Mapped { settings, scheme }))
+    let kept_headers = settings.headers().into_iter().map(str::to_owned).collect();
+    Ok(Arc::new(Mapped { settings, scheme, kept_headers }))
 }
 
 #[derive(Debug)]
 struct Mapped {
     settings: Settings,
     scheme: Scheme,
+    /// The headers that are needed once the webhook is kept, names in lower case.
+    kept_headers: Vec<String>,
 }
 
 impl Provider for Mapped {
@@ -131,10 +134,11 @@ impl Provider for Mapped {
         let body = match self.files(webhook) {
             Files::None => proof.body,
             Files::Proved | Files::Dropped(_) => {
-                form::files::without(webhook.content_type().unwrap_or_default(), &proof.body).into()
+                form::files::thrown_away(webhook.content_type().unwrap_or_default(), proof.body)
             }
         };
-        Ok(Verified::new(webhook, &self.settings.headers(), self.without_secrets(body)))
+        let kept_headers: Vec<_> = self.kept_headers.iter().map(String::as_str).collect();
+        Ok(Verified::new(webhook, &kept_headers, self.without_secrets(body)))
     }
 
     fn methods(&self) -> &'static [Method] {

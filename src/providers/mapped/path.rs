@@ -62,6 +62,10 @@ impl Pattern {
     /// True for the name of a member that is meant.
     pub(super) fn fits(&self, name: &str) -> bool {
         match self {
+            Self::Letters(letters) if name.is_ascii() => {
+                let bare = name.bytes().filter(u8::is_ascii_alphanumeric);
+                bare.map(|letter| letter.to_ascii_lowercase()).eq(letters.bytes())
+            }
             Self::Letters(letters) => bared(name).eq(letters.chars()),
             Self::Begins(beginning) => name.starts_with(beginning.as_str()),
         }

@@ -19,6 +19,7 @@ use super::spot::{Delivery, Names, Spot, Spots, one_or_many};
 use crate::domain::labels::meaning;
 use crate::domain::status::{AdPlatform, LeadSource};
 use crate::domain::submission::Meaning;
+use crate::providers::form::answers::is_position;
 use crate::providers::unnamed::PRESSED_TWICE;
 use crate::providers::{Secrets, SettingsError, settings};
 
@@ -220,7 +221,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
 }
 
 /// Where the items stand; `@` is the whole document, `@[*]` each element of a document that is a list, and `data[*]` of a list
-/// at `data` that is none of texts or numbers.
+/// at `data` that is none of texts or numbers; objects under numbers are a list, too, but for the whole document.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Items {
     pub(super) path: Path,
@@ -239,7 +240,13 @@ impl Items {
             // One element that is none goes on alone, cut out of its list, and costs no other.
             Some(Value::Array(elements)) => {
                 (list.steps().is_empty() || elements.len() < 2 || elements.iter().any(Value::is_object))
-                    && self.people.as_ref().is_none_or(|ids| is_of_people(elements, ids, whole))
+                    && self.people.as_ref().is_none_or(|ids| is_of_people(elements.iter(), ids, whole))
+            }
+            // The whole may be a form whose fields have numbers.
+            Some(Value::Object(members)) => {
+                !list.steps().is_empty()
+                    && is_numbered(members)
+                    && self.people.as_ref().is_none_or(|ids| is_of_people(members.values(), ids, whole))
             }
             Some(_) | None => false,
         });
@@ -247,15 +254,20 @@ impl Items {
     }
 }
 
+/// True for a list as PHP writes one that has gaps, or that came in a form: objects under numbers (`{"0":{…},"2":{…}}`).
+fn is_numbered(members: &serde_json::Map<String, Value>) -> bool {
+    members.values().any(Value::is_object) && members.keys().all(|name| !name.is_empty() && is_position(name))
+}
+
 /// True where each element of the list has an id of its own, or somebody's number or address, and nothing around it says whose
 /// the whole is: what one person has bought or answered is a list, too. Said of an element alone, cut out, it is the same.
-fn is_of_people(elements: &[Value], ids: &Many<Path>, whole: &Value) -> bool {
+fn is_of_people<'v>(elements: impl ExactSizeIterator<Item = &'v Value>, ids: &Many<Path>, whole: &Value) -> bool {
     use Meaning::{Email, FirstName, FullName, LastName, Phone, WorkEmail, WorkPhone};
     let reaches = |meaning| matches!(meaning, Email | WorkEmail | Phone | WorkPhone);
     let names = |meaning| reaches(meaning) || matches!(meaning, FullName | FirstName | LastName);
     let has_id = |element: &Value| ids.0.iter().any(|id| id.find(element).is_some());
-    !elements.is_empty()
-        && elements.iter().all(|element| has_id(element) || tells(element, &reaches))
+    elements.len() > 0
+        && elements.into_iter().all(|element| has_id(element) || tells(element, &reaches))
         && !tells(whole, &names)
 }
 
@@ -264,7 +276,7 @@ fn tells(value: &Value, is_meant: &impl Fn(Meaning) -> bool) -> bool {
     value.as_object().is_some_and(|members| {
         members.iter().any(|(name, value)| match value {
             Value::Array(_) | Value::Null => false,
-            Value::Object(_) => tells(value, is_meant),
+            Value::Object(members) => !is_numbered(members) && tells(value, is_meant),
             Value::Bool(_) | Value::Number(_) | Value::String(_) => meaning(name, name).is_some_and(is_meant),
         })
     })

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use crate::providers::{Refusal, Webhook};
+use crate::providers::Webhook;
 
 /// A spelling of the URL that senders sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -32,21 +32,27 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Every spelling of the URL of `webhook` that counts; never empty.
-    pub(super) fn urls(&self, webhook: &Webhook) -> Result<Vec<String>, Refusal> {
+    /// Every spelling of the URL of `webhook` that counts, each made when it is asked for: most senders sign the first.
+    pub(super) fn urls(&self, webhook: &Webhook) -> impl Iterator<Item = String> {
         let exact = self.exact(webhook);
-        let mut urls = Vec::with_capacity(self.variants.len());
-        for variant in &self.variants {
-            let url = spelled(&exact, *variant).filter(|url| !urls.contains(url));
-            urls.extend(url);
-        }
-        if urls.is_empty() { Err(Refusal::GarbledProof) } else { Ok(urls) }
+        let mut made = Vec::new();
+        self.variants.iter().filter_map(move |variant| {
+            let url = spelled(&exact, *variant).filter(|url| !made.contains(url))?;
+            made.push(url.clone());
+            Some(url)
+        })
     }
 
     fn exact(&self, webhook: &Webhook) -> String {
         let question = if webhook.query.is_empty() { "" } else { "?" };
         format!("{}{}{question}{}", self.base, webhook.path, webhook.query)
     }
+}
+
+/// The URLs to try for `webhook`; one `None` where no URL is signed.
+pub(super) fn urls(address: Option<&Address>, webhook: &Webhook) -> impl Iterator<Item = Option<String>> {
+    let none = address.is_none().then_some(None);
+    none.into_iter().chain(address.into_iter().flat_map(|address| address.urls(webhook)).map(Some))
 }
 
 fn spelled(url: &str, variant: Variant) -> Option<String> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::address::Variant;
+use super::address::{self, Variant};
 use super::base::{Input, Piece};
 use super::jwt::Jwt;
 use super::mac::{Mac, Unit, digits};
@@ -63,11 +63,11 @@ impl Mac {
         let outcome = self.verify(webhook, now);
         let time = self.time(webhook).unwrap_or_default();
         let (mut base, mut computed) = (Vec::new(), Vec::new());
-        for url in self.urls(webhook).unwrap_or_default() {
+        for url in self.urls(webhook) {
             let input = |secret| Input { webhook, time, url: url.as_deref(), secret };
             base.extend(self.base.bytes(input(MASK)).ok().map(|bytes| shown(&bytes)));
             let digests =
-                self.keys.iter().filter_map(|key| Some(self.digest(&key.0, &self.base.parts(input(&key.0)).ok()?)));
+                self.keys.iter().filter_map(|key| Some(self.digest(key, &self.base.parts(input(&key.bytes)).ok()?)));
             computed.extend(digests.map(|digest| self.encoding.encode(&digest)));
         }
         let hints = match outcome {
@@ -141,13 +141,7 @@ impl Jwt {
                 );
             }
         }
-        for url in self
-            .address
-            .iter()
-            .flat_map(|address| address.urls(webhook).unwrap_or_default())
-            .map(Some)
-            .chain(self.address.is_none().then_some(None))
-        {
+        for url in address::urls(self.address.as_ref(), webhook) {
             let input = Input { webhook, time: None, url: url.as_deref(), secret: &[] };
             let values = self.claims.iter().filter_map(|claim| Some((&claim.name, claim.equals.bytes(input).ok()?)));
             computed.extend(values.map(|(name, value)| format!("{name} = {}", shown(&value))));

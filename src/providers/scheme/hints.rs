@@ -37,7 +37,7 @@ fn writing(mac: &Mac, webhook: &Webhook) -> Vec<Change> {
     for algorithm in Algorithm::VARIANTS.iter().filter(|algorithm| **algorithm != mac.algorithm) {
         let word: &str = algorithm.into();
         let hint = format!("matches as {word}; write algorithm = \"{word}\"");
-        changes.push((hint, Mac { algorithm: *algorithm, ..mac.clone() }, webhook.clone()));
+        changes.push((hint, mac.with_algorithm(*algorithm), webhook.clone()));
     }
     for prefix in ["", "sha256=", "sha1=", "v0=", "v1="].into_iter().filter(|prefix| *prefix != mac.signature.prefix) {
         let hint = match prefix {
@@ -56,17 +56,17 @@ type Reading<'a> = (&'static str, &'a dyn Fn(&Key) -> Option<Vec<u8>>);
 
 /// The secret read in another way.
 fn keys(mac: &Mac, webhook: &Webhook) -> Vec<Change> {
-    let text = |key: &Key| std::str::from_utf8(&key.0).ok().map(str::to_owned);
+    let text = |key: &Key| std::str::from_utf8(&key.bytes).ok().map(str::to_owned);
     let bare = |key: &Key| text(key).map(|text| text.strip_prefix("whsec_").unwrap_or(&text).to_owned());
     let read: [Reading<'_>; 5] = [
         ("read as hexadecimal; write key.encoding = \"hex\"", &|key| hex::decode(text(key)?).ok()),
         ("read as base64; write key.encoding = \"base64\"", &|key| settings::base64(&bare(key)?)),
-        ("used as the text that it is; leave key.encoding out", &|key| Some(hex::encode(&key.0).into())),
-        ("used as the text that it is; leave key.encoding out", &|key| Some(STANDARD.encode(&key.0).into())),
-        ("with a line end behind it; the sender's copy has one", &|key| Some([&key.0[..], b"\n"].concat())),
+        ("used as the text that it is; leave key.encoding out", &|key| Some(hex::encode(&key.bytes).into())),
+        ("used as the text that it is; leave key.encoding out", &|key| Some(STANDARD.encode(&key.bytes).into())),
+        ("with a line end behind it; the sender's copy has one", &|key| Some([&key.bytes[..], b"\n"].concat())),
     ];
     let change = |(hint, read): &Reading<'_>| {
-        let keys: Vec<_> = mac.keys.iter().filter_map(|key| read(key).map(Key)).collect();
+        let keys: Vec<_> = mac.keys.iter().filter_map(|key| Some(Key::new(read(key)?, mac.algorithm))).collect();
         let other = Mac { keys, ..mac.clone() };
         (!other.keys.is_empty()).then(|| (format!("matches with the secret {hint}"), other, webhook.clone()))
     };

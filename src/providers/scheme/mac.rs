@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 
+use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use hmac::{Hmac, KeyInit};
 use jiff::Timestamp;
 use serde::Deserialize;
-use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::address::Address;
+use super::address::{self, Address};
 use super::base::{Input, Template};
 use super::once;
 use crate::providers::{Refusal, Webhook};
@@ -67,9 +65,19 @@ pub(super) enum Unit {
     Ms,
 }
 
-/// The bytes that sign.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Key(pub(super) Vec<u8>);
+/// The bytes that sign, and what an HMAC makes of them before it has seen a webhook.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) bytes: Vec<u8>,
+    hmac: hmac::Key,
+}
+
+impl Key {
+    /// The key of these bytes, prepared for an HMAC with `algorithm`.
+    pub(super) fn new(bytes: Vec<u8>, algorithm: Algorithm) -> Self {
+        Self { hmac: hmac::Key::new(algorithm.hmac(), &bytes), bytes }
+    }
+}
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -115,6 +123,12 @@ pub(super) struct Mac {
 }
 
 impl Mac {
+    /// The same with another hash.
+    pub(super) fn with_algorithm(&self, algorithm: Algorithm) -> Self {
+        let keys = self.keys.iter().map(|key| Key::new(key.bytes.clone(), algorithm)).collect();
+        Self { algorithm, keys, ..self.clone() }
+    }
+
     pub(super) fn verify(&self, webhook: &Webhook, now: Timestamp) -> Result<(), Refusal> {
         let given = self.given(webhook)?;
         let time = self.time(webhook)?;
@@ -122,20 +136,22 @@ impl Mac {
             settings.check(text, now)?;
         }
         let fixed = self.base.fixed(Input { webhook, time, url: None, secret: &[] })?;
-        for url in self.urls(webhook)? {
+        let mut refused = Refusal::GarbledProof;
+        for url in self.urls(webhook) {
             let input = |secret| Input { webhook, time, url: url.as_deref(), secret };
             self.compare(input(&[]))?;
             // How long it takes tells which spelling was signed, which is no secret, but not which key signed.
             let mut same = Choice::from(0);
             for key in &self.keys {
-                let digest = self.digest(&key.0, &self.base.filled(&fixed, input(&key.0))?);
+                let digest = self.digest(key, &self.base.filled(&fixed, input(&key.bytes))?);
                 same = given.iter().fold(same, |same, given| same | given.as_slice().ct_eq(&digest));
             }
             if same.into() {
                 return Ok(());
             }
+            refused = Refusal::WrongProof;
         }
-        Err(Refusal::WrongProof)
+        Err(refused)
     }
 
     /// The digests in the header, decoded; what is none is left out.
@@ -163,11 +179,8 @@ impl Mac {
     }
 
     /// The URLs to try; one `None` where no URL is signed.
-    pub(super) fn urls(&self, webhook: &Webhook) -> Result<Vec<Option<String>>, Refusal> {
-        match &self.address {
-            Some(address) => address.urls(webhook).map(|urls| urls.into_iter().map(Some).collect()),
-            None => Ok(vec![None]),
-        }
+    pub(super) fn urls(&self, webhook: &Webhook) -> impl Iterator<Item = Option<String>> {
+        address::urls(self.address.as_ref(), webhook)
     }
 
     /// True when a byte of the body goes into it.
@@ -185,32 +198,41 @@ impl Mac {
         Ok(())
     }
 
-    pub(super) fn digest(&self, key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
-        match (self.keyed, self.algorithm) {
-            (Keyed::Hmac, Algorithm::Sha1) => signed::<Hmac<Sha1>>(key, parts),
-            (Keyed::Hmac, Algorithm::Sha256) => signed::<Hmac<Sha256>>(key, parts),
-            (Keyed::Hmac, Algorithm::Sha384) => signed::<Hmac<Sha384>>(key, parts),
-            (Keyed::Hmac, Algorithm::Sha512) => signed::<Hmac<Sha512>>(key, parts),
-            (Keyed::Digest, Algorithm::Sha1) => hashed::<Sha1>(parts),
-            (Keyed::Digest, Algorithm::Sha256) => hashed::<Sha256>(parts),
-            (Keyed::Digest, Algorithm::Sha384) => hashed::<Sha384>(parts),
-            (Keyed::Digest, Algorithm::Sha512) => hashed::<Sha512>(parts),
+    pub(super) fn digest(&self, key: &Key, parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
+        match self.keyed {
+            Keyed::Hmac => {
+                let mut mac = hmac::Context::with_key(&key.hmac);
+                parts.iter().for_each(|part| mac.update(part));
+                mac.sign().as_ref().to_vec()
+            }
+            Keyed::Digest => {
+                let mut hash = digest::Context::new(self.algorithm.digest());
+                parts.iter().for_each(|part| hash.update(part));
+                hash.finish().as_ref().to_vec()
+            }
         }
     }
 }
 
-fn signed<M: hmac::Mac + KeyInit>(key: &[u8], parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
-    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hashed<D: Digest>(parts: &[Cow<'_, [u8]>]) -> Vec<u8> {
-    let digest = parts.iter().fold(D::new(), |digest, part| digest.chain_update(part));
-    digest.finalize().to_vec()
-}
-
 impl Algorithm {
+    fn digest(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        }
+    }
+
+    fn hmac(self) -> hmac::Algorithm {
+        match self {
+            Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => hmac::HMAC_SHA256,
+            Self::Sha384 => hmac::HMAC_SHA384,
+            Self::Sha512 => hmac::HMAC_SHA512,
+        }
+    }
+
     /// Bytes of a digest.
     pub(super) fn length(self) -> usize {
         match self {

@@ -66,8 +66,8 @@ impl Scheme {
     /// source stands, for senders that sign the URL.
     ///
     /// # Errors
-    /// [`SettingsError::Incomplete`] when a secret or the public URL is not there yet, [`SettingsError::Invalid`] when
-    /// something is wrong; the text names the key and says what to write.
+    /// [`SettingsError::Incomplete`] when a secret is not there yet, [`SettingsError::NoAddress`] when the public URL is not,
+    /// [`SettingsError::Invalid`] when something is wrong; the text names the key and says what to write.
     pub fn parse(value: toml::Value, place: &Place) -> Result<Self, SettingsError> {
         Ok(Self { kind: settings::read(value, place)?, place: place.clone() })
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Kind;
+use super::address;
 use super::base::{Input, Piece, Template};
 use super::jwt::{self, Jwt};
 use super::mac::{Mac, Unit};
@@ -101,12 +102,12 @@ impl Mac {
         if let (Some(time), Some(header)) = (&time, self.time.as_ref().and_then(|time| time.header.as_deref())) {
             set(draft, header, time.clone());
         }
-        let url = self.urls(draft).ok().and_then(|urls| urls.into_iter().next()).flatten();
+        let url = self.urls(draft).next().flatten();
         let key = self.keys.first().expect("there is at least one key");
-        let input = Input { webhook: draft, time: time.as_deref(), url: url.as_deref(), secret: &key.0 };
+        let input = Input { webhook: draft, time: time.as_deref(), url: url.as_deref(), secret: &key.bytes };
         // A body that is not of this sender's shape stays without a proof.
         let Ok(parts) = self.base.parts(input) else { return };
-        let text = format!("{}{}", self.signature.prefix, self.encoding.encode(&self.digest(&key.0, &parts)));
+        let text = format!("{}{}", self.signature.prefix, self.encoding.encode(&self.digest(key, &parts)));
         let value = self.header_value(text, time.as_deref());
         set(draft, &self.signature.header, value);
     }
@@ -129,7 +130,7 @@ impl Mac {
         for (side, value) in [(one, other), (other, one)] {
             let mut pieces = side.pieces();
             if let (Some(Piece::Query(name)), None) = (pieces.next(), pieces.next()) {
-                let url = self.urls(draft).ok().and_then(|urls| urls.into_iter().next()).flatten();
+                let url = self.urls(draft).next().flatten();
                 let input = Input { webhook: draft, time: None, url: url.as_deref(), secret: &[] };
                 let value = value.bytes(input).ok().and_then(|bytes| String::from_utf8(bytes).ok());
                 if let Some(value) = value {
@@ -159,8 +160,7 @@ impl Jwt {
         if let (Some(name), Ok(event)) = (&self.event_claim, std::str::from_utf8(&draft.body)) {
             claims.insert(name.clone(), json!(event));
         }
-        let urls = self.address.as_ref().and_then(|address| address.urls(draft).ok());
-        let url = urls.and_then(|urls| urls.into_iter().next());
+        let url = address::urls(self.address.as_ref(), draft).next().flatten();
         for claim in self.claims.iter().filter(|claim| !(claim.absent_when_body_empty && draft.body.is_empty())) {
             let input = Input { webhook: draft, time: None, url: url.as_deref(), secret: &[] };
             let Ok(value) = claim.equals.bytes(input) else { return };

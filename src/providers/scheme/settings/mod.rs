@@ -12,7 +12,7 @@ use super::Kind;
 use super::address::{Address, Variant};
 use super::base::{Piece, Template};
 use super::jwt::{self, Jwt};
-use super::mac::{Key, Keyed, Mac, Signature, Time};
+use super::mac::{Algorithm, Key, Keyed, Mac, Signature, Time};
 use super::token::{Location, Token};
 use crate::providers::{Place, Secrets, SettingsError, settings};
 
@@ -21,9 +21,6 @@ const SHORTEST_KEY: usize = 16;
 
 /// The shortest secret that is itself the proof, unless `min_length` says otherwise.
 const SHORTEST_TOKEN: usize = 24;
-
-/// What is said of a scheme that has its secrets and does not know where its sender reaches us.
-const NO_ADDRESS: &str = "set BRIDGE_PUBLIC_URL: this sender signs the URL that it calls";
 
 /// The longest `tolerance_s`.
 const MAX_TOLERANCE_S: u64 = 3600;
@@ -71,9 +68,8 @@ fn alternatives(values: Vec<Value>, place: &Place) -> Result<Kind, SettingsError
     for value in values {
         match read(value, place) {
             Ok(kind) => kinds.push(kind),
-            Err(SettingsError::Incomplete(why)) if why == NO_ADDRESS => return Err(SettingsError::Incomplete(why)),
             Err(incomplete @ SettingsError::Incomplete(_)) => missing = missing.or(Some(incomplete)),
-            Err(invalid @ SettingsError::Invalid(_)) => return Err(invalid),
+            Err(wrong @ (SettingsError::NoAddress | SettingsError::Invalid(_))) => return Err(wrong),
         }
     }
     match missing {
@@ -102,7 +98,7 @@ fn mac(raw: RawMac, place: &Place) -> Result<Mac, SettingsError> {
     let templates = || equal.iter().flatten().chain([&base]);
     let secrets = secrets(raw.secrets, raw.min_length.unwrap_or(SHORTEST_KEY))?;
     let address = address(raw.url, templates().any(Template::needs_url), place)?;
-    let keys = secrets.iter().map(|secret| key(secret, &raw.key)).collect::<Result<_, _>>()?;
+    let keys = secrets.iter().map(|secret| key(secret, &raw.key, raw.algorithm)).collect::<Result<_, _>>()?;
     let signature = signature(raw.signature)?;
     Ok(Mac {
         algorithm: raw.algorithm,
@@ -247,10 +243,7 @@ fn address(raw: Option<RawUrl>, needed: bool, place: &Place) -> Result<Option<Ad
         };
     }
     let raw = raw.unwrap_or_default();
-    let base = raw
-        .base
-        .or_else(|| place.public_url.clone())
-        .ok_or_else(|| SettingsError::Incomplete(NO_ADDRESS.to_owned()))?;
+    let base = raw.base.or_else(|| place.public_url.clone()).ok_or(SettingsError::NoAddress)?;
     if !(base.starts_with("https://") || base.starts_with("http://")) {
         return Err(wrong(".url.base", "write where the sender reaches the bridge, with https:// and without /hooks"));
     }
@@ -274,16 +267,17 @@ fn secrets(secrets: Option<Secrets>, shortest: usize) -> Result<Secrets, Setting
 }
 
 /// The key that a secret stands for.
-fn key(secret: &str, raw: &RawKey) -> Result<Key, SettingsError> {
+fn key(secret: &str, raw: &RawKey, algorithm: Algorithm) -> Result<Key, SettingsError> {
     let text = secret.trim();
     let bare = text.strip_prefix(raw.strip_prefix.as_str()).unwrap_or(text);
     let (bytes, what) = match raw.encoding {
-        KeyEncoding::Utf8 => return Ok(Key(bare.as_bytes().to_vec())),
+        KeyEncoding::Utf8 => return Ok(Key::new(bare.as_bytes().to_vec(), algorithm)),
         KeyEncoding::Hex => (hex::decode(bare).ok(), "hexadecimal"),
         KeyEncoding::Base64 => (settings::base64(bare), "base64"),
     };
     let bytes = bytes.filter(|bytes| !bytes.is_empty());
-    bytes.map(Key).ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
+    let key = bytes.map(|bytes| Key::new(bytes, algorithm));
+    key.ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
 }
 
 fn template(key: &str, text: &str) -> Result<Template, SettingsError> {
