@@ -15,7 +15,7 @@ use super::sender::{Kind, Word};
 use super::world::World;
 
 /// An update is made from a read that is at most so old, however few calls are allowed: what the engine allows, and the freeze.
-const READ_WITHIN: Duration = Duration::from_secs(84);
+pub(super) const READ_WITHIN: Duration = Duration::from_secs(84);
 /// A POST leaves at most this long after its intent was written: what the engine allows, and the freeze.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -215,6 +215,9 @@ impl World {
             return Ok(());
         }
         self.check_order(lead, events, held)?;
+        if let Some(spoilt) = &held.spoilt {
+            return Err(format!("{spoilt}, of r{lead}: {held:?}"));
+        }
         let wrong = |what: &str| Err(format!("{what} of r{lead} is not that of {delivered:?}: {held:?}"));
         // What was written and then refused together with a later event is dead, and written all the same.
         let stands = events
@@ -228,6 +231,9 @@ impl World {
         let notes = held.view.notes.as_deref().unwrap_or_default();
         if delivered.iter().any(|word| !notes.contains(&word.message())) {
             return wrong("a message in the notes");
+        }
+        if delivered.iter().filter_map(|word| word.status()).max() > held.status() {
+            return wrong("the status");
         }
         let is_odd = |word: &Word| word.kind == Kind::OddField || word.old > 0;
         let odd = events.iter().any(|(word, row)| is_odd(word) || row.state == EventState::Dead);

@@ -27,6 +27,9 @@ pub(super) struct Odds {
     pub(super) odd_fields: f64,
     /// Events that were said long before they come.
     pub(super) stale: f64,
+    /// Events that say where their lead stands, and by which channel it came.
+    pub(super) stages: f64,
+    pub(super) channels: f64,
     /// Webhooks sent once more.
     pub(super) repeated: f64,
     /// A store's answer is slow (seconds), it fails before or after it has done its part, or does it twice.
@@ -53,7 +56,7 @@ pub(super) struct Odds {
     pub(super) stall_every: Option<Duration>,
     pub(super) revoke_every: Option<Duration>,
     pub(super) delete_every: Option<Duration>,
-    /// A person writes into a lead.
+    /// A person changes a lead: writes into its notes, or moves it on.
     pub(super) edit_every: Option<Duration>,
     /// How long a caller is told to wait who calls too much; `None`: it is not told.
     pub(super) retry_after: Option<Duration>,
@@ -104,8 +107,10 @@ impl Odds {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let odds = Self::draw_trouble(dice);
         let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
+        let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() };
+        let [stages, channels] = [some(0.5), some(0.5)];
         let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
-        Self { edit_every, retry_after, ..odds }
+        Self { edit_every, retry_after, stages, channels, ..odds }
     }
 
     fn draw_trouble(dice: &mut Dice) -> Self {
@@ -135,6 +140,8 @@ impl Odds {
             events: if flood { 150 } else { 1 + dice.index(25) },
             searches_always: dice.chance(0.1),
             stale,
+            stages: 0.0,
+            channels: 0.0,
             lookups,
             tests,
             refused,

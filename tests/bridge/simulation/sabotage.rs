@@ -6,6 +6,8 @@ use std::time::Duration;
 use konektor_bridge::deliver::Waits;
 use konektor_bridge::deliver::engine::{Ask, Told};
 use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::konektor::wire::LeadView;
+use konektor_bridge::konektor::{Request, Verdict};
 use konektor_bridge::store::{Claim, Fenced};
 
 use super::konektor::{L_SEARCH, T_COMMIT};
@@ -23,6 +25,8 @@ pub(super) enum Guard {
     Quiet,
     /// A store that has lost something knows it.
     Doubt,
+    /// An update is made from what the lead is at that moment.
+    Read,
     /// Whom a create has named is known, whatever the rules make of its events by now.
     Named,
 }
@@ -32,11 +36,13 @@ pub(super) enum Guard {
 pub(super) struct Sabotage {
     takes: Guard,
     fences: BTreeMap<ExternalRef, u64>,
+    /// Leads as an engine saw them last.
+    views: BTreeMap<String, LeadView>,
 }
 
 impl Sabotage {
     pub(super) const fn of(takes: Guard) -> Self {
-        Self { takes, fences: BTreeMap::new() }
+        Self { takes, fences: BTreeMap::new(), views: BTreeMap::new() }
     }
 
     /// Whether the store notices what it loses.
@@ -59,7 +65,7 @@ impl Sabotage {
             }
             (Guard::Intent, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
             (Guard::Named, Ask::Begin(lease, upto, telling)) => Ok(Ask::Begin(lease, upto, telling.words.into())),
-            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet | Guard::Doubt | Guard::Named, ask) => Ok(ask),
+            (_, ask) => Ok(ask),
         }
     }
 
@@ -67,10 +73,20 @@ impl Sabotage {
     pub(super) fn waits(&self) -> Waits {
         match self.takes {
             Guard::Quiet => Waits { commit: Duration::ZERO, search: Duration::ZERO },
-            Guard::No | Guard::Fence | Guard::Intent | Guard::Doubt | Guard::Named => {
-                Waits { commit: T_COMMIT, search: L_SEARCH }
-            }
+            _ => Waits { commit: T_COMMIT, search: L_SEARCH },
         }
+    }
+
+    /// What an engine hears instead of this answer: without a fresh read, what it has heard of the lead before.
+    pub(super) fn heard(&mut self, request: &Request, verdict: Verdict) -> Verdict {
+        let Verdict::Lead(view) = verdict else { return verdict };
+        if self.takes != Guard::Read {
+            return Verdict::Lead(view);
+        }
+        let known = self.views.get(&view.id.0).filter(|_| matches!(request, Request::Get(_))).cloned();
+        let shown = known.unwrap_or(*view);
+        self.views.insert(shown.id.0.clone(), shown.clone());
+        Verdict::Lead(Box::new(shown))
     }
 
     /// Sees what an engine is told.

@@ -17,6 +17,7 @@ use konektor_bridge::store::{MemoryStore, Options, Store, WorkerId};
 use super::dice::Dice;
 use super::konektor::{Fate, Konektor, T_COMMIT};
 use super::odds::Odds;
+use super::played::Played;
 use super::sabotage::Sabotage;
 use super::sender::{self, Word};
 use super::story::{self, Story};
@@ -63,6 +64,7 @@ pub(super) struct World {
     /// What happened, while somebody wants to know.
     pub(super) story: Story,
     pub(super) steps: u64,
+    pub(super) played: Played,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,13 +133,13 @@ impl World {
             happenings: BTreeMap::new(),
             dice,
             store: MemoryStore::that_may_lose(options, if odds.lose_every.is_some() { LOSES } else { 0 }),
+            source: sender::source(&rules, &odds),
             odds,
             lost: None,
             before: VecDeque::new(),
             konektor: Konektor::default(),
             hosts,
             leapt: Duration::ZERO,
-            source: sender::source(&rules),
             rules,
             acked: Vec::new(),
             unacked: 0,
@@ -149,6 +151,7 @@ impl World {
             broken: None,
             story,
             steps: 0,
+            played: Played::default(),
         };
         world.set_out();
         world
