@@ -1,6 +1,6 @@
 //! What must be true: at each claim, at each POST, and at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -27,6 +27,10 @@ impl World {
         self.store.stats(self.shown()).now_or_never().expect("memory answers at once").expect("it is open")
     }
 
+    pub(super) fn is_paused(&self) -> bool {
+        self.stats().paused.is_some()
+    }
+
     /// What is still to be done; `None` when nothing is.
     pub(super) fn open(&self) -> Option<String> {
         let stats = self.stats();
@@ -40,9 +44,9 @@ impl World {
         self.broken.get_or_insert(what);
     }
 
-    /// I9: while calls are paused, no lane is claimed.
+    /// I9: while calls are paused, or a person has stopped them, no lane is claimed.
     pub(super) fn check_claim(&mut self, lease: &Lease) {
-        if self.stats().paused.is_some() {
+        if self.desk.stops || self.is_paused() {
             self.violated(format!(
                 "{} was claimed while calls are paused",
                 lease.external_ref.as_str().trim_start_matches("sim:")
@@ -148,7 +152,7 @@ impl World {
         self.odds.foreign_ever == 0.0 && self.odds.skew == 0 && self.leapt.is_zero() && self.lost.is_none()
     }
 
-    fn rows(&self) -> BTreeMap<EventId, EventRow> {
+    pub(super) fn rows(&self) -> BTreeMap<EventId, EventRow> {
         let query = EventQuery { limit: 1000, ..EventQuery::default() };
         let page = self.store.events(query).now_or_never().expect("memory answers at once").expect("it is open");
         page.events.into_iter().map(|row| (row.id, row)).collect()
@@ -157,9 +161,11 @@ impl World {
     /// It has ended, and for a reason that is one.
     fn check_event(&self, word: &Word, row: &EventRow) -> Result<(), String> {
         let reason = row.reason.as_deref().unwrap_or_default();
+        let is_released = self.desk.released.contains(&row.id);
         let ends = match row.state {
-            EventState::Delivered => word.kind != Kind::Test,
-            EventState::Withheld => word.kind == Kind::Test,
+            EventState::Delivered => word.kind != Kind::Test || is_released,
+            // What was released is not withheld again, unless that was lost.
+            EventState::Withheld => word.kind == Kind::Test && (!is_released || self.lost.is_some()),
             EventState::Dead => match reason {
                 // Konektor says that the reference of a deleted lead exists.
                 "rejected" if self.odds.unique && self.leads_of(word.lead).any(|held| held.deleted) => true,
@@ -173,9 +179,11 @@ impl World {
                 "unresolved" => (!self.leapt.is_zero() || self.lost.is_some()) && !self.odds.shows_ref,
                 _ => false,
             },
-            EventState::Pending | EventState::Discarded => false,
+            EventState::Discarded => self.desk.discarded.contains(&row.id),
+            EventState::Pending => false,
         };
-        if ends && (row.state == EventState::Delivered || row.detail.is_some()) {
+        let says_why = matches!(row.state, EventState::Delivered | EventState::Discarded) || row.detail.is_some();
+        if ends && says_why {
             return Ok(());
         }
         Err(format!(
@@ -196,17 +204,18 @@ impl World {
         let delivered: Vec<&Word> =
             events.iter().filter(|(_, row)| row.state == EventState::Delivered).map(|(word, _)| *word).collect();
         let made: Vec<&Held> = self.leads_of(lead).collect();
+        let is_given_up = |row: &EventRow| matches!(row.state, EventState::Dead | EventState::Discarded);
         // One that was deleted before it was found is made again.
         let held = match (made.last(), delivered.is_empty()) {
             (None, true) => return Ok(()),
             (Some(held), false) => held,
             // Given up while it was not known whether it had been made.
-            (Some(_), true) if events.iter().any(|(_, row)| row.state == EventState::Dead) => return Ok(()),
+            (Some(_), true) if events.iter().any(|(_, row)| is_given_up(row)) => return Ok(()),
             (Some(_), true) => return Err(format!("r{lead} was made, and none of its events is delivered")),
             (None, false) => return Err(format!("r{lead} is not there, and {delivered:?} are delivered")),
         };
         // What is put back after newer events fills blanks only, whenever it was said.
-        if held.deleted || self.replayed.contains(&lead) {
+        if held.deleted || self.desk.replayed.contains(&lead) {
             return Ok(());
         }
         // An update without an answer is waited for by a clock that nobody sets as long as its process lives and takes the
@@ -224,7 +233,7 @@ impl World {
             .iter()
             .rposition(|(word, _)| held.view.estimated_value.as_ref().map(Money::to_f64) == Some(value(word)));
         let last = events.iter().rposition(|(_, row)| row.state == EventState::Delivered);
-        let is_dead = stands.is_some_and(|stands| events[stands].1.state == EventState::Dead);
+        let is_dead = stands.is_some_and(|stands| is_given_up(events[stands].1));
         if stands != last && !(stands > last && is_dead) {
             return wrong("the value");
         }
@@ -236,19 +245,12 @@ impl World {
             return wrong("the status");
         }
         let is_odd = |word: &Word| word.kind == Kind::OddField || word.old > 0;
-        let odd = events.iter().any(|(word, row)| is_odd(word) || row.state == EventState::Dead);
+        let odd = events.iter().any(|(word, row)| is_odd(word) || is_given_up(row));
         let stated = delivered.iter().rev().find_map(|word| word.email());
         if !odd && held.view.email != stated {
             return wrong("the address");
         }
         Ok(())
-    }
-
-    /// The leads of events that are dead now.
-    pub(super) fn leads_with_dead_events(&self) -> BTreeSet<usize> {
-        let rows = self.rows();
-        let dead = |word: &&Word| rows.get(&word.id()).is_some_and(|row| row.state == EventState::Dead);
-        self.acked.iter().filter(dead).map(|word| word.lead).collect()
     }
 
     /// I7: what was written never goes back.

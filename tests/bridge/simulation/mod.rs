@@ -9,6 +9,7 @@ mod check;
 mod dice;
 mod konektor;
 mod odds;
+mod operator;
 mod played;
 mod sabotage;
 mod sender;

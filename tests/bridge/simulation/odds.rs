@@ -58,6 +58,8 @@ pub(super) struct Odds {
     pub(super) delete_every: Option<Duration>,
     /// A person changes a lead: writes into its notes, or moves it on.
     pub(super) edit_every: Option<Duration>,
+    /// The person on duty does something.
+    pub(super) operate_every: Option<Duration>,
     /// How long a caller is told to wait who calls too much; `None`: it is not told.
     pub(super) retry_after: Option<Duration>,
     /// Every wall clock is set forward.
@@ -109,8 +111,9 @@ impl Odds {
         let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
         let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() };
         let [stages, channels] = [some(0.5), some(0.5)];
+        let operate_every = dice.chance(0.4).then(|| dice.time(Duration::from_secs(10)..Duration::from_mins(5)));
         let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
-        Self { edit_every, retry_after, stages, channels, ..odds }
+        Self { edit_every, operate_every, retry_after, stages, channels, ..odds }
     }
 
     fn draw_trouble(dice: &mut Dice) -> Self {
@@ -163,6 +166,7 @@ impl Odds {
             revoke_every,
             delete_every,
             edit_every: None,
+            operate_every: None,
             retry_after: None,
             killed_calling,
             lose_every,
@@ -183,6 +187,6 @@ impl Odds {
         (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
         (self.lose_every, self.leap_every, self.reload_every, self.edit_every) = (None, None, None, None);
-        self.retry_after = None;
+        (self.retry_after, self.operate_every) = (None, None);
     }
 }

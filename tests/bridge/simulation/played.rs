@@ -16,6 +16,15 @@ pub(super) enum Scene {
     Channelled,
     /// The bridge writes a status into a lead that is there.
     StatusWritten,
+    /// A person stops all calls for a while.
+    CallsStopped,
+    /// A person lets withheld events go.
+    Released,
+    /// A person puts dead letters back.
+    Replayed,
+    /// A person gives dead letters up, or withheld events.
+    DeadDiscarded,
+    WithheldDiscarded,
 }
 
 /// How often each has been seen.

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use konektor_bridge::deliver::SourceOf;
 use konektor_bridge::deliver::engine::{Engine, Input, Setup};
 use konektor_bridge::domain::region::Region;
 use konektor_bridge::domain::status::{LeadSource, Status};
-use konektor_bridge::store::{EventFilter, Options, Selector, Store, WorkerId};
+use konektor_bridge::store::{Options, WorkerId};
 
 use super::konektor::Key;
 use super::played::Scene;
@@ -194,6 +193,7 @@ impl World {
         };
         self.tell(|| format!("the store loses its last {lost} changes"));
         self.lost = Some(self.now);
+        self.desk.stops &= self.is_paused();
         self.forget_what_is_lost();
         self.next_trouble(self.odds.lose_every, Happening::Lose);
     }
@@ -212,19 +212,10 @@ impl World {
         self.odds.calm_down();
         self.calm_since = Some(self.now);
         self.konektor.key = Key::Good;
+        self.let_calls_go();
         for host in &mut self.hosts {
             host.stalled_until = host.stalled_until.min(self.now);
         }
         self.plan(LOOK_EVERY, Happening::Look);
-    }
-
-    /// A person tries every dead letter once more.
-    pub(super) fn replay(&mut self) {
-        self.has_replayed = true;
-        self.replayed = self.leads_with_dead_events();
-        let all = Selector::Matching(EventFilter::default());
-        let now = self.shown();
-        let moved = self.store.replay(&all, 1000, now).now_or_never().expect("memory answers at once");
-        self.tell(|| format!("dead letters are replayed: {moved:?}"));
     }
 }

@@ -1,7 +1,7 @@
 //! The world of one seed: several engines on one store, in front of one Konektor, in virtual time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use konektor_bridge::store::{MemoryStore, Options, Store, WorkerId};
 use super::dice::Dice;
 use super::konektor::{Fate, Konektor, T_COMMIT};
 use super::odds::Odds;
+use super::operator::Desk;
 use super::played::Played;
 use super::sabotage::Sabotage;
 use super::sender::{self, Word};
@@ -55,9 +56,7 @@ pub(super) struct World {
     pub(super) acked: Vec<Word>,
     unacked: usize,
     pub(super) calm_since: Option<Duration>,
-    /// The leads whose dead letters were put back, once somebody has done that.
-    pub(super) replayed: BTreeSet<usize>,
-    pub(super) has_replayed: bool,
+    pub(super) desk: Desk,
     pub(super) stopping: bool,
     pub(super) sabotage: Sabotage,
     pub(super) broken: Option<String>,
@@ -110,6 +109,8 @@ pub(super) enum Happening {
     Restore,
     Delete,
     Edit,
+    Operate,
+    LetCallsGo,
     Lose,
     Leap,
     Reload,
@@ -144,8 +145,7 @@ impl World {
             acked: Vec::new(),
             unacked: 0,
             calm_since: None,
-            replayed: BTreeSet::new(),
-            has_replayed: false,
+            desk: Desk::default(),
             stopping: false,
             sabotage,
             broken: None,
@@ -183,6 +183,7 @@ impl World {
         self.next_trouble(self.odds.revoke_every, Happening::Revoke);
         self.next_trouble(self.odds.delete_every, Happening::Delete);
         self.next_trouble(self.odds.edit_every, Happening::Edit);
+        self.next_trouble(self.odds.operate_every, Happening::Operate);
         self.next_trouble(self.odds.lose_every, Happening::Lose);
         self.next_trouble(self.odds.leap_every, Happening::Leap);
         self.next_trouble(self.odds.reload_every, Happening::Reload);
@@ -230,6 +231,8 @@ impl World {
             Happening::Restore => self.restore(),
             Happening::Delete => self.delete(),
             Happening::Edit => self.edit(),
+            Happening::Operate => self.operate(),
+            Happening::LetCallsGo => self.let_calls_go(),
             Happening::Lose => self.lose(),
             Happening::Leap => self.leap(),
             Happening::Reload => self.reload(),
@@ -290,8 +293,8 @@ impl World {
         let calm = self.now - self.calm_since.expect("it is looked after the trouble");
         let open = self.open();
         if open.is_none() && calm > T_COMMIT + FREEZE {
-            if !self.has_replayed && self.dice.chance(0.5) {
-                self.replay();
+            if !self.desk.has_cleared && self.dice.chance(0.5) {
+                self.clear_the_desk();
             } else {
                 self.stop();
                 return;
