@@ -98,12 +98,16 @@ impl World {
         self.check_doubles()?;
         let mut by_lead: BTreeMap<usize, Vec<(&Word, &EventRow)>> = BTreeMap::new();
         for word in &self.acked {
-            let row = rows.get(&word.id()).ok_or_else(|| format!("{word:?} was taken and is not there any more"))?;
+            let row = match rows.get(&word.id()) {
+                Some(row) => row,
+                None if self.odds.forgets() => continue,
+                None => return Err(format!("{word:?} was taken and is not there any more")),
+            };
             self.check_event(word, row)?;
             by_lead.entry(word.lead).or_default().push((word, row));
         }
-        if self.lost.is_some() {
-            // Of what was lost nobody can say what it did.
+        if self.lost.is_some() || self.odds.forgets() {
+            // Of what was lost or forgotten nobody can say what it did, and who says it again is heard again.
             return Ok(());
         }
         if rows.len() != self.acked.len() {
@@ -176,7 +180,9 @@ impl World {
                 "crashed" => self.odds.breaks_workers || !self.leapt.is_zero(),
                 // Konektor's clock shows when a lead was made, and nothing tells it from an older one of the same person; or an
                 // event was lost that may have said another number.
-                "unresolved" => (!self.leapt.is_zero() || self.lost.is_some()) && !self.odds.shows_ref,
+                "unresolved" => {
+                    (self.odds.forgets() || !self.leapt.is_zero() || self.lost.is_some()) && !self.odds.shows_ref
+                }
                 _ => false,
             },
             EventState::Discarded => self.desk.discarded.contains(&row.id),
@@ -196,7 +202,7 @@ impl World {
 
     pub(super) fn leads_of(&self, lead: usize) -> impl Iterator<Item = &Held> {
         let external_ref = Word::external_ref(lead);
-        self.konektor.leads.iter().filter(move |held| held.external_ref == external_ref.as_str())
+        self.konektor.leads.iter().filter(move |held| held.person() == external_ref.as_str())
     }
 
     /// Exactly one, and it says what its delivered events say, folded in their order.

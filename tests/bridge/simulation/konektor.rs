@@ -12,6 +12,7 @@ use konektor_bridge::konektor::{Answer, FieldError, RateLimit, Request, Verdict}
 use super::check::READ_WITHIN;
 use super::dice::Dice;
 use super::odds::Odds;
+use super::sender;
 
 /// The longest time to a commit, as the guarantee assumes it (A1).
 pub(super) const T_COMMIT: Duration = Duration::from_secs(30);
@@ -188,7 +189,10 @@ impl Konektor {
         self.created_today = (day(now), created + 1);
         let mut held = Held {
             view: blank(format!("lead_{}", self.leads.len()), wall),
-            is_double: self.leads.iter().any(|held| held.external_ref == external_ref && !held.deleted),
+            is_double: self
+                .leads
+                .iter()
+                .any(|held| held.person() == sender::Word::person(&external_ref) && !held.deleted),
             external_ref,
             deleted: false,
             visible: now + dice.time(Duration::ZERO..odds.search_lag + Duration::from_millis(1)),
@@ -283,6 +287,11 @@ impl Held {
         }
         let is_over = body.source.is_some() && self.channelled.is_some() && is_known(self.channelled);
         is_over.then(|| "an update takes away the channel that a person set".to_owned())
+    }
+
+    /// Whose it is.
+    pub(super) fn person(&self) -> String {
+        sender::Word::person(&self.external_ref)
     }
 
     /// Where it stands.

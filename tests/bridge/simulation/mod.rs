@@ -11,6 +11,7 @@ mod konektor;
 mod odds;
 mod operator;
 mod played;
+mod post;
 mod sabotage;
 mod sender;
 mod story;
@@ -168,6 +169,11 @@ fn without_the_fresh_read_what_people_wrote_is_lost() {
     assert!(wrong_without(Guard::Read).any(|wrong| wrong.contains("takes away what a person wrote")));
     assert!(wrong_without(Guard::Read).any(|wrong| wrong.contains("goes back from")));
     assert!(wrong_without(Guard::Read).any(|wrong| wrong.contains("the channel that a person set")));
+}
+
+#[test]
+fn without_the_other_names_a_lead_is_there_twice() {
+    assert!(wrong_without(Guard::Aliases).any(|wrong| wrong.contains("twice")));
 }
 
 #[test]

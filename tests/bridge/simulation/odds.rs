@@ -30,6 +30,8 @@ pub(super) struct Odds {
     /// Events that say where their lead stands, and by which channel it came.
     pub(super) stages: f64,
     pub(super) channels: f64,
+    /// Events that know their lead by another name, too, or by that alone.
+    pub(super) aliases: f64,
     /// Webhooks sent once more.
     pub(super) repeated: f64,
     /// A store's answer is slow (seconds), it fails before or after it has done its part, or does it twice.
@@ -58,6 +60,8 @@ pub(super) struct Odds {
     pub(super) delete_every: Option<Duration>,
     /// A person changes a lead: writes into its notes, or moves it on.
     pub(super) edit_every: Option<Duration>,
+    /// How long receipts and idle lanes are remembered, where that ends within the story.
+    pub(super) remembers: Option<(Duration, Duration)>,
     /// The person on duty does something.
     pub(super) operate_every: Option<Duration>,
     /// How long a caller is told to wait who calls too much; `None`: it is not told.
@@ -110,10 +114,14 @@ impl Odds {
         let odds = Self::draw_trouble(dice);
         let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
         let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() };
-        let [stages, channels] = [some(0.5), some(0.5)];
+        let [stages, channels, aliases] = [some(0.5), some(0.5), some(0.8)];
         let operate_every = dice.chance(0.4).then(|| dice.time(Duration::from_secs(10)..Duration::from_mins(5)));
+        let remembers = dice.chance(0.1).then(|| {
+            let mut short = || dice.time(Duration::from_secs(30)..Duration::from_mins(4));
+            (short(), short())
+        });
         let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
-        Self { edit_every, operate_every, retry_after, stages, channels, ..odds }
+        Self { edit_every, operate_every, remembers, retry_after, stages, channels, aliases, ..odds }
     }
 
     fn draw_trouble(dice: &mut Dice) -> Self {
@@ -145,6 +153,7 @@ impl Odds {
             stale,
             stages: 0.0,
             channels: 0.0,
+            aliases: 0.0,
             lookups,
             tests,
             refused,
@@ -167,6 +176,7 @@ impl Odds {
             delete_every,
             edit_every: None,
             operate_every: None,
+            remembers: None,
             retry_after: None,
             killed_calling,
             lose_every,
@@ -178,6 +188,11 @@ impl Odds {
             forbids_one: dice.chance(0.1),
             forbids_all: false,
         }
+    }
+
+    /// Whether anything is forgotten.
+    pub(super) const fn forgets(&self) -> bool {
+        self.remembers.is_some()
     }
 
     /// From now on nothing goes wrong any more.

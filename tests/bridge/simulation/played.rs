@@ -16,6 +16,10 @@ pub(super) enum Scene {
     Channelled,
     /// The bridge writes a status into a lead that is there.
     StatusWritten,
+    /// An event speaks of its lead by another name alone.
+    NamedOtherwise,
+    /// Receipts or lanes are forgotten.
+    Forgotten,
     /// A person stops all calls for a while.
     CallsStopped,
     /// A person lets withheld events go.

@@ -27,6 +27,8 @@ pub(super) enum Guard {
     Doubt,
     /// An update is made from what the lead is at that moment.
     Read,
+    /// One person by two names is one lead.
+    Aliases,
     /// Whom a create has named is known, whatever the rules make of its events by now.
     Named,
 }
@@ -65,6 +67,10 @@ impl Sabotage {
             }
             (Guard::Intent, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
             (Guard::Named, Ask::Begin(lease, upto, telling)) => Ok(Ask::Begin(lease, upto, telling.words.into())),
+            (Guard::Aliases, Ask::Sort(mut sorted)) => {
+                sorted.iter_mut().flat_map(|record| &mut record.split).flatten().for_each(|item| item.aliases.clear());
+                Ok(Ask::Sort(sorted))
+            }
             (_, ask) => Ok(ask),
         }
     }

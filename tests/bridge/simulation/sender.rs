@@ -28,6 +28,8 @@ pub(super) struct Word {
     /// Whose lead.
     pub(super) lead: usize,
     pub(super) kind: Kind,
+    /// By which name it speaks of it.
+    pub(super) name: Name,
     /// It states the address, too.
     pub(super) has_email: bool,
     /// It says where the lead stands: its place in [`STAGES`].
@@ -37,6 +39,19 @@ pub(super) struct Word {
     /// It was said so many seconds before it came.
     pub(super) old: u64,
 }
+
+/// By which name a sender knows a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    /// The first one.
+    First,
+    /// The first one, and another beside it.
+    Both,
+    /// The other one alone.
+    Other,
+}
+
+const NAMES: [(&str, Name); 3] = [("1", Name::First), ("12", Name::Both), ("2", Name::Other)];
 
 /// What is special about an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +87,26 @@ impl Word {
         let has_email = kind == Kind::OddField || dice.chance(0.3);
         let stage = dice.chance(odds.stages).then(|| dice.index(STAGES.len()));
         let has_channel = dice.chance(odds.channels);
-        Self { number, lead: dice.index(odds.leads), kind, has_email, stage, has_channel, old }
+        let name = dice.weighted(&[
+            (1.0 - odds.aliases, Name::First),
+            (odds.aliases / 2.0, Name::Both),
+            (odds.aliases / 2.0, Name::Other),
+        ]);
+        Self { number, lead: dice.index(odds.leads), kind, name, has_email, stage, has_channel, old }
     }
 
     pub(super) fn external_ref(lead: usize) -> ExternalRef {
         ExternalRef::new("sim:", &format!("r{lead}"))
+    }
+
+    /// The other name of a person.
+    fn other_ref(lead: usize) -> ExternalRef {
+        ExternalRef::new("sim:", &format!("b{lead}"))
+    }
+
+    /// Whose lead it is that Konektor has under this reference, by the first name.
+    pub(super) fn person(external_ref: &str) -> String {
+        external_ref.replace("sim:b", "sim:r")
     }
 
     pub(super) fn id(&self) -> EventId {
@@ -118,7 +148,8 @@ impl Word {
         let kind = KINDS.iter().find(|(_, kind)| *kind == self.kind).expect("all kinds are listed").0;
         let stage = self.stage.map_or(0, |stage| stage + 1);
         let (email, channel) = (u8::from(self.has_email), u8::from(self.has_channel));
-        format!("{} {} {kind} {email} {stage} {channel} {}", self.number, self.lead, self.old)
+        let name = NAMES.iter().find(|(_, name)| *name == self.name).expect("all names are listed").0;
+        format!("{} {} {kind} {name} {email} {stage} {channel} {}", self.number, self.lead, self.old)
     }
 
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
@@ -126,10 +157,12 @@ impl Word {
         let (number, lead) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let letter = parts.next()?.chars().next()?;
         let kind = KINDS.iter().find(|(known, _)| *known == letter)?.1;
+        let spoken = parts.next()?;
+        let name = NAMES.iter().find(|(known, _)| *known == spoken)?.1;
         let has_email = parts.next()? == "1";
         let stage = parts.next()?.parse::<usize>().ok()?.checked_sub(1);
         let has_channel = parts.next()? == "1";
-        Some(Self { number, lead, kind, has_email, stage, has_channel, old: parts.next()?.parse().ok()? })
+        Some(Self { number, lead, kind, name, has_email, stage, has_channel, old: parts.next()?.parse().ok()? })
     }
 
     fn submission(&self, received: Timestamp, rules: u32) -> Submission {
@@ -205,15 +238,13 @@ impl Provider for Dialect {
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let item = |line: &[u8]| {
             let word = Word::parse(line).ok_or_else(|| Unreadable("not a word".into()))?;
-            let external_ref = Word::external_ref(word.lead);
-            Ok(Item {
-                id: word.id(),
-                same_within: None,
-                external_ref,
-                aliases: Vec::new(),
-                hold: Hold::No,
-                body: line.to_vec(),
-            })
+            let (first, other) = (Word::external_ref(word.lead), Word::other_ref(word.lead));
+            let (external_ref, aliases) = match word.name {
+                Name::First => (first, Vec::new()),
+                Name::Both => (first, vec![other]),
+                Name::Other => (other, Vec::new()),
+            };
+            Ok(Item { id: word.id(), same_within: None, external_ref, aliases, hold: Hold::No, body: line.to_vec() })
         };
         webhook.body().split(|byte| *byte == b'\n').map(item).collect()
     }

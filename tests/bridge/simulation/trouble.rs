@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use konektor_bridge::deliver::SourceOf;
 use konektor_bridge::deliver::engine::{Engine, Input, Setup};
 use konektor_bridge::domain::region::Region;
 use konektor_bridge::domain::status::{LeadSource, Status};
-use konektor_bridge::store::{Options, WorkerId};
+use konektor_bridge::store::{Options, Store, WorkerId};
 
 use super::konektor::Key;
 use super::played::Scene;
@@ -196,6 +197,17 @@ impl World {
         self.desk.stops &= self.is_paused();
         self.forget_what_is_lost();
         self.next_trouble(self.odds.lose_every, Happening::Lose);
+    }
+
+    /// What has been remembered long enough is forgotten, while things go wrong and after.
+    pub(super) fn forget(&mut self) {
+        let forgotten = self.store.expire(1000, self.shown()).now_or_never();
+        let forgotten = forgotten.expect("memory answers at once").expect("it is open");
+        self.tell(|| format!("{forgotten} receipts and lanes are forgotten"));
+        if forgotten > 0 {
+            self.played.saw(Scene::Forgotten);
+        }
+        self.next_trouble(self.odds.remembers.map(|(receipts, _)| receipts), Happening::Forget);
     }
 
     pub(super) fn foreign(&mut self) {
