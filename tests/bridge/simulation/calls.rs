@@ -93,7 +93,7 @@ impl World {
             let claimed = claimed.lease.clone();
             self.check_claim(&claimed);
         }
-        told.inspect(|told| self.sabotage.saw(told))
+        told.map(|told| self.sabotage.saw(told))
     }
 
     pub(super) fn send(&mut self, to: To, request: Request) {

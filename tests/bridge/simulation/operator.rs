@@ -42,8 +42,10 @@ impl World {
     }
 
     fn stop_calls(&mut self) {
-        let paused = self.store.pause(PauseReason::Operator, self.shown()).now_or_never();
-        paused.expect("memory answers at once").expect("it is open");
+        if self.sabotage.can_be_stopped() {
+            let paused = self.store.pause(PauseReason::Operator, self.shown()).now_or_never();
+            paused.expect("memory answers at once").expect("it is open");
+        }
         self.desk.stops = true;
         self.played.saw(Scene::CallsStopped);
         self.tell(|| "a person stops all calls".into());

@@ -29,6 +29,12 @@ pub(super) enum Guard {
     Read,
     /// One person by two names is one lead.
     Aliases,
+    /// What a person has released is not withheld again.
+    Released,
+    /// A person stops all calls.
+    Stopped,
+    /// A lead that was forgotten is known to have been there.
+    Trace,
     /// Whom a create has named is known, whatever the rules make of its events by now.
     Named,
 }
@@ -95,10 +101,21 @@ impl Sabotage {
         Verdict::Lead(Box::new(shown))
     }
 
-    /// Sees what an engine is told.
-    pub(super) fn saw(&mut self, told: &Told) {
-        if let Told::Claim(Claim::Lane(claimed)) = told {
+    /// Whether a person can stop calls.
+    pub(super) fn can_be_stopped(&self) -> bool {
+        self.takes != Guard::Stopped
+    }
+
+    /// Sees what an engine is told, and what it is told instead.
+    pub(super) fn saw(&mut self, mut told: Told) -> Told {
+        if let Told::Claim(Claim::Lane(claimed)) = &mut told {
+            match self.takes {
+                Guard::Released => claimed.events.iter_mut().for_each(|event| event.released = false),
+                Guard::Trace => (claimed.search_first, claimed.lost) = (false, None),
+                _ => {}
+            }
             self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
         }
+        told
     }
 }
