@@ -9,6 +9,7 @@ use konektor_bridge::domain::event::EventId;
 use konektor_bridge::store::{EventState, Moved, PauseReason, Selector, Store, StoreError};
 
 use super::played::Scene;
+use super::sender::Word;
 use super::world::{Happening, World};
 
 /// What a person has done, for what must be true then.
@@ -79,7 +80,9 @@ impl World {
 
     fn replay(&mut self, all: bool) {
         let chosen = self.choose(EventState::Dead, all);
-        self.desk.replayed.extend(self.acked.iter().filter(|word| chosen.contains(&word.id())).map(|word| word.lead));
+        let rows = self.rows();
+        let refs = chosen.iter().filter_map(|id| rows[id].external_ref.as_ref());
+        self.desk.replayed.extend(refs.filter_map(Word::lead_of));
         let moved = self.store.replay(&Selector::Ids(chosen.clone()), 1000, self.shown()).now_or_never();
         self.moved(&chosen, moved, Scene::Replayed);
     }

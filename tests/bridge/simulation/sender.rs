@@ -99,6 +99,11 @@ impl Word {
         ExternalRef::new("sim:", &format!("r{lead}"))
     }
 
+    /// Whose lane goes by this reference.
+    pub(super) fn lead_of(external_ref: &ExternalRef) -> Option<usize> {
+        external_ref.as_str().strip_prefix("sim:r")?.parse().ok()
+    }
+
     /// The other name of a person.
     fn other_ref(lead: usize) -> ExternalRef {
         ExternalRef::new("sim:", &format!("b{lead}"))
