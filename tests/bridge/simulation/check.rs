@@ -8,7 +8,7 @@ use konektor_bridge::domain::event::EventId;
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::konektor::wire::{LeadBody, Money};
-use konektor_bridge::store::{EventQuery, EventRow, EventState, Lease, Stats, Store};
+use konektor_bridge::store::{EventQuery, EventRow, EventState, Lease, PauseReason, Stats, Store};
 
 use super::konektor::Held;
 use super::sender::{Kind, Word};
@@ -27,8 +27,8 @@ impl World {
         self.store.stats(self.shown()).now_or_never().expect("memory answers at once").expect("it is open")
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.stats().paused.is_some()
+    pub(super) fn is_paused_by_a_person(&self) -> bool {
+        matches!(self.stats().paused, Some((PauseReason::Operator, _)))
     }
 
     /// What is still to be done; `None` when nothing is.
@@ -46,7 +46,7 @@ impl World {
 
     /// I9: while calls are paused, or a person has stopped them, no lane is claimed.
     pub(super) fn check_claim(&mut self, lease: &Lease) {
-        if self.desk.stops || self.is_paused() {
+        if self.desk.stops || self.stats().paused.is_some() {
             self.violated(format!(
                 "{} was claimed while calls are paused",
                 lease.external_ref.as_str().trim_start_matches("sim:")

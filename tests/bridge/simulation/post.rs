@@ -9,8 +9,7 @@ use konektor_bridge::store::Store;
 
 use super::played::Scene;
 use super::sender::{self, Name, Word};
-use super::world::Happening;
-use super::world::World;
+use super::world::{Happening, World};
 
 /// What senders know of the persons' names.
 #[derive(Debug, Default)]

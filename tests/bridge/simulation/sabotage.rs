@@ -83,9 +83,10 @@ impl Sabotage {
 
     /// What the engines wait for.
     pub(super) fn waits(&self) -> Waits {
-        match self.takes {
-            Guard::Quiet => Waits { commit: Duration::ZERO, search: Duration::ZERO },
-            _ => Waits { commit: T_COMMIT, search: L_SEARCH },
+        if self.takes == Guard::Quiet {
+            Waits { commit: Duration::ZERO, search: Duration::ZERO }
+        } else {
+            Waits { commit: T_COMMIT, search: L_SEARCH }
         }
     }
 
@@ -109,10 +110,11 @@ impl Sabotage {
     /// Sees what an engine is told, and what it is told instead.
     pub(super) fn saw(&mut self, mut told: Told) -> Told {
         if let Told::Claim(Claim::Lane(claimed)) = &mut told {
-            match self.takes {
-                Guard::Released => claimed.events.iter_mut().for_each(|event| event.released = false),
-                Guard::Trace => (claimed.search_first, claimed.lost) = (false, None),
-                _ => {}
+            if self.takes == Guard::Released {
+                claimed.events.iter_mut().for_each(|event| event.released = false);
+            }
+            if self.takes == Guard::Trace {
+                (claimed.search_first, claimed.lost) = (false, None);
             }
             self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
         }

@@ -194,7 +194,7 @@ impl World {
         };
         self.tell(|| format!("the store loses its last {lost} changes"));
         self.lost = Some(self.now);
-        self.desk.stops &= self.is_paused();
+        self.desk.stops &= self.is_paused_by_a_person();
         self.forget_what_is_lost();
         self.next_trouble(self.odds.lose_every, Happening::Lose);
     }
