@@ -86,6 +86,15 @@ impl World {
         }
     }
 
+    /// Of what was there `before`, only what has ended for good is forgotten.
+    pub(super) fn check_forgotten(&mut self, before: &BTreeMap<EventId, EventRow>) {
+        let rows = self.rows();
+        let is_over = |row: &EventRow| matches!(row.state, EventState::Delivered | EventState::Discarded);
+        if let Some(row) = before.values().find(|row| !rows.contains_key(&row.id) && !is_over(row)) {
+            self.violated(format!("an event was forgotten while it was {}: {row:?}", row.state));
+        }
+    }
+
     /// Everything, after the end.
     pub(super) fn check(&self) -> Result<(), String> {
         let rows = self.rows();

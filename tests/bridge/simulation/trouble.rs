@@ -201,8 +201,10 @@ impl World {
 
     /// What has been remembered long enough is forgotten, while things go wrong and after.
     pub(super) fn forget(&mut self) {
+        let before = self.rows();
         let forgotten = self.store.expire(1000, self.shown()).now_or_never();
         let forgotten = forgotten.expect("memory answers at once").expect("it is open");
+        self.check_forgotten(&before);
         self.tell(|| format!("{forgotten} receipts and lanes are forgotten"));
         if forgotten > 0 {
             self.played.saw(Scene::Forgotten);
