@@ -10,6 +10,7 @@ use konektor_bridge::konektor::{Request, Verdict};
 use konektor_bridge::store::{Claim, Fenced, StoreError};
 
 use super::konektor::{Fate, T_COMMIT, answer, silence};
+use super::played::Scene;
 use super::world::{FREEZE, Happening, To, World};
 use super::{sender, story};
 
@@ -92,7 +93,7 @@ impl World {
             let claimed = claimed.lease.clone();
             self.check_claim(&claimed);
         }
-        told.inspect(|told| self.sabotage.saw(told))
+        told.map(|told| self.sabotage.saw(told))
     }
 
     pub(super) fn send(&mut self, to: To, request: Request) {
@@ -144,6 +145,12 @@ impl World {
         } else {
             self.konektor.execute(request, &self.odds, &mut self.dice, wall, self.now)
         };
+        if let (Request::Update(_, body), Verdict::Lead(_)) = (request, &verdict)
+            && body.status.is_some()
+        {
+            self.played.saw(Scene::StatusWritten);
+        }
+        let verdict = self.sabotage.heard(request, verdict);
         let rate = self.konektor.rate(&self.odds, wall, self.now);
         self.tell(|| format!("Konektor: {} ▸ {status} {}", story::call(request), story::verdict(&verdict)));
         if let Some(to) = to {

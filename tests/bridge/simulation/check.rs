@@ -1,6 +1,6 @@
 //! What must be true: at each claim, at each POST, and at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -8,14 +8,14 @@ use konektor_bridge::domain::event::EventId;
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::konektor::wire::{LeadBody, Money};
-use konektor_bridge::store::{EventQuery, EventRow, EventState, Lease, Stats, Store};
+use konektor_bridge::store::{EventQuery, EventRow, EventState, Lease, PauseReason, Stats, Store};
 
 use super::konektor::Held;
 use super::sender::{Kind, Word};
 use super::world::World;
 
 /// An update is made from a read that is at most so old, however few calls are allowed: what the engine allows, and the freeze.
-const READ_WITHIN: Duration = Duration::from_secs(84);
+pub(super) const READ_WITHIN: Duration = Duration::from_secs(84);
 /// A POST leaves at most this long after its intent was written: what the engine allows, and the freeze.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -25,6 +25,10 @@ const CLOCKS: Duration = Duration::from_mins(5);
 impl World {
     fn stats(&self) -> Stats {
         self.store.stats(self.shown()).now_or_never().expect("memory answers at once").expect("it is open")
+    }
+
+    pub(super) fn is_paused_by_a_person(&self) -> bool {
+        matches!(self.stats().paused, Some((PauseReason::Operator, _)))
     }
 
     /// What is still to be done; `None` when nothing is.
@@ -40,9 +44,9 @@ impl World {
         self.broken.get_or_insert(what);
     }
 
-    /// I9: while calls are paused, no lane is claimed.
+    /// I9: while calls are paused, or a person has stopped them, no lane is claimed.
     pub(super) fn check_claim(&mut self, lease: &Lease) {
-        if self.stats().paused.is_some() {
+        if self.desk.stops || self.stats().paused.is_some() {
             self.violated(format!(
                 "{} was claimed while calls are paused",
                 lease.external_ref.as_str().trim_start_matches("sim:")
@@ -82,6 +86,15 @@ impl World {
         }
     }
 
+    /// Of what was there `before`, only what has ended for good is forgotten.
+    pub(super) fn check_forgotten(&mut self, before: &BTreeMap<EventId, EventRow>) {
+        let rows = self.rows();
+        let is_over = |row: &EventRow| matches!(row.state, EventState::Delivered | EventState::Discarded);
+        if let Some(row) = before.values().find(|row| !rows.contains_key(&row.id) && !is_over(row)) {
+            self.violated(format!("an event was forgotten while it was {}: {row:?}", row.state));
+        }
+    }
+
     /// Everything, after the end.
     pub(super) fn check(&self) -> Result<(), String> {
         let rows = self.rows();
@@ -94,12 +107,16 @@ impl World {
         self.check_doubles()?;
         let mut by_lead: BTreeMap<usize, Vec<(&Word, &EventRow)>> = BTreeMap::new();
         for word in &self.acked {
-            let row = rows.get(&word.id()).ok_or_else(|| format!("{word:?} was taken and is not there any more"))?;
+            let row = match rows.get(&word.id()) {
+                Some(row) => row,
+                None if self.odds.forgets() => continue,
+                None => return Err(format!("{word:?} was taken and is not there any more")),
+            };
             self.check_event(word, row)?;
             by_lead.entry(word.lead).or_default().push((word, row));
         }
-        if self.lost.is_some() {
-            // Of what was lost nobody can say what it did.
+        if self.lost.is_some() || self.odds.forgets() {
+            // Of what was lost or forgotten nobody can say what it did, and who says it again is heard again.
             return Ok(());
         }
         if rows.len() != self.acked.len() {
@@ -148,7 +165,7 @@ impl World {
         self.odds.foreign_ever == 0.0 && self.odds.skew == 0 && self.leapt.is_zero() && self.lost.is_none()
     }
 
-    fn rows(&self) -> BTreeMap<EventId, EventRow> {
+    pub(super) fn rows(&self) -> BTreeMap<EventId, EventRow> {
         let query = EventQuery { limit: 1000, ..EventQuery::default() };
         let page = self.store.events(query).now_or_never().expect("memory answers at once").expect("it is open");
         page.events.into_iter().map(|row| (row.id, row)).collect()
@@ -157,9 +174,11 @@ impl World {
     /// It has ended, and for a reason that is one.
     fn check_event(&self, word: &Word, row: &EventRow) -> Result<(), String> {
         let reason = row.reason.as_deref().unwrap_or_default();
+        let is_released = self.desk.released.contains(&row.id);
         let ends = match row.state {
-            EventState::Delivered => word.kind != Kind::Test,
-            EventState::Withheld => word.kind == Kind::Test,
+            EventState::Delivered => word.kind != Kind::Test || is_released,
+            // What was released is not withheld again, unless that was lost.
+            EventState::Withheld => word.kind == Kind::Test && (!is_released || self.lost.is_some()),
             EventState::Dead => match reason {
                 // Konektor says that the reference of a deleted lead exists.
                 "rejected" if self.odds.unique && self.leads_of(word.lead).any(|held| held.deleted) => true,
@@ -170,12 +189,16 @@ impl World {
                 "crashed" => self.odds.breaks_workers || !self.leapt.is_zero(),
                 // Konektor's clock shows when a lead was made, and nothing tells it from an older one of the same person; or an
                 // event was lost that may have said another number.
-                "unresolved" => (!self.leapt.is_zero() || self.lost.is_some()) && !self.odds.shows_ref,
+                "unresolved" => {
+                    (self.odds.forgets() || !self.leapt.is_zero() || self.lost.is_some()) && !self.odds.shows_ref
+                }
                 _ => false,
             },
-            EventState::Pending | EventState::Discarded => false,
+            EventState::Discarded => self.desk.discarded.contains(&row.id),
+            EventState::Pending => false,
         };
-        if ends && (row.state == EventState::Delivered || row.detail.is_some()) {
+        let says_why = matches!(row.state, EventState::Delivered | EventState::Discarded) || row.detail.is_some();
+        if ends && says_why {
             return Ok(());
         }
         Err(format!(
@@ -188,7 +211,7 @@ impl World {
 
     pub(super) fn leads_of(&self, lead: usize) -> impl Iterator<Item = &Held> {
         let external_ref = Word::external_ref(lead);
-        self.konektor.leads.iter().filter(move |held| held.external_ref == external_ref.as_str())
+        self.konektor.leads.iter().filter(move |held| held.person() == external_ref.as_str())
     }
 
     /// Exactly one, and it says what its delivered events say, folded in their order.
@@ -196,17 +219,18 @@ impl World {
         let delivered: Vec<&Word> =
             events.iter().filter(|(_, row)| row.state == EventState::Delivered).map(|(word, _)| *word).collect();
         let made: Vec<&Held> = self.leads_of(lead).collect();
+        let is_given_up = |row: &EventRow| matches!(row.state, EventState::Dead | EventState::Discarded);
         // One that was deleted before it was found is made again.
         let held = match (made.last(), delivered.is_empty()) {
             (None, true) => return Ok(()),
             (Some(held), false) => held,
             // Given up while it was not known whether it had been made.
-            (Some(_), true) if events.iter().any(|(_, row)| row.state == EventState::Dead) => return Ok(()),
+            (Some(_), true) if events.iter().any(|(_, row)| is_given_up(row)) => return Ok(()),
             (Some(_), true) => return Err(format!("r{lead} was made, and none of its events is delivered")),
             (None, false) => return Err(format!("r{lead} is not there, and {delivered:?} are delivered")),
         };
         // What is put back after newer events fills blanks only, whenever it was said.
-        if held.deleted || self.replayed.contains(&lead) {
+        if held.deleted || self.desk.replayed.contains(&lead) {
             return Ok(());
         }
         // An update without an answer is waited for by a clock that nobody sets as long as its process lives and takes the
@@ -215,13 +239,16 @@ impl World {
             return Ok(());
         }
         self.check_order(lead, events, held)?;
+        if let Some(spoilt) = &held.spoilt {
+            return Err(format!("{spoilt}, of r{lead}: {held:?}"));
+        }
         let wrong = |what: &str| Err(format!("{what} of r{lead} is not that of {delivered:?}: {held:?}"));
         // What was written and then refused together with a later event is dead, and written all the same.
         let stands = events
             .iter()
             .rposition(|(word, _)| held.view.estimated_value.as_ref().map(Money::to_f64) == Some(value(word)));
         let last = events.iter().rposition(|(_, row)| row.state == EventState::Delivered);
-        let is_dead = stands.is_some_and(|stands| events[stands].1.state == EventState::Dead);
+        let is_dead = stands.is_some_and(|stands| is_given_up(events[stands].1));
         if stands != last && !(stands > last && is_dead) {
             return wrong("the value");
         }
@@ -229,20 +256,16 @@ impl World {
         if delivered.iter().any(|word| !notes.contains(&word.message())) {
             return wrong("a message in the notes");
         }
+        if delivered.iter().filter_map(|word| word.status()).max() > held.status() {
+            return wrong("the status");
+        }
         let is_odd = |word: &Word| word.kind == Kind::OddField || word.old > 0;
-        let odd = events.iter().any(|(word, row)| is_odd(word) || row.state == EventState::Dead);
+        let odd = events.iter().any(|(word, row)| is_odd(word) || is_given_up(row));
         let stated = delivered.iter().rev().find_map(|word| word.email());
         if !odd && held.view.email != stated {
             return wrong("the address");
         }
         Ok(())
-    }
-
-    /// The leads of events that are dead now.
-    pub(super) fn leads_with_dead_events(&self) -> BTreeSet<usize> {
-        let rows = self.rows();
-        let dead = |word: &&Word| rows.get(&word.id()).is_some_and(|row| row.state == EventState::Dead);
-        self.acked.iter().filter(dead).map(|word| word.lead).collect()
     }
 
     /// I7: what was written never goes back.

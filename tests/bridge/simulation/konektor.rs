@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use konektor_bridge::domain::lead::LeadId;
-use konektor_bridge::konektor::wire::{Cursor, LeadBody, LeadView, Money};
+use konektor_bridge::domain::status::{LeadSource, Status};
+use konektor_bridge::konektor::wire::{Cursor, LeadBody, LeadView, Money, Word};
 use konektor_bridge::konektor::{Answer, FieldError, RateLimit, Request, Verdict};
 
+use super::check::READ_WITHIN;
 use super::dice::Dice;
 use super::odds::Odds;
+use super::sender;
 
 /// The longest time to a commit, as the guarantee assumes it (A1).
 pub(super) const T_COMMIT: Duration = Duration::from_secs(30);
@@ -30,6 +33,11 @@ pub(super) struct Held {
     visible: Duration,
     /// Every value that was written, in order.
     pub(super) values: Vec<f64>,
+    /// When a person moved it on, and when one said by which channel it came.
+    moved: Option<Duration>,
+    channelled: Option<Duration>,
+    /// What was written over that should have stayed.
+    pub(super) spoilt: Option<String>,
     /// What people have written into the notes and is still there, and since when.
     pub(super) edits: Vec<(Duration, String)>,
 }
@@ -142,7 +150,7 @@ impl Konektor {
         }
         match request {
             Request::Create(body) => self.create(body, odds, dice, wall, now),
-            Request::Update(id, body) => self.update(id, body, odds),
+            Request::Update(id, body) => self.update(id, body, odds, now),
             Request::Get(id) => match self.find(id) {
                 Some(held) => (200, Verdict::Lead(Box::new(held.shown(odds)))),
                 None => (404, Verdict::NotFound),
@@ -181,27 +189,33 @@ impl Konektor {
         self.created_today = (day(now), created + 1);
         let mut held = Held {
             view: blank(format!("lead_{}", self.leads.len()), wall),
-            is_double: self.leads.iter().any(|held| held.external_ref == external_ref && !held.deleted),
+            is_double: self
+                .leads
+                .iter()
+                .any(|held| held.person() == sender::Word::person(&external_ref) && !held.deleted),
             external_ref,
             deleted: false,
             visible: now + dice.time(Duration::ZERO..odds.search_lag + Duration::from_millis(1)),
             values: Vec::new(),
+            moved: None,
+            channelled: None,
+            spoilt: None,
             edits: Vec::new(),
         };
-        held.write(body);
+        held.write(body, now);
         let answer = Verdict::Lead(Box::new(held.shown(odds)));
         self.leads.push(held);
         (201, answer)
     }
 
-    fn update(&mut self, id: &LeadId, body: &LeadBody, odds: &Odds) -> (u16, Verdict) {
+    fn update(&mut self, id: &LeadId, body: &LeadBody, odds: &Odds, now: Duration) -> (u16, Verdict) {
         if let Some(errors) = refused(body) {
             return (400, Verdict::Invalid(errors));
         }
         match self.find(id) {
             None => (404, Verdict::NotFound),
             Some(held) => {
-                held.write(body);
+                held.write(body, now);
                 (200, Verdict::Lead(Box::new(held.shown(odds))))
             }
         }
@@ -236,7 +250,8 @@ impl Konektor {
 }
 
 impl Held {
-    fn write(&mut self, body: &LeadBody) {
+    fn write(&mut self, body: &LeadBody, now: Duration) {
+        self.spoilt = self.spoilt.take().or_else(|| self.spoils(body, now));
         fn set<T: Clone>(field: &mut Option<T>, value: &Option<T>) {
             if value.is_some() {
                 field.clone_from(value);
@@ -245,6 +260,8 @@ impl Held {
         set(&mut self.view.first_name, &body.first_name);
         set(&mut self.view.email, &body.email);
         set(&mut self.view.phone, &body.phone);
+        set(&mut self.view.status, &body.status.map(Word::Known));
+        set(&mut self.view.source, &body.source.map(Word::Known));
         set(&mut self.view.notes, &body.notes);
         set(&mut self.view.estimated_value, &body.estimated_value);
         self.values.extend(body.estimated_value.as_ref().map(Money::to_f64));
@@ -257,6 +274,48 @@ impl Held {
         let notes = self.view.notes.take().unwrap_or_default();
         self.view.notes = Some(format!("{line}\n{notes}"));
         self.edits.push((now, line));
+    }
+
+    /// What `body` writes over that is to stay. Of what a person changed a moment ago nobody could know.
+    fn spoils(&self, body: &LeadBody, now: Duration) -> Option<String> {
+        let is_known = |changed: Option<Duration>| changed.is_none_or(|changed| changed + READ_WITHIN < now);
+        if let (Some(next), Some(current)) = (body.status, self.status())
+            && !current.allows(next)
+            && is_known(self.moved)
+        {
+            return Some(format!("the status goes back from {current} to {next}"));
+        }
+        let is_over = body.source.is_some() && self.channelled.is_some() && is_known(self.channelled);
+        is_over.then(|| "an update takes away the channel that a person set".to_owned())
+    }
+
+    /// Whose it is.
+    pub(super) fn person(&self) -> String {
+        sender::Word::person(&self.external_ref)
+    }
+
+    /// Where it stands.
+    pub(super) fn status(&self) -> Option<Status> {
+        match self.view.status {
+            Some(Word::Known(status)) => Some(status),
+            Some(Word::Other(_)) | None => None,
+        }
+    }
+
+    /// A person moves it on, unless that were backwards.
+    pub(super) fn move_on(&mut self, status: Status, now: Duration) -> bool {
+        let is_on = self.status().is_some_and(|current| current.allows(status));
+        if is_on {
+            self.view.status = Some(Word::Known(status));
+            self.moved = Some(now);
+        }
+        is_on
+    }
+
+    /// A person says by which channel it came.
+    pub(super) fn channel(&mut self, channel: LeadSource, now: Duration) {
+        self.view.source = Some(Word::Known(channel));
+        self.channelled = Some(now);
     }
 
     fn shown(&self, odds: &Odds) -> LeadView {
@@ -298,7 +357,7 @@ fn blank(id: String, created: Timestamp) -> LeadView {
         last_name: None,
         email: None,
         phone: None,
-        status: None,
+        status: Some(Word::Known(Status::New)),
         priority: None,
         source: None,
         ad_platform: None,

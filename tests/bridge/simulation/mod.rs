@@ -9,6 +9,9 @@ mod check;
 mod dice;
 mod konektor;
 mod odds;
+mod operator;
+mod played;
+mod post;
 mod sabotage;
 mod sender;
 mod story;
@@ -23,10 +26,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use played::Played;
 use sabotage::{Guard, Sabotage};
 use story::Story;
 use world::World;
 
+/// From so many seeds on, everything that may happen is seen.
+const SHOWS_ALL: u64 = 500;
 /// How many lines of a failed seed's story are told.
 const TOLD: usize = 120;
 
@@ -40,15 +46,28 @@ const fn beginning() -> Timestamp {
 struct Tally {
     virtual_time: Duration,
     steps: u64,
+    played: Played,
     wrong: Vec<(u64, String)>,
 }
 
+impl Tally {
+    fn add(&mut self, more: Self) {
+        self.virtual_time += more.virtual_time;
+        self.steps += more.steps;
+        self.played += more.played;
+        self.wrong.extend(more.wrong);
+    }
+}
+
 /// Plays one seed. On failure says what is wrong, and the story as far as it was to be told.
-fn play(seed: u64, takes: Guard, story: Story) -> Result<(Duration, u64), (String, Vec<String>)> {
+fn play(seed: u64, takes: Guard, story: Story) -> Result<Tally, (String, Vec<String>)> {
     let mut world = World::new(seed, Sabotage::of(takes), story);
     let ran = std::panic::catch_unwind(AssertUnwindSafe(|| world.run()));
     match ran.unwrap_or_else(|_| Err("something panicked".into())) {
-        Ok(()) => Ok((world.now, world.steps)),
+        Ok(()) => {
+            let (virtual_time, steps, played) = (world.now, world.steps, world.played);
+            Ok(Tally { virtual_time, steps, played, wrong: Vec::new() })
+        }
         Err(wrong) => {
             let story = std::mem::take(&mut world.story).about(&wrong);
             Err((wrong, story))
@@ -62,10 +81,7 @@ fn play_some(seeds: &Mutex<Range<u64>>) -> Tally {
     loop {
         let Some(seed) = seeds.lock().unwrap_or_else(PoisonError::into_inner).next() else { return tally };
         match play(seed, Guard::No, Story::default()) {
-            Ok((time, steps)) => {
-                tally.virtual_time += time;
-                tally.steps += steps;
-            }
+            Ok(played) => tally.add(played),
             Err((wrong, _)) => tally.wrong.push((seed, wrong)),
         }
     }
@@ -79,16 +95,18 @@ fn play_all(seeds: Range<u64>) {
     let total = std::thread::scope(|scope| {
         let players: Vec<_> = (0..cores).map(|_| scope.spawn(|| play_some(&seeds))).collect();
         players.into_iter().fold(Tally::default(), |mut total, player| {
-            let tally = player.join().expect("what panics is caught seed by seed");
-            total.virtual_time += tally.virtual_time;
-            total.steps += tally.steps;
-            total.wrong.extend(tally.wrong);
+            total.add(player.join().expect("what panics is caught seed by seed"));
             total
         })
     });
     let hours = total.virtual_time.as_secs() / 3600;
     println!("{count} seeds, {hours} virtual hours, {} steps on {cores} cores", total.steps);
-    let Some((first, _)) = total.wrong.iter().min() else { return };
+    println!("seen: {}", total.played);
+    let Some((first, _)) = total.wrong.iter().min() else {
+        let unseen = total.played.unseen();
+        assert!(count < SHOWS_ALL || unseen.is_empty(), "{count} seeds, and never seen: {unseen:?}");
+        return;
+    };
     let story = play(*first, Guard::No, Story::told()).err().map(|(_, story)| story).unwrap_or_default();
     let lines = if count == 1 { story.as_slice() } else { &story[story.len().saturating_sub(TOLD)..] };
     let wrong: Vec<String> = total.wrong.iter().map(|(seed, wrong)| format!("SIM_SEED={seed}: {wrong}")).collect();
@@ -144,6 +162,36 @@ fn without_the_quiet_period_a_lead_is_there_twice() {
 #[test]
 fn a_store_that_forgets_without_knowing_it_makes_a_lead_twice() {
     assert!(wrong_without(Guard::Doubt).any(|wrong| wrong.contains("twice")));
+}
+
+#[test]
+fn without_the_fresh_read_what_people_wrote_is_lost() {
+    let mut unseen = vec!["takes away what a person wrote", "the status goes back", "the channel that a person set"];
+    wrong_without(Guard::Read).any(|wrong| {
+        unseen.retain(|what| !wrong.contains(what));
+        unseen.is_empty()
+    });
+    assert!(unseen.is_empty(), "never noticed: {unseen:?}");
+}
+
+#[test]
+fn without_the_other_names_a_lead_is_there_twice() {
+    assert!(wrong_without(Guard::Aliases).any(|wrong| wrong.contains("twice")));
+}
+
+#[test]
+fn what_is_withheld_again_after_its_release_is_noticed() {
+    assert!(wrong_without(Guard::Released).any(|wrong| wrong.contains("ended as withheld")));
+}
+
+#[test]
+fn calls_that_a_person_has_stopped_and_that_go_on_are_noticed() {
+    assert!(wrong_without(Guard::Stopped).any(|wrong| wrong.contains("was claimed while calls are paused")));
+}
+
+#[test]
+fn without_a_trace_of_whom_it_forgot_a_lead_is_there_twice() {
+    assert!(wrong_without(Guard::Trace).any(|wrong| wrong.contains("twice")));
 }
 
 #[test]

@@ -27,6 +27,11 @@ pub(super) struct Odds {
     pub(super) odd_fields: f64,
     /// Events that were said long before they come.
     pub(super) stale: f64,
+    /// Events that say where their lead stands, and by which channel it came.
+    pub(super) stages: f64,
+    pub(super) channels: f64,
+    /// Events that know their lead by another name, too, or by that alone.
+    pub(super) aliases: f64,
     /// Webhooks sent once more.
     pub(super) repeated: f64,
     /// A store's answer is slow (seconds), it fails before or after it has done its part, or does it twice.
@@ -53,8 +58,12 @@ pub(super) struct Odds {
     pub(super) stall_every: Option<Duration>,
     pub(super) revoke_every: Option<Duration>,
     pub(super) delete_every: Option<Duration>,
-    /// A person writes into a lead.
+    /// A person changes a lead: writes into its notes, or moves it on.
     pub(super) edit_every: Option<Duration>,
+    /// How long receipts and idle lanes are remembered, where that ends within the story.
+    pub(super) remembers: Option<(Duration, Duration)>,
+    /// The person on duty does something.
+    pub(super) operate_every: Option<Duration>,
     /// How long a caller is told to wait who calls too much; `None`: it is not told.
     pub(super) retry_after: Option<Duration>,
     /// Every wall clock is set forward.
@@ -104,8 +113,15 @@ impl Odds {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let odds = Self::draw_trouble(dice);
         let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
+        let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() };
+        let [stages, channels, aliases] = [some(0.5), some(0.5), some(0.8)];
+        let operate_every = dice.chance(0.4).then(|| dice.time(Duration::from_secs(10)..Duration::from_mins(5)));
+        let remembers = dice.chance(0.1).then(|| {
+            let mut short = || dice.time(Duration::from_secs(30)..Duration::from_mins(4));
+            (short(), short())
+        });
         let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
-        Self { edit_every, retry_after, ..odds }
+        Self { edit_every, operate_every, remembers, retry_after, stages, channels, aliases, ..odds }
     }
 
     fn draw_trouble(dice: &mut Dice) -> Self {
@@ -135,6 +151,9 @@ impl Odds {
             events: if flood { 150 } else { 1 + dice.index(25) },
             searches_always: dice.chance(0.1),
             stale,
+            stages: 0.0,
+            channels: 0.0,
+            aliases: 0.0,
             lookups,
             tests,
             refused,
@@ -156,6 +175,8 @@ impl Odds {
             revoke_every,
             delete_every,
             edit_every: None,
+            operate_every: None,
+            remembers: None,
             retry_after: None,
             killed_calling,
             lose_every,
@@ -169,6 +190,11 @@ impl Odds {
         }
     }
 
+    /// Whether anything is forgotten.
+    pub(super) const fn forgets(&self) -> bool {
+        self.remembers.is_some()
+    }
+
     /// From now on nothing goes wrong any more.
     pub(super) fn calm_down(&mut self) {
         self.calls = Calls::default();
@@ -176,6 +202,6 @@ impl Odds {
         (self.foreign, self.quota, self.killed_calling) = (0.0, None, 0.0);
         (self.kill_every, self.stall_every, self.revoke_every, self.delete_every) = (None, None, None, None);
         (self.lose_every, self.leap_every, self.reload_every, self.edit_every) = (None, None, None, None);
-        self.retry_after = None;
+        (self.retry_after, self.operate_every) = (None, None);
     }
 }

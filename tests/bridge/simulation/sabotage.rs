@@ -6,6 +6,8 @@ use std::time::Duration;
 use konektor_bridge::deliver::Waits;
 use konektor_bridge::deliver::engine::{Ask, Told};
 use konektor_bridge::domain::external_ref::ExternalRef;
+use konektor_bridge::konektor::wire::LeadView;
+use konektor_bridge::konektor::{Request, Verdict};
 use konektor_bridge::store::{Claim, Fenced};
 
 use super::konektor::{L_SEARCH, T_COMMIT};
@@ -23,6 +25,16 @@ pub(super) enum Guard {
     Quiet,
     /// A store that has lost something knows it.
     Doubt,
+    /// An update is made from what the lead is at that moment.
+    Read,
+    /// One person by two names is one lead.
+    Aliases,
+    /// What a person has released is not withheld again.
+    Released,
+    /// A person stops all calls.
+    Stopped,
+    /// A lead that was forgotten is known to have been there.
+    Trace,
     /// Whom a create has named is known, whatever the rules make of its events by now.
     Named,
 }
@@ -32,11 +44,13 @@ pub(super) enum Guard {
 pub(super) struct Sabotage {
     takes: Guard,
     fences: BTreeMap<ExternalRef, u64>,
+    /// Leads as an engine saw them last.
+    views: BTreeMap<String, LeadView>,
 }
 
 impl Sabotage {
     pub(super) const fn of(takes: Guard) -> Self {
-        Self { takes, fences: BTreeMap::new() }
+        Self { takes, fences: BTreeMap::new(), views: BTreeMap::new() }
     }
 
     /// Whether the store notices what it loses.
@@ -59,24 +73,51 @@ impl Sabotage {
             }
             (Guard::Intent, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
             (Guard::Named, Ask::Begin(lease, upto, telling)) => Ok(Ask::Begin(lease, upto, telling.words.into())),
-            (Guard::No | Guard::Fence | Guard::Intent | Guard::Quiet | Guard::Doubt | Guard::Named, ask) => Ok(ask),
+            (Guard::Aliases, Ask::Sort(mut sorted)) => {
+                sorted.iter_mut().flat_map(|record| &mut record.split).flatten().for_each(|item| item.aliases.clear());
+                Ok(Ask::Sort(sorted))
+            }
+            (_, ask) => Ok(ask),
         }
     }
 
     /// What the engines wait for.
     pub(super) fn waits(&self) -> Waits {
-        match self.takes {
-            Guard::Quiet => Waits { commit: Duration::ZERO, search: Duration::ZERO },
-            Guard::No | Guard::Fence | Guard::Intent | Guard::Doubt | Guard::Named => {
-                Waits { commit: T_COMMIT, search: L_SEARCH }
-            }
+        if self.takes == Guard::Quiet {
+            Waits { commit: Duration::ZERO, search: Duration::ZERO }
+        } else {
+            Waits { commit: T_COMMIT, search: L_SEARCH }
         }
     }
 
-    /// Sees what an engine is told.
-    pub(super) fn saw(&mut self, told: &Told) {
-        if let Told::Claim(Claim::Lane(claimed)) = told {
+    /// What an engine hears instead of this answer: without a fresh read, what it has heard of the lead before.
+    pub(super) fn heard(&mut self, request: &Request, verdict: Verdict) -> Verdict {
+        let Verdict::Lead(view) = verdict else { return verdict };
+        if self.takes != Guard::Read {
+            return Verdict::Lead(view);
+        }
+        let known = self.views.get(&view.id.0).filter(|_| matches!(request, Request::Get(_))).cloned();
+        let shown = known.unwrap_or(*view);
+        self.views.insert(shown.id.0.clone(), shown.clone());
+        Verdict::Lead(Box::new(shown))
+    }
+
+    /// Whether a person can stop calls.
+    pub(super) fn can_be_stopped(&self) -> bool {
+        self.takes != Guard::Stopped
+    }
+
+    /// Sees what an engine is told, and what it is told instead.
+    pub(super) fn saw(&mut self, mut told: Told) -> Told {
+        if let Told::Claim(Claim::Lane(claimed)) = &mut told {
+            if self.takes == Guard::Released {
+                claimed.events.iter_mut().for_each(|event| event.released = false);
+            }
+            if self.takes == Guard::Trace {
+                (claimed.search_first, claimed.lost) = (false, None);
+            }
             self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
         }
+        told
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Hold, Item, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::rules::Rules;
+use konektor_bridge::domain::status::{LeadSource, Status};
 use konektor_bridge::domain::submission::{Answer, Meaning, Profile, Submission};
 use konektor_bridge::providers::{
     Fetched, ItemBody, Lookup, LookupAnswer, Provider, Reading, Refusal, Reply, Sample, SampleKind, Source, Unreadable,
@@ -27,11 +28,30 @@ pub(super) struct Word {
     /// Whose lead.
     pub(super) lead: usize,
     pub(super) kind: Kind,
+    /// By which name it speaks of it.
+    pub(super) name: Name,
     /// It states the address, too.
     pub(super) has_email: bool,
+    /// It says where the lead stands: its place in [`STAGES`].
+    pub(super) stage: Option<usize>,
+    /// Its sender knows by which channel the lead came.
+    pub(super) has_channel: bool,
     /// It was said so many seconds before it came.
     pub(super) old: u64,
 }
+
+/// By which name a sender knows a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    /// The first one.
+    First,
+    /// The first one, and another beside it.
+    Both,
+    /// The other one alone.
+    Other,
+}
+
+const NAMES: [(&str, Name); 3] = [("1", Name::First), ("12", Name::Both), ("2", Name::Other)];
 
 /// What is special about an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +70,9 @@ pub(super) enum Kind {
 const KINDS: [(char, Kind); 5] =
     [('p', Kind::Plain), ('n', Kind::Notice), ('t', Kind::Test), ('r', Kind::Refused), ('o', Kind::OddField)];
 
+/// Where a lead stands by the rules, forwards.
+const STAGES: [Status; 3] = [Status::Contacted, Status::Qualified, Status::Proposal];
+
 impl Word {
     pub(super) fn draw(number: usize, odds: &Odds, dice: &mut Dice) -> Self {
         let plain = 1.0 - odds.lookups - odds.tests - odds.refused - odds.odd_fields;
@@ -62,11 +85,33 @@ impl Word {
         ]);
         let old = if dice.chance(odds.stale) { dice.number(1..1800) } else { 0 };
         let has_email = kind == Kind::OddField || dice.chance(0.3);
-        Self { number, lead: dice.index(odds.leads), kind, has_email, old }
+        let stage = dice.chance(odds.stages).then(|| dice.index(STAGES.len()));
+        let has_channel = dice.chance(odds.channels);
+        let name = dice.weighted(&[
+            (1.0 - odds.aliases, Name::First),
+            (odds.aliases / 2.0, Name::Both),
+            (odds.aliases / 2.0, Name::Other),
+        ]);
+        Self { number, lead: dice.index(odds.leads), kind, name, has_email, stage, has_channel, old }
     }
 
     pub(super) fn external_ref(lead: usize) -> ExternalRef {
         ExternalRef::new("sim:", &format!("r{lead}"))
+    }
+
+    /// Whose lane goes by this reference.
+    pub(super) fn lead_of(external_ref: &ExternalRef) -> Option<usize> {
+        external_ref.as_str().strip_prefix("sim:r")?.parse().ok()
+    }
+
+    /// The other name of a person.
+    fn other_ref(lead: usize) -> ExternalRef {
+        ExternalRef::new("sim:", &format!("b{lead}"))
+    }
+
+    /// Whose lead it is that Konektor has under this reference, by the first name.
+    pub(super) fn person(external_ref: &str) -> String {
+        external_ref.replace("sim:b", "sim:r")
     }
 
     pub(super) fn id(&self) -> EventId {
@@ -81,6 +126,11 @@ impl Word {
     pub(super) fn email(&self) -> Option<String> {
         let bad = if self.kind == Kind::OddField { "odd" } else { "word" };
         self.has_email.then(|| format!("{bad}{}@example.com", self.number))
+    }
+
+    /// The status that the rules give the lead.
+    pub(super) fn status(&self) -> Option<Status> {
+        self.stage.map(|stage| STAGES[stage])
     }
 
     /// By the rules that have been changed so many times.
@@ -101,7 +151,10 @@ impl Word {
 
     fn text(&self) -> String {
         let kind = KINDS.iter().find(|(_, kind)| *kind == self.kind).expect("all kinds are listed").0;
-        format!("{} {} {kind} {} {}", self.number, self.lead, u8::from(self.has_email), self.old)
+        let stage = self.stage.map_or(0, |stage| stage + 1);
+        let (email, channel) = (u8::from(self.has_email), u8::from(self.has_channel));
+        let name = NAMES.iter().find(|(_, name)| *name == self.name).expect("all names are listed").0;
+        format!("{} {} {kind} {name} {email} {stage} {channel} {}", self.number, self.lead, self.old)
     }
 
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
@@ -109,8 +162,12 @@ impl Word {
         let (number, lead) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let letter = parts.next()?.chars().next()?;
         let kind = KINDS.iter().find(|(known, _)| *known == letter)?.1;
+        let spoken = parts.next()?;
+        let name = NAMES.iter().find(|(known, _)| *known == spoken)?.1;
         let has_email = parts.next()? == "1";
-        Some(Self { number, lead, kind, has_email, old: parts.next()?.parse().ok()? })
+        let stage = parts.next()?.parse::<usize>().ok()?.checked_sub(1);
+        let has_channel = parts.next()? == "1";
+        Some(Self { number, lead, kind, name, has_email, stage, has_channel, old: parts.next()?.parse().ok()? })
     }
 
     fn submission(&self, received: Timestamp, rules: u32) -> Submission {
@@ -121,8 +178,10 @@ impl Word {
             Answer::new("message", self.message()).meaning(Meaning::Message),
         ];
         answers.extend(self.email().map(|email| Answer::new("email", email).meaning(Meaning::Email)));
+        answers.extend(self.status().map(|status| Answer::new("stage", status.to_string()).meaning(Meaning::Note)));
+        let source = self.has_channel.then_some(LeadSource::Website);
         let profile = Profile { phone: Some(self.phone(rules)), ..Profile::default() };
-        Submission { answers, profile, submitted_at: Some(self.said(received)), ..Submission::default() }
+        Submission { answers, profile, source, submitted_at: Some(self.said(received)), ..Submission::default() }
     }
 }
 
@@ -141,10 +200,19 @@ pub(super) fn source_name() -> SourceName {
     SourceName::parse("sim").expect("it is a name")
 }
 
+/// The rules: each stage that an event names is a status.
+fn rules() -> Rules {
+    let rule = |status: &Status| format!("{{ when = \"answers.stage == '{status}'\", status = \"{status}\" }}");
+    let rules: Vec<String> = STAGES.iter().map(rule).collect();
+    toml::from_str(&format!("status = [{}]", rules.join(", "))).expect("they are rules")
+}
+
 /// The source, whose rules have been changed as often as `changed` says.
-pub(super) fn source(changed: &Arc<AtomicU32>) -> Source {
+pub(super) fn source(changed: &Arc<AtomicU32>, odds: &Odds) -> Source {
     let provider = Arc::new(Dialect { changed: Arc::clone(changed) });
-    Source { name: source_name(), provider, rules: Rules::default() }
+    // A rule costs something at each reading.
+    let rules = if odds.stages > 0.0 { rules() } else { Rules::default() };
+    Source { name: source_name(), provider, rules }
 }
 
 /// The status of the senders' API, drawn for each question.
@@ -175,15 +243,13 @@ impl Provider for Dialect {
     fn split(&self, webhook: &Verified) -> Result<Vec<Item>, Unreadable> {
         let item = |line: &[u8]| {
             let word = Word::parse(line).ok_or_else(|| Unreadable("not a word".into()))?;
-            let external_ref = Word::external_ref(word.lead);
-            Ok(Item {
-                id: word.id(),
-                same_within: None,
-                external_ref,
-                aliases: Vec::new(),
-                hold: Hold::No,
-                body: line.to_vec(),
-            })
+            let (first, other) = (Word::external_ref(word.lead), Word::other_ref(word.lead));
+            let (external_ref, aliases) = match word.name {
+                Name::First => (first, Vec::new()),
+                Name::Both => (first, vec![other]),
+                Name::Other => (other, Vec::new()),
+            };
+            Ok(Item { id: word.id(), same_within: None, external_ref, aliases, hold: Hold::No, body: line.to_vec() })
         };
         webhook.body().split(|byte| *byte == b'\n').map(item).collect()
     }

@@ -8,9 +8,11 @@ use futures_util::FutureExt;
 use konektor_bridge::deliver::SourceOf;
 use konektor_bridge::deliver::engine::{Engine, Input, Setup};
 use konektor_bridge::domain::region::Region;
-use konektor_bridge::store::{EventFilter, Options, Selector, Store, WorkerId};
+use konektor_bridge::domain::status::{LeadSource, Status};
+use konektor_bridge::store::{Options, Store, WorkerId};
 
 use super::konektor::Key;
+use super::played::Scene;
 use super::world::{Happening, Host, LOOK_EVERY, LOSES, World};
 
 impl World {
@@ -134,17 +136,34 @@ impl World {
         self.next_trouble(self.odds.delete_every, Happening::Delete);
     }
 
-    /// A person writes into a lead.
+    /// A person changes a lead.
     pub(super) fn edit(&mut self) {
         if self.odds.edit_every.is_none() {
             return;
         }
         let lead = self.dice.index(self.konektor.leads.len().max(1));
-        // More would leave no room for what the events say.
-        if self.konektor.leads.get(lead).is_some_and(|held| held.edits.len() < 10) {
-            let line = format!("called at {}", self.now.as_nanos());
-            self.konektor.leads[lead].edit(line, self.now);
-            self.tell(|| format!("a person writes into lead_{lead}"));
+        let what = self.dice.weighted(&[(2.0, Scene::Noted), (1.0, Scene::Moved), (1.0, Scene::Channelled)]);
+        let status = self.dice.weighted(&[(1.0, Status::Responded), (1.0, Status::Hot), (0.2, Status::Lost)]);
+        let now = self.now;
+        let Some(held) = self.konektor.leads.get_mut(lead).filter(|held| !held.deleted) else {
+            return self.next_trouble(self.odds.edit_every, Happening::Edit);
+        };
+        let is_done = match what {
+            // More would leave no room for what the events say.
+            Scene::Noted if held.edits.len() >= 10 => false,
+            Scene::Moved => held.move_on(status, now),
+            Scene::Channelled => {
+                held.channel(LeadSource::Referral, now);
+                true
+            }
+            _ => {
+                held.edit(format!("called at {}", now.as_nanos()), now);
+                true
+            }
+        };
+        if is_done {
+            self.played.saw(what);
+            self.tell(|| format!("a person changes lead_{lead}: {what:?}"));
         }
         self.next_trouble(self.odds.edit_every, Happening::Edit);
     }
@@ -175,8 +194,22 @@ impl World {
         };
         self.tell(|| format!("the store loses its last {lost} changes"));
         self.lost = Some(self.now);
+        self.desk.stops &= self.is_paused_by_a_person();
         self.forget_what_is_lost();
         self.next_trouble(self.odds.lose_every, Happening::Lose);
+    }
+
+    /// What has been remembered long enough is forgotten, while things go wrong and after.
+    pub(super) fn forget(&mut self) {
+        let before = self.rows();
+        let forgotten = self.store.expire(1000, self.shown()).now_or_never();
+        let forgotten = forgotten.expect("memory answers at once").expect("it is open");
+        self.check_forgotten(&before);
+        self.tell(|| format!("{forgotten} receipts and lanes are forgotten"));
+        if forgotten > 0 {
+            self.played.saw(Scene::Forgotten);
+        }
+        self.next_trouble(self.odds.remembers.map(|(receipts, _)| receipts), Happening::Forget);
     }
 
     pub(super) fn foreign(&mut self) {
@@ -193,19 +226,10 @@ impl World {
         self.odds.calm_down();
         self.calm_since = Some(self.now);
         self.konektor.key = Key::Good;
+        self.let_calls_go();
         for host in &mut self.hosts {
             host.stalled_until = host.stalled_until.min(self.now);
         }
         self.plan(LOOK_EVERY, Happening::Look);
-    }
-
-    /// A person tries every dead letter once more.
-    pub(super) fn replay(&mut self) {
-        self.has_replayed = true;
-        self.replayed = self.leads_with_dead_events();
-        let all = Selector::Matching(EventFilter::default());
-        let now = self.shown();
-        let moved = self.store.replay(&all, 1000, now).now_or_never().expect("memory answers at once");
-        self.tell(|| format!("dead letters are replayed: {moved:?}"));
     }
 }

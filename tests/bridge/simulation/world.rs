@@ -1,22 +1,24 @@
 //! The world of one seed: several engines on one store, in front of one Konektor, in virtual time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use jiff::Timestamp;
 use konektor_bridge::deliver::Die;
 use konektor_bridge::deliver::engine::{Ask, Change, Effect, Engine, Input, Moment, Report, Said, Ticket};
 use konektor_bridge::konektor::Request;
 use konektor_bridge::providers::Source;
-use konektor_bridge::store::{MemoryStore, Options, Store, WorkerId};
+use konektor_bridge::store::{MemoryStore, Options, WorkerId};
 
 use super::dice::Dice;
 use super::konektor::{Fate, Konektor, T_COMMIT};
 use super::odds::Odds;
+use super::operator::Desk;
+use super::played::Played;
+use super::post::Names;
 use super::sabotage::Sabotage;
 use super::sender::{self, Word};
 use super::story::{self, Story};
@@ -52,17 +54,17 @@ pub(super) struct World {
     pub(super) rules: Arc<AtomicU32>,
     /// Every event that its sender has heard 200 for.
     pub(super) acked: Vec<Word>,
-    unacked: usize,
+    pub(super) unacked: usize,
+    pub(super) names: Names,
     pub(super) calm_since: Option<Duration>,
-    /// The leads whose dead letters were put back, once somebody has done that.
-    pub(super) replayed: BTreeSet<usize>,
-    pub(super) has_replayed: bool,
+    pub(super) desk: Desk,
     pub(super) stopping: bool,
     pub(super) sabotage: Sabotage,
     pub(super) broken: Option<String>,
     /// What happened, while somebody wants to know.
     pub(super) story: Story,
     pub(super) steps: u64,
+    pub(super) played: Played,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,6 +110,9 @@ pub(super) enum Happening {
     Restore,
     Delete,
     Edit,
+    Operate,
+    Forget,
+    LetCallsGo,
     Lose,
     Leap,
     Reload,
@@ -121,7 +126,10 @@ impl World {
         let mut dice = Dice::of(seed);
         let odds = Odds::draw(&mut dice);
         let late_update = sabotage.waits().late_update();
-        let options = Options { search_always: odds.searches_always, late_update, ..Options::default() };
+        let Options { retention, idle_retention, .. } = Options::default();
+        let (retention, idle_retention) = odds.remembers.unwrap_or((retention, idle_retention));
+        let search_always = odds.searches_always;
+        let options = Options { search_always, late_update, retention, idle_retention, ..Options::default() };
         let hosts = (0..odds.hosts).map(|_| Host::new()).collect();
         let rules = Arc::new(AtomicU32::new(0));
         let mut world = Self {
@@ -131,24 +139,25 @@ impl World {
             happenings: BTreeMap::new(),
             dice,
             store: MemoryStore::that_may_lose(options, if odds.lose_every.is_some() { LOSES } else { 0 }),
+            source: sender::source(&rules, &odds),
             odds,
             lost: None,
             before: VecDeque::new(),
             konektor: Konektor::default(),
             hosts,
             leapt: Duration::ZERO,
-            source: sender::source(&rules),
             rules,
             acked: Vec::new(),
             unacked: 0,
+            names: Names::default(),
             calm_since: None,
-            replayed: BTreeSet::new(),
-            has_replayed: false,
+            desk: Desk::default(),
             stopping: false,
             sabotage,
             broken: None,
             story,
             steps: 0,
+            played: Played::default(),
         };
         world.set_out();
         world
@@ -167,7 +176,8 @@ impl World {
             self.unacked += 1;
             self.plan(at, Happening::Webhook(words.clone()));
             if self.dice.chance(self.odds.repeated) {
-                let again = at + self.dice.time(Duration::ZERO..Duration::from_mins(5));
+                let most = if self.odds.forgets() { Duration::from_mins(20) } else { Duration::from_mins(5) };
+                let again = at + self.dice.time(Duration::ZERO..most);
                 self.unacked += 1;
                 self.plan(again, Happening::Webhook(words));
             }
@@ -180,6 +190,8 @@ impl World {
         self.next_trouble(self.odds.revoke_every, Happening::Revoke);
         self.next_trouble(self.odds.delete_every, Happening::Delete);
         self.next_trouble(self.odds.edit_every, Happening::Edit);
+        self.next_trouble(self.odds.operate_every, Happening::Operate);
+        self.next_trouble(self.odds.remembers.map(|(receipts, _)| receipts), Happening::Forget);
         self.next_trouble(self.odds.lose_every, Happening::Lose);
         self.next_trouble(self.odds.leap_every, Happening::Leap);
         self.next_trouble(self.odds.reload_every, Happening::Reload);
@@ -227,6 +239,9 @@ impl World {
             Happening::Restore => self.restore(),
             Happening::Delete => self.delete(),
             Happening::Edit => self.edit(),
+            Happening::Operate => self.operate(),
+            Happening::Forget => self.forget(),
+            Happening::LetCallsGo => self.let_calls_go(),
             Happening::Lose => self.lose(),
             Happening::Leap => self.leap(),
             Happening::Reload => self.reload(),
@@ -258,37 +273,13 @@ impl World {
         self.story.tell(self.now, line);
     }
 
-    /// A webhook comes in; its sender tries again until it hears 200.
-    fn receive(&mut self, words: Vec<Word>) {
-        let wall = self.shown();
-        let before = self.dice.chance(self.odds.store_before);
-        if !before {
-            self.remember();
-            let kept = self.store.keep(sender::webhook(&words, wall)).now_or_never().expect("memory answers at once");
-            kept.expect("there is room");
-            let host = self.dice.index(self.hosts.len());
-            self.wake(host, Change::Inbox);
-        }
-        let heard = !before && !self.dice.chance(self.odds.store_after);
-        let said: Vec<_> =
-            words.iter().map(|word| format!("{} ({:?}) for r{}", word.number, word.kind, word.lead)).collect();
-        self.tell(|| format!("webhook {} , kept {}, heard {heard}", said.join(" , "), !before));
-        if heard {
-            self.unacked -= 1;
-            self.acked.extend(words.into_iter().filter(|word| !self.acked.contains(word)).collect::<Vec<_>>());
-        } else {
-            let again = self.dice.time(Duration::from_secs(1)..Duration::from_mins(3));
-            self.plan(again, Happening::Webhook(words));
-        }
-    }
-
     /// Is everything delivered?
     fn look(&mut self) {
         let calm = self.now - self.calm_since.expect("it is looked after the trouble");
         let open = self.open();
         if open.is_none() && calm > T_COMMIT + FREEZE {
-            if !self.has_replayed && self.dice.chance(0.5) {
-                self.replay();
+            if !self.desk.has_cleared && self.dice.chance(0.5) {
+                self.clear_the_desk();
             } else {
                 self.stop();
                 return;
