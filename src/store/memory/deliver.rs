@@ -164,6 +164,9 @@ impl Model {
         let lost = known.lane.lost_since(doubt);
         known.lane.claim(worker, least, until, now);
         let lane = known.lane.clone();
+        if lane.lead_id.is_none() && line != Line::Search {
+            self.gate.days.begun(&external_ref, until);
+        }
         Claimed {
             events: self.in_hand(&external_ref),
             lease: Lease { external_ref, fence: lane.fence, until },
@@ -272,6 +275,7 @@ impl Model {
         }
         let Settlement { outcome, attempts, learned } = settlement;
         known.lane.may_land(learned.lands);
+        self.gate.days.ended(external_ref);
         self.finish(external_ref, &outcome, now);
         let known = self.known(external_ref, now);
         known.lane.sign_off();

@@ -308,6 +308,9 @@ impl Core {
         let lost = known.lane.lost_since(doubt);
         known.lane.claim(worker, kept.gate.least_fence(), until, now);
         let known = known.clone();
+        if known.lane.lead_id.is_none() && line != Line::Search {
+            kept.gate.days.begun(&known.external_ref, until);
+        }
         let in_hand: Vec<Seq> = known.pending().iter().take(receipt::CALL_EVENTS).map(|event| event.seq).collect();
         let mut step = desk.finish();
         step.in_hand(receipt::CALL_BYTES, &in_hand);
