@@ -15,11 +15,18 @@ const CHANGES: usize = 20;
 const NAME: usize = 64;
 /// So many submissions in a row without a field that was always there, and it has gone.
 const GONE_AFTER: u32 = 10;
+/// So many submissions in a row with a field, and one that comes in its place is the same under another name. After fewer
+/// it may as well be a box that one person ticks and the next does not: browsers do not send those that are not ticked.
+const STEADY_AFTER: u32 = 5;
 
 /// A form.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Form {
     fields: BTreeMap<String, Presence>,
+    /// In how many submissions in a row, up to five, all that is always there came: since the first one, or since a field
+    /// got another name.
+    #[serde(default)]
+    steady: u32,
     /// What was noticed, oldest first; at most twenty.
     pub changes: Vec<Change>,
 }
@@ -85,14 +92,18 @@ impl Form {
         let names: BTreeSet<String> = names.iter().map(|name| shown(name)).collect();
         if self.fields.is_empty() {
             self.fields = names.into_iter().take(FIELDS).map(|name| (name, Presence::Always)).collect();
+            self.steady = 1;
             return Vec::new();
         }
         let new: Vec<String> = names.iter().filter(|name| !self.fields.contains_key(*name)).cloned().collect();
         let lost = self.lost(&names);
         let mut changes = match (new.as_slice(), lost.as_slice()) {
-            ([new], [lost]) => self.renamed(lost, new, now),
+            ([new], [lost]) if self.steady >= STEADY_AFTER && !missed.contains_key(lost) => {
+                self.renamed(lost, new, now)
+            }
             (new, _) => self.came(new, now),
         };
+        self.steady = (self.steady + 1).min(STEADY_AFTER);
         self.came_back(&names, missed);
         changes.extend(self.went(&names, missed, now));
         self.changes.extend(changes.iter().cloned());
@@ -106,9 +117,10 @@ impl Form {
         always.filter(|(name, _)| !names.contains(*name)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// One field is new and one that always was there is missing: it has another name.
+    /// One field is new and one that always was there is missing: it has another name, and that has come once, now.
     fn renamed(&mut self, was: &str, field: &str, now: Timestamp) -> Vec<Change> {
         self.fields.insert(was.to_owned(), Presence::Gone);
+        self.steady = 0;
         if !self.add(field, Presence::Always) {
             return Vec::new();
         }
@@ -172,7 +184,16 @@ mod tests {
     impl Watched {
         fn new(names: &str) -> Self {
             let mut watched = Self { form: Form::default(), missed: BTreeMap::new() };
-            assert_eq!(watched.see(names), Vec::<String>::new(), "the first one says what is there");
+            assert_eq!(watched.see(names), NOTHING, "the first one says what is there");
+            watched
+        }
+
+        /// One that has come five times in a row with all of these.
+        fn steady(names: &str) -> Self {
+            let mut watched = Self::new(names);
+            for _ in 1..STEADY_AFTER {
+                assert_eq!(watched.see(names), NOTHING);
+            }
             watched
         }
 
@@ -225,12 +246,29 @@ mod tests {
 
     #[test]
     fn a_field_with_another_name_is_told_at_once() {
-        let mut form = Watched::new("nama hp kota");
+        let mut form = Watched::steady("nama hp kota");
         assert_eq!(form.see("nama telepon kota"), ["renamed telepon hp"]);
         for _ in 0..30 {
             assert_eq!(form.see("nama telepon kota"), NOTHING);
         }
         assert_eq!(form.see("nama"), NOTHING, "two that are missing and none that is new");
+    }
+
+    #[test]
+    fn a_box_that_one_ticks_and_the_next_does_not_is_no_other_name() {
+        let mut form = Watched::new("nama promo");
+        assert_eq!(form.see("nama whatsapp_ok"), ["new whatsapp_ok "]);
+        assert_eq!(form.see("nama promo"), NOTHING);
+        let mut form = Watched::steady("nama promo");
+        assert_eq!(form.see("nama"), NOTHING);
+        assert_eq!(form.see("nama whatsapp_ok"), ["new whatsapp_ok "], "the one before had no `promo` either");
+    }
+
+    #[test]
+    fn another_name_has_to_prove_itself_as_the_first_one_had() {
+        let mut form = Watched::steady("nama hp");
+        assert_eq!(form.see("nama telepon"), ["renamed telepon hp"]);
+        assert_eq!(form.see("nama kontak"), ["new kontak "]);
     }
 
     #[test]
@@ -250,7 +288,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_it_brings_it_back() {
-        let mut form = Watched::new("nama hp");
+        let mut form = Watched::steady("nama hp");
         form.see("nama telepon");
         let kept = serde_json::to_string(&form.form).unwrap();
         assert_eq!(serde_json::from_str::<Form>(&kept).unwrap(), form.form);

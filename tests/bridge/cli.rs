@@ -754,8 +754,8 @@ fn what_a_sample_is_not_is_said() {
     let bridge = Served::start();
     let google = |kind: &str| bridge.run(&["send", "google", "--kind", kind, "--seed", "9"]);
     assert!(google("tampered").done().contains("changed: the body\n"));
-    assert!(google("batch").done().contains("this sender puts one lead into a webhook"));
-    assert!(google("stale").done().contains("this sender signs no time"));
+    assert!(google("batch").done().contains("the sample of this sender holds one lead"));
+    assert!(google("stale").done().contains("this sender's webhooks have no age limit here"));
     assert!(google("update").done().contains("this sender has no updates"));
     let form = bridge.run(&["send", "form", "--kind", "update", "--seed", "9"]).done();
     assert!(!form.contains("no updates"), "{form}");

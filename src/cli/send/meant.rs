@@ -30,12 +30,13 @@ pub(super) fn of(source: &Source, kind: SampleKind, seed: u64, now: Timestamp) -
                 (false, false) => None,
             }
         }
-        SampleKind::Batch => (items(SampleKind::Batch)?.len() == 1)
-            .then(|| "this sender puts one lead into a webhook: this is one".to_owned()),
+        SampleKind::Batch => {
+            (items(SampleKind::Batch)?.len() == 1).then(|| "the sample of this sender holds one lead".to_owned())
+        }
         SampleKind::Stale => {
             verified(SampleKind::Stale)?;
             Some(
-                "this sender signs no time: an old webhook is as good as a new one, and is told by its event id"
+                "this sender's webhooks have no age limit here: an old one is as good as a new one, and is told by its event id"
                     .to_owned(),
             )
         }
@@ -53,6 +54,13 @@ pub(super) fn is_proved(source: &Source, kind: SampleKind, seed: u64, now: Times
         SampleKind::Lead | SampleKind::Update | SampleKind::Batch | SampleKind::Test => kind,
     };
     verified(source, source.provider.sample(kind, seed, now), now).is_ok()
+}
+
+/// Whether events come of the sample `kind`: what Konektor itself tells is learned from, and never sent on.
+pub(super) fn brings_leads(source: &Source, kind: SampleKind, seed: u64, now: Timestamp) -> bool {
+    let verified = verified(source, source.provider.sample(kind, seed, now), now);
+    // One that is refused here has not been looked into.
+    verified.map_or(true, |verified| source.provider.split(&verified).map_or(true, |items| !items.is_empty()))
 }
 
 fn verified(source: &Source, sample: Sample, now: Timestamp) -> Result<Verified, Refusal> {
@@ -102,6 +110,18 @@ mod tests {
         let settings = toml::Table::from_iter([("secret".to_owned(), secret.into())]);
         let provider = providers::build("standard_webhooks", settings, &Place::new(name.clone(), None)).unwrap();
         Source { name, provider, rules: Rules::default() }
+    }
+
+    #[test]
+    fn what_konektor_tells_brings_no_leads() {
+        let now = "2026-11-23T16:06:45Z".parse().unwrap();
+        let name = SourceName::parse("konektor").unwrap();
+        let settings = toml::Table::from_iter([("secret".to_owned(), "konektor-secret-TEST".into())]);
+        let provider = providers::build("konektor", settings, &Place::new(name.clone(), None)).unwrap();
+        let konektor = Source { name, provider, rules: Rules::default() };
+        assert!(is_proved(&konektor, SampleKind::Update, 1, now));
+        assert!(!brings_leads(&konektor, SampleKind::Update, 1, now));
+        assert!(brings_leads(&source("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), SampleKind::Lead, 1, now));
     }
 
     #[test]

@@ -176,6 +176,10 @@ fn advise(
     let advice = match (status, kind) {
         (401, _) if !meant::is_proved(source, kind, seed, now) => meant::ONLY_THE_SENDER.to_owned(),
         (200..=299 | 303, SampleKind::Test) => format!("a test is withheld: konektor-bridge withheld list {which}"),
+        (200..=299 | 303, _) if !meant::brings_leads(source, kind, seed, now) => {
+            "no lead comes of it, and no event is listed: what it tells of a lead of the bridge's own is learned"
+                .to_owned()
+        }
         (200..=299 | 303, _) => format!("what became of it: konektor-bridge events list {which}"),
         (401, SampleKind::Tampered | SampleKind::Stale) => "refused, as it should be: nothing is kept of it".to_owned(),
         (401, _) => "the bridge has other secrets than this machine's configuration; use the same".to_owned(),

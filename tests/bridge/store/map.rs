@@ -46,7 +46,7 @@ enum Arrow {
 }
 
 /// The rows of the crash table (`queue.md` §2.7) that a store can see, and the two of the inbox. Left out: 11 (a worker
-/// that stalls before it sends; its own clock's business), 12 to 16 (Redis).
+/// that stalls before it sends; its own clock's business), 13 to 15 (Redis).
 #[derive(Debug, Clone, Copy, VariantArray)]
 enum Row {
     /// After keep, before sort commits; sort committed, answer lost; two sorters at once.
@@ -60,6 +60,7 @@ enum Row {
     R9SettleAnswerLost,
     R10StalledPastItsLease,
     R12InAnUpdate,
+    R16WipedOrOldBackup,
     /// A kill here; a power cut, in which only what was synced is left, in `tests/power`.
     R17PowerLoss,
     R18DiskFull,
@@ -239,6 +240,10 @@ fn of_row(row: Row) -> Vec<Case> {
             case(fences::a_lease_that_has_ended_may_still_settle_but_not_begin),
         ],
         Row::R12InAnUpdate => vec![case(fences::a_worker_that_dies_in_an_update_leaves_it_to_be_done_again)],
+        Row::R16WipedOrOldBackup => vec![
+            case(restart::a_backup_that_is_put_back_is_known_by_what_was_left_beside_it),
+            case(restart::a_person_may_say_that_it_was_put_back),
+        ],
         Row::R17PowerLoss => vec![case(restart::what_was_acknowledged_survives_a_crash_at_every_step)],
         Row::R18DiskFull => vec![case(restart::a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else)],
         Row::R19ServerErrorAfterCommit => {

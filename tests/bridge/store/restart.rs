@@ -295,7 +295,7 @@ fn a_machine_that_stopped_under_it_leaves_doubts_and_one_that_stopped_after_it_n
 }
 
 #[test]
-fn a_backup_that_is_put_back_is_known_by_what_was_left_beside_it() {
+pub(super) fn a_backup_that_is_put_back_is_known_by_what_was_left_beside_it() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
         booted(dir.path(), "one").store.close().await;
@@ -323,7 +323,7 @@ fn a_backup_that_is_put_back_is_known_by_what_was_left_beside_it() {
 }
 
 #[test]
-fn a_person_may_say_that_it_was_put_back() {
+pub(super) fn a_person_may_say_that_it_was_put_back() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
         booted(dir.path(), "one").store.close().await;
