@@ -9,9 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::receipt::{self, CHORE_AGAIN};
+use super::receipt::CHORE_AGAIN;
 use crate::domain::event::SourceName;
-use crate::domain::external_ref::ExternalRef;
 
 /// How long creates wait after a refusal when nobody knows when the day ends: then one of them tries.
 const BLIND_WAIT: Duration = Duration::from_mins(15);
@@ -93,9 +92,6 @@ pub(super) struct Days {
     day: Option<Day>,
     closed_until: Option<Timestamp>,
     look: Option<Timestamp>,
-    /// Lanes whose create is under way, by the trace of their reference, which may name a person; each until its lease would
-    /// end. One that takes longer, or whose worker is lost, is counted no more.
-    creating: BTreeMap<String, Timestamp>,
 }
 
 impl Days {
@@ -138,41 +134,21 @@ impl Days {
         }
         let day = self.day.as_ref()?;
         let from = if replayed { near(day.limit) } else { *day.waits_from.get(source).unwrap_or(&day.limit) };
-        if day.used >= from.min(day.limit) {
-            return Some(day.ends);
-        }
-        // What is under way may need what is left. It ends soon, and without a lead that is free again.
-        let all_taken = day.used + self.creating.len() as u64 >= day.limit;
-        self.creating.values().min().copied().filter(|_| all_taken)
+        (day.used >= from.min(day.limit)).then_some(day.ends)
     }
 
     /// Whether any create has to wait at all: a cheap question before the dear one.
     pub(super) fn may_hold(&self) -> bool {
-        self.closed_until.is_some()
-            || self.day.as_ref().is_some_and(|day| {
-                let under_way = self.creating.len() as u64;
-                day.used >= day.least() || day.used + under_way >= day.limit
-            })
+        self.closed_until.is_some() || self.day.as_ref().is_some_and(|day| day.used >= day.least())
     }
 
-    /// A lane without a lead is leased until `until`: it may create one.
-    pub(super) fn begun(&mut self, external_ref: &ExternalRef, until: Timestamp) {
-        self.creating.insert(key(external_ref), until);
-    }
-
-    /// An attempt of a lane has ended; true when it was one that was counted as under way.
-    pub(super) fn ended(&mut self, external_ref: &ExternalRef) -> bool {
-        self.creating.remove(&key(external_ref)).is_some()
-    }
-
-    /// A lead was created by us. A look at the day while it was under way may have counted it already: where the day is
-    /// used up then, Konektor is asked again.
+    /// A lead was created by us.
     pub(super) fn created(&mut self, now: Timestamp) {
         self.roll(now);
         let Some(day) = &mut self.day else { return };
         let before = day.state();
         day.used += 1;
-        if day.state() != before || before == DayState::Full {
+        if day.state() != before {
             self.look = self.look.map(|look| look.min(now));
         }
     }
@@ -208,8 +184,7 @@ impl Days {
 
     /// The clock was set back. Midnight is where it was; Konektor is asked which day it is.
     pub(super) fn set_back(&mut self, by: Duration) {
-        let times = [&mut self.closed_until, &mut self.look].into_iter().flatten();
-        for time in times.chain(self.creating.values_mut()) {
+        for time in [&mut self.closed_until, &mut self.look].into_iter().flatten() {
             *time -= by;
         }
     }
@@ -241,7 +216,6 @@ impl Days {
     /// Begins a new day when the old one has ended. Its end is a guess until Konektor is asked, which is due then.
     fn roll(&mut self, now: Timestamp) {
         self.closed_until = self.closed_until.filter(|until| now < *until);
-        self.creating.retain(|_, until| now < *until);
         let Some(day) = &mut self.day else { return };
         while day.ends <= now {
             day.used = 0;
@@ -269,11 +243,6 @@ impl Day {
     fn least(&self) -> u64 {
         self.waits_from.values().copied().chain([near(self.limit), self.limit]).min().unwrap_or(self.limit)
     }
-}
-
-/// By what a lane is known here.
-fn key(external_ref: &ExternalRef) -> String {
-    hex::encode(receipt::trace(external_ref))
 }
 
 /// From how many used ones of `limit` on the day is nearly used up.
@@ -322,29 +291,6 @@ mod tests {
             assert_eq!(waits(&mut told(used), 1), expected, "{used} used");
         }
         assert_eq!(waits(&mut Days::default(), 1), [false; 3], "nobody knows");
-    }
-
-    #[test]
-    fn what_is_under_way_may_need_what_is_left() {
-        let mut days = told(98);
-        let lane = |name: &str| ExternalRef::new("form:", name);
-        days.begun(&lane("ann"), at(30));
-        assert_eq!(days.holds(&source("meta"), false, at(1)), None);
-        days.begun(&lane("bob"), at(40));
-        assert!(days.may_hold());
-        assert_eq!(days.holds(&source("meta"), false, at(1)), Some(at(30)));
-        assert!(days.ended(&lane("ann")) && !days.ended(&lane("ann")));
-        assert_eq!(days.holds(&source("meta"), false, at(1)), None, "nothing came of it");
-        days.created(at(2));
-        assert_eq!(days.holds(&source("meta"), false, at(2)), Some(at(40)));
-        assert_eq!(days.holds(&source("meta"), false, at(40)), None, "its worker is lost");
-    }
-
-    #[test]
-    fn what_a_used_up_day_has_too_many_is_asked() {
-        let mut days = told(100);
-        days.created(at(1));
-        assert_eq!(days.next_look(), Some(at(1)));
     }
 
     #[test]

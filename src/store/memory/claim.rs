@@ -129,9 +129,6 @@ impl Model {
         known.lane.claim(worker, least, until, now);
         known.lane.hear(&told_by_others);
         let lane = known.lane.clone();
-        if lane.lead_id.is_none() && line != Line::Search {
-            self.gate.days.begun(&external_ref, until);
-        }
         Claimed {
             events: self.in_hand(&external_ref),
             lease: Lease { external_ref, fence: lane.fence, until },

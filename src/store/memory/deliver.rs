@@ -117,7 +117,6 @@ impl Model {
         }
         let Settlement { outcome, attempts, learned } = settlement;
         known.lane.may_land(learned.lands);
-        self.gate.days.ended(external_ref);
         self.finish(external_ref, &outcome, now);
         let known = self.known(external_ref, now);
         known.lane.sign_off();

@@ -298,9 +298,6 @@ impl Core {
         let company = company.get(&name);
         company.iter().for_each(|company| known.lane.hear(&company.told));
         let known = known.clone();
-        if known.lane.lead_id.is_none() && line != Line::Search {
-            kept.gate.days.begun(&known.external_ref, until);
-        }
         let in_hand: Vec<Seq> = known.pending().iter().take(receipt::CALL_EVENTS).map(|event| event.seq).collect();
         let mut step = desk.finish();
         company.iter().for_each(|company| company.check(&mut step));

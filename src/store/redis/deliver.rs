@@ -111,12 +111,7 @@ impl Core {
                 desk.take(seen.answer()?, None)?;
             }
             end_attempt(&mut desk, &name, settlement)?;
-            let has_room = kept.gate.days.ended(&lease.external_ref) && desk.created() == 0;
-            let mut step = finish(desk, &mut kept, seen);
-            if has_room {
-                kept.write(seen.base.gate, &mut step);
-            }
-            Ok((Some(step), Fenced::Done))
+            Ok((Some(finish(desk, &mut kept, seen)), Fenced::Done))
         })
         .await
     }

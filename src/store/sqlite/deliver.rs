@@ -90,9 +90,6 @@ impl Db {
         self.save_lane(&mut row, now)?;
         let events = self.in_hand(&row)?;
         let LaneRow { external_ref, lane, .. } = row;
-        if lane.lead_id.is_none() && line != Line::Search {
-            self.gate.days.begun(&external_ref, until);
-        }
         Ok(Claimed {
             lease: Lease { external_ref, fence: lane.fence, until },
             permit,
@@ -199,7 +196,6 @@ impl Db {
         }
         let Settlement { outcome, attempts, learned } = settlement;
         row.lane.may_land(learned.lands);
-        self.gate_moved |= self.gate.days.ended(&lease.external_ref);
         self.finish(&mut row, outcome, now)?;
         row.lane.sign_off();
         row.lane.hear(&learned.told);

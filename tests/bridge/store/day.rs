@@ -61,39 +61,6 @@ fn our_own_creates_use_the_day_up_between_two_looks() {
 }
 
 #[test]
-fn creates_that_are_under_way_do_not_overshoot_the_day() {
-    on_every_backend(async |bed: Bed| {
-        told(&bed, 5, BTreeMap::new()).await;
-        for number in 0..12 {
-            bed.arrive(&number.to_string(), &number.to_string()).await;
-        }
-        let mut under_way = Vec::new();
-        for _ in 0..5 {
-            under_way.push(bed.claim().await);
-        }
-        assert!(bed.nothing().await.is_some(), "five may become ten");
-        let failed = under_way.pop().unwrap();
-        assert_eq!(bed.begin(&failed).await, Fenced::Done);
-        let later = bed.now() + HOUR * 2;
-        let _ = bed.settle(&failed, Outcome::Retry { at: later, counted: true }).await;
-        bed.pass(29);
-        for claimed in &under_way {
-            assert_eq!(bed.begin(claimed).await, Fenced::Done);
-            let _ = bed.settle(claimed, done(&bodies(claimed)[0], upto(claimed))).await;
-        }
-        bed.pass(1);
-        assert_eq!(bed.stats().await.day.used, Some(9));
-        let last = bed.claim().await;
-        assert_eq!(bodies(&last), ["5"], "one has failed, so there is room for one more");
-        assert_eq!(bed.begin(&last).await, Fenced::Done);
-        let _ = bed.settle(&last, done("5", upto(&last))).await;
-        let looked = bed.store.claim(&me(), bed.now()).await.unwrap();
-        assert!(matches!(looked, Claim::Chore(_, Chore::LookAtDay)), "nothing else is left: {looked:?}");
-        assert_eq!((bed.stats().await.day.used, bed.stats().await.day.parked), (Some(10), 6));
-    });
-}
-
-#[test]
 fn a_source_that_is_worth_less_waits_earlier_and_replays_do() {
     on_every_backend(async |bed: Bed| {
         bed.kill("dora", "0").await;
