@@ -1,8 +1,8 @@
 //! The delivery half, played through in virtual time: one to four engines on one store in front of one Konektor, and
 //! everything that can go wrong, drawn from a seed. Nothing in it asks a clock or waits, so an hour takes milliseconds.
 //!
-//! A seed that fails is told with its story's end; `SIM_SEED=17` plays it alone and tells all of it, `SIM_SEEDS=0..500000`
-//! plays as many as one likes.
+//! A seed that fails is told with its story's end; `SIM_SEED=17` plays it alone and tells all of it if it fails,
+//! `SIM_SEEDS=0..500000` plays as many as one likes.
 
 mod calls;
 mod check;
