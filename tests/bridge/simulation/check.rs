@@ -138,16 +138,18 @@ impl World {
         if incidents.is_empty() { Ok(()) } else { Err(format!("there are no doubles, but {incidents:?}")) }
     }
 
-    /// What assumption 5 leaves out: no reference nor number tells whose the lead is, and nothing says how old it may be, for
-    /// the store has lost the first create with its event and the clock is wrong, or its lane was forgotten.
+    /// What assumption 5 leaves out: the store has lost the first create with its event, the clock is wrong, so that nothing says
+    /// that the lead is as young as that create, and no reference nor number tells whose it is.
     fn is_out_of_reach(&self, double: &Held) -> bool {
         let older = |held: &&Held| held.external_ref == double.external_ref && held.view.id != double.view.id;
         let is_like = |held: &Held| {
             let email = held.view.email.as_ref();
             held.view.phone == double.view.phone || email.is_some() && email == double.view.email.as_ref()
         };
-        let knows_no_age = self.lost.is_some() && self.leapt > CLOCKS || self.odds.forgets();
-        knows_no_age && !self.odds.shows_ref && !self.konektor.leads.iter().filter(older).any(is_like)
+        self.lost.is_some()
+            && !self.odds.shows_ref
+            && self.leapt > CLOCKS
+            && !self.konektor.leads.iter().filter(older).any(is_like)
     }
 
     /// After a loss, only what is still there can be asked for.

@@ -155,10 +155,7 @@ impl Konektor {
                 Some(held) => (200, Verdict::Lead(Box::new(held.shown(odds)))),
                 None => (404, Verdict::NotFound),
             },
-            Request::Search { text, cursor } => {
-                let page = cursor.as_ref().map_or(0, |cursor| cursor.0.parse().expect("it was given out"));
-                (200, self.search(text, page, odds, dice, now))
-            }
+            Request::Search { text, cursor } => (200, self.search(text, cursor.as_ref(), odds, dice, now)),
             Request::Probe | Request::ProbeWrite => (200, Verdict::Allowed),
             Request::Workspace => self.workspace(odds, now),
         }
@@ -221,16 +218,21 @@ impl Konektor {
         }
     }
 
-    fn search(&self, text: &str, page: usize, odds: &Odds, dice: &mut Dice, now: Duration) -> Verdict {
+    fn search(&self, text: &str, cursor: Option<&Cursor>, odds: &Odds, dice: &mut Dice, now: Duration) -> Verdict {
+        // A cursor goes on with the leads of its first page: what was made since moves none of them to a page that was shown.
+        let (page, among) = cursor.map_or((0, self.leads.len()), |cursor| {
+            let (page, among) = cursor.0.split_once(" of ").expect("it was given out");
+            (page.parse().expect("a number"), among.parse().expect("a number"))
+        });
         let seen = |held: &&Held| !held.deleted && held.visible <= now;
         // It is fuzzy: sometimes others come with it.
         let fuzzy = page > 0 || dice.chance(0.2);
-        let others = |at: usize| fuzzy && at.is_multiple_of(1 + self.leads.len() / 6);
-        let hits = self.leads.iter().enumerate().filter(|(at, held)| others(*at) || held.external_ref == text);
+        let others = |at: usize| fuzzy && at.is_multiple_of(1 + among / 6);
+        let hits = self.leads[..among].iter().enumerate().filter(|(at, held)| others(*at) || held.external_ref == text);
         let hits: Vec<&Held> = hits.map(|(_, held)| held).filter(seen).collect();
         let more = hits.len() > (page + 1) * PAGE;
         let leads = hits.into_iter().skip(page * PAGE).take(PAGE).map(|held| held.shown(odds)).collect();
-        Verdict::Found { leads, total: None, next: more.then(|| Cursor((page + 1).to_string())) }
+        Verdict::Found { leads, total: None, next: more.then(|| Cursor(format!("{} of {among}", page + 1))) }
     }
 
     fn workspace(&self, odds: &Odds, now: Duration) -> (u16, Verdict) {
