@@ -22,10 +22,11 @@ pub(super) fn lines(text: &str) -> String {
     visible(&text).lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-/// The text in NFC without what nobody sees, but with all its white space.
+/// The text in NFC without what nobody sees, but with all its white space. In this order: what nobody sees may stand between marks
+/// whose order NFC decides.
 fn visible(text: &str) -> String {
     let is_kept = |c: &char| c.is_whitespace() || !is_invisible(*c);
-    if text.is_ascii() { text.chars().filter(is_kept).collect() } else { text.nfc().filter(is_kept).collect() }
+    if text.is_ascii() { text.chars().filter(is_kept).collect() } else { text.chars().filter(is_kept).nfc().collect() }
 }
 
 /// The beginning of `text`, at most `max` Unicode scalar values (Konektor's unit of length) and no grapheme cut in two.
@@ -73,6 +74,12 @@ mod tests {
     fn a_line_loses_what_nobody_sees_and_keeps_emoji() {
         assert_eq!(one_line(" \u{202e}Siti\u{a0}\t \u{200b}Aminah \u{feff}"), "Siti Aminah");
         assert_eq!(one_line("cafe\u{301} 👨\u{200d}👩\u{200d}👧"), "café 👨\u{200d}👩\u{200d}👧");
+    }
+
+    #[test]
+    fn marks_with_something_unseen_between_them_are_put_in_order_at_once() {
+        let once = one_line("a\u{35d}\u{3}\u{366}b");
+        assert_eq!((one_line(&once), once.as_str()), (once.clone(), "a\u{366}\u{35d}b"));
     }
 
     #[test]

@@ -80,12 +80,12 @@ pub fn provider_with(word: &str, changed: impl FnOnce(&mut toml::Table)) -> Arc<
     made.expect("the fixtures make a provider")
 }
 
-/// Makes another secret of each, as long as it was.
+/// Makes another secret of each, as long as it was, and still one where it has to be hexadecimal or base64.
 fn change(value: &mut toml::Value) {
     match value {
         toml::Value::String(secret) => {
             let at = if secret.starts_with("whsec_") { 6 } else { 0 };
-            secret.replace_range(at..at + 8, "Strange0");
+            secret.replace_range(at..at + 8, "deface01");
         }
         toml::Value::Array(secrets) => secrets.iter_mut().for_each(change),
         _ => {}
