@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::super::gate::{LINES, Line};
 use super::super::{Outcome, Seq, Undelivered, WorkerId};
 use crate::domain::event::Hold;
 use crate::domain::lead::LeadId;
@@ -14,6 +15,7 @@ pub(super) const COALESCE: Duration = Duration::from_secs(2);
 const COALESCE_LONGEST: Duration = Duration::from_secs(30);
 /// Calls that an update takes: it looks before it writes.
 const CALLS_OF_AN_UPDATE: u64 = 2;
+
 /// Where a lane stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) enum State {
@@ -42,13 +44,17 @@ pub(in crate::store) enum Wait {
     Day,
 }
 
-/// How long an update waits for more, when `updates` lanes are ready to be updated before it, `others` for something
-/// else, and Konektor takes `per_minute` calls. Not at all while nothing waits; a back-log that takes longer than a
-/// minute lets it wait longer, so that it shrinks by itself.
-pub(in crate::store) fn window(updates: u64, others: u64, per_minute: u32) -> Duration {
-    if updates == 0 && others == 0 {
+/// How long an update waits for more, when so many lanes are `ready` in each line, its `own` among them if it is in one,
+/// and Konektor takes `per_minute` calls. Not at all while nothing else waits; a back-log of updates that takes longer
+/// than a minute lets it wait longer, so that it shrinks by itself.
+pub(in crate::store) fn window(mut ready: [u64; LINES], own: Option<Line>, per_minute: u32) -> Duration {
+    if let Some(own) = own {
+        ready[own as usize] = ready[own as usize].saturating_sub(1);
+    }
+    if ready == [0; LINES] {
         return Duration::ZERO;
     }
+    let updates = ready[Line::Update as usize];
     let minutes = updates.saturating_mul(CALLS_OF_AN_UPDATE) / u64::from(per_minute.max(1));
     COALESCE.saturating_mul(u32::try_from(minutes).unwrap_or(u32::MAX)).clamp(COALESCE, COALESCE_LONGEST)
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::event::Hold;
 use crate::domain::lead::Field;
 use crate::store::Word;
+use crate::store::gate::Line;
 
 const LATE_UPDATE: Duration = Duration::from_secs(18);
 
@@ -281,11 +282,20 @@ fn a_create_that_was_refused_leaves_no_doubt_and_an_unclear_one_before_it_does()
 
 #[test]
 fn c4_a_back_log_of_more_than_a_minute_widens_the_window_to_half_a_minute_at_most() {
-    let seconds = |updates, others| window(updates, others, 60).as_secs();
+    let ready = |updates, others| [others, updates, 0, 0];
+    let seconds = |updates, others| window(ready(updates, others), None, 60).as_secs();
     assert_eq!([seconds(0, 0), seconds(1, 0), seconds(0, 1), seconds(30, 0)], [0, 2, 2, 2]);
     assert_eq!([seconds(60, 0), seconds(300, 0), seconds(450, 0), seconds(99_999, 0)], [4, 20, 30, 30]);
-    assert_eq!(window(300, 0, 600).as_secs(), 2, "at ten times the rate it is drained in a minute");
-    assert_eq!(window(u64::MAX, 1, 0).as_secs(), 30, "no number makes it fail");
+    assert_eq!(window(ready(300, 0), None, 600).as_secs(), 2, "at ten times the rate it is drained in a minute");
+    assert_eq!(window(ready(u64::MAX, 1), None, 0).as_secs(), 30, "no number makes it fail");
+}
+
+#[test]
+fn c4_a_lane_does_not_wait_for_itself() {
+    let seconds = |ready, own| window(ready, Some(own), 60).as_secs();
+    assert_eq!([seconds([1, 0, 0, 0], Line::New), seconds([0, 1, 0, 0], Line::Update)], [0, 0]);
+    assert_eq!([seconds([2, 0, 0, 0], Line::New), seconds([1, 1, 0, 0], Line::Update)], [2, 2], "but for others");
+    assert_eq!([seconds([0, 61, 0, 0], Line::Update), seconds([0, 60, 0, 0], Line::Update)], [4, 2]);
 }
 
 fn doubt_since(before: i64) -> Doubt {

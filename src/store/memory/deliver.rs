@@ -18,11 +18,10 @@ use crate::store::{
 };
 
 impl Model {
-    /// How long an update waits for more.
-    pub(super) fn window(&self) -> Duration {
-        let ready = self.ready();
-        let updates = ready[Line::Update as usize];
-        lane::window(updates, ready.iter().sum::<u64>() - updates, self.gate.limiter.limit())
+    /// How long an update of `own` waits for more.
+    pub(super) fn window(&self, own: &ExternalRef) -> Duration {
+        let own = self.lanes.get(own).filter(|known| known.lane.state == State::Ready);
+        lane::window(self.ready(), own.map(|known| Line::of(&known.lane)), self.gate.limiter.limit())
     }
 
     pub(super) fn ready(&self) -> [u64; LINES] {
@@ -158,7 +157,7 @@ impl Model {
         }
         self.end_events(external_ref, &lane, outcome, now);
         let rest = self.rest(external_ref);
-        let window = self.window();
+        let window = self.window(external_ref);
         self.known(external_ref, now).lane.go(outcome, rest, window, now);
     }
 

@@ -277,7 +277,7 @@ impl Model {
         if self.known(external_ref, now).lane.is_dead() {
             self.revive(external_ref, arrival, now);
         }
-        let window = self.window();
+        let window = self.window(external_ref);
         self.known(external_ref, now).lane.arrive(seq, received, arrival, window, now);
     }
 

@@ -163,10 +163,10 @@ impl<'a> Desk<'a> {
         self.created
     }
 
-    /// How long an update waits for more.
-    pub(super) fn window(&self) -> Duration {
-        let updates = self.ready[Line::Update as usize];
-        lane::window(updates, self.ready.iter().sum::<u64>() - updates, self.per_minute)
+    /// How long an update of the lane `own` waits for more.
+    pub(super) fn window(&self, own: &Name) -> Duration {
+        let own = self.known(own).filter(|known| known.lane.state == State::Ready);
+        lane::window(self.ready, own.map(|known| Line::of(&known.lane)), self.per_minute)
     }
 
     /// Changes a lane, and counts it in the line where it stands then.
@@ -200,7 +200,7 @@ impl<'a> Desk<'a> {
         if self.lane(name)?.lane.is_dead() {
             self.revive(name, arrival)?;
         }
-        let (window, now) = (self.window(), self.now);
+        let (window, now) = (self.window(name), self.now);
         self.change(name, |known| {
             known.join(seq, source, received);
             known.lane.arrive(seq, received, arrival, window, now);
@@ -311,7 +311,7 @@ impl<'a> Desk<'a> {
         let (lane, newer) = (known.lane.clone(), known.has_newer());
         self.created += u32::from(lane.has_created(outcome));
         self.end(name, lane.ends(outcome, newer))?;
-        let window = self.window();
+        let window = self.window(name);
         self.change(name, |known| {
             let rest = known.rest();
             known.lane.go(outcome, rest, window, now);

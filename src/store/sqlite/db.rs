@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, Error, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
+use super::lanes::LaneRow;
 use super::mailbox::Sync;
 use super::past::{self, Past, Runs};
 use super::values::{PATIENCE, count, int, json, json_at, nanos, time};
@@ -239,11 +240,9 @@ impl Db {
         (self.gate, self.gate_moved, self.permits_written) = (gate, true, 0);
     }
 
-    /// How long an update waits for more.
-    pub(super) fn window(&self) -> Duration {
-        let ready = self.counts.ready;
-        let updates = ready[Line::Update as usize];
-        lane::window(updates, ready.iter().sum::<u64>() - updates, self.gate.limiter.limit())
+    /// How long an update of the lane `own` waits for more.
+    pub(super) fn window(&self, own: &LaneRow) -> Duration {
+        lane::window(self.counts.ready, own.counted_as_ready(), self.gate.limiter.limit())
     }
 
     /// Counts a lane that was `before` as what it is now.

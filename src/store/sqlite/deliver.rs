@@ -240,7 +240,8 @@ impl Db {
         let newer = row.lane.asks_for_newer(outcome) && self.has_newer(row)?;
         let ended = self.end_events(row.id, row.lane.ends(outcome, newer), now)?;
         let rest = self.rest(row.id, PENDING, row.lane.pending.saturating_sub(ended))?;
-        row.lane.go(outcome, rest, self.window(), now);
+        let window = self.window(row);
+        row.lane.go(outcome, rest, window, now);
         Ok(())
     }
 

@@ -217,7 +217,8 @@ impl Db {
         if row.lane.is_dead() {
             self.revive(row, arrival)?;
         }
-        row.lane.arrive(seq, received, arrival, self.window(), now);
+        let window = self.window(row);
+        row.lane.arrive(seq, received, arrival, window, now);
         Ok(())
     }
 

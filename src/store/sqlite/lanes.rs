@@ -28,6 +28,11 @@ impl LaneRow {
         Self { id, external_ref, lane, stored: None }
     }
 
+    /// The line in which it is counted among the ready ones, if it is.
+    pub(super) fn counted_as_ready(&self) -> Option<Line> {
+        self.stored.as_ref().filter(|(state, _)| *state == State::Ready).map(|(_, line)| *line)
+    }
+
     /// Reads the columns of the `lane_*` statements.
     pub(super) fn read(row: &Row<'_>) -> Result<Self, Error> {
         let lane = Lane {
