@@ -10,7 +10,8 @@ use super::day::Days;
 use super::lane::Lane;
 use super::limit::{Limiter, Take, Tuning};
 use super::suspicion::{Doubt, Suspicion};
-use super::{Class, Options, PauseReason, PermitId, Probe};
+use super::{Claimed, Class, Lease, Options, PauseReason, PermitId, Probe, Words, WorkerId};
+use crate::domain::external_ref::ExternalRef;
 
 /// First try after a pause; doubles up to the longest (`queue.md` §2.10).
 const FIRST_PROBE: Duration = Duration::from_secs(30);
@@ -195,7 +196,7 @@ impl Gate {
     }
 
     /// Since when a lane has been failing whose first failure was `since`: nobody has tried it during a pause.
-    pub(super) fn failing_since(&self, since: Option<Timestamp>) -> Option<Timestamp> {
+    fn failing_since(&self, since: Option<Timestamp>) -> Option<Timestamp> {
         since.map(|since| self.resumed.map_or(since, |resumed| resumed.max(since)))
     }
 
@@ -222,8 +223,43 @@ impl Gate {
         self.suspicion = Some(Suspicion::new(now, lasts).and(self.suspicion));
     }
 
+    /// Leases a lane to a worker, with its first call, once it has heard what others have told its lead. Gives all that the
+    /// worker has to know but the events. The lane and the gate are to be saved then.
+    pub(super) fn lease(
+        &mut self,
+        (external_ref, lane): (&ExternalRef, &mut Lane),
+        told_by_others: &Words,
+        (worker, permit): (&WorkerId, PermitId),
+        options: &Options,
+        now: Timestamp,
+    ) -> Claimed {
+        let until = now + options.lease;
+        let doubt = self.doubt(options, now);
+        let search_first = lane.search_first(doubt);
+        let lost = lane.lost_since(doubt);
+        lane.claim(worker, self.least_fence(), until, now);
+        lane.hear(told_by_others);
+        Claimed {
+            lease: Lease { external_ref: external_ref.clone(), fence: lane.fence, until },
+            permit,
+            lead_id: lane.lead_id.clone(),
+            intent: lane.intent,
+            named: lane.named(),
+            search_first,
+            lost,
+            day_nearly_over: self.days.is_nearly_over(now),
+            negatives: lane.negatives,
+            attempts: lane.attempts,
+            failing_since: self.failing_since(lane.failing_since),
+            follows: lane.follows.clone(),
+            told: lane.told.clone(),
+            standing: lane.standing,
+            events: Vec::new(),
+        }
+    }
+
     /// What a lane that is claimed `now` has to search for before it creates.
-    pub(super) fn doubt(&mut self, options: &Options, now: Timestamp) -> Doubt {
+    fn doubt(&mut self, options: &Options, now: Timestamp) -> Doubt {
         if let Some(suspicion) = &mut self.suspicion {
             suspicion.begin(now);
         }
@@ -231,7 +267,7 @@ impl Gate {
     }
 
     /// The least fence that a claim may give.
-    pub(super) fn least_fence(&self) -> u64 {
+    fn least_fence(&self) -> u64 {
         self.suspicion.as_ref().map_or(0, Suspicion::fence)
     }
 

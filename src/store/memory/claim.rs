@@ -10,7 +10,7 @@ use crate::store::gate::{Line, Pass};
 use crate::store::lane::{Lane, State};
 use crate::store::receipt;
 use crate::store::words::HEARD;
-use crate::store::{Chore, Claim, Claimed, Lease, PermitId, StoredEvent, Verification, Words, WorkerId};
+use crate::store::{Chore, Claim, Claimed, PermitId, StoredEvent, Verification, Words, WorkerId};
 
 impl Model {
     pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Claim {
@@ -119,33 +119,12 @@ impl Model {
 
     fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Claimed {
         let external_ref = self.first_in(line).expect("the gate names a line in which a lane is ready");
-        let until = now + self.options.lease;
-        let doubt = self.gate.doubt(&self.options, now);
-        let (least, day_nearly_over) = (self.gate.least_fence(), self.gate.days.is_nearly_over(now));
         let told_by_others = self.told_by_others(&external_ref);
-        let known = self.known(&external_ref, now);
-        let search_first = known.lane.search_first(doubt);
-        let lost = known.lane.lost_since(doubt);
-        known.lane.claim(worker, least, until, now);
-        known.lane.hear(&told_by_others);
-        let lane = known.lane.clone();
-        Claimed {
-            events: self.in_hand(&external_ref),
-            lease: Lease { external_ref, fence: lane.fence, until },
-            permit,
-            named: lane.named(),
-            lead_id: lane.lead_id,
-            intent: lane.intent,
-            search_first,
-            lost,
-            day_nearly_over,
-            negatives: lane.negatives,
-            attempts: lane.attempts,
-            failing_since: self.gate.failing_since(lane.failing_since),
-            follows: lane.follows,
-            told: lane.told,
-            standing: lane.standing,
-        }
+        let mut lane = self.known(&external_ref, now).lane.clone();
+        let leased = (&external_ref, &mut lane);
+        let claimed = self.gate.lease(leased, &told_by_others, (worker, permit), &self.options, now);
+        self.known(&external_ref, now).lane = lane;
+        Claimed { events: self.in_hand(&external_ref), ..claimed }
     }
 
     /// What other lanes have told the lead of `external_ref`.

@@ -15,7 +15,7 @@ use super::values::{Reply, Strange, next};
 use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line, Pass};
 use crate::store::lane::State;
-use crate::store::{Chore, Claim, Claimed, Lease, PermitId, Seq, StoredEvent, Verification, WorkerId, receipt};
+use crate::store::{Chore, Claim, Claimed, PermitId, Seq, StoredEvent, Verification, Words, WorkerId, receipt};
 
 /// Leases taken back, and lanes made ready, in one claim at most.
 const REAP: i64 = 100;
@@ -287,17 +287,14 @@ impl Core {
         kept: &mut Kept,
         (view, company): (View<'_>, Companies),
     ) -> Result<Option<Claimed>, Trouble> {
-        let (now, until) = (seen.now, seen.now + self.options.lease);
+        let now = seen.now;
         let name = view.first[line as usize].ok_or(Strange("the first lane of a line"))?;
         let mut desk = view.desk;
-        let doubt = kept.gate.doubt(&self.options, now);
         let known = desk.lane(&name)?;
-        let search_first = known.lane.search_first(doubt);
-        let lost = known.lane.lost_since(doubt);
-        known.lane.claim(worker, kept.gate.least_fence(), until, now);
         let company = company.get(&name);
-        company.iter().for_each(|company| known.lane.hear(&company.told));
-        let known = known.clone();
+        let told_by_others = company.map_or_else(Words::none, |company| company.told.clone());
+        let lane = (&known.external_ref, &mut known.lane);
+        let claimed = kept.gate.lease(lane, &told_by_others, (worker, permit), &self.options, now);
         let in_hand: Vec<Seq> = known.pending().iter().take(receipt::CALL_EVENTS).map(|event| event.seq).collect();
         let mut step = desk.finish();
         company.iter().for_each(|company| company.check(&mut step));
@@ -305,24 +302,7 @@ impl Core {
         kept.write(seen.base.gate, &mut step);
         let Some(mut answers) = self.commit(Sync::Taken, &seen.base, step, now).await? else { return Ok(None) };
         let events = next(&mut answers)?.list()?.map(stored_event).collect::<Result<_, _>>()?;
-        let Known { external_ref, lane, .. } = known;
-        Ok(Some(Claimed {
-            lease: Lease { external_ref, fence: lane.fence, until },
-            permit,
-            named: lane.named(),
-            lead_id: lane.lead_id,
-            intent: lane.intent,
-            search_first,
-            lost,
-            day_nearly_over: kept.gate.days.is_nearly_over(now),
-            negatives: lane.negatives,
-            attempts: lane.attempts,
-            failing_since: kept.gate.failing_since(lane.failing_since),
-            follows: lane.follows,
-            told: lane.told,
-            standing: lane.standing,
-            events,
-        }))
+        Ok(Some(Claimed { events, ..claimed }))
     }
 }
 

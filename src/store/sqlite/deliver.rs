@@ -81,32 +81,11 @@ impl Db {
 
     fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Result<Claimed, Error> {
         let mut row = self.cached(sql::FIRST_IN_LINE)?.query_row([line as i64], LaneRow::read)?;
-        let until = now + self.options.lease;
-        let doubt = self.gate.doubt(&self.options, now);
-        let search_first = row.lane.search_first(doubt);
-        let lost = row.lane.lost_since(doubt);
-        row.lane.claim(worker, self.gate.least_fence(), until, now);
-        row.lane.hear(&self.told_by_others(&row)?);
+        let told_by_others = self.told_by_others(&row)?;
+        let lane = (&row.external_ref, &mut row.lane);
+        let claimed = self.gate.lease(lane, &told_by_others, (worker, permit), &self.options, now);
         self.save_lane(&mut row, now)?;
-        let events = self.in_hand(&row)?;
-        let LaneRow { external_ref, lane, .. } = row;
-        Ok(Claimed {
-            lease: Lease { external_ref, fence: lane.fence, until },
-            permit,
-            named: lane.named(),
-            lead_id: lane.lead_id,
-            intent: lane.intent,
-            search_first,
-            lost,
-            day_nearly_over: self.gate.days.is_nearly_over(now),
-            negatives: lane.negatives,
-            attempts: lane.attempts,
-            failing_since: self.gate.failing_since(lane.failing_since),
-            follows: lane.follows,
-            told: lane.told,
-            standing: lane.standing,
-            events,
-        })
+        Ok(Claimed { events: self.in_hand(&row)?, ..claimed })
     }
 
     /// What other lanes have told the lead of a lane.
