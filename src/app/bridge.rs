@@ -137,7 +137,7 @@ impl Bridge {
 
     /// The delivering half, for turns by hand.
     #[must_use]
-    pub fn delivery(&self) -> &Delivery {
+    pub fn delivery(&self) -> &Arc<Delivery> {
         &self.delivery
     }
 

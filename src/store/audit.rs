@@ -99,6 +99,8 @@ pub(super) struct Totals {
     pub(super) ready: [u64; LINES],
     pub(super) waiting: [u64; LINES],
     pub(super) leased: u64,
+    /// Of the leased ones, those that may create their leads.
+    pub(super) creating: u64,
     pub(super) dead: u64,
     pub(super) parked: u64,
     pub(super) to_verify: u64,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::day::Days;
+use super::day::{Days, UnderWay};
 use super::lane::Lane;
 use super::limit::{Limiter, Take, Tuning};
 use super::suspicion::{Doubt, Suspicion};
@@ -224,13 +224,14 @@ impl Gate {
     }
 
     /// Leases a lane to a worker, with its first call, once it has heard what others have told its lead. Gives all that the
-    /// worker has to know but the events. The lane and the gate are to be saved then.
+    /// worker has to know but the events. The lane and the gate are to be saved then. `under_way` is what was before.
     pub(super) fn lease(
         &mut self,
         (external_ref, lane): (&ExternalRef, &mut Lane),
         told_by_others: &Words,
         (worker, permit): (&WorkerId, PermitId),
         options: &Options,
+        under_way: UnderWay,
         now: Timestamp,
     ) -> Claimed {
         let until = now + options.lease;
@@ -239,6 +240,9 @@ impl Gate {
         let lost = lane.lost_since(doubt);
         lane.claim(worker, self.least_fence(), until, now);
         lane.hear(told_by_others);
+        if lane.may_create() {
+            self.days.begun();
+        }
         Claimed {
             lease: Lease { external_ref: external_ref.clone(), fence: lane.fence, until },
             permit,
@@ -247,7 +251,7 @@ impl Gate {
             named: lane.named(),
             search_first,
             lost,
-            day_nearly_over: self.days.is_nearly_over(now),
+            day_nearly_over: self.days.is_nearly_over(under_way, now),
             negatives: lane.negatives,
             attempts: lane.attempts,
             failing_since: self.failing_since(lane.failing_since),

@@ -13,6 +13,7 @@ use konektor_bridge::providers::{Sample, SampleKind, Source, SourceState};
 use konektor_bridge::sandbox;
 use konektor_bridge::store::{DayNote, EventPage, EventQuery, EventState, MemoryStore, Options, Store, StoreError};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 /// Secrets of the sources, all made up.
 const VARIABLES: &[(&str, &str)] = &[
@@ -158,6 +159,11 @@ impl TestBridge {
     /// Sorts and delivers until nothing can be done now; gives when more can be.
     pub(crate) async fn deliver(&self) -> Option<Timestamp> {
         self.bridge().delivery().until_idle().await.expect("the store does its part")
+    }
+
+    /// Sorts and delivers until `stop`, many leads at a time.
+    pub(crate) fn runs(&self, stop: CancellationToken) -> impl Future<Output = ()> + use<> {
+        Arc::clone(self.bridge().delivery()).run(stop)
     }
 
     /// Sorts one batch of the inbox; gives how many webhooks that were.

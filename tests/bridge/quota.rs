@@ -1,12 +1,13 @@
 //! The day's leads: what waits when they are used up, for how long, and what goes on.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use konektor_bridge::providers::SampleKind::{Lead, Update};
 use konektor_bridge::sandbox::{self, Key, Scope, Workspace};
 use konektor_bridge::store::EventState;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{TestBridge, spawn_bridge, spawn_with};
 
@@ -54,6 +55,37 @@ async fn at_the_limit_new_leads_wait_for_midnight_where_the_workspace_is_and_upd
     bridge.deliver_all().await;
     assert_eq!(bridge.creates().await, 5);
     assert_eq!(day(&bridge).await["used"], 2);
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_of_more_than_a_day_takes_goes_on_after_each_midnight() {
+    let workspace = Workspace { leads_per_day: 5, ..Workspace::default() };
+    let bridge = spawn_with(sandbox::Settings { workspaces: vec![workspace], ..Default::default() }, &[]).await;
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(bridge.runs(stop.clone()));
+    for seed in 0..11 {
+        bridge.send("google", Lead, seed).await;
+    }
+    // One more comes in each night, and wakes it: it takes the clock for one that nobody sets.
+    for (seed, made, left) in [(11, 5, 6), (12, 10, 2), (13, 13, 0)] {
+        let limit = Instant::now() + Duration::from_secs(20);
+        loop {
+            let stats = bridge.admin("GET", "stats", None).await;
+            if stats["day"]["parked"] == left && stats["events"]["pending"] == left && bridge.creates().await >= made {
+                break;
+            }
+            assert!(Instant::now() < limit, "never: {made} made, {left} left; {stats}");
+        }
+        assert_eq!(bridge.creates().await, made);
+        if left > 0 {
+            bridge.clock.set(midnight() + Duration::from_hours(24 * (seed - 11)));
+            bridge.send("google", Lead, seed).await;
+        }
+    }
+    assert_eq!(bridge.ledger().await.calls.by_call["create"].get("403"), None);
+    stop.cancel();
+    running.await.unwrap();
     bridge.stop().await;
 }
 

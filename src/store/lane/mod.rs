@@ -193,6 +193,11 @@ impl Lane {
         matches!(self.state, State::Leased { .. }) || self.lands.is_some_and(|lands| now < lands)
     }
 
+    /// Whether it is worked on, and may create its lead.
+    pub(super) fn may_create(&self) -> bool {
+        matches!(self.state, State::Leased { .. }) && self.lead_id.is_none()
+    }
+
     /// Puts it off, for `other` of the same lead goes first.
     pub(super) fn give_way(&mut self, other: &Self, now: Timestamp) {
         debug_assert_eq!(self.state, State::Ready, "only what is ready is put off");
@@ -200,7 +205,7 @@ impl Lane {
         self.state = wait(until.unwrap_or(now + TURN_AGAIN), Wait::Backoff, now);
     }
 
-    /// Puts it off until the day's leads are counted anew.
+    /// Puts it off until the day may have room for it.
     pub(super) fn park(&mut self, until: Timestamp, now: Timestamp) {
         debug_assert_eq!(self.state, State::Ready, "only what is ready is put off");
         self.state = wait(until, Wait::Day, now);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::model::{Known, Model};
 use crate::domain::external_ref::ExternalRef;
+use crate::store::day::{Hold, UnderWay};
 use crate::store::gate::{Line, Pass};
 use crate::store::lane::{Lane, State};
 use crate::store::receipt;
@@ -16,13 +17,16 @@ impl Model {
     pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Claim {
         let now = self.tick(now);
         self.take_back(now);
-        self.put_off(now);
+        let room = self.put_off(now);
         self.give_way(now);
-        let (ready, chore) = (self.ready(), self.chore(now));
+        let (mut ready, chore) = (self.ready(), self.chore(now));
+        if room.is_some() {
+            ready[Line::New as usize] = 0;
+        }
         match self.gate.pass(ready, chore.is_some(), now) {
             Pass::Probe(probe) => Claim::Probe(probe),
             Pass::Wait(at) if self.gate.paused().is_some() => Claim::Nothing(at),
-            Pass::Wait(at) => Claim::Nothing([at, self.next_due(now)].into_iter().flatten().min()),
+            Pass::Wait(at) => Claim::Nothing([at, room, self.next_due(now)].into_iter().flatten().min()),
             Pass::Chore(permit) => Claim::Chore(permit, self.hand_out(chore.expect("the gate was told of it"), now)),
             Pass::Lane(line, permit) => Claim::Lane(Box::new(self.lease(line, permit, worker, now))),
         }
@@ -41,20 +45,38 @@ impl Model {
         }
     }
 
-    /// Puts off the creates that the day has no room for.
-    fn put_off(&mut self, now: Timestamp) {
-        if !self.gate.days.may_hold() {
-            return;
+    /// Puts off the creates that the day has no room for. Gives when to look again whether it has room for new leads, where
+    /// what is under way may need it.
+    fn put_off(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let under_way = self.under_way();
+        if !self.gate.days.may_hold(under_way, now) {
+            return None;
         }
+        let mut room = None;
         for line in [Line::New, Line::Bulk] {
             while let Some(external_ref) = self.first_in(line).filter(|first| self.lanes[first].lane.lead_id.is_none())
             {
                 let source = self.pending(&external_ref).next().map(|(_, event)| event.source.clone());
                 let source = source.expect("a lane that is ready has events");
-                let Some(until) = self.gate.days.holds(&source, line == Line::Bulk, now) else { break };
-                self.known(&external_ref, now).lane.park(until, now);
+                match self.gate.days.holds(&source, line == Line::Bulk, under_way, now) {
+                    Some(Hold::Until(until)) => self.known(&external_ref, now).lane.park(until, now),
+                    Some(Hold::Room(again)) => {
+                        room = Some(again);
+                        break;
+                    }
+                    None => break,
+                }
             }
         }
+        room
+    }
+
+    /// Creates whose end is not known.
+    fn under_way(&self) -> UnderWay {
+        let sought =
+            |lane: &Lane| matches!(lane.state, State::Ready | State::Waiting { .. }) && Line::of(lane) == Line::Search;
+        let count = |are: &dyn Fn(&Lane) -> bool| self.lanes.values().filter(|known| are(&known.lane)).count() as u64;
+        UnderWay::of(count(&Lane::may_create), count(&sought))
     }
 
     /// Puts off lanes that would be next, while another one of the same lead goes first.
@@ -92,7 +114,7 @@ impl Model {
             let lead_id = self.lanes.get(external_ref)?.lane.lead_id.clone()?;
             Some(Chore::Verify(Verification { external_ref: external_ref.clone(), lead_id }))
         });
-        verify.or_else(|| self.gate.days.looks_due(now).then_some(Chore::LookAtDay))
+        verify.or_else(|| self.gate.days.looks_due(self.under_way(), now).then_some(Chore::LookAtDay))
     }
 
     fn hand_out(&mut self, chore: Chore, now: Timestamp) -> Chore {
@@ -101,7 +123,8 @@ impl Model {
                 self.to_verify.insert(external_ref.clone(), now + receipt::CHORE_AGAIN);
             }
             Chore::LookAtDay => {
-                self.gate.days.take_look(now);
+                let under_way = self.under_way();
+                self.gate.days.take_look(under_way, now);
             }
         }
         chore
@@ -122,7 +145,8 @@ impl Model {
         let told_by_others = self.told_by_others(&external_ref);
         let mut lane = self.known(&external_ref, now).lane.clone();
         let leased = (&external_ref, &mut lane);
-        let claimed = self.gate.lease(leased, &told_by_others, (worker, permit), &self.options, now);
+        let under_way = self.under_way();
+        let claimed = self.gate.lease(leased, &told_by_others, (worker, permit), &self.options, under_way, now);
         self.known(&external_ref, now).lane = lane;
         Claimed { events: self.in_hand(&external_ref), ..claimed }
     }

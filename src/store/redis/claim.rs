@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::company::{Companies, Company};
 use super::core::{Core, Seen, Sync, Trouble, pause};
-use super::deliver::finish;
+use super::deliver::{LEASES, finish};
 use super::desk::{Desk, counts};
 use super::event::{Receipt, body};
 use super::gate::Kept;
@@ -13,6 +13,7 @@ use super::lane::{Known, Name};
 use super::step::{Ask, Step};
 use super::values::{Reply, Strange, next};
 use crate::domain::lead::LeadId;
+use crate::store::day::{Hold, UnderWay};
 use crate::store::gate::{LINES, Line, Pass};
 use crate::store::lane::State;
 use crate::store::{Chore, Claim, Claimed, PermitId, Seq, StoredEvent, Verification, Words, WorkerId, receipt};
@@ -37,6 +38,11 @@ struct View<'a> {
     /// The next ones that are due.
     next: Vec<Name>,
     verify: Vec<Name>,
+    /// How many lanes are leased, and how many wait for a search.
+    leased: u64,
+    searches: u64,
+    /// Creates whose end is not known; none, where it does not matter how many there are.
+    under_way: UnderWay,
 }
 
 impl<'a> View<'a> {
@@ -54,10 +60,29 @@ impl<'a> View<'a> {
         next_ones.extend(desk.take_all(next(&mut parts)?)?);
         let mut verify = desk.take_all(next(&mut parts)?)?;
         verify.extend(desk.take_all(next(&mut parts)?)?);
+        let (leased, searches) = (next(&mut parts)?.number()?, next(&mut parts)?.number()?);
         let is = |name: &Name, is: &dyn Fn(&Known) -> bool| desk.known(name).is_some_and(is);
         ended.retain(|name| is(name, &|known| wakes(known).is_some_and(|at| at <= now)));
         due.retain(|name| is(name, &|known| wakes(known).is_some_and(|at| at <= now)));
-        Ok(Self { desk, ended, due, ready, first, next: next_ones, verify })
+        let under_way = UnderWay::default();
+        Ok(Self { desk, ended, due, ready, first, next: next_ones, verify, leased, searches, under_way })
+    }
+
+    /// Takes in the answer to `leased`.
+    fn count(&mut self, leased: Reply) -> Result<(), Strange> {
+        let leased = self.desk.take_all(leased)?;
+        let creating = leased.iter().filter(|name| self.known(name).lane.may_create()).count();
+        self.under_way = UnderWay::of(creating as u64, self.sought());
+        Ok(())
+    }
+
+    /// How many creates may be under way at most.
+    fn most_under_way(&self) -> UnderWay {
+        UnderWay::of(self.leased, self.sought())
+    }
+
+    fn sought(&self) -> u64 {
+        self.ready[Line::Search as usize] + self.searches
     }
 
     fn known(&self, name: &Name) -> &Known {
@@ -74,7 +99,7 @@ impl<'a> View<'a> {
         let first = to_verify.min_by(|(due, one), (other_due, other)| {
             due.cmp(other_due).then_with(|| one.external_ref.cmp(&other.external_ref))
         });
-        let look = kept.gate.days.looks_due(now).then_some(Chore::LookAtDay);
+        let look = kept.gate.days.looks_due(self.under_way, now).then_some(Chore::LookAtDay);
         first.map(|(_, verification)| Chore::Verify(verification)).or(look)
     }
 
@@ -92,10 +117,10 @@ impl<'a> View<'a> {
         first.filter_map(|name| Some((name, self.known(&name).lane.lead_id.clone()?))).collect()
     }
 
-    /// The first lane of a line, if it has to wait for tomorrow.
-    fn held_first(&self, line: Line, kept: &mut Kept, now: Timestamp) -> Option<Timestamp> {
+    /// The first lane of a line, if it has to wait for room, and how.
+    fn held_first(&self, line: Line, kept: &mut Kept, now: Timestamp) -> Option<Hold> {
         let first = self.first[line as usize].as_ref().map(|name| self.known(name))?;
-        held(first, line, kept, now)
+        held(first, line, kept, self.under_way, now)
     }
 }
 
@@ -108,17 +133,19 @@ fn wakes(known: &Known) -> Option<Timestamp> {
     }
 }
 
-/// Until when a lane has to wait because the day has no room for it.
-fn held(known: &Known, line: Line, kept: &mut Kept, now: Timestamp) -> Option<Timestamp> {
+/// How a lane has to wait because the day has no room for it, or may have none.
+fn held(known: &Known, line: Line, kept: &mut Kept, under_way: UnderWay, now: Timestamp) -> Option<Hold> {
     if known.lane.lead_id.is_some() {
         return None;
     }
-    kept.gate.days.holds(known.source()?, line == Line::Bulk, now)
+    kept.gate.days.holds(known.source()?, line == Line::Bulk, under_way, now)
 }
 
 /// How far a claim has come.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
+    /// It matters how many creates are under way.
+    counts: bool,
     taken_back: bool,
     put_off: bool,
 }
@@ -127,7 +154,9 @@ impl Core {
     pub(super) async fn claim(&self, worker: &WorkerId, told: Timestamp) -> Result<Claim, Trouble> {
         let (mut progress, mut until) = (Progress::default(), self.at_least(told));
         for round in 0..ROUNDS {
-            let mut seen = self.look(&Ask::nothing().gate().claim(until, REAP, PROMOTE, VERIFY), told).await?;
+            let ask = Ask::nothing().gate().claim(until, REAP, PROMOTE, VERIFY);
+            let ask = if progress.counts { ask.leased(LEASES) } else { ask };
+            let mut seen = self.look(&ask, told).await?;
             let now = seen.now;
             if !seen.base.listed {
                 self.list_all().await?;
@@ -141,13 +170,19 @@ impl Core {
             let mut kept = Kept::read(seen.answer()?, &self.options)?;
             let mut desk = Desk::new(&self.options, seen.base.back, now, Step::default());
             desk.per_minute(kept.gate.limiter.limit());
-            let view = View::read(seen.answer()?, desk, now)?;
+            let mut view = View::read(seen.answer()?, desk, now)?;
+            if progress.counts {
+                view.count(seen.answer()?)?;
+            } else if kept.gate.days.asks_for_under_way(view.most_under_way(), now) {
+                progress.counts = true;
+                continue;
+            }
             if !(progress.taken_back || view.ended.is_empty() && view.due.is_empty()) {
                 progress.taken_back = self.take_back(&seen, &mut kept, view).await?;
                 continue;
             }
-            if !progress.put_off && kept.gate.days.may_hold() {
-                progress.put_off = self.put_off(told).await?;
+            if !progress.put_off && kept.gate.days.may_hold(view.under_way, now) {
+                progress.put_off = self.put_off(view.under_way, told).await?;
                 continue;
             }
             let company = self.company(&seen, view.known_leads()).await?;
@@ -175,7 +210,7 @@ impl Core {
     }
 
     /// Puts off creates that the day has no room for. False when something has moved.
-    async fn put_off(&self, told: Timestamp) -> Result<bool, Trouble> {
+    async fn put_off(&self, under_way: UnderWay, told: Timestamp) -> Result<bool, Trouble> {
         let lines = [Line::New, Line::Bulk];
         let ask = lines.iter().fold(Ask::nothing().gate(), |ask, line| ask.heads(*line as i64, PUT_OFF));
         let mut seen = self.look(&ask, told).await?;
@@ -183,9 +218,9 @@ impl Core {
         let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::default());
         for line in lines {
             for name in desk.take_all(seen.answer()?)? {
-                let known = desk.lane(&name)?;
-                let Some(until) = held(known, line, &mut kept, seen.now) else { break };
-                known.lane.park(until, seen.now);
+                let known = desk.known(&name).ok_or(Strange("a lane of a line"))?;
+                let Some(Hold::Until(until)) = held(known, line, &mut kept, under_way, seen.now) else { break };
+                desk.lane(&name)?.lane.park(until, seen.now);
             }
         }
         let mut step = desk.finish();
@@ -217,12 +252,14 @@ impl Core {
         (view, company): (View<'_>, Companies),
     ) -> Result<Option<Claim>, Trouble> {
         let now = seen.now;
-        let mut ready = view.ready;
-        if kept.gate.days.may_hold() {
-            // What is left to be put off is not there.
+        let (mut ready, mut room) = (view.ready, None);
+        if kept.gate.days.may_hold(view.under_way, now) {
+            // What is left to be put off, or waits for room, is not there.
             for line in [Line::New, Line::Bulk] {
-                if view.held_first(line, kept, now).is_some() {
-                    ready[line as usize] = 0;
+                let Some(hold) = view.held_first(line, kept, now) else { continue };
+                ready[line as usize] = 0;
+                if let Hold::Room(again) = hold {
+                    room = Some(again);
                 }
             }
         }
@@ -234,7 +271,8 @@ impl Core {
                 if kept.has_moved() {
                     self.write_gate(seen, kept, Step::default()).await?;
                 }
-                Ok(Some(Claim::Nothing([at, due].into_iter().flatten().min())))
+                let room = room.filter(|_| !paused);
+                Ok(Some(Claim::Nothing([at, room, due].into_iter().flatten().min())))
             }
             Pass::Probe(probe) => {
                 let done = self.write_gate(seen, kept, Step::default()).await?;
@@ -271,7 +309,7 @@ impl Core {
                 desk.lane(&super::lane::name_of(external_ref))?.verify = Some(seen.now + receipt::CHORE_AGAIN);
             }
             Chore::LookAtDay => {
-                kept.gate.days.take_look(seen.now);
+                kept.gate.days.take_look(view.under_way, seen.now);
             }
         }
         let done = self.write_gate(seen, kept, desk.finish()).await?;
@@ -289,12 +327,12 @@ impl Core {
     ) -> Result<Option<Claimed>, Trouble> {
         let now = seen.now;
         let name = view.first[line as usize].ok_or(Strange("the first lane of a line"))?;
-        let mut desk = view.desk;
+        let (mut desk, under_way) = (view.desk, view.under_way);
         let known = desk.lane(&name)?;
         let company = company.get(&name);
         let told_by_others = company.map_or_else(Words::none, |company| company.told.clone());
         let lane = (&known.external_ref, &mut known.lane);
-        let claimed = kept.gate.lease(lane, &told_by_others, (worker, permit), &self.options, now);
+        let claimed = kept.gate.lease(lane, &told_by_others, (worker, permit), &self.options, under_way, now);
         let in_hand: Vec<Seq> = known.pending().iter().take(receipt::CALL_EVENTS).map(|event| event.seq).collect();
         let mut step = desk.finish();
         company.iter().for_each(|company| company.check(&mut step));

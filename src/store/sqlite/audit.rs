@@ -113,6 +113,7 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
         ready,
         waiting,
         leased,
+        creating,
         dead,
         parked,
         to_verify,
@@ -130,7 +131,7 @@ fn whole(conn: &Connection, options: &Options, now: Timestamp, audit: &mut Audit
         };
         audit.balance(ledger);
         audit.compare(
-            &Totals { inbox, bytes, events, ready, waiting, leased, dead, parked, to_verify, aliases },
+            &Totals { inbox, bytes, events, ready, waiting, leased, creating, dead, parked, to_verify, aliases },
             &found,
         );
     }
@@ -180,7 +181,7 @@ fn totals(conn: &Connection) -> Result<Totals, Error> {
     let (_, event_bytes) = sums(sql::AUDIT_EVENTS_SIZE)?;
     (found.inbox, found.bytes) = (inbox, inbox_bytes + event_bytes);
     for row in rows(conn, sql::AUDIT_CHORES)? {
-        [found.parked, found.to_verify, found.aliases] = row;
+        [found.parked, found.to_verify, found.aliases, found.creating] = row;
     }
     for row in rows(conn, sql::AUDIT_EVENTS)? {
         let [state, _, count] = row;
@@ -209,8 +210,15 @@ fn at(index: u64) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
 
-fn rows(conn: &Connection, sql: &str) -> Result<Vec<[u64; 3]>, Error> {
-    conn.prepare(sql)?.query_map([], |row| Ok([count_at(row, 0)?, count_at(row, 1)?, count_at(row, 2)?]))?.collect()
+fn rows<const N: usize>(conn: &Connection, sql: &str) -> Result<Vec<[u64; N]>, Error> {
+    let read = |row: &Row<'_>| {
+        let mut values = [0; N];
+        for (index, value) in values.iter_mut().enumerate() {
+            *value = count_at(row, index)?;
+        }
+        Ok(values)
+    };
+    conn.prepare(sql)?.query_map([], read)?.collect()
 }
 
 fn inbox(conn: &Connection, audit: &mut Audit) -> Result<(), Error> {

@@ -10,6 +10,7 @@ use super::sql;
 use super::values::{count_at, int, json, json_at, maybe_time_at, nanos, source_at, time_at};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
+use crate::store::day::Hold;
 use crate::store::gate::{LINES, Line};
 use crate::store::lane::VERIFY_AFTER;
 use crate::store::{Chore, DayNote, DayState, Incident, Verification, Verified, receipt};
@@ -18,38 +19,43 @@ use crate::store::{Chore, DayNote, DayState, Incident, Verification, Verified, r
 const PUT_OFF: u32 = 200;
 
 impl Db {
-    /// Puts off the creates that the day has no room for. Gives how many lanes are ready in each line, without those
-    /// that are left to be put off.
-    pub(super) fn put_off(&mut self, now: Timestamp) -> Result<[u64; LINES], Error> {
-        let mut hidden = None;
-        if self.gate.days.may_hold() {
+    /// Puts off the creates that the day has no room for. Gives how many lanes are ready in each line, without those that
+    /// are left to be put off or wait for room, and when to look again whether there is room.
+    pub(super) fn put_off(&mut self, now: Timestamp) -> Result<([u64; LINES], Option<Timestamp>), Error> {
+        let (mut hidden, mut room) = ([false; LINES], None);
+        if self.gate.days.may_hold(self.under_way(), now) {
             for line in [Line::New, Line::Bulk] {
                 let mut left = PUT_OFF;
-                while let Some((mut row, until)) = self.held_first(line, now)? {
-                    if left == 0 {
-                        hidden = Some(line);
-                        break;
+                while let Some((mut row, hold)) = self.held_first(line, now)? {
+                    match hold {
+                        Hold::Until(until) if left > 0 => {
+                            left -= 1;
+                            row.lane.park(until, now);
+                            self.save_lane(&mut row, now)?;
+                            continue;
+                        }
+                        Hold::Until(_) => {}
+                        Hold::Room(again) => room = Some(again),
                     }
-                    left -= 1;
-                    row.lane.park(until, now);
-                    self.save_lane(&mut row, now)?;
+                    hidden[line as usize] = true;
+                    break;
                 }
             }
         }
         let mut ready = self.counts.ready;
-        if let Some(line) = hidden {
-            ready[line as usize] = 0;
+        for (ready, _) in ready.iter_mut().zip(hidden).filter(|(_, hidden)| *hidden) {
+            *ready = 0;
         }
-        Ok(ready)
+        Ok((ready, room))
     }
 
-    /// The first lane of a line, if it has to wait for tomorrow, and until when.
-    fn held_first(&mut self, line: Line, now: Timestamp) -> Result<Option<(LaneRow, Timestamp)>, Error> {
+    /// The first lane of a line, if it has to wait for room, and how.
+    fn held_first(&mut self, line: Line, now: Timestamp) -> Result<Option<(LaneRow, Hold)>, Error> {
         let first = self.cached(sql::FIRST_IN_LINE)?.query_row([line as i64], LaneRow::read).optional()?;
         let Some(row) = first.filter(|row| row.lane.lead_id.is_none()) else { return Ok(None) };
         let source = self.cached(sql::SOURCE_OF_LANE)?.query_row([int(row.id)], |row| source_at(row, 0))?;
-        let until = self.gate.days.holds(&source, line == Line::Bulk, now);
-        Ok(until.map(|until| (row, until)))
+        let hold = self.gate.days.holds(&source, line == Line::Bulk, self.under_way(), now);
+        Ok(hold.map(|hold| (row, hold)))
     }
 
     /// Puts off lanes that would be next, while another one of the same lead goes first. `ready` says how many lanes are
@@ -86,7 +92,7 @@ impl Db {
                 return Ok(Some(chore));
             }
         }
-        Ok(self.gate.days.looks_due(now).then_some(Chore::LookAtDay))
+        Ok(self.gate.days.looks_due(self.under_way(), now).then_some(Chore::LookAtDay))
     }
 
     /// Hands it out: it is due again when nothing is heard of it.
@@ -96,7 +102,7 @@ impl Db {
                 self.put_off_verification(external_ref, now + receipt::CHORE_AGAIN)?;
             }
             Chore::LookAtDay => {
-                self.gate.days.take_look(now);
+                self.gate.days.take_look(self.under_way(), now);
             }
         }
         Ok(chore)

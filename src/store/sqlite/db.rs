@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, Error, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::lanes::LaneRow;
+use super::lanes::{LaneRow, Stored};
 use super::mailbox::Sync;
 use super::past::{self, Past, Runs};
 use super::values::{PATIENCE, count, int, json, json_at, nanos, time};
 use super::{OpenError, sql};
+use crate::store::day::UnderWay;
 use crate::store::gate::{Gate, GateRecord, LINES, Line};
 use crate::store::lane::{self, Lane, State, Wait};
 use crate::store::suspicion::{AFTER_A_LOSS, AFTER_A_RESTORE};
@@ -70,6 +71,9 @@ pub(super) struct Counts {
     /// Waiting lanes by line.
     pub(super) waiting: [u64; LINES],
     pub(super) leased: u64,
+    /// Of the leased ones, those that may create their leads. Every start begins with none.
+    #[serde(default)]
+    pub(super) creating: u64,
     pub(super) dead: u64,
     /// Of the waiting ones, those that wait for tomorrow.
     #[serde(default)]
@@ -99,6 +103,7 @@ impl Counts {
             ready: [0; LINES],
             waiting: [0; LINES],
             leased: 0,
+            creating: 0,
             dead: 0,
             parked: 0,
             to_verify: 0,
@@ -246,16 +251,24 @@ impl Db {
     }
 
     /// Counts a lane that was `before` as what it is now.
-    pub(super) fn recount(&mut self, before: Option<(&State, Line)>, lane: &Lane) {
-        if let Some(was) = before.and_then(|(state, line)| self.counts.lanes(state, line)) {
+    pub(super) fn recount(&mut self, before: Option<&Stored>, lane: &Lane) {
+        if let Some(was) = before.and_then(|before| self.counts.lanes(&before.state, before.line)) {
             *was = was.saturating_sub(1);
         }
         if let Some(is) = self.counts.lanes(&lane.state, Line::of(lane)) {
             *is += 1;
         }
         let parked = |state: &State| u64::from(matches!(state, State::Waiting { why: Wait::Day, .. }));
-        let before = before.map_or(0, |(state, _)| parked(state));
-        self.counts.parked = (self.counts.parked + parked(&lane.state)).saturating_sub(before);
+        let was = before.map_or(0, |before| parked(&before.state));
+        self.counts.parked = (self.counts.parked + parked(&lane.state)).saturating_sub(was);
+        let was = before.map_or(0, |before| u64::from(before.may_create));
+        self.counts.creating = (self.counts.creating + u64::from(lane.may_create())).saturating_sub(was);
+    }
+
+    /// Creates whose end is not known.
+    pub(super) fn under_way(&self) -> UnderWay {
+        let Counts { ready, waiting, creating, .. } = &self.counts;
+        UnderWay::of(*creating, ready[Line::Search as usize] + waiting[Line::Search as usize])
     }
 
     /// What is left of the disk, in bytes, beside what this transaction has kept: asked once in each, for asking the system takes a

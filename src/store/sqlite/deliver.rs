@@ -31,7 +31,7 @@ impl Db {
     pub(super) fn claim(&mut self, worker: &WorkerId, now: Timestamp) -> Result<Claim, Error> {
         let now = self.tick(now)?;
         self.take_back(now)?;
-        let mut ready = self.put_off(now)?;
+        let (mut ready, room) = self.put_off(now)?;
         self.give_way(&mut ready, now)?;
         let chore = self.chore(now)?;
         match self.gate.pass(ready, chore.is_some(), now) {
@@ -41,7 +41,8 @@ impl Db {
             }
             Pass::Wait(at) if self.gate.paused().is_some() => Ok(Claim::Nothing(at)),
             Pass::Wait(at) => {
-                Ok(Claim::Nothing([at, self.next_due()?, self.next_chore(now)?].into_iter().flatten().min()))
+                let due = [at, room, self.next_due()?, self.next_chore(now)?];
+                Ok(Claim::Nothing(due.into_iter().flatten().min()))
             }
             Pass::Chore(permit) => {
                 self.gate_moved = true;
@@ -82,8 +83,8 @@ impl Db {
     fn lease(&mut self, line: Line, permit: PermitId, worker: &WorkerId, now: Timestamp) -> Result<Claimed, Error> {
         let mut row = self.cached(sql::FIRST_IN_LINE)?.query_row([line as i64], LaneRow::read)?;
         let told_by_others = self.told_by_others(&row)?;
-        let lane = (&row.external_ref, &mut row.lane);
-        let claimed = self.gate.lease(lane, &told_by_others, (worker, permit), &self.options, now);
+        let (lane, under_way) = ((&row.external_ref, &mut row.lane), self.under_way());
+        let claimed = self.gate.lease(lane, &told_by_others, (worker, permit), &self.options, under_way, now);
         self.save_lane(&mut row, now)?;
         Ok(Claimed { events: self.in_hand(&row)?, ..claimed })
     }

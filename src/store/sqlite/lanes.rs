@@ -19,7 +19,20 @@ pub(super) struct LaneRow {
     pub(super) external_ref: ExternalRef,
     pub(super) lane: Lane,
     /// As what it is counted; `None` while it is not in the file.
-    stored: Option<(State, Line)>,
+    stored: Option<Stored>,
+}
+
+/// As what a lane is counted.
+pub(super) struct Stored {
+    pub(super) state: State,
+    pub(super) line: Line,
+    pub(super) may_create: bool,
+}
+
+impl Stored {
+    fn of(lane: &Lane) -> Self {
+        Self { state: lane.state.clone(), line: Line::of(lane), may_create: lane.may_create() }
+    }
 }
 
 impl LaneRow {
@@ -30,7 +43,7 @@ impl LaneRow {
 
     /// The line in which it is counted among the ready ones, if it is.
     pub(super) fn counted_as_ready(&self) -> Option<Line> {
-        self.stored.as_ref().filter(|(state, _)| *state == State::Ready).map(|(_, line)| *line)
+        self.stored.as_ref().filter(|stored| stored.state == State::Ready).map(|stored| stored.line)
     }
 
     /// Reads the columns of the `lane_*` statements.
@@ -59,7 +72,7 @@ impl LaneRow {
             crashed: maybe_time_at(row, 28)?,
             follows: row.get::<_, Option<String>>(29)?.map(ExternalRef::from_stored),
         };
-        let stored = Some((lane.state.clone(), Line::of(&lane)));
+        let stored = Some(Stored::of(&lane));
         Ok(Self { id: count_at(row, 0)?, external_ref: ExternalRef::from_stored(row.get(1)?), lane, stored })
     }
 }
@@ -212,8 +225,8 @@ impl Db {
         if stored.is_none() {
             self.counts.next_lane += 1;
         }
-        self.recount(stored.as_ref().map(|(state, line)| (state, *line)), lane);
-        *stored = Some((lane.state.clone(), line));
+        self.recount(stored.as_ref(), lane);
+        *stored = Some(Stored::of(lane));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Several bridges on one Redis, as their owner runs them: processes that are killed, stopped and replaced, over HTTP.
 
 mod away;
+mod day;
 mod failover;
 
 use std::collections::BTreeSet;
@@ -52,9 +53,14 @@ struct Replica {
 impl Site {
     fn on(redis: &str, durability: &str) -> Self {
         let mut settings = sandbox::Settings::default();
-        settings.workspaces[0].per_minute = NonZeroU32::new(60_000);
         // Senders send as fast as they are answered: on a quiet machine more than a workspace may have in a day by default.
         settings.workspaces[0].leads_per_day = 1_000_000;
+        Self::before(settings, redis, durability)
+    }
+
+    /// The same before a Konektor that is set like this, but for its rate limit.
+    fn before(mut settings: sandbox::Settings, redis: &str, durability: &str) -> Self {
+        settings.workspaces[0].per_minute = NonZeroU32::new(60_000);
         let sandbox = sandbox::start(settings).expect("it starts");
         let konektor = sandbox.url();
         let variables = [
@@ -131,6 +137,13 @@ impl Site {
         let (status, answer) = self.ask(method, format!("{}/sandbox/{path}", self.konektor), body).await;
         assert!(status < 300, "{method} {path}: {status} {answer}");
         answer
+    }
+
+    /// Somebody else makes something at Konektor.
+    async fn agent(&self, path: &str, body: Value) {
+        let url = format!("{}/api/v2/agent/{path}", self.konektor);
+        let made = self.http.post(url).bearer_auth(DEFAULT_KEY).json(&body).send().await.expect("it answers");
+        assert_eq!(made.status(), 201);
     }
 
     /// The references of all leads that there are, one for each.

@@ -74,8 +74,8 @@ asks.ready = function(at)
 end
 
 -- What a claim goes by: lanes whose lease has ended or that are due (at most so many of each), how many lanes are ready in
--- each line, the first of each, when the next ones are due, and what is to be verified. Numbers here are not exact to the
--- nanosecond, so it gives those that may be due.
+-- each line, the first of each, when the next ones are due, what is to be verified, and how many lanes are leased and wait
+-- for a search. Numbers here are not exact to the nanosecond, so it gives those that may be due.
 asks.claim = function(at)
   local reap, promote, verify = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local clock = call('HMGET', key('m'), 'clock', 'back')
@@ -94,6 +94,8 @@ asks.claim = function(at)
     lanes_of(call('ZRANGE', key('due'), 0, 0)),
     lanes_of(call('ZRANGEBYSCORE', key('v'), '-inf', bound, 'LIMIT', 0, verify)),
     lanes_of(call('ZRANGEBYSCORE', key('v'), '(' .. bound, '+inf', 'LIMIT', 0, 1)),
+    call('ZCARD', key('lease')),
+    call('ZCARD', key('w3')),
   }, at + 4
 end
 
