@@ -379,6 +379,9 @@ const FIXED: RateModel = RateModel::FixedWindow;
 const FIRST: RateModel = RateModel::FirstRequestWindow;
 const SLIDING: RateModel = RateModel::SlidingLog;
 const BUCKET: RateModel = RateModel::TokenBucket;
+const MODELS: [RateModel; 4] = [FIXED, FIRST, SLIDING, BUCKET];
+/// How many workers share the limit.
+const WORKERS: [usize; 3] = [1, 4, 8];
 
 /// Runs the world for `seconds` on each backend after `plan` has said what happens, and shows what came of it to `judge`.
 fn on_each(
@@ -420,7 +423,7 @@ impl World {
 /// No call is refused, nearly all that is allowed is used, and new leads hardly wait (at most `wait`, 99 of 100; the bounds
 /// are those of `queue.md` §2.8).
 fn saturated(backends: &[Backend], model: RateModel, limit: u32, measured: u64, wait: Duration) {
-    for workers in [1, 4, 8] {
+    for workers in WORKERS {
         let plan = |world: &mut World| world.new_leads(limit);
         on_each(backends, model, limit, workers, WARM_UP + measured, plan, |seen| {
             assert_eq!(seen.refused_ever, 0);
@@ -509,57 +512,103 @@ fn a_token_bucket_is_used_and_never_overrun_at_600_a_minute() {
 
 #[test]
 fn a_bridge_that_comes_into_a_window_that_others_have_begun_is_not_refused() {
-    for model in [FIXED, FIRST, SLIDING, BUCKET] {
-        let plan = |world: &mut World| {
-            // Before it is started somebody has used three quarters of the minute.
-            for _ in 0..45 {
-                let _ = world.konektor.pass(world.now);
-            }
-        };
-        on_each(MEASURED, model, 60, 4, 130, plan, |seen| assert_eq!(seen.refused_ever, 0, "{model}"));
+    let plan = |world: &mut World| {
+        // Before it is started somebody has used three quarters of the minute.
+        for _ in 0..45 {
+            let _ = world.konektor.pass(world.now);
+        }
+    };
+    for (model, workers) in MODELS.into_iter().flat_map(|model| WORKERS.map(|workers| (model, workers))) {
+        on_each(MEASURED, model, 60, workers, 130, plan, |seen| assert_eq!(seen.refused_ever, 0, "{model}"));
     }
 }
 
-#[test]
-fn a_bridge_that_has_lost_its_log_is_hardly_refused() {
-    for model in [FIXED, FIRST, SLIDING, BUCKET] {
+/// A bridge with so many workers loses its log in the middle of it all.
+fn loses_its_log(workers: usize) {
+    for model in MODELS {
         let plan = |world: &mut World| {
             world.new_leads(200);
             world.in_seconds(80, Event::Loss);
         };
-        on_each(MEASURED, model, 200, 4, WARM_UP + 120, plan, |seen| {
+        on_each(MEASURED, model, 200, workers, WARM_UP + 120, plan, |seen| {
             assert!(seen.refused_ever <= 4, "{model}: {} calls refused", seen.refused_ever);
         });
     }
 }
 
 #[test]
-fn a_plan_that_is_changed_is_followed() {
-    for model in [FIXED, FIRST, SLIDING, BUCKET] {
+fn a_bridge_that_has_lost_its_log_is_hardly_refused() {
+    loses_its_log(1);
+}
+
+#[test]
+fn a_bridge_of_four_workers_that_has_lost_its_log_is_hardly_refused() {
+    loses_its_log(4);
+}
+
+#[test]
+fn a_bridge_of_eight_workers_that_has_lost_its_log_is_hardly_refused() {
+    loses_its_log(8);
+}
+
+/// The plan of a bridge with so many workers grows and shrinks.
+fn changes_plan(workers: usize) {
+    for model in MODELS {
         let plan = |world: &mut World| {
             world.in_seconds(30, Event::Plan(600));
             world.in_seconds(120, Event::Plan(60));
         };
-        on_each(MEASURED, model, 60, 4, 250, plan, |seen| {
-            assert!(seen.refused_ever <= SLOTS as u32 * 4, "{model}: {} calls refused", seen.refused_ever);
+        on_each(MEASURED, model, 60, workers, 250, plan, |seen| {
+            // What is under way when it shrinks.
+            assert!(seen.refused_ever <= (SLOTS * workers) as u32, "{model}: {} calls refused", seen.refused_ever);
             assert!(seen.counted >= 400, "{model}: only {} calls, although 600 a minute were allowed", seen.counted);
         });
     }
 }
 
 #[test]
-fn beside_somebody_who_takes_a_fifth_hardly_a_call_is_refused() {
-    for model in [FIXED, FIRST, SLIDING, BUCKET] {
+fn a_plan_that_is_changed_is_followed() {
+    changes_plan(1);
+}
+
+#[test]
+fn a_plan_that_is_changed_is_followed_by_four_workers() {
+    changes_plan(4);
+}
+
+#[test]
+fn a_plan_that_is_changed_is_followed_by_eight_workers() {
+    changes_plan(8);
+}
+
+/// Somebody else takes a fifth of what a bridge with so many workers might.
+fn beside_another(workers: usize) {
+    for model in MODELS {
         let plan = |world: &mut World| {
             world.per_foreign = Some(Duration::from_secs(60) / 40);
             world.at(world.now, Event::Foreign);
         };
-        on_each(MEASURED, model, 200, 4, WARM_UP + 240, plan, |seen| {
+        on_each(MEASURED, model, 200, workers, WARM_UP + 240, plan, |seen| {
             let share = f64::from(seen.refused) / f64::from(seen.counted + seen.refused);
             eprintln!("{:.2} % refused", share * 100.0);
             assert!(share < 0.02, "{model}: {share} of the calls are refused");
         });
     }
+}
+
+#[test]
+fn beside_somebody_who_takes_a_fifth_hardly_a_call_is_refused() {
+    beside_another(1);
+}
+
+#[test]
+fn beside_somebody_who_takes_a_fifth_hardly_a_call_of_four_workers_is_refused() {
+    beside_another(4);
+}
+
+#[test]
+fn beside_somebody_who_takes_a_fifth_hardly_a_call_of_eight_workers_is_refused() {
+    beside_another(8);
 }
 
 /// The same where each worker is a bridge of its own.
