@@ -231,8 +231,7 @@ impl World {
             (Some(_), true) => return Err(format!("r{lead} was made, and none of its events is delivered")),
             (None, false) => return Err(format!("r{lead} is not there, and {delivered:?} are delivered")),
         };
-        // What is put back after newer events fills blanks only, whenever it was said.
-        if held.deleted || self.desk.replayed.contains(&lead) {
+        if held.deleted {
             return Ok(());
         }
         // An update without an answer is waited for by a clock that nobody sets as long as its process lives and takes the
@@ -243,6 +242,10 @@ impl World {
         self.check_order(lead, events, held)?;
         if let Some(spoilt) = &held.spoilt {
             return Err(format!("{spoilt}, of r{lead}: {held:?}"));
+        }
+        // What is put back after newer events fills blanks only, whenever it was said.
+        if self.desk.replayed.contains(&lead) {
+            return Ok(());
         }
         let wrong = |what: &str| Err(format!("{what} of r{lead} is not that of {delivered:?}: {held:?}"));
         // What was written and then refused together with a later event is dead, and written all the same.

@@ -195,6 +195,11 @@ fn without_a_trace_of_whom_it_forgot_a_lead_is_there_twice() {
 }
 
 #[test]
+fn what_is_put_back_and_overwrites_what_is_newer_is_noticed() {
+    assert!(wrong_without(Guard::Replayed).any(|wrong| wrong.contains("old values came back")));
+}
+
+#[test]
 fn without_knowing_whom_a_create_has_named_a_lead_is_there_twice() {
     assert!(wrong_without(Guard::Named).any(|wrong| wrong.contains("twice")));
 }

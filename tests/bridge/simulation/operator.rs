@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use konektor_bridge::deliver::engine::Change;
 use konektor_bridge::domain::event::EventId;
+use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{EventState, Moved, PauseReason, Selector, Store, StoreError};
 
 use super::played::Scene;
@@ -81,8 +82,10 @@ impl World {
     fn replay(&mut self, all: bool) {
         let chosen = self.choose(EventState::Dead, all);
         let rows = self.rows();
-        let refs = chosen.iter().filter_map(|id| rows[id].external_ref.as_ref());
-        self.desk.replayed.extend(refs.filter_map(Word::lead_of));
+        let refs = chosen.iter().filter_map(|id| rows[id].external_ref.clone());
+        let refs: Vec<ExternalRef> = refs.collect();
+        self.desk.replayed.extend(refs.iter().filter_map(Word::lead_of));
+        self.sabotage.puts_back(refs);
         let moved = self.store.replay(&Selector::Ids(chosen.clone()), 1000, self.shown()).now_or_never();
         self.moved(&chosen, moved, Scene::Replayed);
     }

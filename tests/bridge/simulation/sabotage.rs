@@ -1,6 +1,6 @@
 //! What the net must catch: guards taken away, one at a time, between an engine and its store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use konektor_bridge::deliver::Waits;
@@ -8,7 +8,7 @@ use konektor_bridge::deliver::engine::{Ask, Told};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::konektor::wire::LeadView;
 use konektor_bridge::konektor::{Request, Verdict};
-use konektor_bridge::store::{Claim, Fenced};
+use konektor_bridge::store::{Claim, Fenced, Words};
 
 use super::konektor::{L_SEARCH, T_COMMIT};
 
@@ -35,6 +35,8 @@ pub(super) enum Guard {
     Stopped,
     /// A lead that was forgotten is known to have been there.
     Trace,
+    /// What is put back is older than what its lead has been told since.
+    Replayed,
     /// Whom a create has named is known, whatever the rules make of its events by now.
     Named,
 }
@@ -46,16 +48,23 @@ pub(super) struct Sabotage {
     fences: BTreeMap<ExternalRef, u64>,
     /// Leads as an engine saw them last.
     views: BTreeMap<String, LeadView>,
+    /// Leads whose dead letters were put back.
+    replayed: BTreeSet<ExternalRef>,
 }
 
 impl Sabotage {
     pub(super) const fn of(takes: Guard) -> Self {
-        Self { takes, fences: BTreeMap::new(), views: BTreeMap::new() }
+        Self { takes, fences: BTreeMap::new(), views: BTreeMap::new(), replayed: BTreeSet::new() }
     }
 
     /// Whether the store notices what it loses.
     pub(super) fn notices_losses(&self) -> bool {
         self.takes != Guard::Doubt
+    }
+
+    /// Dead letters of these leads are put back.
+    pub(super) fn puts_back(&mut self, leads: impl IntoIterator<Item = ExternalRef>) {
+        self.replayed.extend(leads);
     }
 
     /// Whether a POST leaves under an intent; without it, what comes of that is to be seen.
@@ -115,6 +124,9 @@ impl Sabotage {
             }
             if self.takes == Guard::Trace {
                 (claimed.search_first, claimed.lost) = (false, None);
+            }
+            if self.takes == Guard::Replayed && self.replayed.contains(&claimed.lease.external_ref) {
+                claimed.told = Words::default();
             }
             self.fences.insert(claimed.lease.external_ref.clone(), claimed.lease.fence);
         }
