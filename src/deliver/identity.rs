@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, Lead, LeadId};
+use crate::domain::name::is_visitor;
 use crate::konektor::wire::LeadView;
 
 /// How far Konektor's clock may be from ours when the creation time is compared.
@@ -136,6 +137,9 @@ fn compare(view: &LeadView, sought: Sought<'_>) -> Likeness {
         let is_ours = said.iter().any(|lead| shown == lead.external_ref.as_str());
         return if is_ours { Likeness::Same } else { Likeness::Other };
     }
+    if is_blank_visitor(view) {
+        return Likeness::Other;
+    }
     let likenesses: Vec<_> = said.iter().map(|lead| by_person(view, &Person::said(lead))).collect();
     let best = [Likeness::Same, Likeness::Unknown].into_iter().find(|one| likenesses.contains(one));
     let likeness = best.unwrap_or(Likeness::Other);
@@ -153,6 +157,13 @@ fn compare(view: &LeadView, sought: Sought<'_>) -> Likeness {
         }
         Create::Unknown | Create::Sent(_) | Create::Forgotten(_) => likeness,
     }
+}
+
+/// Konektor's own lead of a click, of whom nobody has said anything yet: no create of ours is named so, and no lead that was
+/// written into shows nothing else.
+fn is_blank_visitor(view: &LeadView) -> bool {
+    let is_blank = view.phone.is_none() && view.email.is_none();
+    is_blank && view.first_name.as_deref().is_some_and(is_visitor)
 }
 
 /// What tells one lead from another where the reference is not shown.
@@ -379,6 +390,21 @@ mod tests {
         lead.stated.unique_code = Some("KNK-7F3A".into());
         let found = [view(serde_json::json!({ "uniqueCode": "API_7F3A1B2C", "phone": "+6281234567890" }))];
         assert_eq!(recognise(&found, true, sought(std::slice::from_ref(&lead))), ours(), "a create sends no code");
+    }
+
+    #[test]
+    fn a_visitor_of_whom_nothing_is_known_is_nobody_that_we_have_made() {
+        let lead = lead(None, None);
+        let visitor = |fields| {
+            let mut fields: serde_json::Value = fields;
+            fields["firstName"] = "Visitor [KNK-7F3A]".into();
+            let create = Create::Forgotten("2026-11-23T08:00:00Z".parse().unwrap());
+            recognise(&[view(fields)], true, Sought { create, ..sought(std::slice::from_ref(&lead)) })
+        };
+        assert_eq!(visitor(serde_json::json!({})), Hit::Nobody);
+        assert_eq!(visitor(serde_json::json!({ "externalRef": REF })), ours(), "it is written into");
+        let unclear = Hit::Undecided(vec![LeadId("lead_1".into())]);
+        assert_eq!(visitor(serde_json::json!({ "phone": "+6281234567890" })), unclear);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use konektor_bridge::konektor::wire::{LeadBody, LeadView};
 use konektor_bridge::konektor::{Request, Verdict};
 
 use super::dice::Dice;
-use super::konektor::{Fate, Held, Konektor, blank};
+use super::konektor::{Fate, Held, Key, Konektor, blank};
 use super::odds::Odds;
 use super::played::Scene;
 use super::sender::{Code, Word};
@@ -53,6 +53,9 @@ impl World {
 
     /// Sees what came of a code, before `request` is carried out.
     pub(super) fn see_codes(&mut self, request: &Request, fate: Fate) {
+        if self.konektor.key != Key::Good {
+            return;
+        }
         let shown = self.odds.shows_ref;
         match request {
             Request::Create(body) => {
@@ -66,7 +69,9 @@ impl World {
                     return;
                 };
                 let is_new = held.whose.is_none();
-                let changes_number = body.phone.is_some() && held.view.phone.is_some();
+                // Where a number is only a guess, it stands beside the first one.
+                let is_beside = body.notes.as_ref().is_some_and(|notes| notes.contains("Another number"));
+                let changes_number = held.view.phone.is_some() && (body.phone.is_some() || is_beside);
                 let Some(visitor) = &mut held.visitor else { return };
                 if is_new {
                     visitor.unheard = fate != Fate::Good;
@@ -96,8 +101,8 @@ impl World {
     }
 
     fn has_discarded(&self, held: &Held) -> bool {
-        let of_it = self.acked.iter().filter(|word| Some(word.lead) == held.whose);
-        of_it.into_iter().any(|word| self.desk.discarded.contains(&word.id()))
+        let mut of_it = self.acked.iter().filter(|word| Some(word.lead) == held.whose);
+        of_it.any(|word| self.desk.discarded.contains(&word.id()))
     }
 }
 
