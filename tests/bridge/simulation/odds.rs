@@ -126,15 +126,20 @@ impl Odds {
         let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
         let odds = Self { edit_every, operate_every, remembers, retry_after, stages, channels, aliases, ..odds };
         let codes = if dice.chance(0.5) { dice.share() } else { 0.0 };
-        Self { codes, passes_on: odds.tells_persons_apart(), ..odds }
+        if codes > 0.0 && dice.chance(0.3) {
+            odds.in_which_persons_are_told_apart(codes)
+        } else {
+            Self { codes, ..odds }
+        }
     }
 
-    /// Whether two who name one code can be told apart for certain. On two replicas, of which one may be the last one's
-    /// successor, both may read the visitor's lead before either writes; and by its number alone nobody is known again whose
-    /// number changes when rules do, or who is forgotten.
-    fn tells_persons_apart(&self) -> bool {
-        let is_alone = self.hosts == 1 && self.kill_every.is_none() && self.killed_calling == 0.0;
-        is_alone && self.lose_every.is_none() && self.reload_every.is_none() && !self.forgets()
+    /// Events may name codes of others, where two who name one can be told apart for certain: on two replicas, of which one may
+    /// be the last one's successor, both may read the visitor's lead before either writes; and by its number alone nobody is
+    /// known again whose number changes when rules do, or who is forgotten.
+    fn in_which_persons_are_told_apart(self, codes: f64) -> Self {
+        let (kill_every, lose_every, reload_every, remembers) = (None, None, None, None);
+        let alone = Self { hosts: 1, kill_every, killed_calling: 0.0, ..self };
+        Self { codes, passes_on: true, lose_every, reload_every, remembers, ..alone }
     }
 
     fn draw_trouble(dice: &mut Dice) -> Self {
