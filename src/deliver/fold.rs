@@ -16,8 +16,16 @@ use crate::store::{Named, Seq, StoredEvent, Undelivered, Word, Words};
 /// What a lane's events come to.
 #[derive(Debug)]
 pub(super) enum Folded {
-    /// One lead, to be created or updated; and on which fields each event has its say.
-    Lead(Box<Lead>, Vec<(Seq, Words)>),
+    /// One lead, to be created or updated.
+    Lead {
+        /// What all of them say.
+        lead: Box<Lead>,
+        /// On which fields each event has its say.
+        words: Vec<(Seq, Words)>,
+        /// What each says for itself, in the order in which they were said, where one of them names a code of Konektor's: that of
+        /// the lead that is found by it may be theirs already.
+        each: Vec<Fields>,
+    },
     /// The sender has to be asked for this event's fields first.
     Ask(Seq, Box<Lookup>),
     /// These events are not to be forwarded.
@@ -94,12 +102,14 @@ pub(super) fn fold(
     }
     // Stable: what was said at the same moment keeps the order in which it came.
     said.sort_by_key(|(at, _)| *at);
+    let names_a_code = said.iter().any(|(_, lead)| lead.code().is_some());
+    let each = said.iter().filter(|_| names_a_code).map(|(_, lead)| lead.for_create()).collect();
     let lead = said.into_iter().map(|(_, lead)| lead).reduce(|mut lead, later| {
         lead.absorb(later);
         lead
     });
     match lead {
-        Some(lead) if withheld.is_empty() => Folded::Lead(Box::new(lead), words),
+        Some(lead) if withheld.is_empty() => Folded::Lead { lead: Box::new(lead), words, each },
         Some(_) | None => Folded::Withhold(withheld),
     }
 }

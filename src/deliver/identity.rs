@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::{Lead, LeadId};
+use crate::domain::lead::{Fields, Lead, LeadId};
+use crate::domain::name::is_visitor;
 use crate::konektor::wire::LeadView;
 
 /// How far Konektor's clock may be from ours when the creation time is compared.
@@ -49,6 +50,16 @@ pub(super) enum Coded {
     SomebodyElse,
     /// None does.
     Nobody,
+}
+
+/// Who named a code.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Namer<'a> {
+    /// Under which reference.
+    pub(super) external_ref: &'a ExternalRef,
+    /// What each event in hand says for itself. An update that was made of some of them may have reached the lead, and its
+    /// answer may be lost: then it shows what those said.
+    pub(super) each: &'a [Fields],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,13 +107,13 @@ pub(super) fn recognise(found: &[LeadView], complete: bool, sought: Sought<'_>) 
     }
 }
 
-/// Looks for the leads among `found` that carry `code`, which `lead` named. People write codes in either case.
+/// Looks for the leads among `found` that carry `code`, which `namer` named. People write codes in either case.
 #[must_use]
-pub(super) fn by_code(found: &[LeadView], code: &str, lead: &Lead) -> Coded {
+pub(super) fn by_code(found: &[LeadView], code: &str, namer: Namer<'_>) -> Coded {
     let carries = |view: &&LeadView| view.unique_code.as_ref().is_some_and(|shown| shown.eq_ignore_ascii_case(code));
     match found.iter().filter(carries).collect::<Vec<_>>().as_slice() {
         [] => Coded::Nobody,
-        [view] if is_somebody_else(view, &Person::said(lead)) => Coded::SomebodyElse,
+        [view] if is_somebody_else(view, namer) => Coded::SomebodyElse,
         [view] => Coded::One(view.id.clone()),
         several => Coded::Several(several.iter().map(|view| view.id.clone()).collect()),
     }
@@ -126,6 +137,9 @@ fn compare(view: &LeadView, sought: Sought<'_>) -> Likeness {
         let is_ours = said.iter().any(|lead| shown == lead.external_ref.as_str());
         return if is_ours { Likeness::Same } else { Likeness::Other };
     }
+    if is_blank_visitor(view) {
+        return Likeness::Other;
+    }
     let likenesses: Vec<_> = said.iter().map(|lead| by_person(view, &Person::said(lead))).collect();
     let best = [Likeness::Same, Likeness::Unknown].into_iter().find(|one| likenesses.contains(one));
     let likeness = best.unwrap_or(Likeness::Other);
@@ -143,6 +157,13 @@ fn compare(view: &LeadView, sought: Sought<'_>) -> Likeness {
         }
         Create::Unknown | Create::Sent(_) | Create::Forgotten(_) => likeness,
     }
+}
+
+/// Konektor's own lead of a click, of whom nobody has said anything yet: no create of ours is named so, and no lead that was
+/// written into shows nothing else.
+fn is_blank_visitor(view: &LeadView) -> bool {
+    let is_blank = view.phone.is_none() && view.email.is_none();
+    is_blank && view.first_name.as_deref().is_some_and(is_visitor)
 }
 
 /// What tells one lead from another where the reference is not shown.
@@ -172,7 +193,7 @@ impl<'a> Person<'a> {
 /// another; a lead with neither is recognised by its name.
 fn by_person(view: &LeadView, person: &Person<'_>) -> Likeness {
     let phones = both(person.phone, view.phone.as_ref(), same_number);
-    let emails = both(person.email, view.email.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase());
+    let emails = both(person.email, view.email.as_ref(), is_address);
     match (phones, emails) {
         (Some(true), _) | (_, Some(true)) => Likeness::Same,
         (Some(false), _) | (_, Some(false)) => Likeness::Other,
@@ -180,11 +201,19 @@ fn by_person(view: &LeadView, person: &Person<'_>) -> Likeness {
     }
 }
 
-/// One has several addresses sooner than several numbers, and a code is shown to nobody else unless it is passed on.
-fn is_somebody_else(view: &LeadView, person: &Person<'_>) -> bool {
-    let same_address =
-        both(person.email, view.email.as_ref(), |ours, theirs| ours.to_lowercase() == theirs.to_lowercase());
-    both(person.phone, view.phone.as_ref(), same_number) == Some(false) && same_address != Some(true)
+/// One has several addresses sooner than several numbers, and a code is shown to nobody else unless it is passed on. A lead
+/// that shows our reference was written by us.
+pub(super) fn is_somebody_else(view: &LeadView, Namer { external_ref, each }: Namer<'_>) -> bool {
+    let is_ours = view.external_ref.as_deref() == Some(external_ref.as_str());
+    let said = |field: fn(&Fields) -> Option<&String>| each.iter().filter_map(field);
+    let same_address = || {
+        view.email
+            .as_ref()
+            .is_some_and(|email| said(|fields| fields.email.as_ref()).any(|ours| is_address(ours, email)))
+    };
+    let Some(number) = &view.phone else { return false };
+    let mut numbers = said(|fields| fields.phone.as_ref()).peekable();
+    numbers.peek().is_some() && !numbers.any(|ours| same_number(ours, number)) && !same_address() && !is_ours
 }
 
 fn by_name(view: &LeadView, person: &Person<'_>) -> Likeness {
@@ -197,6 +226,11 @@ fn by_name(view: &LeadView, person: &Person<'_>) -> Likeness {
 
 fn both(ours: Option<&String>, theirs: Option<&String>, same: fn(&str, &str) -> bool) -> Option<bool> {
     Some(same(ours?, theirs?))
+}
+
+/// The same address.
+pub(super) fn is_address(ours: &str, theirs: &str) -> bool {
+    ours.to_lowercase() == theirs.to_lowercase()
 }
 
 /// The same digits; a number that is shown as it is dialled at home (`0812…` for `+62812…`) has one end in common.
@@ -328,21 +362,26 @@ mod tests {
 
     #[test]
     fn a_code_is_compared_whole_and_belongs_to_one_person() {
-        let lead = lead(Some("+6281234567890"), None);
+        let each = [lead(Some("+6281234567890"), None).for_create()];
+        let external_ref = ExternalRef::from_stored(REF.into());
+        let namer = Namer { external_ref: &external_ref, each: &each };
         let shown = |fields| view(fields);
         let code = |id: &str, code: &str| shown(serde_json::json!({ "id": id, "uniqueCode": code }));
         let id = |id: &str| LeadId(id.into());
         let found =
             [code("a", "KNK-7F3A"), code("b", "KNK-7F3A1"), shown(serde_json::json!({ "firstName": "KNK-7F3A" }))];
-        assert_eq!(by_code(&found, "knk-7f3a", &lead), Coded::One(id("a")));
-        assert_eq!(by_code(&found, "KNK-7F3", &lead), Coded::Nobody);
+        assert_eq!(by_code(&found, "knk-7f3a", namer), Coded::One(id("a")));
+        assert_eq!(by_code(&found, "KNK-7F3", namer), Coded::Nobody);
         let twice = [code("a", "KNK-7F3A"), code("c", "knk-7f3a")];
-        assert_eq!(by_code(&twice, "KNK-7F3A", &lead), Coded::Several(vec![id("a"), id("c")]));
+        assert_eq!(by_code(&twice, "KNK-7F3A", namer), Coded::Several(vec![id("a"), id("c")]));
         let of = |phone: &str| [shown(serde_json::json!({ "uniqueCode": "KNK-7F3A", "phone": phone }))];
-        assert_eq!(by_code(&of("081234567890"), "KNK-7F3A", &lead), Coded::One(id("lead_1")));
-        assert_eq!(by_code(&of("081234567899"), "KNK-7F3A", &lead), Coded::SomebodyElse);
+        assert_eq!(by_code(&of("081234567890"), "KNK-7F3A", namer), Coded::One(id("lead_1")));
+        assert_eq!(by_code(&of("081234567899"), "KNK-7F3A", namer), Coded::SomebodyElse);
+        let both = [each[0].clone(), lead(Some("+6281234567899"), None).for_create()];
+        let namer = Namer { each: &both, ..namer };
+        assert_eq!(by_code(&of("081234567899"), "KNK-7F3A", namer), Coded::One(id("lead_1")), "said at another time");
         let address = [shown(serde_json::json!({ "uniqueCode": "KNK-7F3A", "email": "office@example.com" }))];
-        assert_eq!(by_code(&address, "KNK-7F3A", &lead), Coded::One(id("lead_1")));
+        assert_eq!(by_code(&address, "KNK-7F3A", namer), Coded::One(id("lead_1")));
     }
 
     #[test]
@@ -351,6 +390,21 @@ mod tests {
         lead.stated.unique_code = Some("KNK-7F3A".into());
         let found = [view(serde_json::json!({ "uniqueCode": "API_7F3A1B2C", "phone": "+6281234567890" }))];
         assert_eq!(recognise(&found, true, sought(std::slice::from_ref(&lead))), ours(), "a create sends no code");
+    }
+
+    #[test]
+    fn a_visitor_of_whom_nothing_is_known_is_nobody_that_we_have_made() {
+        let lead = lead(None, None);
+        let visitor = |fields| {
+            let mut fields: serde_json::Value = fields;
+            fields["firstName"] = "Visitor [KNK-7F3A]".into();
+            let create = Create::Forgotten("2026-11-23T08:00:00Z".parse().unwrap());
+            recognise(&[view(fields)], true, Sought { create, ..sought(std::slice::from_ref(&lead)) })
+        };
+        assert_eq!(visitor(serde_json::json!({})), Hit::Nobody);
+        assert_eq!(visitor(serde_json::json!({ "externalRef": REF })), ours(), "it is written into");
+        let unclear = Hit::Undecided(vec![LeadId("lead_1".into())]);
+        assert_eq!(visitor(serde_json::json!({ "phone": "+6281234567890" })), unclear);
     }
 
     #[test]

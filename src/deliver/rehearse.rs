@@ -8,7 +8,7 @@ use super::plan::{Lane, Plan, Step};
 use super::retry::{Die, Waits};
 use super::sort;
 use crate::domain::event::{DeadReason, Hold, Item};
-use crate::domain::lead::Lead;
+use crate::domain::lead::{Fields, Lead};
 use crate::domain::region::Region;
 use crate::domain::submission::Submission;
 use crate::konektor::{Answer, RateLimit, Request, Verdict};
@@ -91,7 +91,7 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
         end => (item.hold, end),
     };
     let end = match end {
-        Folded::Lead(lead, _) => call(source, &item, &event, lead, now),
+        Folded::Lead { lead, each, .. } => call(source, &item, &event, (lead, each), now),
         Folded::Ask(_, lookup) => Rehearsal::Ask(lookup),
         Folded::Gone(_, absent) => Rehearsal::Dead(gone(&source.name, &absent)),
         Folded::Unreadable(_, why) => Rehearsal::Dead(why),
@@ -100,7 +100,13 @@ fn one(source: &Source, item: Item, fetched: Option<&Bytes>, region: Region, now
     Rehearsed { item, held, end }
 }
 
-fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now: Timestamp) -> Rehearsal {
+fn call(
+    source: &Source,
+    item: &Item,
+    event: &StoredEvent,
+    (lead, each): (Box<Lead>, Vec<Fields>),
+    now: Timestamp,
+) -> Rehearsal {
     let submission = match source.provider.read(&body_of(event, &item.external_ref)) {
         Ok(
             Reading::Lead(submission)
@@ -128,7 +134,7 @@ fn call(source: &Source, item: &Item, event: &StoredEvent, lead: Box<Lead>, now:
     };
     let body = Bytes::copy_from_slice(occasion_of(&body_of(event, &item.external_ref)).body);
     let waits = Waits::default();
-    let (mut plan, mut step) = Plan::start(lane, (*lead).clone(), waits, Die(0.0), now);
+    let (mut plan, mut step) = Plan::start(lane, ((*lead).clone(), each), waits, Die(0.0), now);
     let mut code = None;
     if let Step::Call(Request::Search { text, .. }) = &step {
         code = Some(text.clone());

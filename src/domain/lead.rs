@@ -129,6 +129,12 @@ impl Fields {
         }
     }
 
+    /// What is said of the fields that are `chosen`, alone.
+    #[must_use]
+    pub fn only(&self, chosen: impl Fn(Field) -> bool) -> Self {
+        self.clone().take(chosen)
+    }
+
     /// Takes out what is said of the fields that are `chosen`.
     fn take(&mut self, chosen: impl Fn(Field) -> bool) -> Self {
         fn part<T>(is_chosen: bool, from: &mut Option<T>) -> Option<T> {
@@ -239,6 +245,12 @@ impl Lead {
             fields.settle(fields.estimated_value);
         }
         fields
+    }
+
+    /// The code of Konektor's that the person named.
+    #[must_use]
+    pub fn code(&self) -> Option<&String> {
+        self.stated.unique_code.as_ref().or(self.guessed.unique_code.as_ref())
     }
 
     /// True when nothing says who the person is, how to reach them or what they want. A message alone is something.

@@ -132,7 +132,13 @@ pub fn is_stand_in(first_name: &str) -> bool {
         || first_name.strip_prefix("Lead ").is_some_and(|id| {
             id.len() <= 6 && id.chars().all(|c| c.is_ascii_alphanumeric()) && id.contains(|c: char| c.is_ascii_digit())
         });
-    first_name.trim().is_empty() || ours || first_name.strip_prefix("Visitor [").is_some_and(|code| code.ends_with(']'))
+    first_name.trim().is_empty() || ours || is_visitor(first_name)
+}
+
+/// Whether it is what Konektor calls somebody who has clicked, and of whom nothing else is known.
+#[must_use]
+pub fn is_visitor(first_name: &str) -> bool {
+    first_name.strip_prefix("Visitor [").is_some_and(|code| code.ends_with(']'))
 }
 
 /// True for what forms hold where there is no answer: nothing, `-`, `.`, `N/A`, `null`.

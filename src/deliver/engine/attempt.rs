@@ -226,11 +226,11 @@ impl Attempt {
         self.flaws.clear();
         let (events, told, flaws) = (&self.claimed.events, &self.claimed.told, &mut self.flaws);
         match fold(external_ref, events, told, *region, |name| sources(name), flaws) {
-            Folded::Lead(lead, words) => {
+            Folded::Lead { lead, words, each } => {
                 self.words = words;
                 let forbidden = desk.doubts.forbidden(external_ref, desk.moment.running);
                 let lane = plan::Lane { forbidden, ..plan::Lane::of(&self.claimed) };
-                let (plan, step) = Plan::start(lane, *lead, *waits, desk.moment.die, desk.moment.now);
+                let (plan, step) = Plan::start(lane, (*lead, each), *waits, desk.moment.die, desk.moment.now);
                 self.follow(plan, step, desk)
             }
             Folded::Ask(seq, lookup) => self.look_up(seq, *lookup, desk),

@@ -44,6 +44,10 @@ impl Attempt {
 
     /// Before a lead is read, and then written: how long it has to be left alone, because another attempt is at it, or an
     /// older update may still land. The store sees to that where a lane knows its lead; this one may be about to.
+    ///
+    /// One that has found the lead by its code has not heard yet what other lanes have told it: that it does at its next claim. Until
+    /// then it needs not: it fills what is blank in a read that nobody of this process comes after, and brings up to date only
+    /// what shows a word of its own ([`super::super::plan`]), so no word of theirs gives way to an older one.
     pub(super) fn come_to(&mut self, request: &Request, desk: &mut Desk<'_>) -> Option<Duration> {
         let Request::Get(lead) = request else { return None };
         let lands = desk.doubts.lands_within(lead, desk.moment.running);

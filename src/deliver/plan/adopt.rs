@@ -3,16 +3,18 @@
 //! Konektor's rotator makes a lead `Visitor [CODE]` of everybody who clicks, with the clicks' identifiers that its API takes
 //! from nobody else, and writes the code into the message that the person sends.
 
+use std::collections::VecDeque;
+
 use jiff::Timestamp;
 
-use super::super::identity::{Coded, by_code};
+use super::super::identity::{Coded, Namer, by_code, is_address, is_somebody_else, same_number};
 use super::fields::patch;
 use super::{Plan, Step, WhySearch};
 use crate::domain::event::DeadReason;
-use crate::domain::lead::{Fields, Lead, LeadId};
+use crate::domain::lead::{Field, Fields, Lead, LeadId};
 use crate::domain::name::is_stand_in;
 use crate::konektor::Request;
-use crate::konektor::wire::{Change, LeadBody, LeadView};
+use crate::konektor::wire::{Change, LeadBody, LeadView, Money, Word};
 use crate::store::Outcome;
 
 /// A lead that is written into although we did not make it.
@@ -24,21 +26,45 @@ pub(super) struct Adopted {
     pub(super) gets_reference: bool,
 }
 
+/// Codes that are searched for, at most: each is a call, and nobody clicks on so many ads before writing.
+const CODES: usize = 3;
+
+/// The codes that events name of which `each` says that, in the order in which they were said: what is delivered one by one
+/// comes to the first of them.
+pub(super) fn codes_of(each: &[Fields]) -> VecDeque<String> {
+    let mut codes: VecDeque<String> = VecDeque::new();
+    for code in each.iter().filter_map(|fields| fields.unique_code.as_ref()) {
+        if codes.len() < CODES && !codes.iter().any(|known| known.eq_ignore_ascii_case(code)) {
+            codes.push_back(code.clone());
+        }
+    }
+    codes
+}
+
 impl Plan {
-    /// The code that the person named.
-    pub(super) fn code(&self) -> Option<&String> {
-        let Lead { stated, guessed, .. } = &self.lead;
-        stated.unique_code.as_ref().or(guessed.unique_code.as_ref())
+    /// Looks for the lead whose code the person named, and creates one where none is left to be looked for.
+    pub(super) fn look_for_code(&mut self) -> Step {
+        if self.codes.is_empty() { self.create() } else { self.search(WhySearch::Code) }
     }
 
-    /// Looks for the lead whose code the person named, and creates one where none was named.
-    pub(super) fn look_for_code(&mut self) -> Step {
-        if self.code().is_some() { self.search(WhySearch::Code) } else { self.create() }
+    /// That code is not the person's.
+    pub(super) fn next_code(&mut self) -> Step {
+        self.codes.pop_front();
+        self.look_for_code()
+    }
+
+    /// Whether the lead that was found by its code is not of whom named it.
+    pub(super) fn is_another_persons(&self, current: &LeadView) -> bool {
+        is_somebody_else(current, self.namer())
+    }
+
+    fn namer(&self) -> Namer<'_> {
+        Namer { external_ref: &self.lane.external_ref, each: &self.each }
     }
 
     /// What the search for `code` found, of which `complete` says whether it is all.
     pub(super) fn judged_by_code(&mut self, code: &str, complete: bool, now: Timestamp) -> Step {
-        match by_code(&self.search.found, code, &self.lead) {
+        match by_code(&self.search.found, code, self.namer()) {
             Coded::One(id) if complete => {
                 self.adopted = Some(Adopted { id: id.clone(), gets_reference: true });
                 Step::Call(Request::Get(id))
@@ -48,18 +74,18 @@ impl Plan {
                 self.dead(DeadReason::CodeNotUnique, TOO_MANY.to_owned())
             }
             // The code is another person's, who passed the message on.
-            Coded::SomebodyElse => self.create(),
+            Coded::SomebodyElse => self.next_code(),
             Coded::One(_) | Coded::Nobody => self.nobody_by_code(now),
         }
     }
 
     /// The click was moments ago: Konektor may not show its lead yet.
-    fn nobody_by_code(&self, now: Timestamp) -> Step {
+    fn nobody_by_code(&mut self, now: Timestamp) -> Step {
         let shown = self.lane.since + self.waits.search;
         if self.asked < shown {
             return Step::Finish(Outcome::Retry { at: shown.max(now), counted: false }.into());
         }
-        self.create()
+        self.next_code()
     }
 
     /// The lead is not there any more. One that was only adopted was not made for this one: this one is made now.
@@ -67,7 +93,8 @@ impl Plan {
         if self.adopted.take().is_some() { self.create() } else { self.search(WhySearch::Gone) }
     }
 
-    /// What an update has to change. A lead that Konektor made is not ours to correct: what it lacks is filled in.
+    /// What an update has to change. A lead that Konektor made is not ours to correct: what it lacks is filled in, and what an
+    /// update of ours may have written, of which nothing was heard, is brought up to date.
     pub(super) fn changes(&self, current: &LeadView) -> LeadBody {
         let body = self.wished(current);
         let last_name = body.last_name.clone().filter(|name| !self.last_name_stays || *name != Change::Cleared);
@@ -78,9 +105,10 @@ impl Plan {
         let Some(adopted) = &self.adopted else { return patch(&self.lead, current, self.lane.standing) };
         let Lead { external_ref, stated, notes, paid_as_estimated, .. } = self.lead.clone();
         let said = Fields { status: None, ..self.lead.for_create() };
-        let forwards = Fields { status: stated.status, ..Fields::default() };
-        let lead =
-            Lead { external_ref: external_ref.clone(), stated: forwards, guessed: said, notes, paid_as_estimated };
+        let was_written = |field| self.each.iter().any(|said| is_shown(field, said, current));
+        let ours = stated.only(|field| was_written(field) && !is_shown(field, &stated, current));
+        let stated = Fields { status: stated.status, ..ours };
+        let lead = Lead { external_ref: external_ref.clone(), stated, guessed: said, notes, paid_as_estimated };
         let is_free = current.external_ref.is_none() && current.first_name.as_deref().is_none_or(is_stand_in);
         let is_free = is_free && adopted.gets_reference;
         // Our reference, where it can be told that no other is there: one that is shown, or a name, is somebody's.
@@ -88,6 +116,34 @@ impl Plan {
             external_ref: is_free.then(|| external_ref.to_string()),
             ..patch(&lead, current, self.lane.standing)
         }
+    }
+}
+
+/// Whether `current` shows of `field` what `said` says of it. Codes are no field of ours, a status goes forwards only, and
+/// our part of the notes is known by its marks.
+fn is_shown(field: Field, said: &Fields, current: &LeadView) -> bool {
+    fn word<T: Copy + PartialEq>(said: Option<T>, shown: Option<&Word<T>>) -> bool {
+        said.is_some_and(|said| shown == Some(&Word::Known(said)))
+    }
+    fn text(said: &Option<String>, shown: &Option<String>, same: fn(&str, &str) -> bool) -> bool {
+        said.as_ref().zip(shown.as_ref()).is_some_and(|(said, shown)| same(said, shown))
+    }
+    fn amount(said: Option<f64>, shown: Option<&Money>) -> bool {
+        said.is_some() && said == shown.map(Money::to_f64)
+    }
+    match field {
+        Field::Name => {
+            said.first_name.is_some() && said.first_name == current.first_name && said.last_name == current.last_name
+        }
+        Field::Phone => text(&said.phone, &current.phone, same_number),
+        Field::Email => text(&said.email, &current.email, is_address),
+        Field::Priority => word(said.priority, current.priority.as_ref()),
+        Field::Source => word(said.source, current.source.as_ref()),
+        Field::AdPlatform => word(said.ad_platform, current.ad_platform.as_ref()),
+        Field::AssignedTo => text(&said.assigned_to, &current.assigned_to, |said, shown| said == shown),
+        Field::EstimatedValue => amount(said.estimated_value, current.estimated_value.as_ref()),
+        Field::ActualValue => amount(said.actual_value, current.actual_value.as_ref()),
+        Field::Status | Field::UniqueCode | Field::Notes => false,
     }
 }
 

@@ -59,9 +59,8 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
 /// Konektor made of a click: this one was there before, so a person decides whether both are merged.
 fn with_others(lead: &Lead, current: &LeadView) -> Notes {
     let mut notes = lead.notes.clone();
-    let Fields { phone, email, unique_code: guessed_code, .. } = &lead.guessed;
-    let code = lead.stated.unique_code.as_ref().or(guessed_code.as_ref());
-    if let Some(code) = code.filter(|code| current.unique_code.as_ref() != Some(*code)) {
+    let Fields { phone, email, .. } = &lead.guessed;
+    if let Some(code) = lead.code().filter(|code| current.unique_code.as_ref() != Some(*code)) {
         notes.add(Section::Answers, "uniqueCode", code);
     }
     let mut other =

@@ -8,11 +8,12 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::adopt::Adopted;
+use self::adopt::{Adopted, codes_of};
 use self::fields::set_aside;
 use super::identity::{Create, Hit, Sought, recognise};
 use super::retry::{self, Die, Waits};
@@ -122,6 +123,10 @@ impl From<Outcome> for End {
 pub(super) struct Plan {
     lane: Lane,
     lead: Lead,
+    /// What each event says for itself, where one of them names a code.
+    each: Vec<Fields>,
+    /// Codes that they name and that are to be searched for.
+    codes: VecDeque<String>,
     /// What each event says, where it is only to be found out whether the lead is there.
     people: Vec<Lead>,
     /// All events in hand say who it is.
@@ -163,13 +168,21 @@ enum WhySearch {
 }
 
 impl Plan {
-    /// Begins an attempt for `lane`, whose events say `lead`.
+    /// Begins an attempt for `lane`, whose events say `lead`; and `each` of them says that for itself, where one names a code.
     #[must_use]
-    pub(super) fn start(lane: Lane, lead: Lead, waits: Waits, die: Die, now: Timestamp) -> (Self, Step) {
+    pub(super) fn start(
+        lane: Lane,
+        (lead, each): (Lead, Vec<Fields>),
+        waits: Waits,
+        die: Die,
+        now: Timestamp,
+    ) -> (Self, Step) {
         let search = Search { why: WhySearch::OpenIntent, found: Vec::new(), pages: 0, read: 0 };
         let mut plan = Self {
             lane,
             lead,
+            codes: codes_of(&each),
+            each,
             people: Vec::new(),
             all_known: true,
             waits,
@@ -202,7 +215,7 @@ impl Plan {
             notes: Notes::default(),
             paid_as_estimated: false,
         };
-        let (plan, step) = Self::start(lane, nobody, waits, die, now);
+        let (plan, step) = Self::start(lane, (nobody, Vec::new()), waits, die, now);
         (Self { people, all_known: all, ..plan }, step)
     }
 
@@ -295,6 +308,11 @@ impl Plan {
 
     fn got(&mut self, id: &LeadId, verdict: &Verdict, now: Timestamp) -> Step {
         match verdict {
+            // Written into by somebody else since it was found.
+            Verdict::Lead(current) if self.adopted.is_some() && self.is_another_persons(current) => {
+                self.adopted = None;
+                self.next_code()
+            }
             Verdict::Lead(current) => match self.changes(current) {
                 body if body.is_empty() => self.done(id.clone()),
                 body => Step::Call(Request::Update(id.clone(), Box::new(body))),
@@ -325,7 +343,7 @@ impl Plan {
     }
 
     fn judged(&mut self, complete: bool, now: Timestamp) -> Step {
-        if let (WhySearch::Code, Some(code)) = (self.search.why, self.code().cloned()) {
+        if let (WhySearch::Code, Some(code)) = (self.search.why, self.codes.front().cloned()) {
             return self.judged_by_code(&code, complete, now);
         }
         match recognise(&self.search.found, complete, self.sought()) {
@@ -442,7 +460,7 @@ impl Plan {
     }
 
     fn ask(&self, cursor: Option<Cursor>) -> Step {
-        let code = self.code().filter(|_| self.search.why == WhySearch::Code);
+        let code = self.codes.front().filter(|_| self.search.why == WhySearch::Code);
         let text = code.map_or(self.lane.external_ref.as_str(), String::as_str).to_owned();
         Step::Call(Request::Search { text, cursor })
     }

@@ -101,7 +101,17 @@ fn play(lane: Lane, verdicts: Vec<Verdict>) -> (Vec<Request>, Option<End>) {
 }
 
 fn play_lead(lead: Lead, lane: Lane, verdicts: Vec<Verdict>) -> (Vec<Request>, Option<End>) {
-    let (mut plan, mut step) = Plan::start(lane, lead, Waits::default(), DIE, at(100));
+    play_each(vec![lead], lane, verdicts)
+}
+
+/// Of events that say `said`, oldest first.
+fn play_each(said: Vec<Lead>, lane: Lane, verdicts: Vec<Verdict>) -> (Vec<Request>, Option<End>) {
+    let each = said.iter().map(Lead::for_create).collect();
+    let lead = said.into_iter().reduce(|mut lead, later| {
+        lead.absorb(later);
+        lead
+    });
+    let (mut plan, mut step) = Plan::start(lane, (lead.unwrap(), each), Waits::default(), DIE, at(100));
     let mut requests = Vec::new();
     let mut verdicts = verdicts.into_iter();
     for second in 100.. {
@@ -303,7 +313,7 @@ fn a_post_that_may_have_been_forgotten_is_reconciled_with_leads_of_any_age() {
 #[test]
 fn a_slower_search_keeps_quiet_for_longer() {
     let waits = Waits { search: Duration::from_secs(300), ..Waits::default() };
-    let (mut plan, Step::Call(request)) = Plan::start(open_lane(0), lead(), waits, DIE, at(100)) else {
+    let (mut plan, Step::Call(request)) = Plan::start(open_lane(0), (lead(), Vec::new()), waits, DIE, at(100)) else {
         panic!("a call")
     };
     let Step::Finish(end) = plan.answered(&request, &answer(found(vec![])), at(100), at(101)) else {
@@ -366,7 +376,8 @@ fn a_lead_that_alone_is_forbidden_dies_at_the_third_time() {
 
 #[test]
 fn a_429_is_no_attempt_and_waits_as_long_as_it_says() {
-    let (mut plan, Step::Call(request)) = Plan::start(lane(), lead(), Waits::default(), DIE, at(0)) else {
+    let (mut plan, Step::Call(request)) = Plan::start(lane(), (lead(), Vec::new()), Waits::default(), DIE, at(0))
+    else {
         panic!("a call")
     };
     let rate = RateLimit { retry_after: Some(Duration::from_secs(17)), ..RateLimit::default() };
@@ -544,6 +555,82 @@ fn an_adopted_lead_that_takes_no_reference_or_is_gone_makes_no_double() {
     assert_eq!(words(&requests), ["search", "get", "update", "get", "update"], "nothing is created");
     let (requests, _) = play_coded(lane(), vec![found(), Verdict::NotFound, made()]);
     assert_eq!(words(&requests), ["search", "get", "create"], "somebody deleted it meanwhile");
+}
+
+/// The first lead that names the code, and then what the same person says with these changes.
+fn twice(change: impl FnOnce(&mut Fields)) -> Vec<Lead> {
+    let mut later = lead();
+    change(&mut later.stated);
+    vec![coded(), later]
+}
+
+#[test]
+fn an_adopted_lead_that_shows_what_was_said_before_is_ours_and_is_brought_up_to_date() {
+    // What an update without an answer has written; the last name is a person's.
+    let written = visitor(serde_json::json!({
+        "firstName": "Siti", "lastName": "(VIP)", "phone": "6281234567890", "email": "siti@example.com"
+    }));
+    let said = twice(|later| {
+        later.phone = Some("+6281299999999".into());
+        later.email = Some("aminah@example.com".into());
+        later.first_name = Some("Aminah".into());
+    });
+    let verdicts = vec![found(vec![written.clone()]), Verdict::Lead(Box::new(written.clone())), made()];
+    let (requests, _) = play_each(said.clone(), lane(), verdicts);
+    assert_eq!(words(&requests), ["search", "get", "update"], "and nothing is created");
+    let Request::Update(_, body) = &requests[2] else { panic!("an update") };
+    let newer = LeadBody {
+        phone: Some("+6281299999999".into()),
+        email: Some("aminah@example.com".into()),
+        ..LeadBody::default()
+    };
+    assert_eq!(**body, newer, "a name that somebody has changed stays");
+    let theirs = LeadView { phone: Some("+6281211111111".into()), ..written };
+    assert_eq!(
+        words(&play_each(said, lane(), vec![found(vec![theirs]), made()]).0)[1],
+        "get",
+        "the address is the same"
+    );
+}
+
+#[test]
+fn a_coded_lead_that_shows_our_reference_is_ours_whatever_number_it_shows() {
+    let shown = |text: String| {
+        let theirs = visitor(serde_json::json!({ "phone": "+6281299999999", "externalRef": text }));
+        words(&play_coded(lane(), vec![found(vec![theirs]), made()]).0)[1]
+    };
+    assert_eq!((shown(reference().to_string()), shown("wa:1:2".into())), ("get", "create"));
+}
+
+#[test]
+fn somebody_who_writes_into_a_lead_between_search_and_read_keeps_it() {
+    let blank = visitor(serde_json::json!({}));
+    let theirs = visitor(serde_json::json!({ "firstName": "Budi", "phone": "+6281299999999" }));
+    let (requests, _) = play_coded(lane(), vec![found(vec![blank]), Verdict::Lead(Box::new(theirs)), made()]);
+    assert_eq!(words(&requests), ["search", "get", "create"]);
+}
+
+#[test]
+fn of_several_codes_the_first_that_leads_to_a_lead_counts() {
+    let searched = |codes: &[&str], verdicts: Vec<Verdict>| {
+        let coded =
+            |code: &&str| Lead { stated: Fields { unique_code: Some((*code).into()), ..lead().stated }, ..lead() };
+        let late = Lane { since: at(0), ..lane() };
+        let (requests, _) = play_each(codes.iter().map(coded).collect(), late, verdicts);
+        let text = |request: &Request| match request {
+            Request::Search { text, .. } => text.clone(),
+            other => other.word().to_owned(),
+        };
+        requests.iter().map(text).collect::<Vec<_>>()
+    };
+    let blank = visitor(serde_json::json!({}));
+    let get = Verdict::Lead(Box::new(blank.clone()));
+    // An update of the first may have been made, and its answer is lost.
+    assert_eq!(searched(&["KNK-7F3A", "KNK-9"], vec![found(vec![blank.clone()])]), ["KNK-7F3A", "get"]);
+    let second = searched(&["KNK-9", "knk-9", "KNK-7F3A"], vec![found(vec![]), found(vec![blank]), get]);
+    assert_eq!(second, ["KNK-9", "KNK-7F3A", "get", "update"]);
+    let none = searched(&["1", "2", "3", "4"], vec![found(vec![]); 3]);
+    assert_eq!(none, ["1", "2", "3", "create"]);
 }
 
 #[test]

@@ -143,6 +143,7 @@ impl World {
         let (status, verdict) = if fate != Fate::Late && (self.konektor.is_too_much(&self.odds, self.now) || unseen) {
             (429, Verdict::Throttled)
         } else {
+            self.see_codes(request, fate);
             self.konektor.execute(request, &self.odds, &mut self.dice, wall, self.now)
         };
         if let (Request::Update(_, body), Verdict::Lead(_)) = (request, &verdict)

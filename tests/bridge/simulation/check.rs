@@ -131,8 +131,14 @@ impl World {
 
     /// Exactly one lead of each reference, and nobody says otherwise.
     fn check_doubles(&self) -> Result<(), String> {
-        if let Some(double) = self.konektor.leads.iter().find(|held| held.is_double && !self.is_out_of_reach(held)) {
-            return Err(format!("{} is there twice: {double:?} is the second one", double.external_ref));
+        if let Some(double) = self
+            .konektor
+            .leads
+            .iter()
+            .find(|held| held.is_double && !self.is_out_of_reach(held) && !self.visitor_is_out_of_reach(held))
+        {
+            let whose = double.whose.map(|whose| format!("r{whose}")).unwrap_or_default();
+            return Err(format!("{whose} is there twice: {double:?} is the second one"));
         }
         let incidents = self.store.incidents(100).now_or_never().expect("memory answers at once").expect("it is open");
         if incidents.is_empty() { Ok(()) } else { Err(format!("there are no doubles, but {incidents:?}")) }
@@ -212,8 +218,7 @@ impl World {
     }
 
     pub(super) fn leads_of(&self, lead: usize) -> impl Iterator<Item = &Held> {
-        let external_ref = Word::external_ref(lead);
-        self.konektor.leads.iter().filter(move |held| held.person() == external_ref.as_str())
+        self.konektor.leads.iter().filter(move |held| held.whose == Some(lead))
     }
 
     /// Exactly one, and it says what its delivered events say, folded in their order.

@@ -12,7 +12,8 @@ use konektor_bridge::konektor::{Answer, FieldError, RateLimit, Request, Verdict}
 use super::check::READ_WITHIN;
 use super::dice::Dice;
 use super::odds::Odds;
-use super::sender;
+use super::sender::Word as Event;
+use super::visitors::Visitor;
 
 /// The longest time to a commit, as the guarantee assumes it (A1).
 pub(super) const T_COMMIT: Duration = Duration::from_secs(30);
@@ -27,8 +28,12 @@ const WINDOW: Duration = Duration::from_mins(1);
 pub(super) struct Held {
     pub(super) view: LeadView,
     pub(super) external_ref: String,
+    /// Whose it is: nobody's as long as a visitor has not said who they are.
+    pub(super) whose: Option<usize>,
+    /// A click has made it.
+    pub(super) visitor: Option<Visitor>,
     pub(super) deleted: bool,
-    /// It was made while there was another of the same reference.
+    /// It became this person's while there was another of theirs.
     pub(super) is_double: bool,
     visible: Duration,
     /// Every value that was written, in order.
@@ -36,6 +41,8 @@ pub(super) struct Held {
     /// When a person moved it on, and when one said by which channel it came.
     moved: Option<Duration>,
     channelled: Option<Duration>,
+    /// When one gave a visitor a name.
+    named: Option<Duration>,
     /// What was written over that should have stayed.
     pub(super) spoilt: Option<String>,
     /// What people have written into the notes and is still there, and since when.
@@ -184,21 +191,12 @@ impl Konektor {
             return (403, Verdict::Quota);
         }
         self.created_today = (day(now), created + 1);
-        let mut held = Held {
-            view: blank(format!("lead_{}", self.leads.len()), wall),
-            is_double: self
-                .leads
-                .iter()
-                .any(|held| held.person() == sender::Word::person(&external_ref) && !held.deleted),
-            external_ref,
-            deleted: false,
-            visible: now + dice.time(Duration::ZERO..odds.search_lag + Duration::from_millis(1)),
-            values: Vec::new(),
-            moved: None,
-            channelled: None,
-            spoilt: None,
-            edits: Vec::new(),
-        };
+        let mut view = blank(format!("lead_{}", self.leads.len()), wall);
+        view.unique_code = Some(format!("API_{:08X}", self.leads.len()));
+        let whose = Event::whose(&external_ref);
+        let is_double = self.has_lead_of(whose, body);
+        let visible = now + dice.time(Duration::ZERO..odds.search_lag + Duration::from_millis(1));
+        let mut held = Held { is_double, ..Held::new(view, external_ref, whose, visible) };
         held.write(body, now);
         let answer = Verdict::Lead(Box::new(held.shown(odds)));
         self.leads.push(held);
@@ -209,9 +207,14 @@ impl Konektor {
         if let Some(errors) = refused(body) {
             return (400, Verdict::Invalid(errors));
         }
+        let comes = body.phone.as_deref().and_then(Event::whose_number);
+        let has_other = comes.is_some_and(|person| self.has_other_of(person, &id.0));
         match self.find(id) {
             None => (404, Verdict::NotFound),
             Some(held) => {
+                if held.whose.is_none() {
+                    (held.whose, held.is_double) = (comes, has_other);
+                }
                 held.write(body, now);
                 (200, Verdict::Lead(Box::new(held.shown(odds))))
             }
@@ -228,7 +231,8 @@ impl Konektor {
         // It is fuzzy: sometimes others come with it.
         let fuzzy = page > 0 || dice.chance(0.2);
         let others = |at: usize| fuzzy && at.is_multiple_of(1 + among / 6);
-        let hits = self.leads[..among].iter().enumerate().filter(|(at, held)| others(*at) || held.external_ref == text);
+        let is_it = |held: &Held| held.external_ref == text || held.carries(text);
+        let hits = self.leads[..among].iter().enumerate().filter(|(at, held)| others(*at) || is_it(held));
         let hits: Vec<&Held> = hits.map(|(_, held)| held).filter(seen).collect();
         let more = hits.len() > (page + 1) * PAGE;
         let leads = hits.into_iter().skip(page * PAGE).take(PAGE).map(|held| held.shown(odds)).collect();
@@ -252,12 +256,33 @@ impl Konektor {
 }
 
 impl Held {
+    pub(super) fn new(view: LeadView, external_ref: String, whose: Option<usize>, visible: Duration) -> Self {
+        Self {
+            view,
+            external_ref,
+            whose,
+            visitor: None,
+            deleted: false,
+            is_double: false,
+            visible,
+            values: Vec::new(),
+            moved: None,
+            channelled: None,
+            named: None,
+            spoilt: None,
+            edits: Vec::new(),
+        }
+    }
+
     fn write(&mut self, body: &LeadBody, now: Duration) {
         self.spoilt = self.spoilt.take().or_else(|| self.spoils(body, now));
         fn set<T: Clone>(field: &mut Option<T>, value: &Option<T>) {
             if value.is_some() {
                 field.clone_from(value);
             }
+        }
+        if let Some(external_ref) = &body.external_ref {
+            self.external_ref.clone_from(external_ref);
         }
         set(&mut self.view.first_name, &body.first_name);
         set(&mut self.view.email, &body.email);
@@ -287,13 +312,17 @@ impl Held {
         {
             return Some(format!("the status goes back from {current} to {next}"));
         }
+        let comes = body.phone.as_deref().and_then(Event::whose_number);
+        if let (Some(whose), Some(comes)) = (self.whose, comes)
+            && whose != comes
+        {
+            return Some(format!("the lead of r{whose} is written over by r{comes}"));
+        }
+        if body.first_name.is_some() && self.values.is_empty() && self.named.is_some() && is_known(self.named) {
+            return Some("the name that a person gave a visitor is taken away".to_owned());
+        }
         let is_over = body.source.is_some() && self.channelled.is_some() && is_known(self.channelled);
         is_over.then(|| "an update takes away the channel that a person set".to_owned())
-    }
-
-    /// Whose it is.
-    pub(super) fn person(&self) -> String {
-        sender::Word::person(&self.external_ref)
     }
 
     /// Where it stands.
@@ -314,6 +343,16 @@ impl Held {
         is_on
     }
 
+    /// A person gives a visitor a name, of whom nothing else is known yet.
+    pub(super) fn rename(&mut self, name: String, now: Duration) -> bool {
+        let is_nobody = self.visitor.is_some() && self.whose.is_none() && self.named.is_none();
+        if is_nobody {
+            self.view.first_name = Some(name);
+            self.named = Some(now);
+        }
+        is_nobody
+    }
+
     /// A person says by which channel it came.
     pub(super) fn channel(&mut self, channel: LeadSource, now: Duration) {
         self.view.source = Some(Word::Known(channel));
@@ -321,7 +360,7 @@ impl Held {
     }
 
     fn shown(&self, odds: &Odds) -> LeadView {
-        let external_ref = odds.shows_ref.then(|| self.external_ref.clone());
+        let external_ref = Some(self.external_ref.clone()).filter(|shown| odds.shows_ref && !shown.is_empty());
         LeadView { external_ref, ..self.view.clone() }
     }
 }
@@ -334,11 +373,10 @@ fn day(now: Duration) -> u64 {
 /// The fields that Konektor does not take.
 fn refused(body: &LeadBody) -> Option<Vec<FieldError>> {
     let error = |field: &str| vec![FieldError { field: field.into(), message: "is not valid".into() }];
-    match (&body.first_name, &body.email) {
-        (Some(name), _) if name == "Refused" => Some(error("firstName")),
-        (_, Some(email)) if email.starts_with("odd") => Some(error("email")),
-        _ => None,
+    if body.first_name.as_ref().is_some_and(|name| name == "Refused") {
+        return Some(error("firstName"));
     }
+    body.email.as_ref().is_some_and(|email| email.starts_with("odd")).then(|| error("email"))
 }
 
 /// An answer with this status.
@@ -351,7 +389,7 @@ pub(super) fn silence(verdict: Verdict) -> Answer {
     Answer { verdict, status: None, request_id: None, rate: RateLimit::default() }
 }
 
-fn blank(id: String, created: Timestamp) -> LeadView {
+pub(super) fn blank(id: String, created: Timestamp) -> LeadView {
     LeadView {
         id: LeadId(id),
         unique_code: None,

@@ -16,6 +16,7 @@ mod sabotage;
 mod sender;
 mod story;
 mod trouble;
+mod visitors;
 mod world;
 
 use std::num::NonZero;
@@ -202,4 +203,14 @@ fn what_is_put_back_and_overwrites_what_is_newer_is_noticed() {
 #[test]
 fn without_knowing_whom_a_create_has_named_a_lead_is_there_twice() {
     assert!(wrong_without(Guard::Named).any(|wrong| wrong.contains("twice")));
+}
+
+#[test]
+fn without_the_codes_of_visitors_their_leads_are_there_twice() {
+    assert!(wrong_without(Guard::Codes).any(|wrong| wrong.contains("twice")));
+}
+
+#[test]
+fn without_the_numbers_of_visitors_one_person_is_written_over_another() {
+    assert!(wrong_without(Guard::Numbers).any(|wrong| wrong.contains("is written over by")));
 }

@@ -32,6 +32,9 @@ pub(super) struct Odds {
     pub(super) channels: f64,
     /// Events that know their lead by another name, too, or by that alone.
     pub(super) aliases: f64,
+    /// Events that name a code of Konektor's; and whether it may be that of another person.
+    pub(super) codes: f64,
+    pub(super) passes_on: bool,
     /// Webhooks sent once more.
     pub(super) repeated: f64,
     /// A store's answer is slow (seconds), it fails before or after it has done its part, or does it twice.
@@ -121,7 +124,22 @@ impl Odds {
             (short(), short())
         });
         let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
-        Self { edit_every, operate_every, remembers, retry_after, stages, channels, aliases, ..odds }
+        let odds = Self { edit_every, operate_every, remembers, retry_after, stages, channels, aliases, ..odds };
+        let codes = if dice.chance(0.5) { dice.share() } else { 0.0 };
+        if codes > 0.0 && dice.chance(0.3) {
+            odds.in_which_persons_are_told_apart(codes)
+        } else {
+            Self { codes, ..odds }
+        }
+    }
+
+    /// Events may name codes of others, where two who name one can be told apart for certain: on two replicas, of which one may
+    /// be the last one's successor, both may read the visitor's lead before either writes; and by its number alone nobody is
+    /// known again whose number changes when rules do, or who is forgotten.
+    fn in_which_persons_are_told_apart(self, codes: f64) -> Self {
+        let (kill_every, lose_every, reload_every, remembers) = (None, None, None, None);
+        let alone = Self { hosts: 1, kill_every, killed_calling: 0.0, ..self };
+        Self { codes, passes_on: true, lose_every, reload_every, remembers, ..alone }
     }
 
     fn draw_trouble(dice: &mut Dice) -> Self {
@@ -154,6 +172,8 @@ impl Odds {
             stages: 0.0,
             channels: 0.0,
             aliases: 0.0,
+            codes: 0.0,
+            passes_on: false,
             lookups,
             tests,
             refused,

@@ -18,6 +18,18 @@ pub(super) enum Scene {
     StatusWritten,
     /// An event speaks of its lead by another name alone.
     NamedOtherwise,
+    /// The lead of a visitor whose code was named is written into for the first time; and where no reference is shown.
+    Adopted,
+    AdoptedHidden,
+    /// The bridge does not hear of that.
+    AdoptedUnheard,
+    /// … and then its person has another number.
+    RenumberedUnheard,
+    /// A lead is created for somebody who names a code that nobody has, and for one who names another person's.
+    CodeUnknown,
+    CodePassedOn,
+    /// A person gives a visitor a name.
+    VisitorNamed,
     /// Receipts or lanes are forgotten.
     Forgotten,
     /// A person stops all calls for a while.

@@ -11,6 +11,7 @@ use konektor_bridge::konektor::{Request, Verdict};
 use konektor_bridge::store::{Claim, Fenced, Words};
 
 use super::konektor::{L_SEARCH, T_COMMIT};
+use super::visitors::each_visitor;
 
 /// Which guard is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,10 @@ pub(super) enum Guard {
     Replayed,
     /// Whom a create has named is known, whatever the rules make of its events by now.
     Named,
+    /// Answers show the codes of visitors …
+    Codes,
+    /// … and their numbers.
+    Numbers,
 }
 
 /// Stands between the engines and the store.
@@ -75,19 +80,33 @@ impl Sabotage {
     /// What the store is asked instead, or what is said in its place.
     #[expect(clippy::result_large_err, reason = "what is told instead is told at once, and not passed on")]
     pub(super) fn before(&self, ask: Ask) -> Result<Ask, Told> {
-        match (self.takes, ask) {
-            (Guard::Fence, Ask::Settle(mut lease, settlement)) => {
-                lease.fence = self.fences.get(&lease.external_ref).copied().unwrap_or(lease.fence);
-                Ok(Ask::Settle(lease, settlement))
-            }
-            (Guard::Intent, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
-            (Guard::Named, Ask::Begin(lease, upto, telling)) => Ok(Ask::Begin(lease, upto, telling.words.into())),
-            (Guard::Aliases, Ask::Sort(mut sorted)) => {
-                sorted.iter_mut().flat_map(|record| &mut record.split).flatten().for_each(|item| item.aliases.clear());
-                Ok(Ask::Sort(sorted))
-            }
-            (_, ask) => Ok(ask),
+        match self.takes {
+            Guard::Fence => Ok(self.without_fence(ask)),
+            Guard::Intent if matches!(ask, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
+            Guard::Named => Ok(match ask {
+                Ask::Begin(lease, upto, telling) => Ask::Begin(lease, upto, telling.words.into()),
+                ask => ask,
+            }),
+            Guard::Aliases => Ok(without_aliases(ask)),
+            Guard::No
+            | Guard::Intent
+            | Guard::Quiet
+            | Guard::Doubt
+            | Guard::Read
+            | Guard::Released
+            | Guard::Stopped
+            | Guard::Trace
+            | Guard::Codes
+            | Guard::Numbers => Ok(ask),
         }
+    }
+
+    /// A settlement whose fence is always the last one.
+    fn without_fence(&self, mut ask: Ask) -> Ask {
+        if let Ask::Settle(lease, _) = &mut ask {
+            lease.fence = self.fences.get(&lease.external_ref).copied().unwrap_or(lease.fence);
+        }
+        ask
     }
 
     /// What the engines wait for.
@@ -101,6 +120,7 @@ impl Sabotage {
 
     /// What an engine hears instead of this answer: without a fresh read, what it has heard of the lead before.
     pub(super) fn heard(&mut self, request: &Request, verdict: Verdict) -> Verdict {
+        let verdict = self.without(verdict);
         let Verdict::Lead(view) = verdict else { return verdict };
         if self.takes != Guard::Read {
             return Verdict::Lead(view);
@@ -109,6 +129,26 @@ impl Sabotage {
         let shown = known.unwrap_or(*view);
         self.views.insert(shown.id.0.clone(), shown.clone());
         Verdict::Lead(Box::new(shown))
+    }
+
+    /// Of visitors, what is not taken away.
+    fn without(&self, mut verdict: Verdict) -> Verdict {
+        match self.takes {
+            Guard::Codes => each_visitor(&mut verdict, |view| view.unique_code = None),
+            Guard::Numbers => each_visitor(&mut verdict, |view| view.phone = None),
+            Guard::No
+            | Guard::Fence
+            | Guard::Intent
+            | Guard::Quiet
+            | Guard::Doubt
+            | Guard::Read
+            | Guard::Aliases
+            | Guard::Released
+            | Guard::Stopped
+            | Guard::Trace
+            | Guard::Named => {}
+        }
+        verdict
     }
 
     /// Whether a person can stop calls.
@@ -132,4 +172,12 @@ impl Sabotage {
         }
         told
     }
+}
+
+/// Items that know their person by one name only.
+fn without_aliases(mut ask: Ask) -> Ask {
+    if let Ask::Sort(sorted) = &mut ask {
+        sorted.iter_mut().flat_map(|record| &mut record.split).flatten().for_each(|item| item.aliases.clear());
+    }
+    ask
 }

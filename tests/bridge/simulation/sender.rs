@@ -19,6 +19,7 @@ use konektor_bridge::providers::{
 
 use super::dice::Dice;
 use super::odds::Odds;
+use super::visitors::ROTATOR;
 
 /// One event: what its sender says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,21 @@ pub(super) struct Word {
     pub(super) stage: Option<usize>,
     /// Its sender knows by which channel the lead came.
     pub(super) has_channel: bool,
+    /// It names a code of Konektor's.
+    pub(super) code: Option<Code>,
     /// It was said so many seconds before it came.
     pub(super) old: u64,
+}
+
+/// Whose code an event names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// Its own person's.
+    Own,
+    /// That of nobody.
+    Unknown,
+    /// That of this other person, who has passed the message on.
+    PassedOn(usize),
 }
 
 /// By which name a sender knows a person.
@@ -92,7 +106,12 @@ impl Word {
             (odds.aliases / 2.0, Name::Both),
             (odds.aliases / 2.0, Name::Other),
         ]);
-        Self { number, lead: dice.index(odds.leads), kind, name, has_email, stage, has_channel, old }
+        let lead = dice.index(odds.leads);
+        let passed_on = if odds.passes_on && odds.leads > 1 { 0.3 } else { 0.0 };
+        let other = (lead + 1 + dice.index((odds.leads - 1).max(1))) % odds.leads;
+        let code = dice.weighted(&[(0.7, Code::Own), (0.2, Code::Unknown), (passed_on, Code::PassedOn(other))]);
+        let code = dice.chance(odds.codes).then_some(code);
+        Self { number, lead, kind, name, has_email, stage, has_channel, code, old }
     }
 
     pub(super) fn external_ref(lead: usize) -> ExternalRef {
@@ -109,9 +128,29 @@ impl Word {
         ExternalRef::new("sim:", &format!("b{lead}"))
     }
 
-    /// Whose lead it is that Konektor has under this reference, by the first name.
-    pub(super) fn person(external_ref: &str) -> String {
-        external_ref.replace("sim:b", "sim:r")
+    /// Whose lead it is that Konektor has under this reference, by either name.
+    pub(super) fn whose(external_ref: &str) -> Option<usize> {
+        let name = external_ref.strip_prefix("sim:")?;
+        name.strip_prefix(['r', 'b'])?.parse().ok()
+    }
+
+    /// Whose number this is.
+    pub(super) fn whose_number(phone: &str) -> Option<usize> {
+        phone.get(phone.len().checked_sub(3)?..)?.parse().ok()
+    }
+
+    /// The code of the visitor who is this person.
+    pub(super) fn code_of(lead: usize) -> String {
+        format!("{ROTATOR}{lead:03}")
+    }
+
+    /// Who has clicked before this is said, and so has a code.
+    pub(super) fn clicked(&self) -> Option<usize> {
+        match self.code? {
+            Code::Own => Some(self.lead),
+            Code::PassedOn(person) => Some(person),
+            Code::Unknown => None,
+        }
     }
 
     pub(super) fn id(&self) -> EventId {
@@ -154,7 +193,13 @@ impl Word {
         let stage = self.stage.map_or(0, |stage| stage + 1);
         let (email, channel) = (u8::from(self.has_email), u8::from(self.has_channel));
         let name = NAMES.iter().find(|(_, name)| *name == self.name).expect("all names are listed").0;
-        format!("{} {} {kind} {name} {email} {stage} {channel} {}", self.number, self.lead, self.old)
+        let code = match self.code {
+            None => "-".to_owned(),
+            Some(Code::Own) => "o".to_owned(),
+            Some(Code::Unknown) => "u".to_owned(),
+            Some(Code::PassedOn(person)) => person.to_string(),
+        };
+        format!("{} {} {kind} {name} {email} {stage} {channel} {code} {}", self.number, self.lead, self.old)
     }
 
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
@@ -167,7 +212,13 @@ impl Word {
         let has_email = parts.next()? == "1";
         let stage = parts.next()?.parse::<usize>().ok()?.checked_sub(1);
         let has_channel = parts.next()? == "1";
-        Some(Self { number, lead, kind, name, has_email, stage, has_channel, old: parts.next()?.parse().ok()? })
+        let code = match parts.next()? {
+            "-" => None,
+            "o" => Some(Code::Own),
+            "u" => Some(Code::Unknown),
+            person => Some(Code::PassedOn(person.parse().ok()?)),
+        };
+        Some(Self { number, lead, kind, name, has_email, stage, has_channel, code, old: parts.next()?.parse().ok()? })
     }
 
     fn submission(&self, received: Timestamp, rules: u32) -> Submission {
@@ -179,6 +230,8 @@ impl Word {
         ];
         answers.extend(self.email().map(|email| Answer::new("email", email).meaning(Meaning::Email)));
         answers.extend(self.status().map(|status| Answer::new("stage", status.to_string()).meaning(Meaning::Note)));
+        let code = self.code.map(|code| code.text(self.number, self.lead));
+        answers.extend(code.map(|code| Answer::new("code", code).meaning(Meaning::UniqueCode)));
         let source = self.has_channel.then_some(LeadSource::Website);
         let profile = Profile { phone: Some(self.phone(rules)), ..Profile::default() };
         Submission { answers, profile, source, submitted_at: Some(self.said(received)), ..Submission::default() }

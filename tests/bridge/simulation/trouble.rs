@@ -15,6 +15,15 @@ use super::konektor::Key;
 use super::played::Scene;
 use super::world::{Happening, Host, LOOK_EVERY, LOSES, World};
 
+/// What a person changes of a lead.
+#[derive(Debug, Clone, Copy)]
+enum Edit {
+    Note,
+    Move,
+    Channel,
+    Name,
+}
+
 impl World {
     pub(super) fn next_trouble(&mut self, every: Option<Duration>, happening: Happening) {
         if let Some(every) = every {
@@ -68,6 +77,10 @@ impl World {
         let before = self.rules.fetch_add(1, Ordering::Relaxed);
         self.tell(|| format!("the rules are changed, {before} times before"));
         self.next_trouble(self.odds.reload_every, Happening::Reload);
+    }
+
+    pub(super) fn has_new_rules(&self) -> bool {
+        self.rules.load(Ordering::Relaxed) > 0
     }
 
     /// How far a clock is ahead.
@@ -142,28 +155,29 @@ impl World {
             return;
         }
         let lead = self.dice.index(self.konektor.leads.len().max(1));
-        let what = self.dice.weighted(&[(2.0, Scene::Noted), (1.0, Scene::Moved), (1.0, Scene::Channelled)]);
+        let what = self.dice.weighted(&[(2.0, Edit::Note), (1.0, Edit::Move), (1.0, Edit::Channel), (1.0, Edit::Name)]);
         let status = self.dice.weighted(&[(1.0, Status::Responded), (1.0, Status::Hot), (0.2, Status::Lost)]);
         let now = self.now;
         let Some(held) = self.konektor.leads.get_mut(lead).filter(|held| !held.deleted) else {
             return self.next_trouble(self.odds.edit_every, Happening::Edit);
         };
-        let is_done = match what {
+        let (is_done, scene) = match what {
             // More would leave no room for what the events say.
-            Scene::Noted if held.edits.len() >= 10 => false,
-            Scene::Moved => held.move_on(status, now),
-            Scene::Channelled => {
-                held.channel(LeadSource::Referral, now);
-                true
-            }
-            _ => {
+            Edit::Note if held.edits.len() >= 10 => (false, Scene::Noted),
+            Edit::Note => {
                 held.edit(format!("called at {}", now.as_nanos()), now);
-                true
+                (true, Scene::Noted)
             }
+            Edit::Move => (held.move_on(status, now), Scene::Moved),
+            Edit::Channel => {
+                held.channel(LeadSource::Referral, now);
+                (true, Scene::Channelled)
+            }
+            Edit::Name => (held.rename(format!("Ibu {lead} (VIP)"), now), Scene::VisitorNamed),
         };
         if is_done {
-            self.played.saw(what);
-            self.tell(|| format!("a person changes lead_{lead}: {what:?}"));
+            self.played.saw(scene);
+            self.tell(|| format!("a person changes lead_{lead}: {scene:?}"));
         }
         self.next_trouble(self.odds.edit_every, Happening::Edit);
     }

@@ -110,6 +110,7 @@ pub(super) enum Happening {
     Restore,
     Delete,
     Edit,
+    Click(usize),
     Operate,
     Forget,
     LetCallsGo,
@@ -173,6 +174,7 @@ impl World {
                 (number..number + batch).map(|number| Word::draw(number, &self.odds, &mut self.dice)).collect();
             number += batch;
             let at = self.dice.time(Duration::ZERO..trouble);
+            let at = self.plan_clicks(&words, at);
             self.unacked += 1;
             self.plan(at, Happening::Webhook(words.clone()));
             if self.dice.chance(self.odds.repeated) {
@@ -239,6 +241,7 @@ impl World {
             Happening::Restore => self.restore(),
             Happening::Delete => self.delete(),
             Happening::Edit => self.edit(),
+            Happening::Click(person) => self.click(person),
             Happening::Operate => self.operate(),
             Happening::Forget => self.forget(),
             Happening::LetCallsGo => self.let_calls_go(),
