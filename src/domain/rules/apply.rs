@@ -108,6 +108,14 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// The rule that gives `won` to what was paid, where the sender does not say that `submission` was.
+    #[must_use]
+    pub fn waiting_for_payment(&self, submission: &Submission) -> Option<String> {
+        self.status.won().next().filter(|_| submission.payment.is_none()).map(status_rule)
+    }
+}
+
 /// Why nothing comes of the expression of `field`, where something was to.
 fn flaw(field: SetField, expression: &Expression, view: &View, region: Region) -> Option<Failed> {
     match expression.text_of(view) {

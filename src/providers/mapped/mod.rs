@@ -241,6 +241,10 @@ impl Provider for Mapped {
         !self.settings.no_form
     }
 
+    fn tells_payments(&self) -> bool {
+        self.settings.payment.is_some()
+    }
+
     fn marks_tests(&self) -> bool {
         self.settings.sample.has_test()
     }
