@@ -773,7 +773,7 @@ fn what_a_sample_is_not_is_said() {
     let bridge = Served::start();
     let google = |kind: &str| bridge.run(&["send", "google", "--kind", kind, "--seed", "9"]);
     assert!(google("tampered").done().contains("changed: the body\n"));
-    assert!(google("batch").done().contains("the sample of this sender holds one lead"));
+    assert!(google("batch").done().contains("sends each lead in a webhook of its own"));
     assert!(google("stale").done().contains("this sender's webhooks have no age limit here"));
     assert!(google("update").done().contains("this sender has no updates"));
     let form = bridge.run(&["send", "form", "--kind", "update", "--seed", "9"]).done();
