@@ -145,6 +145,36 @@ async fn an_order_is_won_with_its_amount_and_not_before_one_is_known() {
 }
 
 #[tokio::test]
+async fn an_order_that_its_payment_has_overtaken_is_won_once_it_comes() {
+    let rule = "[sources.scalev.rules]\nstatus = [{ when = 'payment', status = 'won' }]";
+    let (bridge, _file) = ruled_with(rule, &[("SCALEV_SECRET", "scalev-secret-of-the-tests-01")]).await;
+    let tell = async |event: &str, (id, second): (&str, u8), data: Value| {
+        let at = format!("2026-11-20T08:00:{second:02}Z");
+        let body = json!({ "event": event, "unique_id": id, "timestamp": at, "data": data }).to_string();
+        assert_eq!(bridge.post("scalev", bridge.signed("scalev", body)).await, 200);
+        bridge.deliver().await;
+        // As many calls as are allowed at once have been made.
+        bridge.clock.advance(Duration::from_secs(10));
+    };
+    let shown = async |order: &str| {
+        let name = format!("scalev:{order}");
+        let lead = bridge.leads().await.into_iter().find(|lead| lead["externalRef"] == name).unwrap();
+        (lead["status"].clone(), lead["actualValue"].clone())
+    };
+    let order = |id: &str, paid: &str| json!({ "order_id": id, "payment_status": paid, "status": "pending", "gross_revenue": "168724.00" });
+    let payment = |id: &str| json!({ "order_id": id, "payment_status": "paid" });
+    tell("order.payment_status_changed", ("e1", 20), payment("A-1")).await;
+    assert_eq!(shown("A-1").await, (json!("new"), Value::Null), "nobody has said how much");
+    tell("order.created", ("e2", 10), order("A-1", "unpaid")).await;
+    assert_eq!(shown("A-1").await, (json!("won"), json!(168_724)));
+    // An order that says later that it is not paid knows better.
+    tell("order.payment_status_changed", ("e3", 20), payment("A-2")).await;
+    tell("order.updated", ("e4", 30), order("A-2", "unpaid")).await;
+    assert_eq!(shown("A-2").await, (json!("new"), Value::Null));
+    bridge.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_rules_withhold_is_shown_with_its_reason_and_can_be_released() {
     let (bridge, _file) = ruled(
         "[sources.form.rules]\njunk = \"'http' in text\"\nignore = \"'lowongan' in message|lower\"\ntest = \"lead.first_name == 'Tes'\"\n\

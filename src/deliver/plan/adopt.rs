@@ -76,11 +76,10 @@ impl Plan {
 
     fn wished(&self, current: &LeadView) -> LeadBody {
         let Some(adopted) = &self.adopted else { return patch(&self.lead, current, self.lane.standing) };
-        let Lead { external_ref, stated, notes, paid_as_estimated, .. } = self.lead.clone();
+        let Lead { external_ref, notes, unpriced, .. } = self.lead.clone();
         let said = Fields { status: None, ..self.lead.for_create() };
-        let forwards = Fields { status: stated.status, ..Fields::default() };
-        let lead =
-            Lead { external_ref: external_ref.clone(), stated: forwards, guessed: said, notes, paid_as_estimated };
+        let forwards = Fields { status: self.lead.stated.status, ..Fields::default() };
+        let lead = Lead { notes, unpriced, ..Lead::of(external_ref.clone(), forwards, said) };
         let is_free = current.external_ref.is_none() && current.first_name.as_deref().is_none_or(is_stand_in);
         let is_free = is_free && adopted.gets_reference;
         // Our reference, where it can be told that no other is there: one that is shown, or a name, is somebody's.
