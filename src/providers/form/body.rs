@@ -418,6 +418,15 @@ mod tests {
     const CONTENT_TYPES: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"];
 
     proptest! {
+        // Twilio signs them as its own reader gives them.
+        #[test]
+        fn pairs_in_utf_8_are_those_of_the_url_standard(
+            body in proptest::collection::vec(proptest::sample::select(&b"a&=+%%24cC39A\xc3\xff"[..]), 0..40)
+        ) {
+            let ours: Vec<_> = pairs(&body, UTF_8).collect();
+            prop_assert_eq!(ours, form_urlencoded::parse(&body).collect::<Vec<_>>());
+        }
+
         #[test]
         fn any_body_is_read_or_refused(kind in 0..3_usize, body in proptest::collection::vec(any::<u8>(), 0..600)) {
             let _ = read(CONTENT_TYPES[kind], "multipart/form-data; boundary=b1", body);
