@@ -92,10 +92,10 @@ pub(super) fn family(algs: &[Alg]) -> Option<Family> {
     algs.iter().all(|alg| alg.family() == family).then_some(family)
 }
 
-/// What is asked of a token that is signed by one of `algs`. Times are judged by [`Jwt::check_times`], not by the crate's own
-/// clock, and nobody here names us as the audience.
+/// What is asked of a token that is signed by one of `algs`, of which there is one at least. Times are judged by
+/// [`Jwt::check_times`], not by the crate's own clock, and nobody here names us as the audience.
 pub(super) fn validation(algs: &[Alg]) -> Validation {
-    let mut validation = Validation::default();
+    let mut validation = Validation::new(algs[0].algorithm());
     validation.algorithms = algs.iter().map(|alg| alg.algorithm()).collect();
     validation.required_spec_claims.clear();
     (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
