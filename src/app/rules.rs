@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use crate::config::{Finding, SourceConfig, with_suggestion};
+use crate::config::{self, Finding, SourceConfig, with_suggestion};
 use crate::domain::rules::Rules;
+use crate::providers::Source;
 
 /// A key that is wrong, by its path, and why.
 type Wrong = (Vec<String>, String);
@@ -35,6 +36,31 @@ pub(super) fn rules(config: &SourceConfig) -> Result<Rules, Vec<Finding>> {
         Ok(rules) if findings.is_empty() => Ok(Rules { forms: Arc::new(forms), ..rules }),
         Ok(_) | Err(_) => Err(findings),
     }
+}
+
+/// Rules of `config` that give `won` where `source`, which goes by them, never says that something was paid: none of them
+/// would ever hold.
+pub(super) fn never_paid(config: &SourceConfig, source: &Source) -> Vec<Finding> {
+    if source.provider.tells_payments() {
+        return Vec::new();
+    }
+    let payable = if config.dialect == config::PRESET_DIALECT {
+        "say in `settings.payment` what tells that it was, or "
+    } else {
+        ""
+    };
+    let problem =
+        format!("nothing of this sender says that it was paid, so `won` never comes; {payable}take the rule away");
+    let wrong = |rules: &Rules| {
+        let wrong = rules.status.won().map(|at| (vec!["status".to_owned(), at.to_string()], problem.clone()));
+        wrong.collect::<Vec<_>>()
+    };
+    let own = wrong(&source.rules).into_iter().map(|wrong| finding(config, None, &wrong));
+    let of_forms = source.rules.forms.iter().flat_map(|(form, rules)| {
+        let said = wrong(rules).into_iter().filter(|(path, _)| said(config, form, path));
+        said.map(|wrong| finding(config, Some(form), &wrong)).collect::<Vec<_>>()
+    });
+    own.chain(of_forms).collect()
 }
 
 /// One table of rules: the source's, or those for a form with the source's below.

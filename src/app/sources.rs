@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 use url::Url;
 
-use super::rules::rules;
+use super::rules::{never_paid, rules};
 use crate::config::{self, ConfigError, Files, Finding, Settings, SourceConfig, with_suggestion};
 use crate::domain::event::SourceName;
 use crate::domain::region::Region;
@@ -29,7 +29,12 @@ pub fn build_sources(
             }
         };
         match build_source(config, rules, public_url) {
-            Ok(source) => sources.push(source),
+            Ok(source) => {
+                if let SourceState::On(source) = &source.1.state {
+                    findings.extend(never_paid(config, source));
+                }
+                sources.push(source);
+            }
             Err((key, problem)) => {
                 let place = config.places.find(&key).unwrap_or(&config.origin);
                 findings.push(Finding::new(place, format!("source `{}`: {problem}", config.name)));

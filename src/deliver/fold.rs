@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use crate::domain::event::{DeadReason, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, Lead};
-use crate::domain::notes::Notes;
 use crate::domain::region::Region;
 use crate::domain::rules::{self, Failed, Occasion, Rules};
 use crate::domain::submission::Submission;
@@ -156,13 +155,7 @@ pub(super) fn named_in(body: &LeadBody) -> Named {
 pub(super) fn person(external_ref: &ExternalRef, named: &Named) -> Lead {
     let Named { first_name, phone, email } = named.clone();
     let stated = Fields { first_name, phone, email, ..Fields::default() };
-    Lead {
-        external_ref: external_ref.clone(),
-        stated,
-        guessed: Fields::default(),
-        notes: Notes::default(),
-        paid_as_estimated: false,
-    }
+    Lead::of(external_ref.clone(), stated, Fields::default())
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.

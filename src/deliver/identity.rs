@@ -246,7 +246,6 @@ pub(super) fn same_number(ours: &str, theirs: &str) -> bool {
 mod tests {
     use super::*;
     use crate::domain::lead::Fields;
-    use crate::domain::notes::Notes;
 
     const REF: &str = "meta:leadgen:111111111111111";
 
@@ -258,7 +257,7 @@ mod tests {
             ..Fields::default()
         };
         let external_ref = ExternalRef::from_stored(REF.into());
-        Lead { external_ref, stated, guessed: Fields::default(), notes: Notes::default(), paid_as_estimated: false }
+        Lead::of(external_ref, stated, Fields::default())
     }
 
     fn view(fields: serde_json::Value) -> LeadView {

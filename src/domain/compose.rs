@@ -41,7 +41,7 @@ pub fn compose(submission: &Submission, external_ref: &ExternalRef, rules: &Rule
         notes.add(Section::Attribution, &fact.label, &fact.value);
     }
     write_details(&mut notes, submission, &stated, &guessed);
-    Lead { external_ref: external_ref.clone(), stated, guessed, notes, paid_as_estimated: false }
+    Lead { notes, ..Lead::of(external_ref.clone(), stated, guessed) }
 }
 
 /// What each answer of `submission` means by these rules, in their order.

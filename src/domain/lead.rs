@@ -29,9 +29,21 @@ pub struct Lead {
     pub guessed: Fields,
     /// Everything that has no field of its own, and what people wrote.
     pub notes: Notes,
-    /// It is `won` by a payment that came without its amount: the estimated value is that amount, and without one it is not
-    /// known to be `won`.
-    pub paid_as_estimated: bool,
+    /// Whether it is `won` by a payment that came without its amount: the estimated value is that amount, and without one it is
+    /// not known to be `won`.
+    pub unpriced: Unpriced,
+}
+
+/// A payment whose sender did not say how much it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Unpriced {
+    /// There is none.
+    #[default]
+    No,
+    /// It was delivered before, and what is in hand was said before it: the order that it was for, overtaken on its way.
+    Before,
+    /// It is among what is in hand.
+    Now,
 }
 
 /// Konektor's fields without `externalRef` and `notes`; `None` is "nothing said".
@@ -90,11 +102,13 @@ pub enum Field {
     ActualValue,
     /// [`Lead::notes`].
     Notes,
+    /// [`Lead::unpriced`]: that it was paid, and not how much.
+    Payment,
 }
 
 impl Field {
     /// All of them. Stores keep their places as numbers: new ones go to the end.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Name,
         Self::Phone,
         Self::Email,
@@ -107,11 +121,12 @@ impl Field {
         Self::EstimatedValue,
         Self::ActualValue,
         Self::Notes,
+        Self::Payment,
     ];
 }
 
 impl Fields {
-    /// Whether something is said of `field`; never of the notes.
+    /// Whether something is said of `field`; never of what is none of these.
     fn say(&self, field: Field) -> bool {
         match field {
             Field::Name => self.first_name.is_some() || self.last_name.is_some(),
@@ -125,7 +140,7 @@ impl Fields {
             Field::AssignedTo => self.assigned_to.is_some(),
             Field::EstimatedValue => self.estimated_value.is_some(),
             Field::ActualValue => self.actual_value.is_some(),
-            Field::Notes => false,
+            Field::Notes | Field::Payment => false,
         }
     }
 
@@ -208,19 +223,26 @@ impl Fields {
 }
 
 impl Lead {
+    /// A lead of these fields and no notes.
+    #[must_use]
+    pub fn of(external_ref: ExternalRef, stated: Fields, guessed: Fields) -> Self {
+        Self { external_ref, stated, guessed, notes: Notes::default(), unpriced: Unpriced::No }
+    }
+
     /// Takes in what came later for the same lead: its statements win field by field, its guesses fill what is blank (so
     /// that folding gives what delivering one by one would), its notes are added.
     pub fn absorb(&mut self, later: Self) {
         self.stated.absorb(later.stated);
         self.guessed.fill(later.guessed);
         self.notes.absorb(later.notes);
-        self.paid_as_estimated |= later.paid_as_estimated;
+        self.unpriced = self.unpriced.max(later.unpriced);
     }
 
     /// The fields of which something is stated.
     pub fn stated_fields(&self) -> impl Iterator<Item = Field> {
         Field::ALL.into_iter().filter(|field| match field {
             Field::Notes => !self.notes.is_empty(),
+            Field::Payment => self.unpriced == Unpriced::Now,
             _ => self.stated.say(*field),
         })
     }
@@ -234,14 +256,26 @@ impl Lead {
         if late(Field::Notes) {
             self.notes.give_way();
         }
+        if late(Field::Payment) {
+            self.unpriced = self.unpriced.max(Unpriced::Before);
+        }
+    }
+
+    /// The status that is stated: `won`, too, by a payment that was delivered before, unless that would be a step back.
+    #[must_use]
+    pub fn stated_status(&self) -> Option<Status> {
+        let is_paid = self.unpriced == Unpriced::Before;
+        let won =
+            Some(Status::Won).filter(|won| is_paid && self.stated.status.is_none_or(|stated| stated.allows(*won)));
+        won.or(self.stated.status)
     }
 
     /// The fields of a create: what was stated, and the guesses where nothing was.
     #[must_use]
     pub fn for_create(&self) -> Fields {
-        let mut fields = self.stated.clone();
+        let mut fields = Fields { status: self.stated_status(), ..self.stated.clone() };
         fields.fill(self.guessed.clone());
-        if self.paid_as_estimated {
+        if self.unpriced != Unpriced::No {
             fields.settle(fields.estimated_value);
         }
         fields

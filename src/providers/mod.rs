@@ -223,6 +223,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
         true
     }
 
+    /// True where it may say that something was paid: without that no lead of it becomes `won`.
+    fn tells_payments(&self) -> bool {
+        false
+    }
+
     /// Reads an item: what it says, nothing lost.
     ///
     /// # Errors

@@ -190,7 +190,7 @@ mod tests {
         let mut words = Words::of(Field::ALL, word(7, None));
         words.hear(&Words::of([Field::Email], word(9, Some(1_800_000_000))));
         let kept = serde_json::to_string(&words).unwrap();
-        assert_eq!(kept, "[[4091,7,null],[4,9,1800000000000000000]]");
+        assert_eq!(kept, "[[8187,7,null],[4,9,1800000000000000000]]");
         assert_eq!(serde_json::from_str::<Words>(&kept).unwrap(), words);
         let later_version = serde_json::from_str::<Words>("[[32772,9,null]]").unwrap();
         assert_eq!(later_version, Words::of([Field::Email], word(9, None)));

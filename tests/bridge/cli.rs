@@ -193,6 +193,25 @@ fn an_explanation_shows_the_lead_and_what_set_each_field() {
 }
 
 #[test]
+fn an_explanation_says_that_won_waits_for_a_payment() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bridge.toml");
+    std::fs::write(&file, "[sources.scalev.rules]\nstatus = [{ when = 'payment', status = 'won' }]\n").unwrap();
+    let config = [("BRIDGE_CONFIG", file.to_str().unwrap())];
+    let order = |paid: &str| {
+        format!(
+            r#"{{"event":"order.updated","data":{{"order_id":"A-1","payment_status":"{paid}","gross_revenue":"168724.00"}}}}"#
+        )
+    };
+    let told = |paid: &str| run_with(&config, &["explain", "scalev", "-", "--json"], &order(paid)).json();
+    let waits = |told: &Value| told["items"][0]["waitsForPayment"].clone();
+    assert_eq!(waits(&told("unpaid")), "status[0]");
+    assert_eq!(waits(&told("paid")), Value::Null);
+    let text = run_with(&config, &["explain", "scalev", "-"], &order("unpaid")).done();
+    assert!(text.contains("status[0] gives `won` once it is paid"), "{text}");
+}
+
+#[test]
 fn an_explanation_shows_the_rules_the_code_and_the_ad_events() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("bridge.toml");
@@ -754,7 +773,7 @@ fn what_a_sample_is_not_is_said() {
     let bridge = Served::start();
     let google = |kind: &str| bridge.run(&["send", "google", "--kind", kind, "--seed", "9"]);
     assert!(google("tampered").done().contains("changed: the body\n"));
-    assert!(google("batch").done().contains("the sample of this sender holds one lead"));
+    assert!(google("batch").done().contains("sends each lead in a webhook of its own"));
     assert!(google("stale").done().contains("this sender's webhooks have no age limit here"));
     assert!(google("update").done().contains("this sender has no updates"));
     let form = bridge.run(&["send", "form", "--kind", "update", "--seed", "9"]).done();

@@ -145,6 +145,36 @@ async fn an_order_is_won_with_its_amount_and_not_before_one_is_known() {
 }
 
 #[tokio::test]
+async fn an_order_that_its_payment_has_overtaken_is_won_once_it_comes() {
+    let rule = "[sources.scalev.rules]\nstatus = [{ when = 'payment', status = 'won' }]";
+    let (bridge, _file) = ruled_with(rule, &[("SCALEV_SECRET", "scalev-secret-of-the-tests-01")]).await;
+    let tell = async |event: &str, (id, second): (&str, u8), data: Value| {
+        let at = format!("2026-11-20T08:00:{second:02}Z");
+        let body = json!({ "event": event, "unique_id": id, "timestamp": at, "data": data }).to_string();
+        assert_eq!(bridge.post("scalev", bridge.signed("scalev", body)).await, 200);
+        bridge.deliver().await;
+        // As many calls as are allowed at once have been made.
+        bridge.clock.advance(Duration::from_secs(10));
+    };
+    let shown = async |order: &str| {
+        let name = format!("scalev:{order}");
+        let lead = bridge.leads().await.into_iter().find(|lead| lead["externalRef"] == name).unwrap();
+        (lead["status"].clone(), lead["actualValue"].clone())
+    };
+    let order = |id: &str, paid: &str| json!({ "order_id": id, "payment_status": paid, "status": "pending", "gross_revenue": "168724.00" });
+    let payment = |id: &str| json!({ "order_id": id, "payment_status": "paid" });
+    tell("order.payment_status_changed", ("e1", 20), payment("A-1")).await;
+    assert_eq!(shown("A-1").await, (json!("new"), Value::Null), "nobody has said how much");
+    tell("order.created", ("e2", 10), order("A-1", "unpaid")).await;
+    assert_eq!(shown("A-1").await, (json!("won"), json!(168_724)));
+    // An order that says later that it is not paid knows better.
+    tell("order.payment_status_changed", ("e3", 20), payment("A-2")).await;
+    tell("order.updated", ("e4", 30), order("A-2", "unpaid")).await;
+    assert_eq!(shown("A-2").await, (json!("new"), Value::Null));
+    bridge.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_rules_withhold_is_shown_with_its_reason_and_can_be_released() {
     let (bridge, _file) = ruled(
         "[sources.form.rules]\njunk = \"'http' in text\"\nignore = \"'lowongan' in message|lower\"\ntest = \"lead.first_name == 'Tes'\"\n\
@@ -276,6 +306,26 @@ fn what_is_wrong_with_a_rule_is_shown_with_its_line_its_place_and_what_was_meant
 }
 
 #[test]
+fn won_is_refused_for_a_sender_that_never_says_that_something_was_paid() {
+    let won = "status = [\n  { when = 'message', status = 'hot' },\n  { when = 'payment', status = 'won' },\n]\n";
+    let all = wrong(&format!(
+        "[sources.form]\nsettings.secret = 'form-secret-of-the-tests-0123456789'\n[sources.form.rules]\n{won}\
+         [sources.form.forms.a]\npriority = 'high'\n[sources.form.forms.b]\n{won}\
+         [sources.typeform]\nsettings.secret = 'typeform-secret-of-the-tests'\nrules.{won}\
+         [sources.scalev]\nsettings.secret = 'scalev-secret-of-the-tests-01'\nrules.{won}"
+    ));
+    let lines: Vec<_> = all.lines().filter(|line| line.contains("bridge.toml:")).collect();
+    assert_eq!(lines.len(), 3, "each once, and none of Scalev's:\n{all}");
+    for (line, (number, says)) in lines.iter().zip([
+        (6, "`form`: in the rules: status[1]: nothing of this sender says that it was paid, so `won` never comes; take"),
+        (13, "`form`: in the rules of its form `b`: status[1]: "),
+        (19, "`typeform`: in the rules: status[1]: nothing of this sender says that it was paid, so `won` never comes; say in `settings.payment`"),
+    ]) {
+        assert!(line.contains(&format!("bridge.toml:{number}: ")) && line.contains(says), "{number}: {line}\n{all}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_source_or_a_preset_is_shown_at_the_line_of_its_key() {
     let all = wrong(
         "[sources.form.settings]\nallowd_origins = ['https://a.example']\n\
@@ -308,6 +358,7 @@ fn on(file: &Path) -> Vec<String> {
     let environment = Environment::from_iter([
         ("BRIDGE_CONFIG", file.to_str().unwrap()),
         ("FORM_SECRET", "form-secret-of-the-tests-0123456789"),
+        ("SCALEV_SECRET", "scalev-secret-of-the-tests-01"),
         ("WHATSAPP_APP_SECRET", "whatsapp-app-secret-of-the-tests-012345"),
         ("WHATSAPP_VERIFY_TOKEN", "whatsapp-verify-token-of-the-tests"),
     ]);
@@ -321,6 +372,6 @@ fn the_examples_are_rules_that_can_be_used() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
     let files: Vec<PathBuf> = std::fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().path()).collect();
     let toml = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "toml"));
-    let used = toml.map(|file| assert_eq!(on(file), ["form", "whatsapp"], "{}", file.display())).count();
+    let used = toml.map(|file| assert_eq!(on(file), ["form", "scalev", "whatsapp"], "{}", file.display())).count();
     assert!(used > 0);
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::ad_events::AdEvents;
-use crate::domain::lead::Lead;
+use crate::domain::lead::{Lead, Unpriced};
 use crate::domain::status::Status;
 
 /// What is fired in one case.
@@ -39,7 +39,7 @@ pub(super) fn fires(lead: &Lead, has_code: bool) -> Vec<Fire> {
     let created = Fire::of("created", Some(create.status.unwrap_or(Status::New)));
     let there = if has_code { "there already, or found by its code" } else { "there already" };
     let there = Fire::of(there, lead.stated.status);
-    if lead.paid_as_estimated && create.actual_value.is_none() {
+    if lead.unpriced != Unpriced::No && create.actual_value.is_none() {
         let without = Fire::of("there already, without an amount", None);
         return vec![created, Fire { when: "there already, with an amount", ..there }, without];
     }
@@ -51,18 +51,11 @@ mod tests {
     use super::*;
     use crate::domain::external_ref::ExternalRef;
     use crate::domain::lead::Fields;
-    use crate::domain::notes::Notes;
 
     fn lead(stated: Option<Status>, guessed: Option<Status>) -> Lead {
         let fields = |status| Fields { status, ..Fields::default() };
         let external_ref = ExternalRef::from_stored("x:1".into());
-        Lead {
-            external_ref,
-            stated: fields(stated),
-            guessed: fields(guessed),
-            notes: Notes::default(),
-            paid_as_estimated: false,
-        }
+        Lead::of(external_ref, fields(stated), fields(guessed))
     }
 
     #[test]
@@ -83,7 +76,7 @@ mod tests {
     #[test]
     fn a_payment_without_its_amount_is_a_purchase_only_where_an_amount_is_known() {
         let told = |estimated_value| {
-            let mut lead = Lead { paid_as_estimated: true, ..lead(Some(Status::Won), None) };
+            let mut lead = Lead { unpriced: Unpriced::Now, ..lead(Some(Status::Won), None) };
             lead.stated.estimated_value = estimated_value;
             fires(&lead, false).iter().map(|fire| (fire.when, fire.status)).collect::<Vec<_>>()
         };

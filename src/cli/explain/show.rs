@@ -70,6 +70,9 @@ struct ItemTold {
     /// Rules that could not be told, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     failed_rules: BTreeMap<String, String>,
+    /// The rule that gives `won` to what was paid, which this was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for_payment: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     notes: String,
     /// The code of the lead that would be searched for, and be updated if it is there.
@@ -168,6 +171,7 @@ fn tell_rules(
         set_by: credit(submission, occasion, &lead.external_ref, rules, region),
         rules_of_form: submission.form_id().filter(|form| source.rules.forms.contains_key(*form)).map(str::to_owned),
         failed_rules: failed.into_iter().map(|(rule, why)| (rule, why.to_string())).collect(),
+        waits_for_payment: rules.waiting_for_payment(submission),
         ..told
     }
 }
@@ -263,6 +267,10 @@ fn print_item(item: &ItemTold, out: &mut Out) -> io::Result<()> {
     for (rule, why) in &item.failed_rules {
         let tone = Tone::Doubtful.style();
         writeln!(out, "{tone}rule{tone:#}       {rule} says nothing: {why}")?;
+    }
+    if let Some(rule) = &item.waits_for_payment {
+        let tone = Tone::Doubtful.style();
+        writeln!(out, "{tone}rule{tone:#}       {rule} gives `won` once it is paid, and this does not say that it is")?;
     }
     print_call(item, out)
 }

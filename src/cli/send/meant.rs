@@ -9,6 +9,9 @@ use crate::providers::{Method, Refusal, Sample, SampleKind, Source, Verified, We
 pub(super) const ONLY_THE_SENDER: &str =
     "only the sender can sign so: here is its public key alone. Use the test button of its dashboard";
 
+/// Why a batch is one lead.
+const ONE_EACH: &str = "this sender sends each lead in a webhook of its own, so this is the same as `--kind lead`; several follow with --count";
+
 /// What is to be known of the sample `kind` with this seed; `None` where it is what it is called.
 pub(super) fn of(source: &Source, kind: SampleKind, seed: u64, now: Timestamp) -> Option<String> {
     let sample = |kind| source.provider.sample(kind, seed, now);
@@ -30,9 +33,7 @@ pub(super) fn of(source: &Source, kind: SampleKind, seed: u64, now: Timestamp) -
                 (false, false) => None,
             }
         }
-        SampleKind::Batch => {
-            (items(SampleKind::Batch)?.len() == 1).then(|| "the sample of this sender holds one lead".to_owned())
-        }
+        SampleKind::Batch => (items(SampleKind::Batch)?.len() == 1).then(|| ONE_EACH.to_owned()),
         SampleKind::Stale => {
             verified(SampleKind::Stale)?;
             Some(

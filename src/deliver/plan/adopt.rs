@@ -103,12 +103,12 @@ impl Plan {
 
     fn wished(&self, current: &LeadView) -> LeadBody {
         let Some(adopted) = &self.adopted else { return patch(&self.lead, current, self.lane.standing) };
-        let Lead { external_ref, stated, notes, paid_as_estimated, .. } = self.lead.clone();
+        let Lead { external_ref, stated, notes, unpriced, .. } = self.lead.clone();
         let said = Fields { status: None, ..self.lead.for_create() };
         let was_written = |field| self.each.iter().any(|said| is_shown(field, said, current));
         let ours = stated.only(|field| was_written(field) && !is_shown(field, &stated, current));
         let stated = Fields { status: stated.status, ..ours };
-        let lead = Lead { external_ref: external_ref.clone(), stated, guessed: said, notes, paid_as_estimated };
+        let lead = Lead { notes, unpriced, ..Lead::of(external_ref.clone(), stated, said) };
         let is_free = current.external_ref.is_none() && current.first_name.as_deref().is_none_or(is_stand_in);
         let is_free = is_free && adopted.gets_reference;
         // Our reference, where it can be told that no other is there: one that is shown, or a name, is somebody's.
@@ -119,8 +119,8 @@ impl Plan {
     }
 }
 
-/// Whether `current` shows of `field` what `said` says of it. Codes are no field of ours, a status goes forwards only, and
-/// our part of the notes is known by its marks.
+/// Whether `current` shows of `field` what `said` says of it. Codes are no field of ours, a status (and what is paid, by which
+/// it is `won`) goes forwards only, and our part of the notes is known by its marks.
 fn is_shown(field: Field, said: &Fields, current: &LeadView) -> bool {
     fn word<T: Copy + PartialEq>(said: Option<T>, shown: Option<&Word<T>>) -> bool {
         said.is_some_and(|said| shown == Some(&Word::Known(said)))
@@ -143,7 +143,7 @@ fn is_shown(field: Field, said: &Fields, current: &LeadView) -> bool {
         Field::AssignedTo => text(&said.assigned_to, &current.assigned_to, |said, shown| said == shown),
         Field::EstimatedValue => amount(said.estimated_value, current.estimated_value.as_ref()),
         Field::ActualValue => amount(said.actual_value, current.actual_value.as_ref()),
-        Field::Status | Field::UniqueCode | Field::Notes => false,
+        Field::Status | Field::UniqueCode | Field::Notes | Field::Payment => false,
     }
 }
 

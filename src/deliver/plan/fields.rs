@@ -1,7 +1,7 @@
 //! Which fields an update has to change, and which ones may be given up.
 
 use crate::deliver::identity::same_number;
-use crate::domain::lead::{Fields, Lead};
+use crate::domain::lead::{Fields, Lead, Unpriced};
 use crate::domain::name::is_stand_in;
 use crate::domain::notes::{Notes, Section};
 use crate::domain::status::Status;
@@ -16,6 +16,9 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
     let stated = &lead.stated;
     let guessed = &lead.guessed;
     let blank = Fields::default();
+    // What was paid before is not said again where its amount is known.
+    let is_settled = lead.unpriced == Unpriced::Before && current.actual_value.is_some();
+    let status = if is_settled { stated.status } else { lead.stated_status() };
     let newer = standing.filter(|standing| current.updated_at.is_some_and(|shown| shown < standing.at));
     let guess_is_better = current.first_name.as_deref().is_none_or(is_stand_in)
         && guessed.first_name.as_deref().is_some_and(|name| !is_stand_in(name));
@@ -32,8 +35,7 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
         last_name: changed(name.last_name.clone(), current.last_name.as_ref()),
         email: fill(&stated.email, &guessed.email, current.email.as_ref()),
         phone: fill(&stated.phone, &guessed.phone, current.phone.as_ref()),
-        status: stated
-            .status
+        status: status
             .filter(|next| forwards(current.status.as_ref(), *next))
             .filter(|next| newer.is_none_or(|newer| newer.status.allows(*next))),
         priority: fill_word(stated.priority, guessed.priority, current.priority.as_ref()),
@@ -44,7 +46,7 @@ pub(super) fn patch(lead: &Lead, current: &LeadView, standing: Option<Standing>)
         estimated_value: worth(stated.estimated_value, guessed.estimated_value, current.estimated_value.as_ref()),
         actual_value: worth(stated.actual_value, guessed.actual_value, current.actual_value.as_ref()),
     };
-    if lead.paid_as_estimated && current.actual_value.is_none() {
+    if lead.unpriced != Unpriced::No && current.actual_value.is_none() {
         let known = current.estimated_value.as_ref().map(Money::to_f64);
         fields.settle(stated.estimated_value.or(known).or(guessed.estimated_value));
     }
@@ -110,7 +112,7 @@ pub(super) fn set_aside(lead: &mut Lead, field: &str) -> Option<()> {
         stated.take().or(guess).map(|value| value.to_string())
     }
     let has_own = lead.stated.actual_value.or(lead.guessed.actual_value).is_some();
-    if field == "actualValue" && !has_own && std::mem::take(&mut lead.paid_as_estimated) {
+    if field == "actualValue" && !has_own && std::mem::take(&mut lead.unpriced) != Unpriced::No {
         // It was the estimated value. Without an amount it is not known to be `won`.
         lead.stated.status = lead.stated.status.filter(|status| *status != Status::Won);
         return Some(());
@@ -138,17 +140,10 @@ pub(super) fn set_aside(lead: &mut Lead, field: &str) -> Option<()> {
 mod tests {
     use super::*;
     use crate::domain::external_ref::ExternalRef;
-    use crate::domain::notes::Notes;
     use crate::domain::status::LeadSource;
 
     fn lead(stated: Fields, guessed: Fields) -> Lead {
-        Lead {
-            external_ref: ExternalRef::from_stored("r".into()),
-            stated,
-            guessed,
-            notes: Notes::default(),
-            paid_as_estimated: false,
-        }
+        Lead::of(ExternalRef::from_stored("r".into()), stated, guessed)
     }
 
     fn named(name: &str) -> Fields {
@@ -170,7 +165,7 @@ mod tests {
             ..Fields::default()
         };
         let told = |fields, current: serde_json::Value| {
-            let lead = Lead { paid_as_estimated: true, ..lead(fields, Fields::default()) };
+            let lead = Lead { unpriced: Unpriced::Now, ..lead(fields, Fields::default()) };
             let body = patch(&lead, &view(&current), None);
             (body.status, body.actual_value.map(|amount| amount.to_f64()))
         };
@@ -185,16 +180,33 @@ mod tests {
         assert_eq!(told(fields(None, None), serde_json::json!({ "status": "new" })), (None, None));
         let known = serde_json::json!({ "status": "new", "actualValue": 9 });
         assert_eq!(told(fields(None, None), known), (Some(Status::Won), None), "somebody has entered it");
-        let alone = Lead { paid_as_estimated: true, ..lead(fields(None, None), Fields::default()) };
+        let alone = Lead { unpriced: Unpriced::Now, ..lead(fields(None, None), Fields::default()) };
         assert_eq!(alone.for_create(), Fields::default());
-        let whole = Lead { paid_as_estimated: true, ..lead(fields(Some(5.0), None), Fields::default()) };
+        let whole = Lead { unpriced: Unpriced::Now, ..lead(fields(Some(5.0), None), Fields::default()) };
         assert_eq!(whole.for_create(), fields(Some(5.0), Some(5.0)));
+    }
+
+    #[test]
+    fn a_payment_from_before_is_said_where_its_amount_is_known_now_and_only_once() {
+        let told = |status, estimated_value, current: serde_json::Value| {
+            let stated = Fields { status, estimated_value, ..Fields::default() };
+            let lead = Lead { unpriced: Unpriced::Before, ..lead(stated, Fields::default()) };
+            let body = patch(&lead, &view(&current), None);
+            (body.status, body.actual_value.map(|amount| amount.to_f64()))
+        };
+        let new = serde_json::json!({ "status": "new" });
+        assert_eq!(told(None, Some(5.0), new.clone()), (Some(Status::Won), Some(5.0)));
+        assert_eq!(told(Some(Status::Hot), Some(5.0), new.clone()), (Some(Status::Won), Some(5.0)));
+        assert_eq!(told(None, None, new.clone()), (None, None), "still nobody says how much");
+        assert_eq!(told(Some(Status::Lost), Some(5.0), new), (Some(Status::Lost), None));
+        let settled = serde_json::json!({ "status": "contacted", "actualValue": 5 });
+        assert_eq!(told(None, Some(5.0), settled), (None, None), "somebody has set it back");
     }
 
     #[test]
     fn an_amount_that_is_refused_as_estimated_and_as_paid_leaves_a_lead_that_is_not_won() {
         let fields = Fields { status: Some(Status::Won), estimated_value: Some(9e15), ..Fields::default() };
-        let mut lead = Lead { paid_as_estimated: true, ..lead(fields, Fields::default()) };
+        let mut lead = Lead { unpriced: Unpriced::Now, ..lead(fields, Fields::default()) };
         assert_eq!(set_aside(&mut lead, "estimatedValue"), Some(()));
         assert_eq!(set_aside(&mut lead, "actualValue"), Some(()));
         assert_eq!(lead.for_create(), Fields::default());

@@ -20,7 +20,7 @@ use super::retry::{self, Die, Waits};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, Lead, LeadId};
-use crate::domain::notes::{Notes, Section};
+use crate::domain::notes::Section;
 use crate::konektor::wire::{Cursor, LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
 use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
@@ -208,13 +208,7 @@ impl Plan {
         die: Die,
         now: Timestamp,
     ) -> (Self, Step) {
-        let nobody = Lead {
-            external_ref: lane.external_ref.clone(),
-            stated: Fields::default(),
-            guessed: Fields::default(),
-            notes: Notes::default(),
-            paid_as_estimated: false,
-        };
+        let nobody = Lead::of(lane.external_ref.clone(), Fields::default(), Fields::default());
         let (plan, step) = Self::start(lane, (nobody, Vec::new()), waits, die, now);
         (Self { people, all_known: all, ..plan }, step)
     }

@@ -55,13 +55,7 @@ fn lead() -> Lead {
         phone: Some("+6281234567890".into()),
         ..Fields::default()
     };
-    Lead {
-        external_ref: reference(),
-        stated,
-        guessed: Fields::default(),
-        notes: Notes::default(),
-        paid_as_estimated: false,
-    }
+    Lead::of(reference(), stated, Fields::default())
 }
 
 fn answer(verdict: Verdict) -> Answer {

@@ -7,7 +7,7 @@ use crate::domain::compose;
 use crate::domain::email::Email;
 use crate::domain::event::Hold;
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::lead::{Fields, Lead};
+use crate::domain::lead::{Fields, Lead, Unpriced};
 use crate::domain::money;
 use crate::domain::name::{Name, is_stand_in};
 use crate::domain::notes::Section;
@@ -105,6 +105,14 @@ impl Rules {
         let set =
             set.filter_map(|(field, expression)| Some((set_rule(*field), flaw(*field, expression, &view, region)?)));
         conditions.chain(statuses).chain(set).collect()
+    }
+}
+
+impl Rules {
+    /// The rule that gives `won` to what was paid, where the sender does not say that `submission` was.
+    #[must_use]
+    pub fn waiting_for_payment(&self, submission: &Submission) -> Option<String> {
+        self.status.won().next().filter(|_| submission.payment.is_none()).map(status_rule)
     }
 }
 
@@ -245,6 +253,8 @@ fn set_status(lead: &mut Lead, view: &View, submission: &Submission, rules: &Rul
     lead.stated.status = Some(rule.status);
     if let (Status::Won, Some(payment)) = (rule.status, payment) {
         lead.stated.actual_value = payment.amount.or(lead.stated.actual_value);
-        lead.paid_as_estimated = payment.amount.is_none() && payment.as_estimated;
+        if payment.amount.is_none() && payment.as_estimated {
+            lead.unpriced = Unpriced::Now;
+        }
     }
 }

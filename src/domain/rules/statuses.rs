@@ -55,6 +55,11 @@ impl StatusRules {
         rest
     }
 
+    /// The places of those that give `won`.
+    pub fn won(&self) -> impl Iterator<Item = usize> {
+        self.rules.iter().enumerate().filter(|(_, rule)| rule.status == Status::Won).map(|(at, _)| at)
+    }
+
     /// The first rule whose condition holds. `won` is none of them for what was not paid.
     pub(super) fn first(&self, view: &View, payment: Option<&Payment>) -> Option<&StatusRule> {
         let may = |rule: &&StatusRule| rule.status != Status::Won || payment.is_some();

@@ -30,7 +30,7 @@ pub(super) fn document_in<'b>(
     let json = |text: Cow<'b, str>| opened(settings, &text).map(|whole| (text, whole));
     let form = |encoding| {
         let mut whole = form(encoding, content_type, body)?;
-        let text = serde_json::to_string(&whole).expect("texts can always be written as JSON").into();
+        let text = written(&whole, body.len()).into();
         open_all(settings, &mut whole);
         Ok((text, whole))
     };
@@ -76,9 +76,17 @@ fn claims(body: &[u8]) -> Result<String, Unreadable> {
     String::from_utf8(claims).map_err(|_| unreadable())
 }
 
+/// `whole` as JSON, which may take some `about` bytes.
+fn written(whole: &Value, about: usize) -> String {
+    let mut text = Vec::with_capacity(about);
+    serde_json::to_writer(&mut text, whole).expect("texts can always be written as JSON");
+    String::from_utf8(text).expect("JSON is UTF-8")
+}
+
 fn form(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<Value, Unreadable> {
-    let mut root = Map::new();
-    for field in body::fields(encoding, content_type, body)? {
+    let fields = body::fields(encoding, content_type, body)?;
+    let mut root = Map::with_capacity(fields.len());
+    for field in fields {
         put(&mut root, field);
     }
     Ok(Value::Object(root))

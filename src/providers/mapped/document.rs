@@ -4,7 +4,8 @@
 //! becomes answers under its own path, so that nothing is lost.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use serde_json::Value;
@@ -209,7 +210,7 @@ pub(super) fn rest(value: &Value, key: &str, told: &Told) -> Result<Vec<Leaf>, U
 /// Values of a document that have been told already, each with all that is below it. A value is known by where it lies:
 /// two equal ones at two places are two.
 #[derive(Debug, Default)]
-pub(super) struct Told(HashSet<*const Value>);
+pub(super) struct Told(BTreeSet<*const Value>);
 
 impl Told {
     /// Notes that `value` has been told.
@@ -282,7 +283,7 @@ impl<'v> Walk<'v, '_> {
                 }
                 self.key.push_str(cut(name, MAX_KEY));
             }
-            Here::Index(index, _) => self.key.push_str(&format!("[{index}]")),
+            Here::Index(index, _) => write!(self.key, "[{index}]").expect("a text takes every text"),
         }
         self.key.truncate(cut(&self.key, MAX_KEY).len());
         self.here.push(here);

@@ -131,11 +131,10 @@ impl Provider for Mapped {
         if self.settings.strict_type && decode::is_other(&webhook.media_type(), &webhook.body) {
             return Err(Refusal::ContentType);
         }
-        let body = match self.files(webhook) {
-            Files::None => proof.body,
-            Files::Proved | Files::Dropped(_) => {
-                form::files::thrown_away(webhook.content_type().unwrap_or_default(), proof.body)
-            }
+        let body = if self.may_have_files(webhook) {
+            form::files::thrown_away(webhook.content_type().unwrap_or_default(), proof.body)
+        } else {
+            proof.body
         };
         let kept_headers: Vec<_> = self.kept_headers.iter().map(String::as_str).collect();
         Ok(Verified::new(webhook, &kept_headers, self.without_secrets(body)))
@@ -151,15 +150,12 @@ impl Provider for Mapped {
     }
 
     fn files(&self, head: &Webhook) -> Files {
-        match self.settings.decode {
-            Decode::Auto | Decode::Form if head.media_type() == "multipart/form-data" => {
-                if self.scheme.is_over_body() {
-                    Files::Proved
-                } else {
-                    Files::dropped(head)
-                }
-            }
-            Decode::Auto | Decode::Form | Decode::Json | Decode::Jwt => Files::None,
+        if !self.may_have_files(head) {
+            Files::None
+        } else if self.scheme.is_over_body() {
+            Files::Proved
+        } else {
+            Files::dropped(head)
         }
     }
 
@@ -241,6 +237,10 @@ impl Provider for Mapped {
         !self.settings.no_form
     }
 
+    fn tells_payments(&self) -> bool {
+        self.settings.payment.is_some()
+    }
+
     fn marks_tests(&self) -> bool {
         self.settings.sample.has_test()
     }
@@ -255,6 +255,13 @@ impl Provider for Mapped {
 }
 
 impl Mapped {
+    fn may_have_files(&self, head: &Webhook) -> bool {
+        match self.settings.decode {
+            Decode::Auto | Decode::Form => head.media_type() == "multipart/form-data",
+            Decode::Json | Decode::Jwt => false,
+        }
+    }
+
     /// The body without what must not be kept.
     fn without_secrets(&self, body: bytes::Bytes) -> bytes::Bytes {
         if self.settings.redact.0.is_empty() {

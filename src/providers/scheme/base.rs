@@ -8,8 +8,10 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
+use encoding_rs::UTF_8;
 
 use super::{address, once};
+use crate::providers::form::body::pairs;
 use crate::providers::json;
 use crate::providers::{Refusal, Webhook};
 
@@ -143,8 +145,8 @@ impl Piece {
             Self::FormSorted => Cow::Owned(form_sorted(&webhook.body)),
             Self::QuerySorted => Cow::Owned(query_sorted(&webhook.query).into_bytes()),
             Self::BodySha256 => Cow::Owned(sha256(webhook.as_sent()).as_ref().to_vec()),
-            Self::BodySha256Hex => Cow::Owned(hex::encode(sha256(webhook.as_sent())).into_bytes()),
-            Self::UrlSha256Hex => Cow::Owned(hex::encode(sha256(url()?.as_bytes())).into_bytes()),
+            Self::BodySha256Hex => Cow::Owned(hex(sha256(webhook.as_sent()))),
+            Self::UrlSha256Hex => Cow::Owned(hex(sha256(url()?.as_bytes()))),
             Self::Json(path) => Cow::Owned(scalar(&webhook.body, path)?.into_bytes()),
         })
     }
@@ -177,6 +179,12 @@ impl Piece {
 
 fn sha256(bytes: &[u8]) -> Digest {
     digest(&SHA256, bytes)
+}
+
+fn hex(digest: Digest) -> Vec<u8> {
+    let mut hex = vec![0; digest.as_ref().len() * 2];
+    hex::encode_to_slice(digest, &mut hex).expect("two letters a byte");
+    hex
 }
 
 fn unknown(token: &str) -> String {
@@ -222,7 +230,7 @@ pub(super) fn query(webhook: &Webhook, name: &str) -> Result<String, Refusal> {
 
 /// Twilio's: `twilio-node` `validateRequest` sorts the names, takes each value once, and joins without a separator.
 fn form_sorted(body: &[u8]) -> Vec<u8> {
-    let mut fields: Vec<_> = form_urlencoded::parse(body).collect();
+    let mut fields: Vec<_> = pairs(body, UTF_8).collect();
     fields.sort_unstable();
     fields.dedup();
     let mut sorted = Vec::with_capacity(body.len());

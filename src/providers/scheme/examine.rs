@@ -129,7 +129,7 @@ impl Jwt {
         hints.extend(Some(&self.header).filter(|name| !name.is_empty()).and_then(|name| missing(name, webhook)));
         let (mut received, mut base, mut computed) = (None, Vec::new(), Vec::new());
         if let Some((alg, claims)) = said {
-            if !self.algs.iter().any(|known| format!("{known:?}") == alg) {
+            if !self.validation.algorithms.iter().any(|known| format!("{known:?}") == alg) {
                 hints.push(format!("it is signed by {alg}, which is not in `algs`"));
             }
             hints.extend(self.claim_hints(&claims, now));

@@ -73,8 +73,8 @@ pub(super) struct Jwt {
     /// Its lower-case name; empty for the body.
     pub(super) header: String,
     pub(super) bearer: bool,
-    /// Never empty, all of one family.
-    pub(super) algs: Vec<Alg>,
+    /// What is asked of a token, of whatever time and audience it is. Its algorithms are of one family.
+    pub(super) validation: Validation,
     /// The current one first; never empty.
     pub(super) keys: Vec<Key>,
     pub(super) iss: Option<String>,
@@ -90,6 +90,16 @@ pub(super) struct Jwt {
 pub(super) fn family(algs: &[Alg]) -> Option<Family> {
     let family = algs.first()?.family();
     algs.iter().all(|alg| alg.family() == family).then_some(family)
+}
+
+/// What is asked of a token that is signed by one of `algs`, of which there is one at least. Times are judged by
+/// [`Jwt::check_times`], not by the crate's own clock, and nobody here names us as the audience.
+pub(super) fn validation(algs: &[Alg]) -> Validation {
+    let mut validation = Validation::new(algs[0].algorithm());
+    validation.algorithms = algs.iter().map(|alg| alg.algorithm()).collect();
+    validation.required_spec_claims.clear();
+    (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
+    validation
 }
 
 impl Alg {
@@ -153,15 +163,8 @@ impl Jwt {
 
     /// The claims of a token that one of the keys has signed by an algorithm of the list.
     fn claims_of(&self, token: &str) -> Result<Map<String, Value>, Refusal> {
-        let mut validation = Validation::new(self.algs[0].algorithm());
-        validation.algorithms = self.algs.iter().map(|alg| alg.algorithm()).collect();
-        validation.required_spec_claims.clear();
-        // Both by the crate's own clock; `check_times` does it by ours.
-        (validation.validate_exp, validation.validate_nbf) = (false, false);
-        // Nobody here names us as the audience.
-        validation.validate_aud = false;
         // Looks at the header first, and takes no algorithm that is not in the list.
-        let tried = self.keys.iter().find_map(|key| jsonwebtoken::decode(token, &key.decoding, &validation).ok());
+        let tried = self.keys.iter().find_map(|key| jsonwebtoken::decode(token, &key.decoding, &self.validation).ok());
         tried.map(|decoded| decoded.claims).ok_or_else(|| match jsonwebtoken::decode_header(token) {
             Ok(_) => Refusal::WrongProof,
             Err(_) => Refusal::GarbledProof,

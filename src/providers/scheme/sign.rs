@@ -166,7 +166,7 @@ impl Jwt {
             let Ok(value) = claim.equals.bytes(input) else { return };
             claims.insert(claim.name.clone(), json!(String::from_utf8_lossy(&value)));
         }
-        let header = Header::new(self.algs[0].algorithm());
+        let header = Header::new(self.validation.algorithms[0]);
         let Ok(token) = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)) else { return };
         match self.location {
             jwt::Location::Body => draft.body = Bytes::from(token),

@@ -36,7 +36,9 @@ impl Added {
         let (mut added, rest) =
             if rest.is_empty() { (Self::default(), rest) } else { unpack::<Self>(rest, "a lane's words")? };
         if added.told.last().map_or(0, |word| word.seq) < delivered {
-            added.told.hear(&Words::of(Field::ALL, Word { seq: delivered, at: told.map(time) }));
+            // It knew of no payment that is to be remembered.
+            let fields = Field::ALL.into_iter().filter(|field| *field != Field::Payment);
+            added.told.hear(&Words::of(fields, Word { seq: delivered, at: told.map(time) }));
         }
         Ok((added, rest))
     }

@@ -96,6 +96,7 @@ impl Sabotage {
             | Guard::Released
             | Guard::Stopped
             | Guard::Trace
+            | Guard::Replayed
             | Guard::Codes
             | Guard::Numbers => Ok(ask),
         }
@@ -146,6 +147,7 @@ impl Sabotage {
             | Guard::Released
             | Guard::Stopped
             | Guard::Trace
+            | Guard::Replayed
             | Guard::Named => {}
         }
         verdict

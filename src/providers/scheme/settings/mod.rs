@@ -199,7 +199,7 @@ fn jwt(raw: RawJwt, place: &Place) -> Result<Jwt, SettingsError> {
         location: raw.location,
         header,
         bearer: raw.bearer,
-        algs: raw.algs,
+        validation: jwt::validation(&raw.algs),
         keys: keys
             .ok_or_else(|| wrong(".secrets", "RS256 needs the sender's public key, from -----BEGIN PUBLIC KEY-----"))?,
         iss: raw.iss,
