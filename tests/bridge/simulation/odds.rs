@@ -152,8 +152,7 @@ impl Odds {
         let [foreign, repeated, killed_calling, stale] = [some(0.3), some(0.5), some(0.2), some(0.5)];
         // Seldom, for each of its steps costs more: more than may be called for in a minute.
         let flood = dice.chance(0.02);
-        let often = Duration::from_secs(15)..HOUR / 4;
-        let seldom = Duration::from_mins(2)..HOUR;
+        let (often, seldom) = (Duration::from_secs(15)..HOUR / 4, Duration::from_mins(2)..HOUR);
         // At another day than Konektor's nobody knows what is left of the day's leads.
         let leaps = dice.chance(0.2);
         let mut every = |times: &std::ops::Range<Duration>| dice.chance(0.5).then(|| dice.time(times.clone()));
