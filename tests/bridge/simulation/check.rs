@@ -196,9 +196,11 @@ impl World {
                 // Leases end by the clocks on the wall.
                 "crashed" => self.odds.breaks_workers || !self.leapt.is_zero(),
                 // Konektor's clock shows when a lead was made, and nothing tells it from an older one of the same person; or an
-                // event was lost that may have said another number.
+                // event was lost that may have said another number. A visitor whom staff have given a name shows no reference,
+                // and may be anybody.
                 "unresolved" => {
-                    (self.odds.forgets() || !self.leapt.is_zero() || self.lost.is_some()) && !self.odds.shows_ref
+                    let may_be = self.odds.forgets() || !self.leapt.is_zero() || self.lost.is_some();
+                    (may_be && !self.odds.shows_ref) || self.konektor.leads.iter().any(Held::was_given_a_name)
                 }
                 _ => false,
             },

@@ -343,6 +343,11 @@ impl Held {
         is_on
     }
 
+    /// Whether it is a visitor whom staff have given a name.
+    pub(super) fn was_given_a_name(&self) -> bool {
+        self.named.is_some()
+    }
+
     /// A person gives a visitor a name, of whom nothing else is known yet.
     pub(super) fn rename(&mut self, name: String, now: Duration) -> bool {
         let is_nobody = self.visitor.is_some() && self.whose.is_none() && self.named.is_none();

@@ -113,7 +113,8 @@ impl Calls {
 }
 
 impl Odds {
-    pub(super) fn draw(dice: &mut Dice) -> Self {
+    /// Whether there are visitors is for the seed to say.
+    pub(super) fn draw(has_visitors: bool, dice: &mut Dice) -> Self {
         let odds = Self::draw_trouble(dice);
         let edit_every = dice.chance(0.5).then(|| dice.time(Duration::from_secs(2)..Duration::from_mins(2)));
         let mut some = |most: f64| if dice.chance(0.33) { 0.0 } else { most * dice.share() };
@@ -125,12 +126,11 @@ impl Odds {
         });
         let retry_after = dice.chance(0.3).then(|| dice.time(Duration::from_secs(1)..Duration::from_mins(10)));
         let odds = Self { edit_every, operate_every, remembers, retry_after, stages, channels, aliases, ..odds };
-        let codes = if dice.chance(0.5) { dice.share() } else { 0.0 };
-        if codes > 0.0 && dice.chance(0.3) {
-            odds.in_which_persons_are_told_apart(codes)
-        } else {
-            Self { codes, ..odds }
+        if !has_visitors {
+            return odds;
         }
+        let codes = dice.share();
+        if dice.chance(0.3) { odds.in_which_persons_are_told_apart(codes) } else { Self { codes, ..odds } }
     }
 
     /// Events may name codes of others, where two who name one can be told apart for certain: on two replicas, of which one may

@@ -43,6 +43,32 @@ pub(super) enum Scene {
     WithheldDiscarded,
 }
 
+impl Scene {
+    /// Whether it needs a lead that Konektor has made of a click.
+    const fn is_of_visitors(self) -> bool {
+        match self {
+            Self::Adopted
+            | Self::AdoptedHidden
+            | Self::AdoptedUnheard
+            | Self::RenumberedUnheard
+            | Self::CodeUnknown
+            | Self::CodePassedOn
+            | Self::VisitorNamed => true,
+            Self::Noted
+            | Self::Moved
+            | Self::Channelled
+            | Self::StatusWritten
+            | Self::NamedOtherwise
+            | Self::Forgotten
+            | Self::CallsStopped
+            | Self::Released
+            | Self::Replayed
+            | Self::DeadDiscarded
+            | Self::WithheldDiscarded => false,
+        }
+    }
+}
+
 /// How often each has been seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Played([u64; Scene::VARIANTS.len()]);
@@ -52,9 +78,10 @@ impl Played {
         self.0[scene as usize] += 1;
     }
 
-    /// What has not been seen once.
-    pub(super) fn unseen(&self) -> Vec<Scene> {
-        Scene::VARIANTS.iter().copied().filter(|scene| self.0[*scene as usize] == 0).collect()
+    /// What has not been seen once, of what is of `visitors` or of what is not.
+    pub(super) fn unseen(&self, visitors: bool) -> Vec<Scene> {
+        let unseen = |scene: &Scene| scene.is_of_visitors() == visitors && self.0[*scene as usize] == 0;
+        Scene::VARIANTS.iter().copied().filter(unseen).collect()
     }
 }
 

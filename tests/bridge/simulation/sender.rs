@@ -107,10 +107,7 @@ impl Word {
             (odds.aliases / 2.0, Name::Other),
         ]);
         let lead = dice.index(odds.leads);
-        let passed_on = if odds.passes_on && odds.leads > 1 { 0.3 } else { 0.0 };
-        let other = (lead + 1 + dice.index((odds.leads - 1).max(1))) % odds.leads;
-        let code = dice.weighted(&[(0.7, Code::Own), (0.2, Code::Unknown), (passed_on, Code::PassedOn(other))]);
-        let code = dice.chance(odds.codes).then_some(code);
+        let code = if odds.codes > 0.0 { Code::draw(lead, odds, dice) } else { None };
         Self { number, lead, kind, name, has_email, stage, has_channel, code, old }
     }
 

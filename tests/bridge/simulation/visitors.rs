@@ -178,11 +178,19 @@ pub(super) fn each_visitor(verdict: &mut Verdict, change: impl Fn(&mut LeadView)
 }
 
 impl Code {
+    /// Which code something of `lead` names, if it names one. One person names three at most, for no more are looked for.
+    pub(super) fn draw(lead: usize, odds: &Odds, dice: &mut Dice) -> Option<Self> {
+        let passed_on = if odds.passes_on && odds.leads > 1 { 0.3 } else { 0.0 };
+        let other = Self::PassedOn((lead + 1) % odds.leads);
+        let code = dice.weighted(&[(0.7, Self::Own), (0.2, Self::Unknown), (passed_on, other)]);
+        dice.chance(odds.codes).then_some(code)
+    }
+
     /// As it stands in the message.
     pub(super) fn text(self, number: usize, lead: usize) -> String {
         let code = match self {
             Self::Own => Word::code_of(lead),
-            Self::Unknown => format!("{ROTATOR}U{number}"),
+            Self::Unknown => format!("{ROTATOR}U{lead:02}"),
             Self::PassedOn(person) => Word::code_of(person),
         };
         if number.is_multiple_of(3) { code.to_lowercase() } else { code }

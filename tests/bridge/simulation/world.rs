@@ -13,6 +13,7 @@ use konektor_bridge::konektor::Request;
 use konektor_bridge::providers::Source;
 use konektor_bridge::store::{MemoryStore, Options, WorkerId};
 
+use super::VISITORS;
 use super::dice::Dice;
 use super::konektor::{Fate, Konektor, T_COMMIT};
 use super::odds::Odds;
@@ -125,7 +126,7 @@ pub(super) enum Happening {
 impl World {
     pub(super) fn new(seed: u64, sabotage: Sabotage, story: Story) -> Self {
         let mut dice = Dice::of(seed);
-        let odds = Odds::draw(&mut dice);
+        let odds = Odds::draw(seed >= VISITORS, &mut dice);
         let late_update = sabotage.waits().late_update();
         let Options { retention, idle_retention, .. } = Options::default();
         let (retention, idle_retention) = odds.remembers.unwrap_or((retention, idle_retention));
