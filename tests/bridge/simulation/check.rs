@@ -228,7 +228,6 @@ impl World {
         let delivered: Vec<&Word> =
             events.iter().filter(|(_, row)| row.state == EventState::Delivered).map(|(word, _)| *word).collect();
         let made: Vec<&Held> = self.leads_of(lead).collect();
-        let is_given_up = |row: &EventRow| matches!(row.state, EventState::Dead | EventState::Discarded);
         // One that was deleted before it was found is made again.
         let held = match (made.last(), delivered.is_empty()) {
             (None, true) => return Ok(()),
@@ -280,11 +279,17 @@ impl World {
         Ok(())
     }
 
-    /// I7: what was written never goes back.
+    /// I7: what was written never goes back. What died with a call that was refused may have been written by one before it, of
+    /// which nothing was heard: an older word that is put back alone does not know that.
     fn check_order(&self, lead: usize, events: &[(&Word, &EventRow)], held: &Held) -> Result<(), String> {
         let place = |written: &f64| events.iter().position(|(word, _)| (value(word) - written).abs() < 0.5);
-        let places: Vec<Option<usize>> = held.values.iter().map(place).collect();
-        if places.is_sorted() && places.iter().all(Option::is_some) {
+        let places: Option<Vec<usize>> = held.values.iter().map(place).collect();
+        let has_died = |place: usize| is_given_up(events[place].1) || self.desk.put_back.contains(&events[place].1.id);
+        let in_order = |places: &[usize]| {
+            let later = |at: usize| places[at..].iter();
+            places.iter().enumerate().all(|(at, place)| has_died(*place) || later(at).all(|next| next >= place))
+        };
+        if places.as_deref().is_some_and(in_order) {
             return Ok(());
         }
         Err(format!("old values came back to r{lead}: {:?} were written, of {events:?}", held.values))
@@ -293,4 +298,8 @@ impl World {
 
 fn value(word: &Word) -> f64 {
     f64::from(u32::try_from(word.number).expect("few"))
+}
+
+fn is_given_up(row: &EventRow) -> bool {
+    matches!(row.state, EventState::Dead | EventState::Discarded)
 }

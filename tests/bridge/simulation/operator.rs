@@ -20,7 +20,8 @@ pub(super) struct Desk {
     pub(super) stops: bool,
     pub(super) released: BTreeSet<EventId>,
     pub(super) discarded: BTreeSet<EventId>,
-    /// The leads whose dead letters were put back.
+    /// Dead letters that were put back, and the leads that they are of.
+    pub(super) put_back: BTreeSet<EventId>,
     pub(super) replayed: BTreeSet<usize>,
     /// What was left at the end has been put back once.
     pub(super) has_cleared: bool,
@@ -88,6 +89,7 @@ impl World {
         self.sabotage.puts_back(refs);
         let moved = self.store.replay(&Selector::Ids(chosen.clone()), 1000, self.shown()).now_or_never();
         self.moved(&chosen, moved, Scene::Replayed);
+        self.desk.put_back.extend(chosen);
     }
 
     fn discard(&mut self, state: EventState, all: bool) {
