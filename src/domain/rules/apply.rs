@@ -106,9 +106,7 @@ impl Rules {
             set.filter_map(|(field, expression)| Some((set_rule(*field), flaw(*field, expression, &view, region)?)));
         conditions.chain(statuses).chain(set).collect()
     }
-}
 
-impl Rules {
     /// The rule that gives `won` to what was paid, where the sender does not say that `submission` was.
     #[must_use]
     pub fn waiting_for_payment(&self, submission: &Submission) -> Option<String> {
