@@ -27,6 +27,9 @@ impl Model {
         let mut lanes = lanes.into_iter();
         let oldest = lanes.next()?;
         for twin in lanes {
+            if self.aliases.get(&oldest).is_some_and(|alias| alias.lane == twin && !alias.past) {
+                self.aliases.remove(&oldest);
+            }
             self.aliases.values_mut().filter(|alias| alias.lane == twin && !alias.past).for_each(|alias| {
                 alias.lane = oldest.clone();
             });

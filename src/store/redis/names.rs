@@ -97,13 +97,10 @@ impl Names {
         for twin in twins {
             let other = desk.quietly(twin)?;
             let (twin_ref, double) = (other.external_ref.clone(), other.lane.lead_id.clone());
-            let (past, handed): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut other.names).into_iter().partition(|(_, past)| *past);
-            other.names = past;
-            for (name, past) in handed {
-                self.0.insert(name_of(&name), Alias { lane: *lane, past });
-                desk.step.name(name_of(&name), *lane, past);
-                desk.quietly(lane)?.names.push((name, past));
+            let handed: Vec<_> = other.names.extract_if(.., |(_, past)| !*past).map(|(name, _)| name).collect();
+            for name in handed {
+                self.0.insert(name_of(&name), Alias { lane: *twin, past: false });
+                self.name(lane, &name, desk)?;
             }
             self.name(lane, &twin_ref, desk)?;
             let ours = desk.quietly(lane)?.external_ref.clone();

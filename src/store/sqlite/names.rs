@@ -66,6 +66,10 @@ impl Db {
         now: Timestamp,
     ) -> Result<(), Error> {
         for twin in twins {
+            let own = alias(&self.conn, &row.external_ref)?;
+            if own.is_some_and(|own| own.lane == twin.id && !own.past) {
+                self.drop_alias(&row.external_ref)?;
+            }
             self.cached(sql::HAND_OVER)?.execute([int(twin.id), int(row.id)])?;
             self.name(row, &twin.external_ref)?;
             if twin.lane.may_follow() {

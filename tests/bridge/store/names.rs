@@ -195,6 +195,22 @@ pub(super) fn a_new_number_that_is_known_already_makes_two_lanes_one_person() {
 }
 
 #[test]
+pub(super) fn a_number_that_went_to_another_and_comes_back_is_no_other_name_of_its_own_lead() {
+    on_every_backend(async |bed| {
+        bed.create("number", "1").await;
+        bed.teach(renamed(&["number"], &["new-number"])).await;
+        // Somebody else has the number, and turns out to be the same person.
+        bed.arrive_as(known_as(&["stranger", "number"], "2")).await;
+        assert_eq!(bed.owner("2").await, "form:stranger");
+        bed.arrive_as(known_as(&["stranger", "new-number"], "3")).await;
+        assert_eq!(bed.aliases("number").await, ["form:new-number", "form:stranger"]);
+        assert_eq!(bed.store.audit(None, 9, bed.now()).await.unwrap().flaws, []);
+        bed.arrive("number", "4").await;
+        assert_eq!(bed.owner("4").await, "form:number");
+    });
+}
+
+#[test]
 pub(super) fn names_are_forgotten_with_their_lane() {
     on_every_backend(async |bed| {
         bed.create("number", "1").await;
