@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,30 +47,33 @@ fn subscriber<W>(filter: &str, lines: Lines, terminal: bool, writer: W) -> Resul
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(quiet(filter)?).with_writer(writer);
+    let filter = quiet(filter)?;
+    let most = filter.iter().map(|(_, level)| level).chain(filter.default_level()).max();
+    let builder = tracing_subscriber::fmt().with_max_level(most.unwrap_or(LevelFilter::OFF)).with_writer(writer);
     let json = match lines {
         Lines::Auto => !terminal,
         Lines::Text => false,
         Lines::Json => true,
     };
     Ok(if json {
-        Box::new(builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
+        let builder = builder.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        Box::new(builder.finish().with(filter))
     } else {
-        Box::new(builder.with_ansi(terminal).finish())
+        Box::new(builder.with_ansi(terminal).finish().with(filter))
     })
 }
 
 /// `filter`, without what the HTTP server says at `info` of its threads, and at `error` of garbage that a stranger sent instead
 /// of HTTP (nobody has to act on it), unless they are asked for.
-fn quiet(filter: &str) -> Result<EnvFilter, TelemetryError> {
-    let mut parsed = EnvFilter::try_new(filter)?;
-    let talks = parsed.max_level_hint().is_none_or(|most| most > LevelFilter::WARN);
+fn quiet(filter: &str) -> Result<Targets, TelemetryError> {
+    let mut parsed: Targets = filter.parse()?;
+    let talks = parsed.default_level().is_some_and(|most| most > LevelFilter::WARN);
     if talks && !filter.contains("actix_server") {
-        parsed = parsed.add_directive("actix_server=warn".parse()?);
+        parsed = parsed.with_target("actix_server", LevelFilter::WARN);
     }
     if !filter.contains("actix_http") {
-        parsed = parsed.add_directive("actix_http::h1::dispatcher=off".parse()?);
-        parsed = parsed.add_directive("actix_http::h1::decoder=off".parse()?);
+        parsed = parsed.with_target("actix_http::h1::dispatcher", LevelFilter::OFF);
+        parsed = parsed.with_target("actix_http::h1::decoder", LevelFilter::OFF);
     }
     Ok(parsed)
 }

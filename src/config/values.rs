@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::SignedDuration;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use url::Url;
 
 use crate::loopback::is_this_machine;
@@ -83,11 +84,15 @@ pub(super) fn key_prefix(text: &str) -> Result<String, String> {
     if good { Ok(text.to_owned()) } else { Err("is not 1 to 64 letters, digits, `-`, `_` and `.`".into()) }
 }
 
-/// Reads a filter of log lines.
+/// Reads a filter of log lines: a level, and others for parts of the program. A part without a level is a level misspelt.
 pub(super) fn log_filter(text: &str) -> Result<String, String> {
-    match tracing_subscriber::EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("is not a log filter; write it as info or warn,konektor_bridge=debug".into()),
+    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let is_level = |part: &&str| part.parse::<LevelFilter>().is_ok();
+    let filter = parts.join(",");
+    let good = !parts.is_empty() && parts.iter().all(|part| part.contains('=') || is_level(part));
+    match filter.parse::<Targets>() {
+        Ok(_) if good => Ok(filter),
+        _ => Err("is not a log filter; write it as info or warn,konektor_bridge=debug".into()),
     }
 }
 
@@ -117,6 +122,17 @@ mod tests {
         assert_eq!(duration("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert!(["", "20", "-5s", "soon"].iter().all(|bad| duration(bad).is_err()));
+    }
+
+    #[test]
+    fn filters_of_log_lines_are_levels() {
+        for good in ["info", "OFF", "warn,konektor_bridge=debug", "konektor_bridge::store=trace"] {
+            assert_eq!(log_filter(good), Ok(good.to_owned()));
+        }
+        assert_eq!(log_filter(" info, hyper=warn, "), Ok("info,hyper=warn".to_owned()));
+        for bad in ["", "inof", "info,konektor_bridge", "info;debug", "a=b=c", "konektor_bridge=loud"] {
+            assert!(log_filter(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
