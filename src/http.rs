@@ -155,9 +155,9 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
 }
 
 /// Runs a handler; `None` when it panicked. The panic itself has been logged by the hook of `telemetry`.
-pub(crate) async fn unless_panics<T>(handler: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn unless_panics<T>(handler: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
     // Nothing of ours is left half-changed: a handler owns what it works on, and the store does its own.
-    AssertUnwindSafe(handler).catch_unwind().await.ok()
+    AssertUnwindSafe(handler).catch_unwind().map(Result::ok)
 }
 
 #[cfg(test)]

@@ -80,8 +80,8 @@ where
         return Err(Refused::TooLarge);
     }
     let mut taken = room.none();
-    let bytes = tokio::time::timeout(within, collect(chunks, announced, limit, &mut taken));
-    Ok((bytes.await.map_err(|_| Refused::Slow)??, taken))
+    let bytes = tokio::time::timeout(within, collect(chunks, announced, limit, &mut taken)).await;
+    Ok((bytes.map_err(|_| Refused::Slow)??, taken))
 }
 
 /// How much of a body with files is taken.
@@ -112,8 +112,8 @@ where
         return Err(Refused::TooLarge);
     }
     let mut taken = room.none();
-    let bytes = tokio::time::timeout(within, sieve(chunks, most, &mut taken, without));
-    Ok((bytes.await.map_err(|_| Refused::Slow)??, taken))
+    let bytes = tokio::time::timeout(within, sieve(chunks, most, &mut taken, without)).await;
+    Ok((bytes.map_err(|_| Refused::Slow)??, taken))
 }
 
 async fn sieve<S>(mut chunks: S, most: Most, taken: &mut Taken, mut without: WithoutFiles) -> Result<Bytes, Refused>

@@ -165,8 +165,7 @@ async fn answer(front: Arc<Front>, request: HttpRequest, payload: Payload) -> Ht
         }
         Route::Nothing => front.refuse(None, &request_id, &Refused::Path),
         Route::Hook { name, token } => {
-            let take = hook::take(&front, name, token, &request_id, &request, payload);
-            match http::unless_panics(take).await {
+            match http::unless_panics(hook::take(&front, name, token, &request_id, &request, payload)).await {
                 Some(answer) => answer,
                 None => front.refuse(None, &request_id, &Refused::Panicked),
             }

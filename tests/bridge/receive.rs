@@ -17,6 +17,9 @@ use konektor_bridge::providers::{
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::json;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::edge::{EVERY_SOURCE, Edge, Setup, answered, header};
 use crate::scripted_store::Mood;
@@ -551,8 +554,8 @@ impl Log {
     pub(crate) fn of_what_passes(filter: &str) -> Self {
         let log = Self::default();
         let writer = log.clone();
-        let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || writer.clone());
-        lines.with_ansi(false).init();
+        let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(move || writer.clone());
+        lines.with_ansi(false).finish().with(filter.parse::<Targets>().unwrap()).init();
         log
     }
 
