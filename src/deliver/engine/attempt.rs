@@ -87,7 +87,7 @@ pub(super) enum Stage {
 /// A plan, and the call that it wants next.
 #[derive(Debug)]
 pub(super) struct Planned {
-    plan: Plan,
+    pub(super) plan: Plan,
     pub(super) request: Request,
 }
 

@@ -23,7 +23,7 @@ use crate::domain::lead::{Fields, Lead, LeadId};
 use crate::domain::notes::Section;
 use crate::konektor::wire::{Cursor, LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
-use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
+use crate::store::{Adopting, Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
 
 /// Pages of a search that are read. A reference is found on the first; more of them is a search that finds too much.
 const PAGES: usize = 5;
@@ -43,6 +43,8 @@ pub(super) struct Lane {
     pub(super) lead_id: Option<LeadId>,
     /// An earlier POST whose end is not known.
     pub(super) intent: Option<Intent>,
+    /// The lead that was found by its code, and that an update may have made the lane's own.
+    pub(super) adopting: Option<Adopting>,
     /// The lead may be there although nothing here says so.
     pub(super) search_first: bool,
     /// Since when the store may have forgotten leads and their events.
@@ -75,6 +77,7 @@ impl Lane {
             external_ref: claimed.lease.external_ref.clone(),
             lead_id: claimed.lead_id.clone(),
             intent: claimed.intent,
+            adopting: claimed.adopting.clone(),
             search_first: claimed.search_first,
             lost: claimed.lost,
             day_nearly_over: claimed.day_nearly_over,
@@ -195,6 +198,12 @@ impl Plan {
         };
         let step = plan.first();
         (plan, step)
+    }
+
+    /// The lead that has to be known as perhaps the lane's own before its next call is made; `None`: there is none.
+    #[must_use]
+    pub(super) const fn adopting(&self) -> Option<&Adopting> {
+        self.lane.adopting.as_ref()
     }
 
     /// Begins an attempt to find out whether an earlier POST of `lane` has made its lead. It carried some of the events in

@@ -26,6 +26,7 @@ fn lane() -> Lane {
         external_ref: reference(),
         lead_id: None,
         intent: None,
+        adopting: None,
         search_first: false,
         lost: None,
         day_nearly_over: false,
