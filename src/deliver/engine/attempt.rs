@@ -349,7 +349,7 @@ impl Attempt {
         }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);
-        self.follow(plan, step, desk)
+        self.ask_other_after(&plan).unwrap_or_else(|| self.follow(plan, step, desk))
     }
 
     /// True while a call can be begun and ended well inside the lease.

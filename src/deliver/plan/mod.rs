@@ -126,7 +126,7 @@ impl From<Outcome> for End {
 pub(super) struct Plan {
     lane: Lane,
     lead: Lead,
-    /// What each event says for itself, where one of them names a code.
+    /// What each event says for itself.
     each: Vec<Fields>,
     /// Codes that they name and that are to be searched for.
     codes: VecDeque<String>,
@@ -141,7 +141,7 @@ pub(super) struct Plan {
     salvaged: bool,
     /// Konektor does not let a last name be taken away.
     last_name_stays: bool,
-    /// Konektor's own lead that carries the code that the person named.
+    /// Konektor's own lead that carries a code that the person named.
     adopted: Option<Adopted>,
 }
 
@@ -171,7 +171,7 @@ enum WhySearch {
 }
 
 impl Plan {
-    /// Begins an attempt for `lane`, whose events say `lead`; and `each` of them says that for itself, where one names a code.
+    /// Begins an attempt for `lane`, whose events say `lead`; and `each` of them says that for itself.
     #[must_use]
     pub(super) fn start(
         lane: Lane,
@@ -223,11 +223,11 @@ impl Plan {
     }
 
     fn first(&mut self) -> Step {
-        match (&self.lane.intent, &self.lane.lead_id) {
-            (Some(_), _) => self.search(WhySearch::OpenIntent),
-            (None, None) if self.lane.search_first => self.search(WhySearch::BeforeCreate),
-            (None, None) => self.look_for_code(),
-            (None, Some(id)) => Step::Call(Request::Get(id.clone())),
+        match (&self.lane.intent, &self.lane.lead_id, &self.lane.adopting) {
+            (Some(_), _, _) => self.search(WhySearch::OpenIntent),
+            (None, Some(id), _) => Step::Call(Request::Get(id.clone())),
+            (None, None, Some(adopting)) => self.adopt_again(adopting.lead_id.clone()),
+            (None, None, None) => self.anew(),
         }
     }
 
@@ -311,14 +311,10 @@ impl Plan {
 
     fn got(&mut self, id: &LeadId, verdict: &Verdict, now: Timestamp) -> Step {
         match verdict {
-            // Written into by somebody else since it was found.
-            Verdict::Lead(current) if self.adopted.is_some() && self.is_another_persons(current) => {
-                self.adopted = None;
-                self.next_code()
-            }
+            Verdict::Lead(current) if self.is_another_persons(current) => self.not_ours(),
             Verdict::Lead(current) => match self.changes(current) {
                 body if body.is_empty() => self.done(id.clone()),
-                body => Step::Call(Request::Update(id.clone(), Box::new(body))),
+                body => self.update(id.clone(), current, body),
             },
             Verdict::NotFound => self.gone(),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),
