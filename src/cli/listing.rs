@@ -228,6 +228,9 @@ fn print_lane(lane: &Lane, now: Timestamp, out: &mut Out) -> io::Result<()> {
             age(since, now)
         )?;
     }
+    if let Some(id) = &lane.adopting {
+        writeln!(out, "adopting   {}: an update of it got no answer, and it is gone on with", printable(id))?;
+    }
     if let Some(due) = lane.due {
         writeln!(out, "due        {due:.0}")?;
     }

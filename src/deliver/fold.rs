@@ -21,8 +21,8 @@ pub(super) enum Folded {
         lead: Box<Lead>,
         /// On which fields each event has its say.
         words: Vec<(Seq, Words)>,
-        /// What each says for itself, in the order in which they were said, where one of them names a code of Konektor's: that of
-        /// the lead that is found by it may be theirs already.
+        /// What each says for itself, in the order in which they were said: a lead that is found by a code of Konektor's may be
+        /// theirs already.
         each: Vec<Fields>,
     },
     /// The sender has to be asked for this event's fields first.
@@ -101,8 +101,7 @@ pub(super) fn fold(
     }
     // Stable: what was said at the same moment keeps the order in which it came.
     said.sort_by_key(|(at, _)| *at);
-    let names_a_code = said.iter().any(|(_, lead)| lead.code().is_some());
-    let each = said.iter().filter(|_| names_a_code).map(|(_, lead)| lead.for_create()).collect();
+    let each = said.iter().map(|(_, lead)| lead.for_create()).collect();
     let lead = said.into_iter().map(|(_, lead)| lead).reduce(|mut lead, later| {
         lead.absorb(later);
         lead
@@ -153,9 +152,13 @@ pub(super) fn named_in(body: &LeadBody) -> Named {
 
 /// The same as who may be found.
 pub(super) fn person(external_ref: &ExternalRef, named: &Named) -> Lead {
+    Lead::of(external_ref.clone(), fields_of(named), Fields::default())
+}
+
+/// The same as what was said.
+pub(super) fn fields_of(named: &Named) -> Fields {
     let Named { first_name, phone, email } = named.clone();
-    let stated = Fields { first_name, phone, email, ..Fields::default() };
-    Lead::of(external_ref.clone(), stated, Fields::default())
+    Fields { first_name, phone, email, ..Fields::default() }
 }
 
 /// Makes the lead of one submission by the rules of its form, unless they withhold it.

@@ -11,6 +11,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::{Fields, Lead, LeadId};
 use crate::domain::name::is_visitor;
 use crate::konektor::wire::LeadView;
+use crate::store::Adopting;
 
 /// How far Konektor's clock may be from ours when the creation time is compared.
 const CLOCKS: Duration = Duration::from_mins(5);
@@ -60,6 +61,8 @@ pub(super) struct Namer<'a> {
     /// What each event in hand says for itself. An update that was made of some of them may have reached the lead, and its
     /// answer may be lost: then it shows what those said.
     pub(super) each: &'a [Fields],
+    /// The lead that is adopted, and whom it names whether the last update of it was made or not.
+    pub(super) adopting: Option<&'a Adopting>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -203,17 +206,17 @@ fn by_person(view: &LeadView, person: &Person<'_>) -> Likeness {
 
 /// One has several addresses sooner than several numbers, and a code is shown to nobody else unless it is passed on. A lead
 /// that shows our reference was written by us.
-pub(super) fn is_somebody_else(view: &LeadView, Namer { external_ref, each }: Namer<'_>) -> bool {
+pub(super) fn is_somebody_else(view: &LeadView, Namer { external_ref, each, adopting }: Namer<'_>) -> bool {
     let is_ours = view.external_ref.as_deref() == Some(external_ref.as_str());
-    let said = |field: fn(&Fields) -> Option<&String>| each.iter().filter_map(field);
-    let same_address = || {
-        view.email
-            .as_ref()
-            .is_some_and(|email| said(|fields| fields.email.as_ref()).any(|ours| is_address(ours, email)))
-    };
+    let named = || adopting.into_iter().flat_map(Adopting::named);
+    let mut addresses =
+        each.iter().filter_map(|said| said.email.as_ref()).chain(named().filter_map(|named| named.email.as_ref()));
+    let same_address = view.email.as_ref().is_some_and(|email| addresses.any(|ours| is_address(ours, email)));
     let Some(number) = &view.phone else { return false };
-    let mut numbers = said(|fields| fields.phone.as_ref()).peekable();
-    numbers.peek().is_some() && !numbers.any(|ours| same_number(ours, number)) && !same_address() && !is_ours
+    let numbers =
+        each.iter().filter_map(|said| said.phone.as_ref()).chain(named().filter_map(|named| named.phone.as_ref()));
+    let mut numbers = numbers.peekable();
+    numbers.peek().is_some() && !numbers.any(|ours| same_number(ours, number)) && !same_address && !is_ours
 }
 
 fn by_name(view: &LeadView, person: &Person<'_>) -> Likeness {
@@ -363,7 +366,7 @@ mod tests {
     fn a_code_is_compared_whole_and_belongs_to_one_person() {
         let each = [lead(Some("+6281234567890"), None).for_create()];
         let external_ref = ExternalRef::from_stored(REF.into());
-        let namer = Namer { external_ref: &external_ref, each: &each };
+        let namer = Namer { external_ref: &external_ref, each: &each, adopting: None };
         let shown = |fields| view(fields);
         let code = |id: &str, code: &str| shown(serde_json::json!({ "id": id, "uniqueCode": code }));
         let id = |id: &str| LeadId(id.into());

@@ -120,6 +120,7 @@ fn call(
         external_ref: item.external_ref.clone(),
         lead_id: None,
         intent: None,
+        adopting: None,
         search_first: false,
         lost: None,
         day_nearly_over: false,

@@ -229,6 +229,9 @@ fn lane_flaws(lane: &Lane, pending: u64, dead: u64) -> Vec<String> {
     {
         flaws.push(format!("its intent is of fence {}, and the last was {}", intent.fence, lane.fence));
     }
+    if lane.lead_id.is_some() && lane.adopting.is_some() {
+        flaws.push("it has a lead, and another may be its own".to_owned());
+    }
     let class_fits = match lane.class {
         Class::New => lane.lead_id.is_none(),
         Class::Update => lane.lead_id.is_some(),
@@ -268,7 +271,7 @@ fn event_flaws(event: &Receipt) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Intent;
+    use crate::store::{Adopting, Intent, Named};
 
     fn pending() -> Receipt {
         Receipt {
@@ -306,6 +309,9 @@ mod tests {
     fn each_way_in_which_a_lane_can_be_wrong_is_seen() {
         let intent = Intent { fence: 2, at: jiff::Timestamp::UNIX_EPOCH, upto: 1 };
         let lead_id = Some(LeadId("L".to_owned()));
+        let adopting =
+            Some(Adopting { lead_id: LeadId("M".to_owned()), shown: Named::default(), sent: Named::default() });
+        let update = Lane { class: Class::Update, lead_id: lead_id.clone(), ..ready() };
         let wrong = [
             ("counts what is not there", Lane { pending: 2, ..ready() }),
             ("is nowhere", Lane { state: State::Idle, ..ready() }),
@@ -313,6 +319,7 @@ mod tests {
             ("was settled in time to come", Lane { settled: 1, ..ready() }),
             ("has begun in time to come", Lane { intent: Some(intent), ..ready() }),
             ("is new and known", Lane { lead_id, ..ready() }),
+            ("has two leads", Lane { adopting, ..update }),
             ("is an update of nothing", Lane { class: Class::Update, ..ready() }),
         ];
         for (how, lane) in wrong {

@@ -249,6 +249,7 @@ impl Gate {
             lead_id: lane.lead_id.clone(),
             intent: lane.intent,
             named: lane.named(),
+            adopting: lane.adopting.clone(),
             search_first,
             lost,
             day_nearly_over: self.days.is_nearly_over(under_way, now),

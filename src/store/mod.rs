@@ -46,9 +46,9 @@ pub use view::{
 };
 pub use words::{Word, Words};
 pub use work::{
-    Arrival, Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Named, Observation, Outcome,
-    PauseReason, PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, Standing, StoredEvent,
-    Telling, Undelivered, Verification, Verified, WorkerId,
+    Adopting, Arrival, Attempt, Chore, Claim, Claimed, Fenced, InboxRecord, Intent, Learned, Lease, Named, Observation,
+    Outcome, PauseReason, PermitGrant, PermitId, Probe, RateHeaders, Settlement, SortCount, Sorted, Standing,
+    StoredEvent, Telling, Undelivered, Verification, Verified, WorkerId,
 };
 
 /// Place of an event in the order of arrival, over all lanes. Grows, never reused.
@@ -108,7 +108,17 @@ pub trait Store: Send + Sync {
     async fn begin(&self, lease: &Lease, upto: Seq, telling: Telling, now: Timestamp) -> Result<Fenced, StoreError>;
 
     /// One more permit for a second call under the same lease; none while calls are stopped.
-    async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError>;
+    ///
+    /// `adopting` is the lead that this call, or one before it, may make that of a lane which has none; `None`: there is no such
+    /// lead, or no more. **Durable when it returns** a permit: only then may a lead that was found by its code be written into.
+    ///
+    /// A crash after it: the next claim says which lead that was ([`Claimed::adopting`]), so that no other is made or written into.
+    async fn permit(
+        &self,
+        lease: &Lease,
+        adopting: Option<Adopting>,
+        now: Timestamp,
+    ) -> Result<PermitGrant, StoreError>;
 
     /// Keeps what the sender's own API said of a pending event, so that it is asked once.
     async fn fetched(&self, lease: &Lease, seq: Seq, answer: Bytes) -> Result<Fenced, StoreError>;

@@ -14,7 +14,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use super::gate::GateRecord;
 use super::lane::{Lane, State};
-use super::{Attempt, EventState, Incident, Named, Seq, Topic};
+use super::{Adopting, Attempt, EventState, Incident, Named, Seq, Topic};
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -250,8 +250,10 @@ impl Part {
             Self::Lane(part) => {
                 add(format!("{part:?}").as_bytes());
                 // What shows nobody does not tell one from another.
-                let Named { first_name, phone, email } = &part.lane.telling.named;
-                [first_name, phone, email].into_iter().for_each(|text| add(format!("{text:?}").as_bytes()));
+                let adopting = part.lane.adopting.iter().flat_map(Adopting::named);
+                for Named { first_name, phone, email } in adopting.chain([&part.lane.telling.named]) {
+                    [first_name, phone, email].into_iter().for_each(|text| add(format!("{text:?}").as_bytes()));
+                }
             }
             Self::Event(part) => part.write(add),
             Self::Webhook(place, webhook) => {

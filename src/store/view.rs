@@ -153,6 +153,8 @@ pub struct LaneDetail {
     pub standing: Option<Standing>,
     /// An earlier POST whose end is not known.
     pub intent: Option<Intent>,
+    /// The lead that was found by its code and may be its own: an update of it got no answer.
+    pub adopting: Option<LeadId>,
     /// What has reached the lead, as far as the lane has heard of it.
     pub told: Words,
     /// Undelivered events.

@@ -178,6 +178,8 @@ pub struct Claimed {
     pub intent: Option<Intent>,
     /// Whom that POST named, where it is known.
     pub named: Option<Named>,
+    /// The lead that was found by its code, and that an earlier update may have made this lane's own. `None` once it has one.
+    pub adopting: Option<Adopting>,
     /// The lead may be there although nothing here says so: one clean search goes before a create.
     pub search_first: bool,
     /// Since when (or a little before) leads may have been made and forgotten with their events, while what comes in is
@@ -290,6 +292,31 @@ impl std::fmt::Debug for Named {
     /// Shows nobody.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.is_nobody() { "Named(nobody)" } else { "Named(somebody)" })
+    }
+}
+
+/// A lead that was found by its code, and that an update of the lane may have made its own: who it shows tells whether somebody
+/// else was written into it since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopting {
+    /// Konektor's id of it.
+    pub lead_id: LeadId,
+    /// Whom it named when it was read for that update.
+    pub shown: Named,
+    /// Whom that update names.
+    pub sent: Named,
+}
+
+impl Adopting {
+    /// Whom it names, whether that update was made or not: either of these, or, field by field, some of both.
+    #[must_use]
+    pub const fn named(&self) -> [&Named; 2] {
+        [&self.shown, &self.sent]
+    }
+
+    /// Which lead it is stays known.
+    pub(super) fn forget_who(&mut self) {
+        (self.shown, self.sent) = (Named::default(), Named::default());
     }
 }
 

@@ -58,6 +58,7 @@ fn dead_letter() -> EventDetail {
             lead_id: Some(LeadId("lead-1".into())),
             standing: Some(Standing { status: Status::Hot, at: at(2) }),
             intent: Some(Intent { fence: 1, at: at(1), upto: 5 }),
+            adopting: Some(LeadId("lead-2".into())),
             told: konektor_bridge::store::Words::default(),
             pending: 1,
             attempts: 2,
@@ -291,6 +292,7 @@ async fn a_lane_is_found_by_its_reference() {
     let (status, body) = got(&edge, "lanes/meta:leadgen:123").await;
     let lane: wire::Lane = serde_json::from_value(body).unwrap();
     assert_eq!((status, lane.state.as_str(), lane.in_doubt_since), (200, "dead", Some(at(1))));
+    assert_eq!(lane.adopting.as_deref(), Some("lead-2"));
     assert_eq!(got(&edge, "lanes/meta:leadgen:124").await.0, 404);
 }
 

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
+    Adopting, Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord,
+    Incident, LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
 };
 
 /// What it does with what it is asked to keep.
@@ -218,7 +218,12 @@ impl Store for ScriptedStore {
         unreachable!("the edge does not deliver")
     }
 
-    async fn permit(&self, _lease: &Lease, _now: Timestamp) -> Result<PermitGrant, StoreError> {
+    async fn permit(
+        &self,
+        _lease: &Lease,
+        _adopting: Option<Adopting>,
+        _now: Timestamp,
+    ) -> Result<PermitGrant, StoreError> {
         unreachable!("the edge does not deliver")
     }
 

@@ -87,7 +87,7 @@ pub(super) enum Stage {
 /// A plan, and the call that it wants next.
 #[derive(Debug)]
 pub(super) struct Planned {
-    plan: Plan,
+    pub(super) plan: Plan,
     pub(super) request: Request,
 }
 
@@ -349,7 +349,7 @@ impl Attempt {
         }
         self.log.push(note(&request, answer, asked, took));
         let step = plan.answered(&request, answer, asked.now, desk.moment.now);
-        self.follow(plan, step, desk)
+        self.ask_other_after(&plan).unwrap_or_else(|| self.follow(plan, step, desk))
     }
 
     /// True while a call can be begun and ended well inside the lease.

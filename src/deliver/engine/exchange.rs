@@ -15,9 +15,9 @@ use crate::domain::lead::LeadId;
 use crate::konektor::{Answer, Outage, Request, Verdict};
 use crate::providers::{Complaint, Lookup};
 use crate::store::{
-    Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, LaneDetail, Lease, Observation, PauseReason, PermitGrant,
-    PermitId, Seq, Settlement, SortCount, Sorted, Store, StoreError, Telling, Topic, Undelivered, Verification,
-    Verified, WorkerId,
+    Adopting, Claim, Claimed, DayNote, DayState, Fenced, InboxRecord, LaneDetail, Lease, Observation, PauseReason,
+    PermitGrant, PermitId, Seq, Settlement, SortCount, Sorted, Store, StoreError, Telling, Topic, Undelivered,
+    Verification, Verified, WorkerId,
 };
 
 /// What is true when something is said.
@@ -117,7 +117,7 @@ pub enum Ask {
     /// [`Store::begin`].
     Begin(Lease, Seq, Telling),
     /// [`Store::permit`].
-    Permit(Lease),
+    Permit(Lease, Option<Adopting>),
     /// [`Store::fetched`].
     Fetched(Lease, Seq, Bytes),
     /// [`Store::settle`].
@@ -182,7 +182,7 @@ impl Ask {
             Self::Claim => Told::Claim(store.claim(worker, now).await?),
             Self::Lane(external_ref) => Told::Lane(store.lane(&external_ref).await?.map(Box::new)),
             Self::Begin(lease, upto, telling) => Told::Fenced(store.begin(&lease, upto, telling, now).await?),
-            Self::Permit(lease) => Told::Permit(store.permit(&lease, now).await?),
+            Self::Permit(lease, adopting) => Told::Permit(store.permit(&lease, adopting, now).await?),
             Self::Fetched(lease, seq, fields) => Told::Fenced(store.fetched(&lease, seq, fields).await?),
             Self::Settle(lease, settlement) => Told::Fenced(store.settle(&lease, settlement, now).await?),
             Self::Heartbeat(held) => Told::Lost(store.heartbeat(worker, &held, now).await?),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::plan::Plan;
 use super::attempt::{Attempt, Stage};
 use super::{Ask, Deed, Desk};
 use crate::konektor::Request;
@@ -13,13 +14,24 @@ const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
 const TURN_AGAIN: Duration = Duration::from_secs(2);
 
 impl Attempt {
-    /// Asks what becomes of another lane of the same person, if there is one that will have a lead first. A POST that may be
-    /// out comes first.
+    /// Asks what becomes of another lane of the same person, if there is one that will have a lead first. What this one may have
+    /// already comes before that: a POST that may be out, or a lead that an update may have made its own, to which the other comes
+    /// then.
     pub(super) fn ask_other(&mut self) -> Option<Deed> {
-        let Claimed { follows, intent, lead_id, .. } = &self.claimed;
+        let Claimed { follows, intent, lead_id, adopting, .. } = &self.claimed;
         let other = follows.clone().filter(|_| intent.is_none() && lead_id.is_none())?;
+        self.twin = adopting.as_ref().map(|_| other.clone());
+        if self.twin.is_some() {
+            return None;
+        }
         self.stage = Stage::Following;
         Some(Deed::Ask(Ask::Lane(other)))
+    }
+
+    /// Asks it after all, once the `plan` has found that this lane has not adopted a lead.
+    pub(super) fn ask_other_after(&mut self, plan: &Plan) -> Option<Deed> {
+        self.claimed.adopting.take_if(|_| plan.adopting().is_none())?;
+        self.ask_other()
     }
 
     /// Comes to the lead of another lane of the same person, or waits until it is known whether that has one. At the next

@@ -88,8 +88,9 @@ impl Attempt {
 
     fn ask_permit(&mut self, planned: Box<Planned>, desk: &mut Desk<'_>) -> Deed {
         self.return_permit(desk);
+        let adopting = planned.plan.adopting().cloned();
         self.stage = Stage::Permitting(planned, desk.moment.running);
-        Deed::Ask(Ask::Permit(self.lease().clone()))
+        Deed::Ask(Ask::Permit(self.lease().clone(), adopting))
     }
 
     pub(super) fn permitted(

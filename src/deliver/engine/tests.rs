@@ -18,8 +18,8 @@ use crate::providers::{
     Reply as Response, Sample, SampleKind, Source, Unreadable, Verified, Webhook,
 };
 use crate::store::{
-    Claim, Claimed, Fenced, InboxRecord, Intent, LaneDetail, Learned, Lease, Named, Outcome, PermitGrant, PermitId,
-    Settlement, SortCount, StoredEvent, Word, Words,
+    Adopting, Claim, Claimed, Fenced, InboxRecord, Intent, LaneDetail, Learned, Lease, Named, Outcome, PermitGrant,
+    PermitId, Settlement, SortCount, StoredEvent, Word, Words,
 };
 
 /// Reads whatever it is given but `garbled`; takes `test` for a test, stops in the middle of what says `panic`, has to look
@@ -227,6 +227,7 @@ fn claimed(body: &'static [u8]) -> Claimed {
         lead_id: None,
         intent: None,
         named: None,
+        adopting: None,
         search_first: false,
         lost: None,
         day_nearly_over: false,
@@ -682,6 +683,7 @@ fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
             lead_id: lead_id.map(|id| LeadId(id.into())),
             standing: None,
             intent: None,
+            adopting: None,
             told: Words::of([Field::Name], Word { seq: 7, at: None }),
             pending,
             attempts: 0,
@@ -718,6 +720,44 @@ fn a_lane_comes_to_the_lead_of_another_of_the_same_person() {
     assert!(matches!(after(failed()).outcome(), Outcome::Release { .. }));
     let known = Bench::given(Claimed { lead_id: Some(LeadId("lead_2".into())), ..follows() });
     assert_eq!(known.names(), ["get"], "it has one of its own");
+}
+
+fn answered(verdict: Verdict) -> Said {
+    Said::Answered(Answer { verdict, status: Some(200), request_id: None, rate: RateLimit::default() })
+}
+
+/// A lane of a person who has another, and an update of whose may have made the lead `lead_1` its own.
+fn adopting() -> Claimed {
+    let sent = Named { phone: Some("+6281200000001".into()), ..Named::default() };
+    let adopting = Adopting { lead_id: LeadId("lead_1".into()), shown: Named::default(), sent };
+    Claimed { adopting: Some(adopting), follows: Some(ExternalRef::new("test:", "2")), ..claimed(b"lead") }
+}
+
+#[test]
+fn a_lead_is_known_as_adopted_before_it_is_written_into_and_forgotten_with_the_next_call_once_it_is_not() {
+    let known = |bench: &Bench| {
+        let (_, deed) = bench.wants.iter().find(|(_, deed)| matches!(deed, Deed::Ask(Ask::Permit(..)))).unwrap();
+        let Deed::Ask(Ask::Permit(_, adopting)) = deed else { panic!("{deed:?}") };
+        adopting.clone().map(|adopting| (adopting.lead_id, adopting.shown.first_name))
+    };
+    let mut bench = Bench::given(adopting());
+    assert_eq!(bench.names(), ["get"], "that comes before the other lane");
+    let view = serde_json::from_value(serde_json::json!({ "id": "lead_1", "firstName": "Visitor [KNK-1]" })).unwrap();
+    bench.tell("get", answered(Verdict::Lead(Box::new(view))), at(10));
+    assert_eq!(known(&bench), Some((LeadId("lead_1".into()), Some("Visitor [KNK-1]".into()))));
+    bench.tell("Permit", Said::Told(Ok(Told::Permit(PermitGrant::Granted(PermitId(2))))), at(20));
+    bench.tell("update", created(), at(100));
+    assert_eq!(bench.settlement().learned.twin, adopting().follows, "which may come to its lead");
+
+    let gone = || answered(Verdict::NotFound);
+    let mut bench = Bench::given(Claimed { follows: None, ..adopting() });
+    bench.tell("get", gone(), at(10));
+    assert_eq!(known(&bench), None);
+    let mut bench = Bench::given(adopting());
+    bench.tell("get", gone(), at(10));
+    // Now the other one is asked.
+    bench.tell("Lane", Said::Told(Ok(Told::Lane(None))), at(20));
+    assert_eq!(known(&bench), None);
 }
 
 #[test]

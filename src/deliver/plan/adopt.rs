@@ -7,15 +7,16 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
+use super::super::fold::{fields_of, named_in};
 use super::super::identity::{Coded, Namer, by_code, is_address, is_somebody_else, same_number};
 use super::fields::patch;
-use super::{Plan, Step, WhySearch};
+use super::{Lane, Plan, Step, WhySearch};
 use crate::domain::event::DeadReason;
 use crate::domain::lead::{Field, Fields, Lead, LeadId};
 use crate::domain::name::is_stand_in;
 use crate::konektor::Request;
 use crate::konektor::wire::{Change, LeadBody, LeadView, Money, Word};
-use crate::store::Outcome;
+use crate::store::{Adopting, Named, Outcome};
 
 /// A lead that is written into although we did not make it.
 #[derive(Debug)]
@@ -24,6 +25,17 @@ pub(super) struct Adopted {
     pub(super) id: LeadId,
     /// Whether our reference may be written into it.
     pub(super) gets_reference: bool,
+    /// How it came to be known.
+    by: By,
+}
+
+/// How the lead that is adopted came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// It was found just now by the first of the codes that are still to be searched for.
+    Code,
+    /// An update of it was sent before that got no answer.
+    Update,
 }
 
 /// Codes that are searched for, at most: each is a call, and nobody clicks on so many ads before writing.
@@ -42,31 +54,43 @@ pub(super) fn codes_of(each: &[Fields]) -> VecDeque<String> {
 }
 
 impl Plan {
+    /// Goes on with the lead that an update of before may have made the lane's own, whatever codes its events name by now.
+    pub(super) fn adopt_again(&mut self, id: LeadId) -> Step {
+        self.adopted = Some(Adopted { id: id.clone(), gets_reference: true, by: By::Update });
+        Step::Call(Request::Get(id))
+    }
+
+    /// Nothing of Konektor's is known to be the lane's.
+    pub(super) fn anew(&mut self) -> Step {
+        if self.lane.search_first { self.search(WhySearch::BeforeCreate) } else { self.look_for_code() }
+    }
+
     /// Looks for the lead whose code the person named, and creates one where none is left to be looked for.
     pub(super) fn look_for_code(&mut self) -> Step {
         if self.codes.is_empty() { self.create() } else { self.search(WhySearch::Code) }
     }
 
     /// That code is not the person's.
-    pub(super) fn next_code(&mut self) -> Step {
+    fn next_code(&mut self) -> Step {
         self.codes.pop_front();
         self.look_for_code()
     }
 
-    /// Whether the lead that was found by its code is not of whom named it.
+    /// Whether the lead that is adopted is another person's: somebody was written into it since.
     pub(super) fn is_another_persons(&self, current: &LeadView) -> bool {
-        is_somebody_else(current, self.namer())
+        self.adopted.is_some() && is_somebody_else(current, self.namer())
     }
 
     fn namer(&self) -> Namer<'_> {
-        Namer { external_ref: &self.lane.external_ref, each: &self.each }
+        let Lane { external_ref, adopting, .. } = &self.lane;
+        Namer { external_ref, each: &self.each, adopting: adopting.as_ref() }
     }
 
     /// What the search for `code` found, of which `complete` says whether it is all.
     pub(super) fn judged_by_code(&mut self, code: &str, complete: bool, now: Timestamp) -> Step {
         match by_code(&self.search.found, code, self.namer()) {
             Coded::One(id) if complete => {
-                self.adopted = Some(Adopted { id: id.clone(), gets_reference: true });
+                self.adopted = Some(Adopted { id: id.clone(), gets_reference: true, by: By::Code });
                 Step::Call(Request::Get(id))
             }
             Coded::Several(ids) => self.dead(DeadReason::CodeNotUnique, several(&ids)),
@@ -88,9 +112,34 @@ impl Plan {
         self.next_code()
     }
 
+    /// The lead that was adopted is another person's.
+    pub(super) fn not_ours(&mut self) -> Step {
+        self.lane.adopting = None;
+        match self.adopted.take().map(|adopted| adopted.by) {
+            Some(By::Code) => self.next_code(),
+            Some(By::Update) | None => self.anew(),
+        }
+    }
+
     /// The lead is not there any more. One that was only adopted was not made for this one: this one is made now.
     pub(super) fn gone(&mut self) -> Step {
-        if self.adopted.take().is_some() { self.create() } else { self.search(WhySearch::Gone) }
+        self.lane.adopting = None;
+        match self.adopted.take().map(|adopted| adopted.by) {
+            Some(By::Code) => self.create(),
+            Some(By::Update) => self.anew(),
+            None => self.search(WhySearch::Gone),
+        }
+    }
+
+    /// Writes `body` into the lead `id`, which was read as `current`. One that is only adopted is to be known as perhaps the
+    /// lane's own before that is sent.
+    pub(super) fn update(&mut self, id: LeadId, current: &LeadView, body: LeadBody) -> Step {
+        if self.adopted.is_some() {
+            let LeadView { first_name, phone, email, .. } = current.clone();
+            let (shown, sent) = (Named { first_name, phone, email }, named_in(&body));
+            self.lane.adopting = Some(Adopting { lead_id: id.clone(), shown, sent });
+        }
+        Step::Call(Request::Update(id, Box::new(body)))
     }
 
     /// What an update has to change. A lead that Konektor made is not ours to correct: what it lacks is filled in, and what an
@@ -105,7 +154,9 @@ impl Plan {
         let Some(adopted) = &self.adopted else { return patch(&self.lead, current, self.lane.standing) };
         let Lead { external_ref, stated, notes, unpriced, .. } = self.lead.clone();
         let said = Fields { status: None, ..self.lead.for_create() };
-        let was_written = |field| self.each.iter().any(|said| is_shown(field, said, current));
+        let sent = self.lane.adopting.iter().map(|adopting| fields_of(&adopting.sent));
+        let may_be_ours: Vec<_> = self.each.iter().cloned().chain(sent).collect();
+        let was_written = |field| may_be_ours.iter().any(|said| is_shown(field, said, current));
         let ours = stated.only(|field| was_written(field) && !is_shown(field, &stated, current));
         let stated = Fields { status: stated.status, ..ours };
         let lead = Lead { notes, unpriced, ..Lead::of(external_ref.clone(), stated, said) };

@@ -23,7 +23,7 @@ use crate::domain::lead::{Fields, Lead, LeadId};
 use crate::domain::notes::Section;
 use crate::konektor::wire::{Cursor, LeadBody, LeadView};
 use crate::konektor::{Answer, FieldError, Request, Verdict};
-use crate::store::{Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
+use crate::store::{Adopting, Claimed, Intent, Outcome, PauseReason, Seq, Standing, Undelivered};
 
 /// Pages of a search that are read. A reference is found on the first; more of them is a search that finds too much.
 const PAGES: usize = 5;
@@ -43,6 +43,8 @@ pub(super) struct Lane {
     pub(super) lead_id: Option<LeadId>,
     /// An earlier POST whose end is not known.
     pub(super) intent: Option<Intent>,
+    /// The lead that was found by its code, and that an update may have made the lane's own.
+    pub(super) adopting: Option<Adopting>,
     /// The lead may be there although nothing here says so.
     pub(super) search_first: bool,
     /// Since when the store may have forgotten leads and their events.
@@ -75,6 +77,7 @@ impl Lane {
             external_ref: claimed.lease.external_ref.clone(),
             lead_id: claimed.lead_id.clone(),
             intent: claimed.intent,
+            adopting: claimed.adopting.clone(),
             search_first: claimed.search_first,
             lost: claimed.lost,
             day_nearly_over: claimed.day_nearly_over,
@@ -123,7 +126,7 @@ impl From<Outcome> for End {
 pub(super) struct Plan {
     lane: Lane,
     lead: Lead,
-    /// What each event says for itself, where one of them names a code.
+    /// What each event says for itself.
     each: Vec<Fields>,
     /// Codes that they name and that are to be searched for.
     codes: VecDeque<String>,
@@ -138,7 +141,7 @@ pub(super) struct Plan {
     salvaged: bool,
     /// Konektor does not let a last name be taken away.
     last_name_stays: bool,
-    /// Konektor's own lead that carries the code that the person named.
+    /// Konektor's own lead that carries a code that the person named.
     adopted: Option<Adopted>,
 }
 
@@ -168,7 +171,7 @@ enum WhySearch {
 }
 
 impl Plan {
-    /// Begins an attempt for `lane`, whose events say `lead`; and `each` of them says that for itself, where one names a code.
+    /// Begins an attempt for `lane`, whose events say `lead`; and `each` of them says that for itself.
     #[must_use]
     pub(super) fn start(
         lane: Lane,
@@ -197,6 +200,12 @@ impl Plan {
         (plan, step)
     }
 
+    /// The lead that has to be known as perhaps the lane's own before its next call is made; `None`: there is none.
+    #[must_use]
+    pub(super) const fn adopting(&self) -> Option<&Adopting> {
+        self.lane.adopting.as_ref()
+    }
+
     /// Begins an attempt to find out whether an earlier POST of `lane` has made its lead. It carried some of the events in
     /// hand, of which each says who `people` are, or not `all` of them do: any of them may be what Konektor shows. Nothing is written
     /// meanwhile.
@@ -214,11 +223,11 @@ impl Plan {
     }
 
     fn first(&mut self) -> Step {
-        match (&self.lane.intent, &self.lane.lead_id) {
-            (Some(_), _) => self.search(WhySearch::OpenIntent),
-            (None, None) if self.lane.search_first => self.search(WhySearch::BeforeCreate),
-            (None, None) => self.look_for_code(),
-            (None, Some(id)) => Step::Call(Request::Get(id.clone())),
+        match (&self.lane.intent, &self.lane.lead_id, &self.lane.adopting) {
+            (Some(_), _, _) => self.search(WhySearch::OpenIntent),
+            (None, Some(id), _) => Step::Call(Request::Get(id.clone())),
+            (None, None, Some(adopting)) => self.adopt_again(adopting.lead_id.clone()),
+            (None, None, None) => self.anew(),
         }
     }
 
@@ -302,14 +311,10 @@ impl Plan {
 
     fn got(&mut self, id: &LeadId, verdict: &Verdict, now: Timestamp) -> Step {
         match verdict {
-            // Written into by somebody else since it was found.
-            Verdict::Lead(current) if self.adopted.is_some() && self.is_another_persons(current) => {
-                self.adopted = None;
-                self.next_code()
-            }
+            Verdict::Lead(current) if self.is_another_persons(current) => self.not_ours(),
             Verdict::Lead(current) => match self.changes(current) {
                 body if body.is_empty() => self.done(id.clone()),
-                body => Step::Call(Request::Update(id.clone(), Box::new(body))),
+                body => self.update(id.clone(), current, body),
             },
             Verdict::NotFound => self.gone(),
             Verdict::Forbidden => self.dead(DeadReason::Forbidden, FORBIDDEN.to_owned()),

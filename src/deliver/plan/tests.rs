@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::status::Status;
 use crate::konektor::RateLimit;
 use crate::konektor::wire::Change;
+use crate::store::Named;
 
 const DIE: Die = Die(0.5);
 
@@ -26,6 +27,7 @@ fn lane() -> Lane {
         external_ref: reference(),
         lead_id: None,
         intent: None,
+        adopting: None,
         search_first: false,
         lost: None,
         day_nearly_over: false,
@@ -633,6 +635,88 @@ fn a_search_for_a_code_that_fails_is_tried_again() {
         let outcome = play_coded(lane(), vec![failed]).1.unwrap().outcome;
         assert!(matches!(outcome, Outcome::Retry { counted: true, .. }), "{outcome:?}");
     }
+}
+
+/// One that has found a visitor's lead before, and has written somebody into it, or has not.
+fn adopting_lane() -> Lane {
+    let shown = Named { first_name: Some("Visitor [KNK-7F3A]".into()), ..Named::default() };
+    let sent = Named { first_name: Some("Siti".into()), phone: Some("+6281200000001".into()), email: None };
+    Lane { adopting: Some(Adopting { lead_id: id("lead_1"), shown, sent }), since: at(0), ..lane() }
+}
+
+/// What the person says who names another code by now, and another number than was sent.
+fn with_another_code() -> Lead {
+    let lead = coded();
+    Lead { stated: Fields { unique_code: Some("KNK-9".into()), ..lead.stated }, ..lead }
+}
+
+fn shows(fields: serde_json::Value) -> Verdict {
+    Verdict::Lead(Box::new(visitor(fields)))
+}
+
+#[test]
+fn a_lead_that_an_update_may_have_made_its_own_is_gone_on_with_whatever_its_events_say_by_now() {
+    for said in [with_another_code(), lead()] {
+        let (requests, end) = play_lead(said.clone(), adopting_lane(), vec![shows(serde_json::json!({})), made()]);
+        assert_eq!(words(&requests), ["get", "update"], "it was not made");
+        let Request::Update(adopted, body) = &requests[1] else { panic!("an update") };
+        assert_eq!((adopted, &body.external_ref), (&id("lead_1"), &Some(reference().to_string())));
+        assert_eq!(end.unwrap().outcome, Outcome::Done { lead_id: id("lead_1"), upto: 7 });
+        let made_before = shows(serde_json::json!({ "firstName": "Siti", "phone": "081200000001" }));
+        let (requests, _) = play_lead(said, adopting_lane(), vec![made_before]);
+        let Request::Update(_, body) = &requests[1] else { panic!("an update, not {:?}", requests[1]) };
+        assert_eq!(body.phone.as_deref(), Some("+6281234567890"), "what we have sent is brought up to date");
+    }
+}
+
+#[test]
+fn a_lead_that_is_another_persons_by_now_or_gone_is_let_go_and_the_codes_are_looked_for() {
+    let theirs = || shows(serde_json::json!({ "firstName": "Budi", "phone": "+6281299999999" }));
+    for lost in [theirs(), Verdict::NotFound] {
+        let (requests, _) = play_lead(with_another_code(), adopting_lane(), vec![lost.clone(), found(vec![]), made()]);
+        assert_eq!(words(&requests), ["get", "search", "create"]);
+        assert!(matches!(&requests[1], Request::Search { text, .. } if text == "KNK-9"));
+        let in_doubt = Lane { search_first: true, ..adopting_lane() };
+        let (requests, _) = play(in_doubt, vec![lost, found(vec![]), made()]);
+        assert_eq!(words(&requests), ["get", "search", "create"]);
+        assert!(matches!(&requests[1], Request::Search { text, .. } if *text == reference().to_string()));
+    }
+    let named = |number: &str| {
+        let shown = Named { phone: Some(number.into()), ..Named::default() };
+        let adopting = adopting_lane().adopting.map(|adopting| Adopting { shown, ..adopting });
+        words(&play(Lane { adopting, ..adopting_lane() }, vec![theirs()]).0)[1]
+    };
+    assert_eq!((named("+6281299999999"), named("+6281277777777")), ("update", "create"), "it named them before");
+}
+
+#[test]
+fn an_open_intent_goes_before_a_lead_that_may_have_been_adopted() {
+    let lane = Lane { intent: open_lane(99).intent, ..adopting_lane() };
+    assert_eq!(words(&play(lane, vec![found(vec![])]).0), ["search"]);
+}
+
+#[test]
+fn which_lead_is_adopted_is_to_be_known_from_its_update_on_until_it_is_let_go() {
+    let known = |lane: Lane, verdicts: Vec<Verdict>| {
+        let said = (coded(), vec![coded().for_create()]);
+        let (mut plan, mut step) = Plan::start(lane, said, Waits::default(), DIE, at(100));
+        for verdict in verdicts {
+            let Step::Call(request) = step else { panic!("it has ended") };
+            step = plan.answered(&request, &answer(verdict), at(100), at(101));
+        }
+        plan.adopting().cloned()
+    };
+    let blank = || found(vec![visitor(serde_json::json!({}))]);
+    assert_eq!(known(lane(), vec![blank()]), None, "nothing is written yet");
+    let adopting = known(lane(), vec![blank(), shows(serde_json::json!({}))]).expect("it is");
+    assert_eq!((adopting.lead_id, adopting.sent.phone.as_deref()), (id("lead_1"), Some("+6281234567890")));
+    assert_eq!(adopting.shown.first_name.as_deref(), Some("Visitor [KNK-7F3A]"));
+    let before = adopting_lane().adopting;
+    assert_eq!(known(adopting_lane(), vec![]), before);
+    assert_eq!(known(adopting_lane(), vec![Verdict::Unclear("x")]), before);
+    assert_eq!(known(adopting_lane(), vec![Verdict::NotFound]), None);
+    let again = known(adopting_lane(), vec![shows(serde_json::json!({ "phone": "+6281200000001" }))]);
+    assert_eq!(again.and_then(|again| again.shown.phone).as_deref(), Some("+6281200000001"));
 }
 
 #[test]

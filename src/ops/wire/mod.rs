@@ -336,6 +336,9 @@ pub struct Lane {
     /// When a create was sent whose end is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_doubt_since: Option<Timestamp>,
+    /// Konektor's id of a lead that was found by its code and may be this one's: an update of it got no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopting: Option<String>,
     /// Undelivered events.
     pub pending: u32,
     /// Definite failures in a row.
@@ -444,6 +447,7 @@ impl From<store::LaneDetail> for Lane {
             lead_id,
             standing,
             intent,
+            adopting,
             told: _,
             pending,
             attempts,
@@ -459,6 +463,7 @@ impl From<store::LaneDetail> for Lane {
             status: standing.map(|standing| standing.status),
             status_at: standing.map(|standing| standing.at),
             in_doubt_since: intent.map(|intent| intent.at),
+            adopting: adopting.map(|id| id.to_string()),
             pending,
             attempts,
             crashes,

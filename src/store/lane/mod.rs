@@ -21,7 +21,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::suspicion::{AT_ANY_TIME, Doubt, Forgotten, Lost};
-use super::{Arrival, Class, Fenced, Intent, Named, Outcome, Seq, Standing, Telling, Undelivered, Words, WorkerId};
+use super::{
+    Adopting, Arrival, Class, Fenced, Intent, Named, Outcome, Seq, Standing, Telling, Undelivered, Words, WorkerId,
+};
 use crate::domain::event::DeadReason;
 use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
@@ -78,6 +80,8 @@ pub(super) struct Lane {
     pub(super) told: Words,
     /// What is in the open intent's call, and will have reached the lead if that has.
     pub(super) telling: Telling,
+    /// The lead that was found by its code, and that an update may have made its own. `None` once it has one.
+    pub(super) adopting: Option<Adopting>,
     /// Until when an update may still land that got no answer, or that a lost worker has sent. While it is leased without a lead: that calls were
     /// made which may be one.
     pub(super) lands: Option<Timestamp>,
@@ -113,6 +117,7 @@ impl Lane {
             cleared: None,
             told: Words::none(),
             telling: Telling::nothing(),
+            adopting: None,
             lands: None,
             forgotten: false,
             standing: None,
@@ -178,6 +183,9 @@ impl Lane {
             if let Some(intent) = &mut self.intent {
                 intent.upto = Intent::NOTHING;
                 self.telling = Telling::nothing();
+            }
+            if let Some(adopting) = &mut self.adopting {
+                adopting.forget_who();
             }
         }
     }
@@ -270,10 +278,18 @@ impl Lane {
         true
     }
 
-    /// One more call is made under its lease; without a lead it may be an update of one that was found. Gives whether that
-    /// has to be kept.
-    pub(super) fn call(&mut self, now: Timestamp) -> bool {
-        self.lead_id.is_none() && self.lands.replace(now).is_none()
+    /// One more call is made under its lease; without a lead it may be an update of one that was found, of `adopting`. Gives
+    /// whether that has to be kept.
+    pub(super) fn call(&mut self, adopting: Option<&Adopting>, now: Timestamp) -> bool {
+        if self.lead_id.is_some() {
+            return false;
+        }
+        let is_first = self.lands.replace(now).is_none();
+        let is_news = self.adopting.as_ref() != adopting;
+        if is_news {
+            self.adopting = adopting.cloned();
+        }
+        is_first || is_news
     }
 
     /// Whom the open intent's call names, where that is known.
@@ -379,7 +395,12 @@ impl Lane {
 
     /// Whether it has no lead, and nothing was sent for one: it may still come to another lane's.
     pub(super) const fn may_follow(&self) -> bool {
-        self.lead_id.is_none() && self.intent.is_none() && !matches!(self.state, State::Leased { .. })
+        !self.may_have_a_lead() && !matches!(self.state, State::Leased { .. })
+    }
+
+    /// Whether its lead is there, or may be by what was sent for it.
+    const fn may_have_a_lead(&self) -> bool {
+        self.lead_id.is_some() || self.intent.is_some() || self.adopting.is_some()
     }
 
     /// It turns out to be of the same person as `other`, which has a lead or will have one first.
@@ -408,7 +429,7 @@ impl Lane {
         self.pending = rest.count;
         match outcome {
             Outcome::Done { lead_id, upto } => {
-                (self.lead_id, self.follows) = (Some(lead_id.clone()), None);
+                (self.lead_id, self.follows, self.adopting) = (Some(lead_id.clone()), None, None);
                 let telling = std::mem::take(&mut self.telling);
                 if self.intent.take().is_some_and(|intent| intent.upto == *upto) {
                     self.told.hear(&telling.words);
@@ -534,7 +555,7 @@ impl Lane {
 
     /// Whether it has to be known again if it comes back: its lead is there, or may be.
     pub(super) const fn leaves_a_trace(&self) -> bool {
-        self.lead_id.is_some() || self.intent.is_some() || self.forgotten
+        self.may_have_a_lead() || self.forgotten
     }
 
     /// Ready, once nothing may land any more.

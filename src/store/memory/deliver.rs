@@ -13,8 +13,8 @@ use crate::store::lane::{self, Ends, Lane, Rest, Span, State, VERIFY_AFTER, Wait
 use crate::store::limit::Take;
 use crate::store::receipt;
 use crate::store::{
-    DayNote, DayState, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId,
-    Seq, Settlement, Telling, Verification, Verified, WorkerId,
+    Adopting, DayNote, DayState, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant,
+    PermitId, Seq, Settlement, Telling, Verification, Verified, WorkerId,
 };
 
 impl Model {
@@ -78,14 +78,14 @@ impl Model {
         }
     }
 
-    pub(super) fn permit(&mut self, lease: &Lease, now: Timestamp) -> PermitGrant {
+    pub(super) fn permit(&mut self, lease: &Lease, adopting: Option<&Adopting>, now: Timestamp) -> PermitGrant {
         let now = self.tick(now);
         match self.lanes.get_mut(&lease.external_ref).filter(|known| known.lane.is_held(lease.fence, now)) {
             None => PermitGrant::Stale,
             Some(_) if self.gate.paused().is_some() => PermitGrant::Paused,
             Some(known) => match self.gate.limiter.take(Line::of(&known.lane).class(), now) {
                 Take::Granted(permit) => {
-                    known.lane.call(now);
+                    known.lane.call(adopting, now);
                     PermitGrant::Granted(permit)
                 }
                 Take::NotBefore(at) => PermitGrant::NotBefore(at),

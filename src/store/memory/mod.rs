@@ -19,9 +19,10 @@ use tokio::sync::Notify;
 
 use self::model::Model;
 use super::{
-    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
+    Adopting, Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord,
+    Incident, LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place,
+    Selector, Seq, Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified,
+    WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -130,8 +131,13 @@ impl Store for MemoryStore {
         self.ask(|model| model.begin(lease, upto, &telling, now))
     }
 
-    async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {
-        self.ask(|model| model.permit(lease, now))
+    async fn permit(
+        &self,
+        lease: &Lease,
+        adopting: Option<Adopting>,
+        now: Timestamp,
+    ) -> Result<PermitGrant, StoreError> {
+        self.ask(|model| model.permit(lease, adopting.as_ref(), now))
     }
 
     async fn fetched(&self, lease: &Lease, seq: Seq, answer: Bytes) -> Result<Fenced, StoreError> {

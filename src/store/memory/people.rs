@@ -54,6 +54,7 @@ impl Model {
             lead_id: lane.lead_id.clone(),
             standing: lane.standing,
             intent: lane.intent,
+            adopting: lane.adopting.as_ref().map(|adopting| adopting.lead_id.clone()),
             told: lane.told.clone(),
             pending: lane.pending,
             attempts: lane.attempts,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::values::{Strange, nanos, time, unpack};
 use crate::domain::lead::Field;
 use crate::store::lane::Lane;
-use crate::store::{Intent, Named, Seq, Word, Words};
+use crate::store::{Adopting, Intent, Named, Seq, Word, Words};
 
 /// What was added first.
 #[derive(Default, Serialize, Deserialize)]
@@ -30,6 +30,10 @@ pub(super) struct More {
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Listed(pub(super) bool);
 
+/// What was added to that: the lead that was found by its code and may be the lane's own.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Adopts(pub(super) Option<Adopting>);
+
 impl Added {
     /// Reads it, where there is some. What a version before has `delivered` since, by whichever clock, counts for all fields.
     pub(super) fn read((delivered, told): (Seq, Option<i64>), rest: &[u8]) -> Result<(Self, &[u8]), Strange> {
@@ -48,6 +52,13 @@ impl Listed {
     /// Reads it, where there is some.
     pub(super) fn read(rest: &[u8]) -> Result<(Self, &[u8]), Strange> {
         if rest.is_empty() { Ok((Self::default(), rest)) } else { unpack(rest, "whether a lane is listed") }
+    }
+}
+
+impl Adopts {
+    /// Reads it, where there is some.
+    pub(super) fn read(rest: &[u8]) -> Result<(Self, &[u8]), Strange> {
+        if rest.is_empty() { Ok((Self::default(), rest)) } else { unpack(rest, "which lead a lane adopts") }
     }
 }
 

@@ -14,8 +14,8 @@ use crate::store::gate::{Gate, Line};
 use crate::store::lane::State;
 use crate::store::limit::Take;
 use crate::store::{
-    Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq, Settlement, Telling,
-    WorkerId, receipt,
+    Adopting, Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant, PermitId, Seq, Settlement,
+    Telling, WorkerId, receipt,
 };
 
 /// Leases looked through in a heartbeat: more than any number of workers holds.
@@ -42,9 +42,15 @@ impl Core {
         .await
     }
 
-    pub(super) async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, Trouble> {
+    pub(super) async fn permit(
+        &self,
+        lease: &Lease,
+        adopting: Option<&Adopting>,
+        now: Timestamp,
+    ) -> Result<PermitGrant, Trouble> {
         let name = name_of(&lease.external_ref);
-        self.decide(Sync::Taken, &Ask::nothing().gate().lane(name), now, |seen| {
+        let sync = if adopting.is_some() { Sync::Durable } else { Sync::Taken };
+        self.decide(sync, &Ask::nothing().gate().lane(name), now, |seen| {
             let mut kept = Kept::read(seen.answer()?, &self.options)?;
             let mut desk = Desk::new(&self.options, seen.base.back, seen.now, Step::default());
             desk.take(seen.answer()?, None)?;
@@ -58,7 +64,7 @@ impl Core {
             Ok(match kept.gate.limiter.take(class, seen.now) {
                 Take::NotBefore(at) => (None, PermitGrant::NotBefore(at)),
                 Take::Granted(permit) => {
-                    desk.lane(&name)?.lane.call(seen.now);
+                    desk.lane(&name)?.lane.call(adopting, seen.now);
                     let mut step = desk.finish();
                     kept.write(seen.base.gate, &mut step);
                     (Some(step), PermitGrant::Granted(permit))

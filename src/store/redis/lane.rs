@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::added::{Added, Listed, More};
+use super::added::{Added, Adopts, Listed, More};
 use super::values::{Strange, Text, nanos, pack, time, unpack};
 use crate::domain::event::SourceName;
 use crate::domain::external_ref::ExternalRef;
@@ -150,6 +150,7 @@ impl Known {
         let (Added { told, telling, crashed, follows }, rest) = Added::read((record.delivered, record.told), rest)?;
         let (more, rest) = More::read(rest)?;
         let (Listed(is_listed), rest) = Listed::read(rest)?;
+        let (Adopts(adopting), rest) = Adopts::read(rest)?;
         let shifted = |nanos: i64| time(nanos - back);
         let intent = record.intent.map(|(fence, at, upto)| Intent { fence, at: shifted(at), upto });
         let lane = Lane {
@@ -159,6 +160,8 @@ impl Known {
             since: time(record.since),
             fence: record.fence,
             settled: record.settled,
+            // A version that does not know of it may have given the lane a lead since.
+            adopting: adopting.filter(|_| record.lead_id.is_none()),
             lead_id: record.lead_id.map(|id| LeadId(id.into())),
             intent,
             negatives: record.negatives,
@@ -250,7 +253,8 @@ impl Known {
             follows: lane.follows.as_ref().map(|other| other.as_str().to_owned()),
         };
         let bytes = pack(&added, pack(&record, vec![VERSION, tag(&lane.state)]));
-        let mut bytes = pack(&Listed(*is_listed), pack(&More::of(lane, back), bytes));
+        let bytes = pack(&Listed(*is_listed), pack(&More::of(lane, back), bytes));
+        let mut bytes = pack(&Adopts(lane.adopting.clone()), bytes);
         bytes.extend_from_slice(rest);
         bytes.into()
     }
@@ -470,7 +474,7 @@ fn class(number: u8) -> Result<Class, Strange> {
 mod tests {
     use super::*;
     use crate::domain::lead::Field;
-    use crate::store::{Named, Word, Words};
+    use crate::store::{Adopting, Named, Word, Words};
 
     fn told(seq: Seq) -> Words {
         Words::of([Field::Phone], Word { seq, at: None })
@@ -529,6 +533,18 @@ mod tests {
         (known.lane.lead_id, known.is_listed) = (lead_id(), true);
         let touched = Known::read(&as_before(&known.write(0), |record| record.fence += 1), 0).unwrap();
         assert_eq!(touched.listed_under(), lead_id().as_ref().map(name_of_lead));
+    }
+
+    #[test]
+    fn which_lead_is_adopted_is_forgotten_when_the_version_before_has_given_another() {
+        let mut known = known();
+        let adopting = Adopting { lead_id: LeadId("L".to_owned()), shown: Named::default(), sent: Named::default() };
+        known.lane.adopting = Some(adopting.clone());
+        let ours = known.write(0);
+        let untouched = Known::read(&as_before(&ours, |record| record.fence += 1), 0).unwrap();
+        assert_eq!(untouched.lane.adopting, Some(adopting));
+        let given = Known::read(&as_before(&ours, |record| record.lead_id = Some("M".into())), 0).unwrap();
+        assert_eq!(given.lane.adopting, None);
     }
 
     #[test]

@@ -282,6 +282,7 @@ fn detail(known: Known) -> LaneDetail {
         lead_id: lane.lead_id,
         standing: lane.standing,
         intent: lane.intent,
+        adopting: lane.adopting.map(|adopting| adopting.lead_id),
         told: lane.told,
         pending: lane.pending,
         attempts: lane.attempts,

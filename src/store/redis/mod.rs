@@ -41,9 +41,10 @@ use self::link::Link;
 use self::people::Move;
 use self::pulse::Pulse;
 use super::{
-    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
+    Adopting, Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord,
+    Incident, LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place,
+    Selector, Seq, Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified,
+    WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -99,8 +100,13 @@ impl Store for RedisStore {
         Ok(self.core.begin(lease, upto, &telling, now).await?)
     }
 
-    async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {
-        Ok(self.core.permit(lease, now).await?)
+    async fn permit(
+        &self,
+        lease: &Lease,
+        adopting: Option<Adopting>,
+        now: Timestamp,
+    ) -> Result<PermitGrant, StoreError> {
+        Ok(self.core.permit(lease, adopting.as_ref(), now).await?)
     }
 
     async fn fetched(&self, lease: &Lease, seq: Seq, answer: Bytes) -> Result<Fenced, StoreError> {

@@ -24,7 +24,7 @@ use crate::store::time::{Tick, Time};
 use crate::store::{Options, PermitId};
 
 /// The version of `schema.sql`.
-const SCHEMA: i64 = 6;
+const SCHEMA: i64 = 7;
 /// "konb" in ASCII: says whose file it is.
 const APPLICATION: i64 = 0x6b6f_6e62;
 /// Memory for pages, in KiB. Claims walk along the file, so more of it does not make them faster.

@@ -17,8 +17,8 @@ use crate::store::lane::{Ends, Lane, Span, State};
 use crate::store::limit::Take;
 use crate::store::words::HEARD;
 use crate::store::{
-    Attempt, Claim, Claimed, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason, PermitGrant,
-    PermitId, Seq, Settlement, StoredEvent, Telling, Undelivered, Words, WorkerId, receipt,
+    Adopting, Attempt, Claim, Claimed, EventState, Fenced, Incident, Lease, Observation, Outcome, PauseReason,
+    PermitGrant, PermitId, Seq, Settlement, StoredEvent, Telling, Undelivered, Words, WorkerId, receipt,
 };
 
 /// Leases taken back, and lanes made ready, in one claim at most.
@@ -137,7 +137,12 @@ impl Db {
         Ok(begun)
     }
 
-    pub(super) fn permit(&mut self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, Error> {
+    pub(super) fn permit(
+        &mut self,
+        lease: &Lease,
+        adopting: Option<&Adopting>,
+        now: Timestamp,
+    ) -> Result<PermitGrant, Error> {
         let now = self.tick(now)?;
         let row = self.find_lane(&lease.external_ref)?;
         let Some(mut row) = row.filter(|row| row.lane.is_held(lease.fence, now)) else { return Ok(PermitGrant::Stale) };
@@ -148,7 +153,7 @@ impl Db {
             Take::NotBefore(at) => PermitGrant::NotBefore(at),
             Take::Granted(permit) => {
                 self.gate_moved = true;
-                if row.lane.call(now) {
+                if row.lane.call(adopting, now) {
                     self.save_lane(&mut row, now)?;
                 }
                 PermitGrant::Granted(permit)

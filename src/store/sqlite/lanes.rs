@@ -11,7 +11,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::lead::LeadId;
 use crate::store::gate::Line;
 use crate::store::lane::{Lane, Rest, Span, State, Wait};
-use crate::store::{Class, Intent, Named, Standing, Telling, Undelivered, Words, WorkerId, receipt};
+use crate::store::{Adopting, Class, Intent, Named, Standing, Telling, Undelivered, Words, WorkerId, receipt};
 
 /// A lane, and how it lies in the file.
 pub(super) struct LaneRow {
@@ -65,6 +65,7 @@ impl LaneRow {
             cleared: maybe_time_at(row, 21)?,
             told: words(row, 22)?,
             telling: Telling { words: words(row, 23)?, named: named(row)? },
+            adopting: adopting(row)?,
             lands: maybe_time_at(row, 31)?,
             forgotten: row.get(24)?,
             standing: standing(row)?,
@@ -102,6 +103,11 @@ pub(super) fn words(row: &Row<'_>, column: usize) -> Result<Words, Error> {
 fn named(row: &Row<'_>) -> Result<Named, Error> {
     let Some(text) = row.get::<_, Option<String>>(30)? else { return Ok(Named::default()) };
     serde_json::from_str(&text).map_err(|error| strange(30, error))
+}
+
+fn adopting(row: &Row<'_>) -> Result<Option<Adopting>, Error> {
+    let Some(text) = row.get::<_, Option<String>>(32)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| strange(32, error))
 }
 
 /// Most lanes that are at work have none.
@@ -221,6 +227,7 @@ impl Db {
             lane.follows.as_ref().map(ExternalRef::as_str),
             (!lane.telling.named.is_nobody()).then(|| json(&lane.telling.named)),
             lane.lands.map(nanos),
+            lane.adopting.as_ref().map(json),
         ])?;
         if stored.is_none() {
             self.counts.next_lane += 1;

@@ -39,9 +39,10 @@ use self::mailbox::{Mailbox, Sync, job};
 use self::reader::Reader;
 use self::writer::Writer;
 use super::{
-    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
+    Adopting, Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord,
+    Incident, LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place,
+    Selector, Seq, Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified,
+    WorkerId,
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -320,9 +321,15 @@ impl Store for SqliteStore {
         self.ask(Sync::Disk, move |db| db.begin(&lease, upto, &telling, now)).await
     }
 
-    async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {
+    async fn permit(
+        &self,
+        lease: &Lease,
+        adopting: Option<Adopting>,
+        now: Timestamp,
+    ) -> Result<PermitGrant, StoreError> {
         let lease = lease.clone();
-        self.ask(Sync::Log, move |db| db.permit(&lease, now)).await
+        let sync = if adopting.is_some() { Sync::Disk } else { Sync::Log };
+        self.ask(sync, move |db| db.permit(&lease, adopting.as_ref(), now)).await
     }
 
     async fn fetched(&self, lease: &Lease, seq: Seq, answer: Bytes) -> Result<Fenced, StoreError> {

@@ -107,12 +107,13 @@ pub(super) const TAKE_LANE: &str = include_str!("sql/take_lane.sql");
 pub(super) const TAKE_SORTED: &str = include_str!("sql/take_sorted.sql");
 pub(super) const TOLD_BY_OTHERS: &str = include_str!("sql/told_by_others.sql");
 /// What leads to each version from the one before.
-pub(super) const TO_VERSION: [(i64, &str); 5] = [
+pub(super) const TO_VERSION: [(i64, &str); 6] = [
     (2, include_str!("sql/to_version_2.sql")),
     (3, include_str!("sql/to_version_3.sql")),
     (4, include_str!("sql/to_version_4.sql")),
     (5, include_str!("sql/to_version_5.sql")),
     (6, include_str!("sql/to_version_6.sql")),
+    (7, include_str!("sql/to_version_7.sql")),
 ];
 pub(super) const UNSORTED: &str = include_str!("sql/unsorted.sql");
 pub(super) const VERIFY: &str = include_str!("sql/verify.sql");

@@ -223,6 +223,11 @@ fn without_the_codes_of_visitors_their_leads_are_there_twice() {
 }
 
 #[test]
+fn without_knowing_which_visitor_a_person_has_become_there_are_two_leads() {
+    assert!(wrong_from(VISITORS, Guard::Adopting).any(|wrong| wrong.contains("twice")));
+}
+
+#[test]
 fn without_the_numbers_of_visitors_one_person_is_written_over_another() {
     assert!(wrong_from(VISITORS, Guard::Numbers).any(|wrong| wrong.contains("is written over by")));
 }

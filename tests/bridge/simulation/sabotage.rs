@@ -40,6 +40,8 @@ pub(super) enum Guard {
     Replayed,
     /// Whom a create has named is known, whatever the rules make of its events by now.
     Named,
+    /// Which visitor's lead may have become a person's by an update without an answer.
+    Adopting,
     /// Answers show the codes of visitors …
     Codes,
     /// … and their numbers.
@@ -85,6 +87,10 @@ impl Sabotage {
             Guard::Intent if matches!(ask, Ask::Begin(..)) => Err(Told::Fenced(Fenced::Done)),
             Guard::Named => Ok(match ask {
                 Ask::Begin(lease, upto, telling) => Ask::Begin(lease, upto, telling.words.into()),
+                ask => ask,
+            }),
+            Guard::Adopting => Ok(match ask {
+                Ask::Permit(lease, _) => Ask::Permit(lease, None),
                 ask => ask,
             }),
             Guard::Aliases => Ok(without_aliases(ask)),
@@ -148,7 +154,8 @@ impl Sabotage {
             | Guard::Stopped
             | Guard::Trace
             | Guard::Replayed
-            | Guard::Named => {}
+            | Guard::Named
+            | Guard::Adopting => {}
         }
         verdict
     }

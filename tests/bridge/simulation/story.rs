@@ -54,7 +54,10 @@ pub(super) fn told(ask: &Ask, told: &Result<Told, StoreError>) -> Option<String>
         Ask::Sort(sorted) => format!("sort {}", sorted.len()),
         Ask::Claim => "claim".into(),
         Ask::Begin(lease, upto, _) => format!("begin {} up to {upto}", lane(lease)),
-        Ask::Permit(lease) => format!("permit for {}", lane(lease)),
+        Ask::Permit(lease, adopting) => {
+            let adopting = adopting.as_ref().map(|adopting| format!(", which adopts {}", adopting.lead_id));
+            format!("permit for {}{}", lane(lease), adopting.unwrap_or_default())
+        }
         Ask::Fetched(lease, seq, _) => format!("fetched {} for #{seq}", lane(lease)),
         Ask::Settle(lease, settlement) => format!("settle {} {}", lane(lease), outcome(&settlement.outcome)),
         Ask::Observe(permit, _) => format!("observe {permit:?}"),

@@ -79,10 +79,6 @@ impl World {
         self.next_trouble(self.odds.reload_every, Happening::Reload);
     }
 
-    pub(super) fn has_new_rules(&self) -> bool {
-        self.rules.load(Ordering::Relaxed) > 0
-    }
-
     /// How far a clock is ahead.
     fn skew(&mut self) -> i64 {
         let most = i64::try_from(self.odds.skew).expect("it is small");

@@ -88,14 +88,14 @@ impl World {
         }
     }
 
-    /// What may make a second lead of a person who has a visitor's: that shows no reference of ours, and what was said before
-    /// it is not there any more, or is read otherwise now. Or clocks were set forward, and the click was moments ago by them.
+    /// What may make a second lead of a person who has a visitor's: that shows no reference of ours, and who was written into it is not known
+    /// any more. Or clocks were set forward, and the click was moments ago by them.
     pub(super) fn visitor_is_out_of_reach(&self, double: &Held) -> bool {
         let is_older = |held: &&Held| held.visitor.is_some() && held.view.id != double.view.id;
         let theirs = |held: &&Held| held.whose.is_none() || held.whose == double.whose;
         let shows = |held: &Held| self.odds.shows_ref && !held.external_ref.is_empty();
         let mut visitors = self.konektor.leads.iter().filter(is_older).filter(theirs);
-        let is_gone = self.lost.is_some() || self.odds.forgets() || self.has_new_rules() || self.has_discarded(double);
+        let is_gone = self.lost.is_some() || self.odds.forgets() || self.has_discarded(double);
         let is_hidden = visitors.any(|held| !shows(held));
         is_hidden && (is_gone || !self.leapt.is_zero())
     }

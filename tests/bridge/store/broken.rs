@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord, Incident,
-    LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq, Settlement,
-    SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
+    Adopting, Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord,
+    Incident, LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
+    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
 };
 
 use super::map::{Case, case};
-use super::{Backend, UNDER_TEST, arrows, fences, inbox, limits};
+use super::{Backend, UNDER_TEST, adopting, arrows, fences, inbox, limits};
 
 /// What is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(super) enum Break {
     Limit,
     /// A heartbeat leaves strays where they are.
     Strays,
+    /// Which lead a lane adopts is not written down.
+    Adopting,
 }
 
 /// The store that breaks it.
@@ -135,8 +137,14 @@ impl Store for BrokenStore {
         self.whole.begin(&self.taken_for(lease), upto, telling, now).await
     }
 
-    async fn permit(&self, lease: &Lease, now: Timestamp) -> Result<PermitGrant, StoreError> {
-        self.whole.permit(&self.taken_for(lease), now).await
+    async fn permit(
+        &self,
+        lease: &Lease,
+        adopting: Option<Adopting>,
+        now: Timestamp,
+    ) -> Result<PermitGrant, StoreError> {
+        let adopting = adopting.filter(|_| self.how != Break::Adopting);
+        self.whole.permit(&self.taken_for(lease), adopting, now).await
     }
 
     async fn fetched(&self, lease: &Lease, seq: Seq, answer: Bytes) -> Result<Fenced, StoreError> {
@@ -342,4 +350,14 @@ fn without_freeing_strays_the_suite_fails() {
         case(fences::a_stray_with_an_open_intent_is_searched_for_again),
     ];
     barks(Break::Strays, cases);
+}
+
+#[test]
+fn without_knowing_which_lead_was_adopted_the_suite_fails() {
+    let cases = vec![
+        case(adopting::a_lead_that_may_have_been_made_its_own_is_told_with_each_claim_until_the_lane_has_one),
+        case(adopting::what_was_adopted_stays_so_when_the_worker_is_lost_and_when_all_of_it_is_given_up),
+        case(adopting::a_lane_that_may_have_adopted_a_lead_is_looked_for_when_it_was_forgotten),
+    ];
+    barks(Break::Adopting, cases);
 }

@@ -52,7 +52,7 @@ pub(super) fn a_stale_fence_begins_no_post() {
 pub(super) fn a_stale_fence_takes_no_permit_and_keeps_no_answer() {
     on_every_backend(async |bed: Bed| {
         let (old, new) = overtaken(&bed).await;
-        assert_eq!(bed.store.permit(&old.lease, bed.now()).await.unwrap(), PermitGrant::Stale);
+        assert_eq!(bed.store.permit(&old.lease, None, bed.now()).await.unwrap(), PermitGrant::Stale);
         assert_eq!(bed.store.fetched(&old.lease, upto(&old), "x".into()).await.unwrap(), Fenced::Stale);
         bed.end(&new, Outcome::Release { at: bed.now() }).await;
         assert_eq!(bed.claim().await.events[0].fetched, None);
@@ -77,7 +77,7 @@ pub(super) fn a_lane_that_nobody_knows_is_held_by_nobody() {
         let settlement = Settlement::from(Outcome::Release { at: bed.now() });
         assert_eq!(bed.store.settle(&lease, settlement, bed.now()).await.unwrap(), Fenced::Stale);
         assert_eq!(bed.store.begin(&lease, 1, words(1).into(), bed.now()).await.unwrap(), Fenced::Stale);
-        assert_eq!(bed.store.permit(&lease, bed.now()).await.unwrap(), PermitGrant::Stale);
+        assert_eq!(bed.store.permit(&lease, None, bed.now()).await.unwrap(), PermitGrant::Stale);
         assert_eq!(bed.store.fetched(&lease, 1, "x".into()).await.unwrap(), Fenced::Stale);
         assert_eq!(bed.store.heartbeat(&me(), std::slice::from_ref(&lease), bed.now()).await.unwrap(), [lease]);
     });
@@ -89,7 +89,7 @@ pub(super) fn a_lease_that_has_ended_may_still_settle_but_not_begin() {
         let claimed = bed.work("ann", "1").await;
         bed.pass(LEASE);
         assert_eq!(bed.begin(&claimed).await, Fenced::Stale);
-        assert_eq!(bed.store.permit(&claimed.lease, bed.now()).await.unwrap(), PermitGrant::Stale);
+        assert_eq!(bed.store.permit(&claimed.lease, None, bed.now()).await.unwrap(), PermitGrant::Stale);
         assert_eq!(bed.settle(&claimed, done("L", upto(&claimed))).await, Fenced::Done, "nobody has claimed it since");
     });
 }

@@ -19,7 +19,7 @@ const WORKERS: usize = 5;
 impl Bed {
     /// One more call under the lease of `claimed`.
     async fn call(&self, claimed: &Claimed) {
-        let grant = self.store.permit(&claimed.lease, self.now()).await.unwrap();
+        let grant = self.store.permit(&claimed.lease, None, self.now()).await.unwrap();
         let PermitGrant::Granted(permit) = grant else { panic!("{grant:?}") };
         self.store.observe(permit, Observation::Unsent, self.now()).await.unwrap();
     }

@@ -67,9 +67,9 @@ pub(super) fn one_lease_may_take_one_more_permit() {
         leads(&bed, 1).await;
         let claimed = claim(&bed).await.unwrap();
         bed.store.observe(claimed.permit, answered(2), bed.now()).await.unwrap();
-        let more = bed.store.permit(&claimed.lease, bed.now()).await.unwrap();
+        let more = bed.store.permit(&claimed.lease, None, bed.now()).await.unwrap();
         assert!(matches!(more, PermitGrant::Granted(permit) if permit != claimed.permit), "{more:?}");
-        let none = bed.store.permit(&claimed.lease, bed.now()).await.unwrap();
+        let none = bed.store.permit(&claimed.lease, None, bed.now()).await.unwrap();
         assert_eq!(none, PermitGrant::NotBefore(bed.now() + Duration::from_secs(60)));
     });
 }
@@ -103,7 +103,7 @@ pub(super) fn a_pause_stops_claims_and_further_calls_and_one_probe_at_a_time_goe
         assert_eq!(bed.stats().await.paused, Some((PauseReason::Unauthorized, bed.now())));
         let next = bed.now() + Duration::from_secs(30);
         assert_eq!(bed.nothing().await, Some(next));
-        let more = bed.store.permit(&claimed.lease, bed.now()).await.unwrap();
+        let more = bed.store.permit(&claimed.lease, None, bed.now()).await.unwrap();
         assert_eq!(more, PermitGrant::Paused);
         bed.arrive("another", "another").await;
         bed.pass(30);

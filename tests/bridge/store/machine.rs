@@ -12,8 +12,8 @@ use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::domain::status::Status;
 use konektor_bridge::store::{
-    Arrival, Chore, Claim, Claimed, Day, DayNote, EventFilter, EventQuery, EventRow, EventState, Fenced, Learned,
-    Lease, MemoryStore, Named, Observation, Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders,
+    Adopting, Arrival, Chore, Claim, Claimed, Day, DayNote, EventFilter, EventQuery, EventRow, EventState, Fenced,
+    Learned, Lease, MemoryStore, Named, Observation, Options, Outcome, PauseReason, PermitGrant, PermitId, RateHeaders,
     Selector, Settlement, Sorted, Store, Telling, Verification, Verified, Word, Words, WorkerId,
 };
 use proptest::prelude::*;
@@ -37,7 +37,7 @@ enum Act {
     Sort { items: Vec<(u8, u8, u8)>, lesson: u8, unreadable: bool, bulk: bool },
     Claim { worker: usize, heard: bool },
     Begin { lease: usize },
-    Permit { lease: usize },
+    Permit { lease: usize, adopting: u8 },
     Fetched { lease: usize, seq: u64 },
     Settle { lease: usize, outcome: u8, wait: u64, upto: u64, heard: bool },
     Observe { permit: usize, seen: u8, heard: bool },
@@ -62,7 +62,7 @@ enum Ask {
     Sort(Vec<Sorted>),
     Claim(WorkerId),
     Begin(Lease, u64, Telling),
-    Permit(Lease),
+    Permit(Lease, Option<Adopting>),
     Fetched(Lease, u64),
     Settle(Lease, Settlement),
     Observe(PermitId, Observation),
@@ -144,7 +144,7 @@ fn acts() -> BoxedStrategy<Act> {
             .prop_map(|(items, lesson, unreadable, bulk)| Act::Sort { items, lesson, unreadable, bulk }),
         6 => (someone.clone(), heard()).prop_map(|(worker, heard)| Act::Claim { worker, heard }),
         3 => any::<usize>().prop_map(|lease| Act::Begin { lease }),
-        1 => any::<usize>().prop_map(|lease| Act::Permit { lease }),
+        2 => (any::<usize>(), 0..9u8).prop_map(|(lease, adopting)| Act::Permit { lease, adopting }),
         1 => (any::<usize>(), 0..12u64).prop_map(|(lease, seq)| Act::Fetched { lease, seq }),
         6 => (any::<usize>(), 0..9u8, 0..20u64, 0..24u64, heard())
             .prop_map(|(lease, outcome, wait, upto, heard)| Act::Settle { lease, outcome, wait, upto, heard }),
@@ -217,6 +217,14 @@ fn some_words(number: u64) -> Words {
 fn some_telling(number: u64) -> Telling {
     let named = Named { phone: number.is_multiple_of(3).then(|| format!("+6281{number}")), ..Named::default() };
     Telling { words: some_words(number), named }
+}
+
+/// Mostly of a few leads that other lanes may have, and of somebody.
+fn some_adopting(number: u8) -> Option<Adopting> {
+    let named =
+        |number: u8| Named { phone: number.is_multiple_of(2).then(|| format!("+6282{number}")), ..Named::default() };
+    let lead_id = LeadId(format!("id {}", number % 3));
+    (number < 6).then(|| Adopting { lead_id, shown: named(number), sent: named(number + 1) })
 }
 
 /// Now and then a double, words, and another lane of the same person.
@@ -303,8 +311,8 @@ async fn perform(store: &dyn Store, ask: &Ask, now: Timestamp) -> Answer {
             answer.fenced = Some(fenced);
             format!("{fenced:?}")
         }
-        Ask::Permit(lease) => {
-            let grant = store.permit(&lease, now).await.unwrap();
+        Ask::Permit(lease, adopting) => {
+            let grant = store.permit(&lease, adopting, now).await.unwrap();
             if let PermitGrant::Granted(permit) = grant {
                 answer.permit = Some(permit);
             }
@@ -391,7 +399,9 @@ impl World {
                 let upto = lease.fence * 3;
                 Ask::Begin(lease, upto, some_telling(upto))
             }),
-            Act::Permit { lease: index } => lease(index).map_or(Ask::Nothing, Ask::Permit),
+            Act::Permit { lease: index, adopting } => {
+                lease(index).map_or(Ask::Nothing, |lease| Ask::Permit(lease, some_adopting(adopting)))
+            }
             Act::Fetched { lease: index, seq } => lease(index).map_or(Ask::Nothing, |lease| Ask::Fetched(lease, seq)),
             Act::Settle { lease: index, outcome, wait, upto, .. } => lease(index).map_or(Ask::Nothing, |lease| {
                 let outcome = some_outcome(outcome, self.now + Duration::from_secs(wait), upto);

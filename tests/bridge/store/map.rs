@@ -4,7 +4,9 @@ use std::path::Path;
 
 use strum::VariantArray;
 
-use super::{arrows, clocks, fences, heard, inbox, landing, lessons, limits, memos, names, people, restart, turns};
+use super::{
+    adopting, arrows, clocks, fences, heard, inbox, landing, lessons, limits, memos, names, people, restart, turns,
+};
 
 /// A case of the suite, by its path.
 pub(super) struct Case {
@@ -103,6 +105,7 @@ enum Rule {
     FencePermitAndFetched,
     FenceHeartbeat,
     OneLeaseALane,
+    AdoptedLeadIsRemembered,
     LanesOfALeadHearEachOther,
     CapEvents,
     CapBytes,
@@ -304,6 +307,14 @@ fn of_rule(rule: Rule) -> Vec<Case> {
             case(landing::of_two_lanes_of_one_lead_one_is_worked_on_at_a_time),
             case(landing::no_lane_of_a_lead_is_worked_on_while_an_update_that_got_no_answer_may_land),
             case(landing::what_comes_after_an_update_that_was_given_up_waits_until_that_cannot_land),
+        ],
+        Rule::AdoptedLeadIsRemembered => vec![
+            case(adopting::a_lead_that_may_have_been_made_its_own_is_told_with_each_claim_until_the_lane_has_one),
+            case(adopting::a_lead_that_is_another_persons_is_forgotten_with_the_next_call),
+            case(adopting::who_has_lost_the_lease_or_may_not_call_makes_no_lead_a_lanes_own),
+            case(adopting::what_was_adopted_stays_so_when_the_worker_is_lost_and_when_all_of_it_is_given_up),
+            case(adopting::a_lane_that_may_have_adopted_a_lead_is_looked_for_when_it_was_forgotten),
+            case(adopting::a_lane_that_may_have_adopted_a_lead_comes_to_no_other_and_a_person_is_told),
         ],
         Rule::LanesOfALeadHearEachOther => vec![
             case(heard::each_lane_of_a_lead_hears_what_all_others_have_told_it),

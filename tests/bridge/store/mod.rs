@@ -6,6 +6,7 @@
 //! cases fail; `machine` compares the backends under whatever is done in whatever order; `upstreams` has the limiter meet four kinds of Konektor.
 #![expect(clippy::unwrap_used, reason = "the lint knows tests by their attribute, and these are what they share")]
 
+mod adopting;
 mod arrows;
 mod broken;
 mod clocks;

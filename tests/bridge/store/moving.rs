@@ -4,9 +4,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use konektor_bridge::domain::event::Item;
+use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::store::moving::{Ended, Marked, MoveError, give_up, marked, move_all, tally};
 use konektor_bridge::store::{
-    Chore, Claim, EventFilter, EventState, Fenced, Options, PauseReason, Settlement, Store, Topic, Verified,
+    Adopting, Chore, Claim, EventFilter, EventState, Fenced, Named, Options, PauseReason, PermitGrant, Settlement,
+    Store, Topic, Verified,
 };
 
 use tokio::sync::Notify;
@@ -47,6 +49,11 @@ async fn full_house(bed: &Bed) {
     assert_eq!(said, Fenced::Done);
     bed.arrive("gina", "6").await;
     bed.doubt("emil", "5").await;
+    let jane = bed.work("jane", "11").await;
+    let named = |phone: &str| Named { phone: Some(phone.to_owned()), ..Named::default() };
+    let adopting = Adopting { lead_id: LeadId("visitor".into()), shown: named("+628"), sent: named("+629") };
+    let grant = bed.store.permit(&jane.lease, Some(adopting), bed.now()).await.unwrap();
+    assert!(matches!(grant, PermitGrant::Granted(_)), "{grant:?}");
     bed.store.remember_sources(&[source()], bed.now()).await.unwrap();
     bed.store.set_memo(Topic::Form, "form", "its fields".into(), None).await.unwrap();
     bed.arrive("ivan", "10").await;
@@ -63,7 +70,7 @@ async fn seen(bed: &Bed) -> impl PartialEq + std::fmt::Debug {
         details.push(bed.store.event(&row.id).await.unwrap());
     }
     let mut lanes = Vec::new();
-    for of in ["ann", "bob", "carl", "emil", "fred", "gina", "hans", "h.", "ivan"] {
+    for of in ["ann", "bob", "carl", "emil", "fred", "gina", "hans", "h.", "ivan", "jane"] {
         lanes.push(bed.store.lane(&lead(of)).await.unwrap());
     }
     let stats = bed.stats().await;

@@ -57,7 +57,7 @@ pub(super) fn calls_at_once_take_no_more_permits_than_there_are() {
         crowded(&bed, limit).await;
         let claimed = all_claim(&bed).await;
         assert_eq!(claimed.len(), CROWD);
-        let more = join_all(claimed.iter().map(|claimed| bed.store.permit(&claimed.lease, bed.now()))).await;
+        let more = join_all(claimed.iter().map(|claimed| bed.store.permit(&claimed.lease, None, bed.now()))).await;
         let granted = more.iter().filter(|more| matches!(more, Ok(PermitGrant::Granted(_)))).count();
         assert_eq!((granted, bed.stats().await.limiter.in_use), (2, limit));
     });

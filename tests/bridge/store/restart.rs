@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use konektor_bridge::domain::event::{Hold, Item};
-use konektor_bridge::domain::lead::Field;
+use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::store::{
-    EventState, Fenced, Observation, OpenError, Options, Outcome, PauseReason, RateHeaders, SqliteStore, StoreError,
-    Word, Words,
+    Adopting, EventState, Fenced, Named, Observation, OpenError, Options, Outcome, PauseReason, RateHeaders,
+    SqliteStore, StoreError, Word, Words,
 };
 
 use super::{Bed, bodies, dead, done, event_id, item, lead, run, start, upto};
@@ -339,7 +339,7 @@ async fn left_by_an_earlier_version(bed: Bed, directory: &Path, sql: &str) {
     bed.store.close().await;
     drop(bed);
     let conn = rusqlite::Connection::open(directory.join("store.db")).unwrap();
-    conn.execute_batch("DROP INDEX lane_lead").unwrap();
+    conn.execute_batch("ALTER TABLE lane DROP COLUMN adopting;").unwrap();
     conn.execute_batch(sql).unwrap();
 }
 
@@ -353,7 +353,7 @@ fn a_store_of_version_1_is_taken_over_with_all_that_is_in_it() {
         left_by_an_earlier_version(
             bed,
             dir.path(),
-            "DROP TABLE verify; DROP TABLE incident; DROP TABLE forgotten; DROP INDEX lane_parked;
+            "DROP INDEX lane_lead; DROP TABLE verify; DROP TABLE incident; DROP TABLE forgotten; DROP INDEX lane_parked;
              DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
              ALTER TABLE lane DROP COLUMN cleared; ALTER TABLE lane DROP COLUMN told;
@@ -383,13 +383,13 @@ fn a_store_of_version_2_is_taken_over_and_a_person_known_by_number_is_found_by_a
         let bed = booted(dir.path(), "one");
         let claimed = bed.work("number", "1").await;
         let mut settlement = konektor_bridge::store::Settlement::from(done("L", upto(&claimed)));
-        settlement.learned.doubles = vec![konektor_bridge::domain::lead::LeadId("M".into())];
+        settlement.learned.doubles = vec![LeadId("M".into())];
         assert_eq!(bed.store.settle(&claimed.lease, settlement, bed.now()).await.unwrap(), Fenced::Done);
         let incidents = bed.store.incidents(9).await.unwrap();
         left_by_an_earlier_version(
             bed,
             dir.path(),
-            "DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
+            "DROP INDEX lane_lead; DROP TABLE alias; DROP TABLE memo; ALTER TABLE lane DROP COLUMN status;
              ALTER TABLE lane DROP COLUMN status_at; ALTER TABLE lane DROP COLUMN heard;
              DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
              ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
@@ -426,7 +426,7 @@ fn a_store_of_version_3_is_taken_over_and_what_was_delivered_stays_newer_than_wh
         left_by_an_earlier_version(
             bed,
             dir.path(),
-            "DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
+            "DROP INDEX lane_lead; DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
              ALTER TABLE lane DROP COLUMN telling; ALTER TABLE lane DROP COLUMN crashed; ALTER TABLE lane DROP COLUMN follows; ALTER TABLE lane DROP COLUMN told; ALTER TABLE lane ADD COLUMN told INTEGER;
              ALTER TABLE lane ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
              UPDATE lane SET delivered = 1, told = 1800000000000000000 WHERE ref = 'form:ann';
@@ -464,7 +464,7 @@ fn a_store_of_version_4_is_taken_over_with_a_create_in_doubt() {
         left_by_an_earlier_version(
             bed,
             dir.path(),
-            "DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
+            "DROP INDEX lane_lead; DROP INDEX lane_lands; ALTER TABLE lane DROP COLUMN lands; ALTER TABLE lane DROP COLUMN named;
              PRAGMA user_version = 4;",
         )
         .await;
@@ -485,12 +485,35 @@ fn a_store_of_version_5_is_taken_over_and_lanes_of_one_lead_hear_each_other() {
             let claimed = bed.work(name, event).await;
             bed.deliver(&claimed).await;
         }
-        left_by_an_earlier_version(bed, dir.path(), "PRAGMA user_version = 5;").await;
+        left_by_an_earlier_version(bed, dir.path(), "DROP INDEX lane_lead; PRAGMA user_version = 5;").await;
         let bed = booted(dir.path(), "one");
         bed.arrive("ann", "3").await;
         bed.pass(5);
         let claimed = bed.claim().await;
         assert_eq!((bodies(&claimed), claimed.told), (vec!["3".to_owned()], super::words(2)));
+        assert_eq!(super::flaws(bed.store.as_ref()).await, []);
+    });
+}
+
+#[test]
+fn a_store_of_version_6_is_taken_over_and_knows_from_then_on_which_lead_is_adopted() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = booted(dir.path(), "one");
+        let claimed = bed.work("ann", "1").await;
+        bed.end(&claimed, Outcome::Release { at: bed.after(1) }).await;
+        left_by_an_earlier_version(bed, dir.path(), "PRAGMA user_version = 6;").await;
+        let bed = booted(dir.path(), "one");
+        bed.pass(1);
+        let claimed = bed.claim().await;
+        assert_eq!((bodies(&claimed), &claimed.adopting), (vec!["1".to_owned()], &None));
+        let adopting = Adopting { lead_id: LeadId("L".into()), shown: Named::default(), sent: Named::default() };
+        bed.store.permit(&claimed.lease, Some(adopting.clone()), bed.now()).await.unwrap();
+        bed.store.close().await;
+        drop(bed);
+        let bed = booted(dir.path(), "one");
+        bed.pass(60);
+        assert_eq!(bed.claim().await.adopting, Some(adopting));
         assert_eq!(super::flaws(bed.store.as_ref()).await, []);
     });
 }

@@ -316,7 +316,7 @@ impl World {
 
     /// Calls for the update at hand; gives when it may, if not now.
     async fn update(&mut self, worker: usize) -> Option<Timestamp> {
-        match self.stores[worker].permit(&self.updates[worker], self.now).await.unwrap() {
+        match self.stores[worker].permit(&self.updates[worker], None, self.now).await.unwrap() {
             PermitGrant::NotBefore(at) => Some(at),
             PermitGrant::Stale | PermitGrant::Paused => panic!("the lease is kept alive, and nobody stops calls"),
             PermitGrant::Granted(permit) => {

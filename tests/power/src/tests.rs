@@ -7,8 +7,8 @@ use konektor_bridge::domain::event::{DeadReason, EventId, Hold, Item, Kept, Sour
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::store::{
-    Arrival, Claim, Claimed, EventFilter, EventState, Fenced, Observation, Options, Outcome, PauseReason, RateHeaders,
-    Selector, Settlement, Sorted, SqliteStore, Store, Telling, Undelivered, WorkerId,
+    Adopting, Arrival, Claim, Claimed, EventFilter, EventState, Fenced, Named, Observation, Options, Outcome, PauseReason,
+    PermitGrant, RateHeaders, Selector, Settlement, Sorted, SqliteStore, Store, Telling, Undelivered, WorkerId,
 };
 use tempfile::TempDir;
 
@@ -141,6 +141,19 @@ async fn an_intent_that_was_written_is_there_when_the_power_is_back() {
     let (store, _left) = bed.without_power().await;
     let lane = store.lane(&lead("ann")).await.unwrap().unwrap();
     assert_eq!(lane.intent.map(|intent| intent.fence), Some(claimed.lease.fence));
+}
+
+#[tokio::test]
+async fn which_lead_is_adopted_is_known_when_the_power_is_back() {
+    let bed = Bed::new();
+    bed.arrive("ann", Hold::No).await;
+    let claimed = bed.claim().await;
+    let id = || LeadId("L".to_owned());
+    let adopting = Adopting { lead_id: id(), shown: Named::default(), sent: Named::default() };
+    let grant = bed.store.permit(&claimed.lease, Some(adopting), now()).await.unwrap();
+    assert!(matches!(grant, PermitGrant::Granted(_)), "{grant:?}");
+    let (store, _left) = bed.without_power().await;
+    assert_eq!(store.lane(&lead("ann")).await.unwrap().unwrap().adopting, Some(id()));
 }
 
 #[tokio::test]

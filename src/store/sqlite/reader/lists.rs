@@ -73,11 +73,12 @@ fn lane_detail(row: &Row<'_>) -> Result<(u64, LaneDetail), Error> {
         lead_id: lane.lead_id,
         standing: lane.standing,
         intent: lane.intent,
+        adopting: lane.adopting.map(|adopting| adopting.lead_id),
         told: lane.told,
         pending: lane.pending,
         attempts: lane.attempts,
         crashes: lane.crashes,
-        log: log_at(row, 32)?,
+        log: log_at(row, 33)?,
     };
     Ok((id, detail))
 }

@@ -1,4 +1,4 @@
--- The embedded store, version 6. Times are nanoseconds since 1970, UTC.
+-- The embedded store, version 7. Times are nanoseconds since 1970, UTC.
 
 -- Verified webhooks that are not sorted yet, in order of arrival.
 CREATE TABLE inbox (
@@ -47,7 +47,8 @@ CREATE TABLE lane (
     crashed       INTEGER,              -- when the first worker of those counted was lost
     follows       TEXT,                 -- externalRef of the same person's lane that will have a lead first
     named         TEXT,                 -- JSON: whom the open intent's call names
-    lands         INTEGER               -- until when an update of a lost worker may land
+    lands         INTEGER,              -- until when an update of a lost worker may land
+    adopting      TEXT                  -- JSON: the lead that was found by its code and may be its own, and whom that shows
 );
 CREATE INDEX lane_line ON lane (state, line, ord) WHERE state IN (1, 2);
 CREATE INDEX lane_due ON lane (state, due) WHERE due IS NOT NULL;
