@@ -87,7 +87,7 @@
 //! 5. **Before a POST its intent is durable**; a lane with an open intent may search but not POST. A store that may have
 //!    forgotten one searches, too. `deliver::plan::tests::an_open_intent_is_searched_for_and_never_posted_over`,
 //!    `tests/bridge/reconciliation.rs`; `tests/bridge/simulation` plays several engines through whatever goes wrong, and
-//!    looks at every POST.
+//!    looks at every POST. So is which lead a lane adopts before that is written into: `tests/bridge/store/adopting.rs`.
 //! 6. **A lane ends its events as delivered, withheld or dead**, and a dead letter has a reason a person can act on, its
 //!    attempts, and the sender's own bytes.
 //!    `delivery::a_refused_lead_is_a_dead_letter_that_can_be_repaired_and_replayed`.

@@ -109,6 +109,9 @@ impl World {
         }
         if let Request::Update(id, body) = &request {
             self.check_update(id, body);
+            if self.sabotage.remembers_adopted() {
+                self.check_known(id);
+            }
         }
         let fate = Fate::draw(&self.odds, &mut self.dice);
         self.tell(|| format!("host {}: {} leaves, {fate:?}", to.host, story::call(&request)));

@@ -76,6 +76,21 @@ impl World {
         }
     }
 
+    /// A lead is written into by a lane that knows it: as its own, or as the one that it may have adopted with this.
+    pub(super) fn check_known(&mut self, id: &LeadId) {
+        if self.lost.is_some() || !self.leapt.is_zero() {
+            return;
+        }
+        let mut lanes = (0..self.odds.leads).flat_map(|lead| [Word::external_ref(lead), Word::other_ref(lead)]);
+        let knows = |name: ExternalRef| {
+            let lane = self.store.lane(&name).now_or_never().expect("memory answers at once").expect("it is open");
+            lane.is_some_and(|lane| [lane.lead_id, lane.adopting].iter().flatten().any(|known| known == id))
+        };
+        if !lanes.any(knows) {
+            self.violated(format!("{id} is written into, and no lane knows it"));
+        }
+    }
+
     /// An update leaves with what people have written into the notes, but for what they wrote just now.
     pub(super) fn check_update(&mut self, id: &LeadId, body: &LeadBody) {
         let (Some(notes), now) = (&body.notes, self.now) else { return };

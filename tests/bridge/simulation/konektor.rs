@@ -222,21 +222,22 @@ impl Konektor {
     }
 
     fn search(&self, text: &str, cursor: Option<&Cursor>, odds: &Odds, dice: &mut Dice, now: Duration) -> Verdict {
-        // A cursor goes on with the leads of its first page: what was made since moves none of them to a page that was shown.
-        let (page, among) = cursor.map_or((0, self.leads.len()), |cursor| {
-            let (page, among) = cursor.0.split_once(" of ").expect("it was given out");
-            (page.parse().expect("a number"), among.parse().expect("a number"))
+        // A cursor goes on after the last lead that was shown: what was made or deleted since moves none to a page that was shown.
+        let (from, among) = cursor.map_or((0, self.leads.len()), |cursor| {
+            let (from, among) = cursor.0.split_once(" of ").expect("it was given out");
+            (from.parse().expect("a number"), among.parse().expect("a number"))
         });
-        let seen = |held: &&Held| !held.deleted && held.visible <= now;
+        let seen = |held: &Held| !held.deleted && held.visible <= now;
         // It is fuzzy: sometimes others come with it.
-        let fuzzy = page > 0 || dice.chance(0.2);
+        let fuzzy = cursor.is_some() || dice.chance(0.2);
         let others = |at: usize| fuzzy && at.is_multiple_of(1 + among / 6);
         let is_it = |held: &Held| held.external_ref == text || held.carries(text);
-        let hits = self.leads[..among].iter().enumerate().filter(|(at, held)| others(*at) || is_it(held));
-        let hits: Vec<&Held> = hits.map(|(_, held)| held).filter(seen).collect();
-        let more = hits.len() > (page + 1) * PAGE;
-        let leads = hits.into_iter().skip(page * PAGE).take(PAGE).map(|held| held.shown(odds)).collect();
-        Verdict::Found { leads, total: None, next: more.then(|| Cursor(format!("{} of {among}", page + 1))) }
+        let leads = self.leads[..among].iter().enumerate().skip(from);
+        let mut hits = leads.filter(|(at, held)| (others(*at) || is_it(held)) && seen(held)).peekable();
+        let page: Vec<(usize, &Held)> = hits.by_ref().take(PAGE).collect();
+        let last = page.last().map(|(at, _)| at).filter(|_| hits.peek().is_some());
+        let next = last.map(|last| Cursor(format!("{} of {among}", last + 1)));
+        Verdict::Found { leads: page.iter().map(|(_, held)| held.shown(odds)).collect(), total: None, next }
     }
 
     fn workspace(&self, odds: &Odds, now: Duration) -> (u16, Verdict) {

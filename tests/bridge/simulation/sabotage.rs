@@ -79,6 +79,11 @@ impl Sabotage {
         self.takes != Guard::Intent
     }
 
+    /// Whether it is known which lead a lane adopts; without that, what comes of it is to be seen.
+    pub(super) fn remembers_adopted(&self) -> bool {
+        self.takes != Guard::Adopting
+    }
+
     /// What the store is asked instead, or what is said in its place.
     #[expect(clippy::result_large_err, reason = "what is told instead is told at once, and not passed on")]
     pub(super) fn before(&self, ask: Ask) -> Result<Ask, Told> {

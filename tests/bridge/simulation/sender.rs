@@ -121,7 +121,7 @@ impl Word {
     }
 
     /// The other name of a person.
-    fn other_ref(lead: usize) -> ExternalRef {
+    pub(super) fn other_ref(lead: usize) -> ExternalRef {
         ExternalRef::new("sim:", &format!("b{lead}"))
     }
 

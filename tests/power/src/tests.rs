@@ -7,8 +7,9 @@ use konektor_bridge::domain::event::{DeadReason, EventId, Hold, Item, Kept, Sour
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::domain::lead::LeadId;
 use konektor_bridge::store::{
-    Adopting, Arrival, Claim, Claimed, EventFilter, EventState, Fenced, Named, Observation, Options, Outcome, PauseReason,
-    PermitGrant, RateHeaders, Selector, Settlement, Sorted, SqliteStore, Store, Telling, Undelivered, WorkerId,
+    Adopting, Arrival, Claim, Claimed, EventFilter, EventState, Fenced, Named, Observation, Options, Outcome,
+    PauseReason, PermitGrant, RateHeaders, Selector, Settlement, Sorted, SqliteStore, Store, Telling, Undelivered,
+    WorkerId,
 };
 use tempfile::TempDir;
 
