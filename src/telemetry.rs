@@ -47,19 +47,17 @@ fn subscriber<W>(filter: &str, lines: Lines, terminal: bool, writer: W) -> Resul
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = quiet(filter)?;
-    let most = filter.iter().map(|(_, level)| level).chain(filter.default_level()).max();
-    let builder = tracing_subscriber::fmt().with_max_level(most.unwrap_or(LevelFilter::OFF)).with_writer(writer);
+    let passing = tracing_subscriber::registry().with(quiet(filter)?);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let json = match lines {
         Lines::Auto => !terminal,
         Lines::Text => false,
         Lines::Json => true,
     };
     Ok(if json {
-        let builder = builder.json().flatten_event(true).with_current_span(false).with_span_list(false);
-        Box::new(builder.finish().with(filter))
+        Box::new(passing.with(layer.json().flatten_event(true).with_current_span(false).with_span_list(false)))
     } else {
-        Box::new(builder.with_ansi(terminal).finish().with(filter))
+        Box::new(passing.with(layer.with_ansi(terminal)))
     })
 }
 

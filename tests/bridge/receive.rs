@@ -17,7 +17,7 @@ use konektor_bridge::providers::{
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::json;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -554,8 +554,8 @@ impl Log {
     pub(crate) fn of_what_passes(filter: &str) -> Self {
         let log = Self::default();
         let writer = log.clone();
-        let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(move || writer.clone());
-        lines.with_ansi(false).finish().with(filter.parse::<Targets>().unwrap()).init();
+        let lines = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
+        tracing_subscriber::registry().with(filter.parse::<Targets>().unwrap()).with(lines).init();
         log
     }
 
