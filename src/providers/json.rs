@@ -15,7 +15,7 @@ pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 /// A string that may borrow; serde only borrows through a named type.
 #[derive(serde::Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 impl<'a> Object<'a> {
     /// Reads `text`; `None` when it is not one JSON object.

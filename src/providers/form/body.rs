@@ -1,16 +1,13 @@
 //! The bodies in which a form may come, read into its fields: urlencoded, multipart, JSON.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 
-use bytes::Bytes;
 use encoding_rs::{Encoding as Charset, UTF_8};
-use futures_util::{FutureExt, future, stream};
 use memchr::{memchr_iter, memchr2};
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 
-use super::files;
+use super::multipart;
 use crate::providers::mapped::{self, FieldMap};
 use crate::providers::{Unreadable, charset};
 
@@ -87,11 +84,11 @@ impl Field {
 pub(in crate::providers) fn fields(
     encoding: Encoding,
     content_type: &str,
-    body: &Bytes,
+    body: &[u8],
 ) -> Result<Vec<Field>, Unreadable> {
     match encoding {
         Encoding::Urlencoded => urlencoded(pairs(body, charset_of(content_type, body))),
-        Encoding::Multipart => multipart(content_type, body.clone()),
+        Encoding::Multipart => multipart::fields(content_type, body),
         Encoding::Json | Encoding::TextJson => json(&charset::text(charset::of(content_type, body), body)),
     }
 }
@@ -144,101 +141,6 @@ fn decoded<'b>(half: &'b [u8], charset: &'static Charset) -> Cow<'b, str> {
     charset::text(charset, &bytes).into_owned().into()
 }
 
-/// The body is all there, so the reader never waits: one poll reads it to its end.
-fn multipart(content_type: &str, body: Bytes) -> Result<Vec<Field>, Unreadable> {
-    let boundary = multer::parse_boundary(content_type)
-        .map_err(|_| Unreadable("its content type has no multipart boundary".to_owned()))?;
-    let whole = stream::once(future::ready(Ok::<_, Infallible>(body)));
-    let parts = parts(multer::Multipart::new(whole, boundary))
-        .now_or_never()
-        .unwrap_or_else(|| Err(Unreadable("its multipart body ends too early".to_owned())))?;
-    let texts = || parts.iter().filter_map(|Part(_, held)| held.undeclared());
-    let charset = charset::named(content_type).unwrap_or_else(|| charset::guessed(texts()));
-    Ok(parts.into_iter().map(|part| part.field(charset)).collect())
-}
-
-/// A part of a multipart body, and its name.
-struct Part(String, Held);
-
-/// What a part holds.
-enum Held {
-    /// Bytes that are text, in the encoding that the part names.
-    Text(Bytes, Option<&'static Charset>),
-    /// A file.
-    File(Content),
-}
-
-impl Held {
-    /// The bytes of a text that names no encoding.
-    fn undeclared(&self) -> Option<&[u8]> {
-        match self {
-            Self::Text(bytes, None) => Some(bytes),
-            Self::Text(_, Some(_)) | Self::File(_) => None,
-        }
-    }
-}
-
-impl Part {
-    /// The field, in a body of `charset`.
-    fn field(self, charset: &'static Charset) -> Field {
-        let Self(name, held) = self;
-        match held {
-            Held::Text(bytes, own) => Field::text(name, charset::text(own.unwrap_or(charset), &bytes)),
-            Held::File(file) => Field(name, file),
-        }
-    }
-}
-
-async fn parts(mut multipart: multer::Multipart<'_>) -> Result<Vec<Part>, Unreadable> {
-    // The reader's own errors can quote field names, which are the sender's text: said in our words instead.
-    let broken = |_| Unreadable("its multipart body is broken or ends too early".to_owned());
-    let mut parts = Vec::new();
-    let mut count = 0;
-    while let Some(part) = multipart.next_field().await.map_err(broken)? {
-        count += 1;
-        if count > MAX_FIELDS {
-            return Err(too_many());
-        }
-        parts.extend(part_read(part).await.map_err(broken)?);
-    }
-    Ok(parts)
-}
-
-/// A part as it is read; `None` for parts without a name and for file inputs that were left empty.
-async fn part_read(mut part: multer::Field<'_>) -> multer::Result<Option<Part>> {
-    let Some(name) = part.name().map(unescaped).filter(|name| !name.is_empty()) else { return Ok(None) };
-    // The size says that a file was here, and how large it was. It never stands alone.
-    let size = || part.headers().get(files::SIZE)?.to_str().ok()?.parse::<u64>().ok();
-    let thrown_away = if part.headers().len() > 1 { size() } else { None };
-    let file = part.file_name().map(unescaped).or_else(|| thrown_away.map(|_| String::new()));
-    let Some(file) = file else {
-        let own = part.content_type().and_then(|kind| charset::named(kind.as_ref()));
-        // All of it at once, as the whole body is there: `bytes` would copy it.
-        let mut text = part.chunk().await?.unwrap_or_default();
-        while let Some(more) = part.chunk().await? {
-            text = [text, more].concat().into();
-        }
-        return Ok(Some(Part(name, Held::Text(text, own))));
-    };
-    let media_type = part.content_type().map(|kind| kind.essence_str().to_owned());
-    let mut bytes = 0;
-    while let Some(chunk) = part.chunk().await? {
-        bytes += chunk.len() as u64;
-    }
-    let bytes = thrown_away.unwrap_or(bytes);
-    let chosen = !file.is_empty() || bytes > 0;
-    Ok(chosen.then_some(Part(name, Held::File(Content::File { file, media_type, bytes }))))
-}
-
-/// Undoes what browsers do to `"`, CR and LF in the names of a multipart body (HTML standard, "multipart/form-data
-/// encoding algorithm"). Other percent signs are not escaped by them, so they stay.
-fn unescaped(name: &str) -> String {
-    if !name.contains('%') {
-        return name.to_owned();
-    }
-    name.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
-}
-
 fn json(text: &str) -> Result<Vec<Field>, Unreadable> {
     let document = mapped::document(text.trim_start_matches('\u{feff}'))?;
     if !document.is_object() {
@@ -248,12 +150,13 @@ fn json(text: &str) -> Result<Vec<Field>, Unreadable> {
     Ok(leaves.into_iter().map(|leaf| Field::text(leaf.key, leaf.value)).collect())
 }
 
-fn too_many() -> Unreadable {
+pub(super) fn too_many() -> Unreadable {
     Unreadable(format!("it has more than {MAX_FIELDS} fields"))
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;

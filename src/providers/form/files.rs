@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use memchr::memchr2_iter;
 
+use super::multipart;
+
 /// The header of a part in which the size of the file stands that was in it.
 pub(super) const SIZE: &str = "bridge-file-bytes";
 
@@ -15,7 +17,7 @@ const LINE_END: [u8; 2] = *b"\r\n";
 
 /// Throws the files of a multipart body away as it comes, line by line, whatever else is wrong with it.
 ///
-/// It finds parts and heads where `multer` does, which reads what remains. What it holds is what will be kept: the texts,
+/// It finds parts and heads where [`multipart`] does, which reads what remains. What it holds is what will be kept: the texts,
 /// the heads of the parts, and of a file never more than the beginning of a line.
 pub struct WithoutFiles {
     /// What a line between two parts begins with, `--` and the boundary. Where the content type names none, the first line
@@ -80,7 +82,7 @@ impl WithoutFiles {
     /// For a body that comes under `content_type`.
     #[must_use]
     pub fn of(content_type: &str) -> Self {
-        let begins = multer::parse_boundary(content_type).ok().map(|boundary| format!("--{boundary}").into_bytes());
+        let begins = multipart::boundary(content_type).map(|boundary| format!("--{boundary}").into_bytes());
         let (before, last) = (LINE_END, LINE_END);
         Self {
             begins,
@@ -255,18 +257,8 @@ fn is_header(line: &[u8], name: &str) -> bool {
 
 /// True when a `Content-Disposition` has a parameter `filename` (RFC 7578, section 4.2); a field that is called so is no file.
 fn names_file(line: &[u8]) -> bool {
-    let (mut quoted, mut escaped) = (false, false);
-    let outside = line.iter().filter(|byte| {
-        let was_quoted = quoted;
-        quoted ^= **byte == b'"' && !escaped;
-        escaped = was_quoted && **byte == b'\\' && !escaped;
-        !was_quoted
-    });
-    let outside: Vec<u8> = outside.copied().collect();
-    outside.split(|byte| *byte == b';').any(|parameter| {
-        let name = parameter.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        [&b"filename"[..], b"filename*"].iter().any(|known| name.eq_ignore_ascii_case(known))
-    })
+    let is_file = |name: &[u8]| [&b"filename"[..], b"filename*"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    multipart::parameters(line).any(|(name, _)| is_file(name))
 }
 
 #[cfg(test)]

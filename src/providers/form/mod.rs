@@ -14,6 +14,7 @@
 pub(super) mod answers;
 pub(super) mod body;
 pub(super) mod files;
+mod multipart;
 mod origin;
 pub(super) mod sample;
 mod settings;

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::document::document;
 use super::settings::{Decode, Settings};
-use super::whole::add;
+use super::value::{Members, Value};
 use crate::providers::form::answers::{brackets, is_position};
 use crate::providers::form::body::{self, Content, Encoding, Field};
 use crate::providers::{Unreadable, charset};
@@ -24,10 +23,16 @@ const MAX_ENTITY: usize = 12;
 pub(super) fn document_in<'b>(
     settings: &Settings,
     content_type: &str,
-    body: &'b Bytes,
-) -> Result<(Cow<'b, str>, Value), Unreadable> {
+    body: &'b [u8],
+) -> Result<(Cow<'b, str>, Value<'b>), Unreadable> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    let json = |text: Cow<'b, str>| opened(settings, &text).map(|whole| (text, whole));
+    let json = |text: Cow<'b, str>| match text {
+        Cow::Borrowed(text) => Ok((text.into(), opened(settings, text)?)),
+        Cow::Owned(text) => {
+            let whole = opened(settings, &text)?.into_owned();
+            Ok((text.into(), whole))
+        }
+    };
     let form = |encoding| {
         let mut whole = form(encoding, content_type, body)?;
         let text = written(&whole, body.len()).into();
@@ -77,15 +82,15 @@ fn claims(body: &[u8]) -> Result<String, Unreadable> {
 }
 
 /// `whole` as JSON, which may take some `about` bytes.
-fn written(whole: &Value, about: usize) -> String {
+fn written(whole: &Value<'_>, about: usize) -> String {
     let mut text = Vec::with_capacity(about);
     serde_json::to_writer(&mut text, whole).expect("texts can always be written as JSON");
     String::from_utf8(text).expect("JSON is UTF-8")
 }
 
-fn form(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<Value, Unreadable> {
+fn form(encoding: Encoding, content_type: &str, body: &[u8]) -> Result<Value<'static>, Unreadable> {
     let fields = body::fields(encoding, content_type, body)?;
-    let mut root = Map::with_capacity(fields.len());
+    let mut root = Members::with_capacity(fields.len());
     for field in fields {
         put(&mut root, field);
     }
@@ -94,12 +99,12 @@ fn form(encoding: Encoding, content_type: &str, body: &Bytes) -> Result<Value, U
 
 /// Puts a field where its brackets say: `a[b]` into the group `a`, `a[]` and `a[0]` onto the list `a`. Where something
 /// else is in the way, it stays under the name as it is written.
-fn put(root: &mut Map<String, Value>, Field(name, content): Field) {
+fn put(root: &mut Members<'static>, Field(name, content): Field) {
     let value = match content {
-        Content::Text(text) => Value::String(text),
-        Content::File { file, media_type, bytes } => json!({ "name": file, "type": media_type, "bytes": bytes }),
+        Content::Text(text) => text.into(),
+        Content::File { file, media_type, bytes } => json!({ "name": file, "type": media_type, "bytes": bytes }).into(),
     };
-    let Some(mut steps) = brackets(&name) else { return add(root, name, value) };
+    let Some(mut steps) = brackets(&name) else { return root.add(name, value) };
     while steps.last().is_some_and(|step| is_position(step)) {
         steps.pop();
     }
@@ -107,15 +112,15 @@ fn put(root: &mut Map<String, Value>, Field(name, content): Field) {
     let path: Vec<_> = std::iter::once(base).chain(steps).collect();
     let group = path.split_last().and_then(|(last, groups)| Some((group(root, groups)?, *last)));
     match group {
-        Some((group, last)) => add(group, last.to_owned(), value),
-        None => add(root, name, value),
+        Some((group, last)) => group.add(last.to_owned(), value),
+        None => root.add(name, value),
     }
 }
 
 /// The group at `path`, made where it is missing; `None` when something else is there.
-fn group<'g>(root: &'g mut Map<String, Value>, path: &[&str]) -> Option<&'g mut Map<String, Value>> {
+fn group<'g>(root: &'g mut Members<'static>, path: &[&str]) -> Option<&'g mut Members<'static>> {
     path.iter().try_fold(root, |group, name| {
-        let below = group.entry((*name).to_owned()).or_insert_with(|| Value::Object(Map::new()));
+        let below = group.or_insert(name, || Value::Object(Members::default()));
         below.as_object_mut()
     })
 }
@@ -124,13 +129,13 @@ fn group<'g>(root: &'g mut Map<String, Value>, path: &[&str]) -> Option<&'g mut 
 ///
 /// # Errors
 /// [`Unreadable`] when it is no JSON, or has more than 100 000 values.
-pub(super) fn opened(settings: &Settings, text: &str) -> Result<Value, Unreadable> {
+pub(super) fn opened<'t>(settings: &Settings, text: &'t str) -> Result<Value<'t>, Unreadable> {
     let mut value = document(text.trim_start_matches('\u{feff}'))?;
     open_all(settings, &mut value);
     Ok(value)
 }
 
-fn open_all(settings: &Settings, value: &mut Value) {
+fn open_all(settings: &Settings, value: &mut Value<'_>) {
     for path in &settings.embedded.0 {
         path.change(value, &mut open);
     }
@@ -140,18 +145,18 @@ fn open_all(settings: &Settings, value: &mut Value) {
 }
 
 /// Puts the JSON that a string holds in its place. A string that holds none stays a string.
-fn open(value: &mut Value) {
+fn open(value: &mut Value<'_>) {
     let Some(inner) = value.as_str().filter(|text| text.trim_start().starts_with(['{', '['])) else { return };
-    if let Ok(inner) = document(inner) {
+    if let Ok(inner) = document(inner).map(Value::into_owned) {
         *value = inner;
     }
 }
 
-fn decode_entities(value: &mut Value) {
+fn decode_entities(value: &mut Value<'_>) {
     match value {
-        Value::String(text) if text.contains('&') => *text = unescaped(text),
+        Value::String(text) if text.contains('&') => *text = unescaped(text).into(),
         Value::Array(list) => list.iter_mut().for_each(decode_entities),
-        Value::Object(members) => members.values_mut().for_each(decode_entities),
+        Value::Object(members) => members.iter_mut().for_each(|(_, member)| decode_entities(member)),
         Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -200,6 +205,7 @@ fn entity(name: &str) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
@@ -213,7 +219,7 @@ mod tests {
         Ok(text.into_owned())
     }
 
-    fn form_of(body: &'static str) -> Value {
+    fn form_of(body: &'static str) -> serde_json::Value {
         let text =
             text(Decode::Auto, "application/x-www-form-urlencoded", &Bytes::from_static(body.as_bytes())).unwrap();
         serde_json::from_str(&text).unwrap()

@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use serde_json::Value;
-
 use super::path::{Here, Path};
+use super::value::Value;
 use super::whole;
 use crate::domain::submission::{Answer, Meaning};
 use crate::providers::Unreadable;
@@ -150,7 +149,7 @@ pub(in crate::providers) struct Leaf {
 ///
 /// # Errors
 /// [`Unreadable`] when it is no JSON, or has more than 100 000 values; those are counted before room is made for them.
-pub(in crate::providers) fn document(text: &str) -> Result<Value, Unreadable> {
+pub(in crate::providers) fn document(text: &str) -> Result<Value<'_>, Unreadable> {
     // Every value takes a byte at least.
     if text.len() > MAX_VALUES && has_more_values_than(MAX_VALUES, text.as_bytes()) {
         return Err(Unreadable(format!("it holds more than {MAX_VALUES} values")));
@@ -189,7 +188,7 @@ fn has_more_values_than(most: usize, json: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Unreadable`] when it has more than 1000 leaves or 20 000 values of any kind.
-pub(in crate::providers) fn leaves(document: &Value, map: &FieldMap) -> Result<Vec<Leaf>, Unreadable> {
+pub(in crate::providers) fn leaves(document: &Value<'_>, map: &FieldMap) -> Result<Vec<Leaf>, Unreadable> {
     let mut walk =
         Walk { map, told: &Told::default(), here: Vec::new(), key: String::new(), nodes: 0, leaves: Vec::new() };
     walk.down(document, None)?;
@@ -200,7 +199,7 @@ pub(in crate::providers) fn leaves(document: &Value, map: &FieldMap) -> Result<V
 ///
 /// # Errors
 /// As [`leaves`].
-pub(super) fn rest(value: &Value, key: &str, told: &Told) -> Result<Vec<Leaf>, Unreadable> {
+pub(super) fn rest(value: &Value<'_>, key: &str, told: &Told) -> Result<Vec<Leaf>, Unreadable> {
     let map = &FieldMap::default();
     let mut walk = Walk { map, told, here: Vec::new(), key: key.to_owned(), nodes: 0, leaves: Vec::new() };
     walk.down(value, None)?;
@@ -210,17 +209,17 @@ pub(super) fn rest(value: &Value, key: &str, told: &Told) -> Result<Vec<Leaf>, U
 /// Values of a document that have been told already, each with all that is below it. A value is known by where it lies:
 /// two equal ones at two places are two.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeSet<*const Value>);
+pub(super) struct Told(BTreeSet<*const ()>);
 
 impl Told {
     /// Notes that `value` has been told.
-    pub(super) fn add(&mut self, value: &Value) {
-        self.0.insert(std::ptr::from_ref(value));
+    pub(super) fn add(&mut self, value: &Value<'_>) {
+        self.0.insert(std::ptr::from_ref(value).cast());
     }
 
     /// True when `value` itself has been told.
-    pub(super) fn has(&self, value: &Value) -> bool {
-        self.0.contains(&std::ptr::from_ref(value))
+    pub(super) fn has(&self, value: &Value<'_>) -> bool {
+        self.0.contains(&std::ptr::from_ref(value).cast())
     }
 }
 
@@ -236,7 +235,7 @@ struct Walk<'v, 'm> {
 
 impl<'v> Walk<'v, '_> {
     /// Takes in `value`, which stands here; `above` is what the map says of something that holds it.
-    fn down(&mut self, value: &'v Value, above: Option<Target>) -> Result<(), Unreadable> {
+    fn down(&mut self, value: &'v Value<'v>, above: Option<Target>) -> Result<(), Unreadable> {
         self.count(1)?;
         if self.told.has(value) {
             return Ok(());
@@ -247,7 +246,7 @@ impl<'v> Walk<'v, '_> {
             Value::Object(object) if deep && !object.is_empty() => self.leaf(value.to_string(), target),
             Value::Array(list) if deep && !list.is_empty() => self.leaf(value.to_string(), target),
             Value::Object(object) => object.iter().try_for_each(|(name, below)| {
-                let name = if name.is_empty() { "?" } else { name.as_str() };
+                let name = if name.is_empty() { "?" } else { name };
                 self.step(Here::Name(name), below, target)
             }),
             Value::Array(list) if is_plain(list) && !self.map.names_elements(&self.here) && !self.tells_any(list) => {
@@ -262,7 +261,7 @@ impl<'v> Walk<'v, '_> {
         }
     }
 
-    fn tells_any(&self, list: &[Value]) -> bool {
+    fn tells_any(&self, list: &[Value<'_>]) -> bool {
         list.iter().any(|value| self.told.has(value))
     }
 
@@ -274,7 +273,7 @@ impl<'v> Walk<'v, '_> {
         Ok(())
     }
 
-    fn step(&mut self, here: Here<'v>, below: &'v Value, target: Option<Target>) -> Result<(), Unreadable> {
+    fn step(&mut self, here: Here<'v>, below: &'v Value<'v>, target: Option<Target>) -> Result<(), Unreadable> {
         let above = self.key.len();
         match here {
             Here::Name(name) => {
@@ -321,7 +320,7 @@ pub(in crate::providers) fn answer(key: &str, value: String) -> Answer {
 }
 
 /// True when `list` holds plain values only.
-pub(super) fn is_plain(list: &[Value]) -> bool {
+pub(super) fn is_plain(list: &[Value<'_>]) -> bool {
     !list.iter().any(|value| value.is_object() || value.is_array())
 }
 
@@ -330,19 +329,19 @@ pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-pub(super) fn joined(list: &[Value]) -> String {
+pub(super) fn joined(list: &[Value<'_>]) -> String {
     let texts: Vec<_> = list.iter().filter_map(text).filter(|text| !text.trim().is_empty()).collect();
     texts.join(", ")
 }
 
 /// A plain value as a person would write it: whole numbers without point or exponent, `Ya` and `Tidak` for booleans
 /// (the leads' readers are Indonesian). `None` for `null`, lists and objects.
-pub(in crate::providers) fn text(value: &Value) -> Option<String> {
+pub(in crate::providers) fn text(value: &Value<'_>) -> Option<String> {
     match value {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
         Value::Bool(true) => Some("Ya".to_owned()),
         Value::Bool(false) => Some("Tidak".to_owned()),
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text.clone().into_owned()),
         // A float's `Display` in Rust never has an exponent, and a whole one has no point.
         Value::Number(number) => Some(match number.as_f64().filter(|_| number.is_f64()) {
             Some(float) => float.to_string(),
@@ -352,17 +351,17 @@ pub(in crate::providers) fn text(value: &Value) -> Option<String> {
 }
 
 /// A plain value in a word, as a program would write it: booleans are `true` and `false`. `None` as for [`text`].
-pub(super) fn word(value: &Value) -> Option<Cow<'_, str>> {
+pub(super) fn word<'v>(value: &'v Value<'v>) -> Option<Cow<'v, str>> {
     match value {
         Value::Bool(yes) => Some(if *yes { "true" } else { "false" }.into()),
-        Value::String(text) => Some(text.into()),
+        Value::String(text) => Some(Cow::Borrowed(text)),
         other => text(other).map(Cow::Owned),
     }
 }
 
 /// An id as text: a string that is not blank, or a whole number. Anything else is no id; one that a spreadsheet made
 /// `1.2e18` is damaged.
-pub(in crate::providers) fn id(value: &Value) -> Option<String> {
+pub(in crate::providers) fn id(value: &Value<'_>) -> Option<String> {
     match value {
         Value::String(text) => {
             Some(text.trim()).filter(|text| !text.is_empty() && !is_damaged(text)).map(str::to_owned)
@@ -382,8 +381,8 @@ fn is_damaged(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::providers::mapped::value::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
@@ -465,7 +464,7 @@ mod tests {
             "drop",
         ];
         for word in words {
-            let meaning: Meaning = serde_json::from_value(json!(word)).unwrap();
+            let meaning: Meaning = serde_json::from_value(word.into()).unwrap();
             assert_eq!(word.parse(), Ok(Target::Answer(meaning)), "{word}");
         }
         assert_eq!("status".parse::<Target>(), Err(BadTarget::ByRule("status".into())));
@@ -506,7 +505,7 @@ mod tests {
 
     #[test]
     fn a_long_key_is_not_repeated_in_every_leaf_below_it() {
-        let below: serde_json::Map<_, _> = (0..500).map(|n| (n.to_string(), json!(1))).collect();
+        let below: serde_json::Map<_, _> = (0..500).map(|n| (n.to_string(), 1.into())).collect();
         let document = json!({ "ñ".repeat(1_000_000): below });
         let total: usize = leaves(&document, &FieldMap::default()).unwrap().iter().map(|leaf| leaf.key.len()).sum();
         assert!(total <= 500 * MAX_KEY, "{total}");
@@ -514,8 +513,8 @@ mod tests {
 
     #[test]
     fn too_many_leaves_or_values_are_unreadable() {
-        let many: serde_json::Map<_, _> = (0..=MAX_LEAVES).map(|n| (n.to_string(), json!("x"))).collect();
-        assert!(leaves(&Value::Object(many), &FieldMap::default()).is_err());
+        let many: serde_json::Map<_, _> = (0..=MAX_LEAVES).map(|n| (n.to_string(), "x".into())).collect();
+        assert!(leaves(&json!(many), &FieldMap::default()).is_err());
         assert!(leaves(&json!(vec![json!({}); MAX_NODES]), &FieldMap::default()).is_err());
         assert!(leaves(&json!({ "a": vec![json!(0); MAX_NODES - 2] }), &FieldMap::default()).is_ok());
         assert!(leaves(&json!({ "a": vec![json!(0); MAX_NODES] }), &FieldMap::default()).is_err());

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
 
 use super::document::document;
 use super::filter::Filters;
 use super::spot::{Delivery, Spot};
+use super::value::Value;
 use crate::providers::waits::{BLOCKED_WAIT, MINUTE, TRANSIENT_FOR, again_by, growing};
 use crate::providers::{Fetched, Lookup, LookupAnswer, Secrets};
 
@@ -141,37 +141,31 @@ fn until_allowed(answer: &LookupAnswer<'_>) -> Duration {
 }
 
 /// Puts what was `fetched` into the item of `whole` that stands at `found`, so that places find it.
-pub(super) fn put(whole: &Value, found: &Value, fetched: &[u8]) -> Option<Value> {
+pub(super) fn put<'v>(whole: &'v Value<'v>, found: &Value<'_>, fetched: &'v [u8]) -> Option<Value<'v>> {
     let fetched = read(fetched)?;
-    let pointer = pointer_to(whole, found)?;
+    let way = way_to(whole, found)?;
     let mut whole = whole.clone();
-    whole.pointer_mut(&pointer)?.as_object_mut()?.insert(MEMBER.to_owned(), fetched);
+    let found = way.into_iter().try_fold(&mut whole, Value::part_mut)?;
+    *found.as_object_mut()?.or_insert(MEMBER, || Value::Null) = fetched;
     Some(whole)
 }
 
-fn read(answer: &[u8]) -> Option<Value> {
+fn read(answer: &[u8]) -> Option<Value<'_>> {
     document(std::str::from_utf8(answer).ok()?).ok()
 }
 
-/// Where `wanted`, which is a part of `value`, stands in it.
-fn pointer_to(value: &Value, wanted: &Value) -> Option<String> {
-    if std::ptr::eq(value, wanted) {
-        return Some(String::new());
+/// Where `wanted`, which is a part of `value`, stands in it: which part of each part, from the top down.
+fn way_to(value: &Value<'_>, wanted: &Value<'_>) -> Option<Vec<usize>> {
+    if std::ptr::addr_eq(value, wanted) {
+        return Some(Vec::new());
     }
-    let below = |name: &str, part: &Value| {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        pointer_to(part, wanted).map(|rest| format!("/{name}{rest}"))
-    };
-    match value {
-        Value::Array(list) => list.iter().enumerate().find_map(|(at, part)| below(&at.to_string(), part)),
-        Value::Object(members) => members.iter().find_map(|(name, part)| below(name, part)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
+    let mut parts = value.parts().enumerate();
+    parts.find_map(|(at, part)| way_to(part, wanted).map(|rest| [vec![at], rest].concat()))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 
@@ -231,7 +225,7 @@ mod tests {
     #[test]
     fn what_was_fetched_stands_in_its_item() {
         let whole = json!({"a/b": [{"id": 1}, {"id": 2}]});
-        let put = put(&whole, &whole["a/b"][1], br#"{"x":7}"#).unwrap();
+        let put = put(&whole, whole.get("a/b").unwrap().at(1).unwrap(), br#"{"x":7}"#).unwrap();
         assert_eq!(put, json!({"a/b": [{"id": 1}, {"id": 2, "fetched": {"x": 7}}]}));
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::document;
 use super::spot::{Delivery, Spot, Spots, one_or_many};
+use super::value::Value;
 
 /// A test of what stands at one place, or at one of several. Without any of the comparisons it holds where something stands
 /// there.
@@ -70,9 +71,9 @@ impl Filter {
     }
 
     fn is_filled(&self, delivery: &Delivery<'_>) -> bool {
-        let group = |value: &&serde_json::Value| match value {
-            serde_json::Value::Array(list) => !list.is_empty(),
-            serde_json::Value::Object(members) => !members.is_empty(),
+        let group = |value: &&Value<'_>| match value {
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(members) => !members.is_empty(),
             plain => document::word(plain).is_some_and(|text| !text.trim().is_empty()),
         };
         // Of a value of which a part counts, only that part is there.
@@ -137,7 +138,7 @@ impl<'de> Deserialize<'de> for Filters {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 

@@ -213,7 +213,7 @@ fn known(settings: &Person, delivery: &Delivery<'_>) -> impl Fn(Who) -> Who + us
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 

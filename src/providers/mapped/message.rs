@@ -59,7 +59,7 @@ fn kind_of(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use crate::providers::mapped::value::{Value, json};
 
     use super::*;
 

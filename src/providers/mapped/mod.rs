@@ -76,13 +76,11 @@ mod reply;
 mod sample;
 mod settings;
 mod spot;
+mod value;
 mod whole;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-
-use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use self::reply::Handshake;
 use self::settings::{Decode, Items, Settings};
@@ -92,10 +90,13 @@ use super::{
     Sample, SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, form, meta, whatsapp,
 };
 use crate::domain::event::{Item, Lesson};
+use jiff::Timestamp;
+use serde_json::json;
 
 pub(super) use self::document::{FieldMap, Leaf, Target, answer, document, id, leaves};
 pub(super) use self::path::Path;
 use self::path::Way;
+pub(super) use self::value::Value;
 
 /// Makes the provider from its settings.
 pub(super) fn build(table: toml::Table, place: &Place) -> Result<Arc<dyn Provider>, SettingsError> {
@@ -280,12 +281,12 @@ impl Mapped {
     }
 
     /// The places of items that may be in `whole`.
-    fn places(&self, whole: &Value) -> impl Iterator<Item = &Items> {
+    fn places(&self, whole: &Value<'_>) -> impl Iterator<Item = &Items> {
         self.settings.items.0.iter().filter(|items| items.may_be_in(whole))
     }
 
     /// True when `whole` is the document of its only item as it stands.
-    fn is_one(&self, whole: &Value) -> bool {
+    fn is_one(&self, whole: &Value<'_>) -> bool {
         if self.settings.items.0.is_empty() {
             return true;
         }
@@ -293,7 +294,7 @@ impl Mapped {
     }
 
     /// One document for each item.
-    fn documents(&self, text: Cow<'_, str>, whole: &Value) -> Result<Vec<String>, Unreadable> {
+    fn documents(&self, text: Cow<'_, str>, whole: &Value<'_>) -> Result<Vec<String>, Unreadable> {
         // What lies in opened strings is cut from the opened document.
         let text = if self.settings.embedded.0.is_empty() { text } else { whole.to_string().into() };
         for items in self.places(whole) {
@@ -306,7 +307,7 @@ impl Mapped {
 
     /// How many leads a webhook holds, and which of its parts are none. Which of them are known already is told later, when
     /// they are sorted.
-    fn counted(&self, webhook: &Webhook) -> Value {
+    fn counted(&self, webhook: &Webhook) -> serde_json::Value {
         let documents = || {
             let content_type = webhook.content_type().unwrap_or_default();
             let (text, whole) = decode::document_in(&self.settings, content_type, &webhook.body)?;
@@ -326,7 +327,7 @@ impl Mapped {
     }
 
     /// The item in a document that has only one.
-    fn found<'v>(&self, whole: &'v Value) -> Option<&'v Value> {
+    fn found<'v>(&self, whole: &'v Value<'v>) -> Option<&'v Value<'v>> {
         if self.settings.items.0.is_empty() {
             return Some(whole);
         }
@@ -347,7 +348,7 @@ impl Mapped {
     }
 
     /// The same of a document that is `whole` when it is read.
-    fn item(&self, webhook: &Verified, document: &str, whole: &Value) -> Option<Item> {
+    fn item(&self, webhook: &Verified, document: &str, whole: &Value<'_>) -> Option<Item> {
         let unread = || Some(meta::unread(webhook.source(), "unread:", document));
         let Some(found) = self.found(whole).filter(|found| found.is_object()) else { return unread() };
         let delivery = Delivery { whole, item: found, headers: &webhook.kept.headers };

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
 
 use super::document;
+use super::value::Value;
 use crate::domain::labels;
 
 /// A place in a JSON document: names joined by dots, positions as `[0]`, anything as `*` or `[*]`, and elements by what
@@ -105,7 +105,7 @@ enum Likeness {
 
 impl Condition {
     /// True when it holds in `element`.
-    pub(super) fn holds(&self, element: &Value) -> bool {
+    pub(super) fn holds(&self, element: &Value<'_>) -> bool {
         let Some(found) = self.path.find(element).and_then(document::word) else { return false };
         match self.kind {
             Likeness::Same => found == self.value,
@@ -123,7 +123,7 @@ pub(super) enum Here<'v> {
     /// Into a member.
     Name(&'v str),
     /// Into an element, which is this.
-    Index(usize, &'v Value),
+    Index(usize, &'v Value<'v>),
 }
 
 /// Where a place leads in a document.
@@ -139,25 +139,25 @@ pub(super) enum Way {
 
 impl Path {
     /// The first value at this place, in the document's order; `null` counts as nothing.
-    pub(in crate::providers) fn find<'v>(&self, document: &'v Value) -> Option<&'v Value> {
+    pub(in crate::providers) fn find<'v>(&self, document: &'v Value<'v>) -> Option<&'v Value<'v>> {
         self.find_map(document, |value| Some(value).filter(|value| !value.is_null()))
     }
 
     /// What `wanted` makes of the first value at this place of which it makes anything, in the document's order.
     pub(super) fn find_map<'v, T>(
         &self,
-        document: &'v Value,
-        mut wanted: impl FnMut(&'v Value) -> Option<T>,
+        document: &'v Value<'v>,
+        mut wanted: impl FnMut(&'v Value<'v>) -> Option<T>,
     ) -> Option<T> {
         let visit = &mut |value| wanted(value).map_or(ControlFlow::Continue(()), ControlFlow::Break);
         walk(&self.0, document, visit).break_value()
     }
 
     /// Where it leads in `document`.
-    pub(super) fn way(&self, document: &Value) -> Way {
+    pub(super) fn way(&self, document: &Value<'_>) -> Way {
         let below = self.0.iter().try_fold(document, |at, step| match (step, at) {
             (Step::Name(name), _) => at.get(name).ok_or(Way::Nowhere),
-            (Step::Index(index), _) => at.get(index).ok_or(Way::Nowhere),
+            (Step::Index(index), _) => at.at(*index).ok_or(Way::Nowhere),
             (Step::Any, Value::Array(list)) if list.len() == 1 => Ok(&list[0]),
             (Step::Any | Step::Where(_), Value::Array(_)) | (Step::Any | Step::Like(_), Value::Object(_)) => {
                 Err(Way::Parted)
@@ -168,36 +168,29 @@ impl Path {
     }
 
     /// The value at this place to be changed; only for places without `*`.
-    pub(in crate::providers) fn find_mut<'v>(&self, document: &'v mut Value) -> Option<&'v mut Value> {
+    pub(in crate::providers) fn find_mut<'v, 't>(&self, document: &'v mut Value<'t>) -> Option<&'v mut Value<'t>> {
         self.0.iter().try_fold(document, |at, step| match step {
             Step::Name(name) => at.get_mut(name),
-            Step::Index(index) => at.get_mut(index),
+            Step::Index(index) => at.at_mut(*index),
             Step::Any | Step::Where(_) | Step::Like(_) => None,
         })
     }
 
     /// Puts `value` at this place, making what lies on the way; `*` and positions are the first of their list.
-    pub(in crate::providers) fn put(&self, document: &mut Value, value: Value) {
+    pub(in crate::providers) fn put<'t>(&self, document: &mut Value<'t>, value: Value<'t>) {
         let mut at = document;
         for step in &self.0 {
             at = match step {
                 Step::Like(pattern) => {
-                    if !at.is_object() {
-                        *at = Value::Object(serde_json::Map::new());
-                    }
-                    &mut at[pattern.to_string().trim_matches(['~', '*'])]
+                    let name = pattern.to_string();
+                    at.make_object().or_insert(name.trim_matches(['~', '*']), || Value::Null)
                 }
-                Step::Name(name) => {
-                    if !at.is_object() {
-                        *at = Value::Object(serde_json::Map::new());
-                    }
-                    &mut at[name.as_str()]
-                }
+                Step::Name(name) => at.make_object().or_insert(name, || Value::Null),
                 Step::Index(_) | Step::Any | Step::Where(_) => {
-                    if !at.is_array() {
+                    if at.at(0).is_none() {
                         *at = Value::Array(vec![Value::Null]);
                     }
-                    &mut at[0]
+                    at.at_mut(0).expect("it has one element")
                 }
             };
         }
@@ -244,7 +237,7 @@ impl Path {
     }
 
     /// Every value at this place, in the document's order.
-    pub(super) fn all<'v>(&self, document: &'v Value) -> Vec<&'v Value> {
+    pub(super) fn all<'v>(&self, document: &'v Value<'v>) -> Vec<&'v Value<'v>> {
         let mut found = Vec::new();
         let _all: Option<()> = self.find_map(document, |value| {
             found.push(value);
@@ -254,18 +247,22 @@ impl Path {
     }
 
     /// Changes every value at this place.
-    pub(super) fn change(&self, document: &mut Value, change: &mut impl FnMut(&mut Value)) {
+    pub(super) fn change<'t>(&self, document: &mut Value<'t>, change: &mut impl FnMut(&mut Value<'t>)) {
         change_at(&self.0, document, change);
     }
 }
 
 /// Shows every value to which `steps` lead from `at`, until enough are seen.
-fn walk<'v, T>(steps: &[Step], at: &'v Value, visit: &mut impl FnMut(&'v Value) -> ControlFlow<T>) -> ControlFlow<T> {
+fn walk<'v, T>(
+    steps: &[Step],
+    at: &'v Value<'v>,
+    visit: &mut impl FnMut(&'v Value<'v>) -> ControlFlow<T>,
+) -> ControlFlow<T> {
     let Some((step, rest)) = steps.split_first() else { return visit(at) };
     let mut down = |below| walk(rest, below, visit);
     match (step, at) {
         (Step::Name(name), _) => at.get(name).into_iter().try_for_each(down),
-        (Step::Index(index), _) => at.get(index).into_iter().try_for_each(down),
+        (Step::Index(index), _) => at.at(*index).into_iter().try_for_each(down),
         (Step::Any, Value::Array(list)) => list.iter().try_for_each(down),
         (Step::Any, Value::Object(object)) => object.values().try_for_each(down),
         (Step::Where(condition), Value::Array(list)) => {
@@ -278,13 +275,13 @@ fn walk<'v, T>(steps: &[Step], at: &'v Value, visit: &mut impl FnMut(&'v Value) 
     }
 }
 
-fn change_at(steps: &[Step], at: &mut Value, change: &mut impl FnMut(&mut Value)) {
+fn change_at<'t>(steps: &[Step], at: &mut Value<'t>, change: &mut impl FnMut(&mut Value<'t>)) {
     let Some((step, rest)) = steps.split_first() else { return change(at) };
     match (step, at) {
         (Step::Name(name), at) => at.get_mut(name).into_iter().for_each(|below| change_at(rest, below, change)),
-        (Step::Index(index), at) => at.get_mut(index).into_iter().for_each(|below| change_at(rest, below, change)),
+        (Step::Index(index), at) => at.at_mut(*index).into_iter().for_each(|below| change_at(rest, below, change)),
         (Step::Any, Value::Array(list)) => list.iter_mut().for_each(|below| change_at(rest, below, change)),
-        (Step::Any, Value::Object(object)) => object.values_mut().for_each(|below| change_at(rest, below, change)),
+        (Step::Any, Value::Object(object)) => object.iter_mut().for_each(|(_, below)| change_at(rest, below, change)),
         (Step::Where(condition), Value::Array(list)) => {
             let chosen = list.iter_mut().filter(|below| condition.holds(below));
             chosen.for_each(|below| change_at(rest, below, change));
@@ -431,8 +428,8 @@ fn position_of(text: &str) -> Option<Step> {
 
 #[cfg(test)]
 mod tests {
+    use crate::providers::mapped::value::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 

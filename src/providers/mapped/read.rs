@@ -2,7 +2,6 @@
 //! or a technical line for the notes.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::document::{self, Leaf, Target, Told};
 use super::filter::Filter;
@@ -10,6 +9,7 @@ use super::identity;
 use super::labels::{self, Entry};
 use super::settings::{AmountElse, Answers, Kind, Known, Paid, Settings};
 use super::spot::{Delivery, Spot, Spots};
+use super::value::Value;
 use crate::domain::attribution;
 use crate::domain::event::Hold;
 use crate::domain::external_ref::ExternalRef;
@@ -141,7 +141,7 @@ impl<'v> Reader<'_, 'v> {
     }
 
     /// The first filled value at `spot`, and what it says.
-    fn said_at<'s>(&self, spot: &'s Spot) -> Option<(&'s Spot, Option<&'v Value>, String)> {
+    fn said_at<'s>(&self, spot: &'s Spot) -> Option<(&'s Spot, Option<&'v Value<'v>>, String)> {
         if spot.is_part() {
             return self.delivery.texts(spot).into_iter().next().map(|text| (spot, None, text));
         }
@@ -344,6 +344,7 @@ fn time(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::mapped::value::json;
 
     #[test]
     fn a_time_is_read_in_the_three_ways_that_senders_write_it() {
@@ -364,10 +365,10 @@ mod tests {
              amount_when = { path = 'currency', equals = 'IDR' }",
         )
         .unwrap();
-        let of = |item: Value| payment(&paid, &Delivery { whole: &item, item: &item, headers: &[] });
+        let of = |item: Value<'_>| payment(&paid, &Delivery { whole: &item, item: &item, headers: &[] });
         let some = |amount| Some(Payment { amount, reference: Some("A-1".to_owned()), as_estimated: false });
-        let order = |status: &str, total: Value, currency: &str| {
-            of(serde_json::json!({ "status": status, "total": total, "currency": currency, "order": "A-1" }))
+        let order = |status: &str, total: serde_json::Value, currency: &str| {
+            of(json!({ "status": status, "total": total, "currency": currency, "order": "A-1" }))
         };
         assert_eq!(order("paid", "150000.00".into(), "IDR"), some(Some(150_000.0)));
         assert_eq!(order("paid", 150_000.into(), "USD"), some(None));
@@ -378,7 +379,7 @@ mod tests {
         for impossible in [-1.0, 1e300] {
             assert_eq!(order("paid", impossible.into(), "IDR"), None, "{impossible}");
         }
-        assert_eq!(order("paid", Value::Null, "IDR"), some(None));
+        assert_eq!(order("paid", serde_json::Value::Null, "IDR"), some(None));
         assert_eq!(order("pending", 150_000.into(), "IDR"), None);
     }
 

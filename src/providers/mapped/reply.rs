@@ -1,10 +1,11 @@
 //! What the sender is answered: when it asks whether the URL is ours, and when its webhook is kept.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::json;
 
 use super::document;
 use super::path::Path;
+use super::value::Value;
 use crate::providers::{self, Method, Secrets, Webhook, handshake};
 
 /// The longest text that is given back.
@@ -35,7 +36,7 @@ impl Default for Reply {
 
 impl Reply {
     /// The answer as it is sent, for a webhook that holds what was `counted`.
-    pub(super) fn reply(&self, counted: impl FnOnce() -> Value) -> providers::Reply {
+    pub(super) fn reply(&self, counted: impl FnOnce() -> serde_json::Value) -> providers::Reply {
         if self.counts {
             return providers::Reply::json(counted().to_string());
         }
@@ -87,7 +88,7 @@ impl Handshake {
             Self::GetOk => (webhook.method == Method::Get).then(|| providers::Reply::json("{}")),
             Self::EchoJson { path, respond } => {
                 let text = path.find(&posted(webhook)?)?.as_str().filter(|text| can_be_given_back(text))?.to_owned();
-                Some(providers::Reply::json(Value::from_iter([(respond.clone(), text)]).to_string()))
+                Some(providers::Reply::json(json!({ respond: text }).to_string()))
             }
             Self::MatchOk { path, equals, body } => {
                 let posted = posted(webhook)?;
@@ -113,7 +114,7 @@ impl Handshake {
 }
 
 /// The JSON of a question, which is short.
-fn posted(webhook: &Webhook) -> Option<Value> {
+fn posted(webhook: &Webhook) -> Option<Value<'_>> {
     let short = webhook.method == Method::Post && webhook.body.len() <= 4096;
     short.then(|| serde_json::from_slice(&webhook.body).ok()).flatten()
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde::de::{self, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::document::Target;
 use super::fetch::Fetch;
@@ -16,6 +15,7 @@ use super::path::Path;
 use super::reply::{Handshake, Reply};
 use super::sample::Samples;
 use super::spot::{Delivery, Names, Spot, Spots, one_or_many};
+use super::value::{Members, Value};
 use crate::domain::labels::meaning;
 use crate::domain::status::{AdPlatform, LeadSource};
 use crate::domain::submission::Meaning;
@@ -235,7 +235,7 @@ pub(super) struct Items {
 
 impl Items {
     /// True when they can stand in `whole`: where elements of a list are meant, there is one.
-    pub(super) fn may_be_in(&self, whole: &Value) -> bool {
+    pub(super) fn may_be_in(&self, whole: &Value<'_>) -> bool {
         let is_there = self.list.as_ref().is_none_or(|list| match list.find(whole) {
             // One element that is none goes on alone, cut out of its list, and costs no other.
             Some(Value::Array(elements)) => {
@@ -255,24 +255,25 @@ impl Items {
 }
 
 /// True for a list as PHP writes one that has gaps, or that came in a form: objects under numbers (`{"0":{…},"2":{…}}`).
-fn is_numbered(members: &serde_json::Map<String, Value>) -> bool {
-    members.values().any(Value::is_object) && members.keys().all(|name| !name.is_empty() && is_position(name))
+fn is_numbered(members: &Members<'_>) -> bool {
+    members.values().any(Value::is_object) && members.iter().all(|(name, _)| !name.is_empty() && is_position(name))
 }
 
 /// True where each element of the list has an id of its own, or somebody's number or address, and nothing around it says whose
 /// the whole is: what one person has bought or answered is a list, too. Said of an element alone, cut out, it is the same.
-fn is_of_people<'v>(elements: impl ExactSizeIterator<Item = &'v Value>, ids: &Many<Path>, whole: &Value) -> bool {
+fn is_of_people<'v>(elements: impl Iterator<Item = &'v Value<'v>>, ids: &Many<Path>, whole: &Value<'_>) -> bool {
     use Meaning::{Email, FirstName, FullName, LastName, Phone, WorkEmail, WorkPhone};
     let reaches = |meaning| matches!(meaning, Email | WorkEmail | Phone | WorkPhone);
     let names = |meaning| reaches(meaning) || matches!(meaning, FullName | FirstName | LastName);
-    let has_id = |element: &Value| ids.0.iter().any(|id| id.find(element).is_some());
-    elements.len() > 0
-        && elements.into_iter().all(|element| has_id(element) || tells(element, &reaches))
+    let has_id = |element: &Value<'_>| ids.0.iter().any(|id| id.find(element).is_some());
+    let mut elements = elements.peekable();
+    elements.peek().is_some()
+        && elements.all(|element| has_id(element) || tells(element, &reaches))
         && !tells(whole, &names)
 }
 
 /// True when a member of it, or of what it holds but for lists, is called what `is_meant` says.
-fn tells(value: &Value, is_meant: &impl Fn(Meaning) -> bool) -> bool {
+fn tells(value: &Value<'_>, is_meant: &impl Fn(Meaning) -> bool) -> bool {
     value.as_object().is_some_and(|members| {
         members.iter().any(|(name, value)| match value {
             Value::Array(_) | Value::Null => false,

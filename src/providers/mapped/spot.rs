@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
 
 use super::document;
 use super::path::{BadPath, Path};
+use super::value::Value;
 use crate::domain::attribution;
 use crate::providers::person::is_user_id;
 
@@ -52,21 +52,21 @@ const LONG: usize = 15;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Delivery<'v> {
     /// The document, with this one item in the list where there is a list.
-    pub(super) whole: &'v Value,
+    pub(super) whole: &'v Value<'v>,
     /// The item in it.
-    pub(super) item: &'v Value,
+    pub(super) item: &'v Value<'v>,
     /// The kept headers, names in lower case; none at delivery.
     pub(super) headers: &'v [(String, String)],
 }
 
 impl<'v> Delivery<'v> {
     /// A document that is its own item, without headers.
-    pub(super) fn of(whole: &'v Value) -> Self {
+    pub(super) fn of(whole: &'v Value<'v>) -> Self {
         Self { whole, item: whole, headers: &[] }
     }
 
     /// Every value at `spot`; none for headers.
-    pub(super) fn values(&self, spot: &Spot) -> Vec<&'v Value> {
+    pub(super) fn values(&self, spot: &Spot) -> Vec<&'v Value<'v>> {
         match &spot.at {
             At::Item(path) => path.all(self.item),
             At::Whole(path) => path.all(self.whole),
@@ -285,7 +285,7 @@ pub(super) fn one_or_many<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deseri
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 
@@ -298,7 +298,7 @@ mod tests {
         let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34", "l": "l:120", "x": "abc-1", "u": "ID.1a",
             "long": "l:987654321098765", "net": "Facebook Ads", "urn": "urn:li:leadGenFormResponse:249592fc-6"}});
         let headers = [("x-id".to_owned(), "h1".to_owned())];
-        let delivery = Delivery { whole: &whole, item: &whole["data"], headers: &headers };
+        let delivery = Delivery { whole: &whole, item: whole.get("data").unwrap(), headers: &headers };
         for (text, found) in [
             ("id", "7"),
             ("$.id", "e1"),
@@ -316,7 +316,7 @@ mod tests {
         ] {
             assert_eq!(delivery.texts(&spot(text)), [found], "{text}");
         }
-        assert_eq!(delivery.values(&spot("@")), [&whole["data"]]);
+        assert_eq!(delivery.values(&spot("@")), [whole.get("data").unwrap()]);
         for none in [
             "no|number",
             "x|number",

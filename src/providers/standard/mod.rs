@@ -18,12 +18,11 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use self::settings::Settings;
 use super::charset;
-use super::mapped::{self, FieldMap, Leaf, Path, Target};
+use super::mapped::{self, FieldMap, Leaf, Path, Target, Value};
 use super::signature::{self, Digest};
 use super::{
     Header, ItemBody, Method, Provider, Reading, Refusal, Reply, Sample, SampleKind, Scheme, SettingsError, Unreadable,
@@ -170,15 +169,15 @@ impl Standard {
         Ok([once(webhook, names[0])?, once(webhook, names[1])?, once(webhook, names[2])?])
     }
 
-    fn is_wanted(&self, document: &Value) -> bool {
+    fn is_wanted(&self, document: &Value<'_>) -> bool {
         let kind = self.settings.type_path.find(document).and_then(Value::as_str);
         self.settings.types.is_empty()
             || kind.is_some_and(|kind| self.settings.types.iter().any(|wanted| wanted == kind))
     }
 
     /// Where the list of leads stands, if this webhook holds a list.
-    fn list(&self, document: &Value) -> Result<Option<Path>, Unreadable> {
-        let all_objects = |list: &Vec<Value>| !list.is_empty() && list.iter().all(Value::is_object);
+    fn list(&self, document: &Value<'_>) -> Result<Option<Path>, Unreadable> {
+        let all_objects = |list: &[Value<'_>]| !list.is_empty() && list.iter().all(Value::is_object);
         match (document, &self.settings.items) {
             (Value::Object(_), Some(items)) => Ok(Some(items).filter(|items| found_list(items, document)).cloned()),
             (Value::Object(object), None) => {
@@ -191,11 +190,11 @@ impl Standard {
     }
 
     /// One item for each element of `list`: the document with that element alone in it.
-    fn split_list(
+    fn split_list<'v>(
         &self,
         webhook: &Verified,
         id: &str,
-        mut document: Value,
+        mut document: Value<'v>,
         list: &Path,
     ) -> Result<Vec<Item>, Unreadable> {
         let Some(Value::Array(elements)) = list.find_mut(&mut document).map(Value::take) else { return Ok(Vec::new()) };
@@ -205,7 +204,7 @@ impl Standard {
         if elements.len() * document.to_string().len() > MAX_REPEATED {
             return Err(Unreadable("what stands around its list is too long to be kept with each lead".to_owned()));
         }
-        let one = |(index, element): (usize, Value)| {
+        let one = |(index, element): (usize, Value<'v>)| {
             *list.find_mut(&mut document).expect("the list was taken from there") = Value::Array(vec![element]);
             let lead = self.lead_id(&document, Some(list)).unwrap_or_else(|| format!("{id}:{index}"));
             item(webhook, &[id.as_bytes(), &index.to_le_bytes()], &lead, document.to_string().into_bytes())
@@ -213,7 +212,7 @@ impl Standard {
         Ok(elements.into_iter().enumerate().map(one).collect())
     }
 
-    fn lead_id(&self, document: &Value, list: Option<&Path>) -> Option<String> {
+    fn lead_id(&self, document: &Value<'_>, list: Option<&Path>) -> Option<String> {
         self.id_path(list).find(document).and_then(mapped::id)
     }
 
@@ -261,7 +260,7 @@ fn is_json(webhook: &Webhook) -> bool {
         || media_type.ends_with("+json")
 }
 
-fn found_list(items: &Path, document: &Value) -> bool {
+fn found_list(items: &Path, document: &Value<'_>) -> bool {
     items.find(document).is_some_and(Value::is_array)
 }
 

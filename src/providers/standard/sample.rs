@@ -3,13 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::settings::Settings;
 use super::{HEADERS, signature};
 use crate::domain::submission::Meaning;
 use crate::providers::fictional::Person;
-use crate::providers::mapped::{Path, Target};
+use crate::providers::mapped::{Path, Target, Value};
 use crate::providers::{Sample, SampleKind};
 
 /// A webhook that this source's settings read: values stand where the field map looks for them.
@@ -40,7 +40,7 @@ pub(super) fn signed(settings: &Settings, id: String, body: Vec<u8>, at: Timesta
     Sample::new(headers.into_iter().chain(signature), body)
 }
 
-fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> Value {
+fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> Value<'static> {
     let updated = matches!(kind, SampleKind::Update);
     let data = Path::default().join("data");
     let list = match (&settings.items, kind) {
@@ -49,15 +49,15 @@ fn document(settings: &Settings, kind: SampleKind, seed: u64, at: Timestamp) -> 
         (None, _) => None,
     };
     let base = list.as_ref().map_or(data, Path::each);
-    let mut document = json!({});
-    Path::default().join("timestamp").put(&mut document, json!(at.to_string()));
-    settings.type_path.put(&mut document, json!(kind_of(settings, updated)));
+    let mut document = Value::from(json!({}));
+    Path::default().join("timestamp").put(&mut document, at.to_string().into());
+    settings.type_path.put(&mut document, kind_of(settings, updated).to_owned().into());
     fill(settings, &base, &mut document, seed, updated);
     if let (Some(list), SampleKind::Batch) = (&list, kind) {
         let more = (1..3).filter_map(|step| {
-            let mut other = json!({});
+            let mut other = Value::from(json!({}));
             fill(settings, &base, &mut other, seed.wrapping_add(step << 32), updated);
-            list.each().find(&other).cloned()
+            list.each().find(&other).map(|lead| lead.clone().into_owned())
         });
         if let Some(Value::Array(leads)) = list.find_mut(&mut document) {
             leads.extend(more);
@@ -74,12 +74,12 @@ fn kind_of(settings: &Settings, updated: bool) -> &str {
 }
 
 /// Puts one person into `document`: where the map looks, or below `base` under the usual names.
-fn fill(settings: &Settings, base: &Path, document: &mut Value, seed: u64, updated: bool) {
+fn fill(settings: &Settings, base: &Path, document: &mut Value<'static>, seed: u64, updated: bool) {
     let person = Person::of(seed);
     let mapped = |meaning| settings.map.places().iter().find(|(_, target)| *target == Target::Answer(meaning));
     let mut put = |meaning, usual: &str, value: String| {
         let place = mapped(meaning).map_or_else(|| base.join(usual), |(place, _)| place.clone());
-        place.put(document, json!(value));
+        place.put(document, value.into());
     };
     if mapped(Meaning::FullName).is_some() {
         put(Meaning::FullName, "name", person.full_name());
@@ -91,5 +91,5 @@ fn fill(settings: &Settings, base: &Path, document: &mut Value, seed: u64, updat
     put(Meaning::Phone, "phone", person.phone.clone());
     put(Meaning::Message, "message", person.message());
     put(Meaning::Note, "budget", if updated { "750 juta" } else { "500 juta" }.to_owned());
-    settings.id.clone().unwrap_or_else(|| base.join("id")).put(document, json!(format!("lead-{seed}")));
+    settings.id.clone().unwrap_or_else(|| base.join("id")).put(document, format!("lead-{seed}").into());
 }

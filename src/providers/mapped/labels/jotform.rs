@@ -2,23 +2,22 @@
 //!
 //! Source: captured payloads of `rawRequest`. The labels that people read are not in it.
 
-use serde_json::Value;
-
 use super::super::document::Told;
+use super::super::value::{Members, Value};
 use super::{Entry, said, text};
 
 /// Where files stand that were sent while the form was being filled in.
 const UPLOADS: &str = "temp_upload";
 
 /// The answers in a `rawRequest`.
-pub(super) fn entries(request: &Value, told: &mut Told) -> Vec<Entry> {
+pub(super) fn entries(request: &Value<'_>, told: &mut Told) -> Vec<Entry> {
     let Value::Object(members) = request else { return Vec::new() };
     // A file may stand there instead of under its question.
-    let uploads = request.get(UPLOADS).and_then(Value::as_object).into_iter().flatten();
-    let uploads = uploads.filter(|(key, _)| request.get(key.as_str()).and_then(answer).is_none());
+    let uploads = request.get(UPLOADS).and_then(Value::as_object).into_iter().flat_map(Members::iter);
+    let uploads = uploads.filter(|(key, _)| request.get(key).and_then(answer).is_none());
     let asked = members.iter().chain(uploads).filter_map(|(key, value)| Some((key, slug(key)?, value)));
     let entries = asked.filter(|(_, _, value)| !told.has(value)).filter_map(|(key, slug, value)| {
-        Some(Entry { key: key.clone(), label: slug.to_owned(), kind: String::new(), value: answer(value)? })
+        Some(Entry { key: key.to_owned(), label: slug.to_owned(), kind: String::new(), value: answer(value)? })
     });
     entries.collect()
 }
@@ -31,7 +30,7 @@ fn slug(key: &str) -> Option<&str> {
 }
 
 /// What was answered: names and numbers as people write them, dates as year, month, day.
-fn answer(value: &Value) -> Option<String> {
+fn answer(value: &Value<'_>) -> Option<String> {
     let joined = |names: &[&str], by: &str| {
         let parts: Vec<_> = names.iter().filter_map(|name| text(value, name)).collect();
         (!parts.is_empty()).then(|| parts.join(by))
@@ -50,7 +49,7 @@ fn answer(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 

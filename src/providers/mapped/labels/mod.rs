@@ -6,11 +6,10 @@ mod tally;
 mod typeform;
 mod wix;
 
-use serde_json::Value;
-
 use super::document::{self, Told};
 use super::settings::{Answers, Kind};
 use super::spot::{Delivery, Spot};
+use super::value::Value;
 use crate::providers::Unreadable;
 use crate::providers::form::answers::is_control;
 
@@ -56,7 +55,7 @@ pub(super) fn entries(answers: &Answers, delivery: &Delivery<'_>, told: &mut Tol
 }
 
 /// Names and values: `{"Nama": "Siti", "alamat": {"kota": "Bogor"}}`. A value that stands there alone is called as its place.
-fn names(place: &Value, at: Option<&Spot>, told: &Told) -> Result<Vec<Entry>, Unreadable> {
+fn names(place: &Value<'_>, at: Option<&Spot>, told: &Told) -> Result<Vec<Entry>, Unreadable> {
     let alone = at.filter(|_| !place.is_object()).map(Spot::label).unwrap_or_default();
     let leaves = document::rest(place, &alone, told)?;
     let said = leaves.into_iter().filter(|leaf| !is_control(&leaf.key));
@@ -68,7 +67,7 @@ fn names(place: &Value, at: Option<&Spot>, told: &Told) -> Result<Vec<Entry>, Un
 }
 
 /// A value as a person reads it: lists joined with `, `, a file as its name and address, a group as its members.
-pub(super) fn said(value: &Value) -> Option<String> {
+pub(super) fn said(value: &Value<'_>) -> Option<String> {
     let text = match value {
         Value::Array(list) => joined(list.iter()),
         Value::Object(members) => match (members.get("url").and_then(said), members.get("name").and_then(said)) {
@@ -81,24 +80,24 @@ pub(super) fn said(value: &Value) -> Option<String> {
     Some(text).filter(|text| !text.trim().is_empty())
 }
 
-fn joined<'v>(values: impl Iterator<Item = &'v Value>) -> String {
+fn joined<'v>(values: impl Iterator<Item = &'v Value<'v>>) -> String {
     values.filter_map(said).collect::<Vec<_>>().join(", ")
 }
 
 /// A member as text.
-fn text(value: &Value, name: &str) -> Option<String> {
+fn text(value: &Value<'_>, name: &str) -> Option<String> {
     said(value.get(name)?)
 }
 
 /// A member that is a list, or none.
-fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+fn list<'v>(value: &'v Value<'v>, name: &str) -> &'v [Value<'v>] {
+    value.get(name).and_then(Value::as_array).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::providers::mapped::value::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
@@ -144,7 +143,8 @@ mod tests {
     }
 
     /// JSON with the words that the decoders look for.
-    fn any_item() -> impl Strategy<Value = Value> {
+    fn any_item() -> impl Strategy<Value = Value<'static>> {
+        use serde_json::Value;
         const WORDS: [&str; 26] = [
             "answers",
             "definition",
@@ -186,6 +186,7 @@ mod tests {
                 proptest::collection::vec((key.clone(), inner), 0..5).prop_map(Value::from_iter),
             ]
         })
+        .prop_map(super::Value::from)
     }
 
     proptest! {

@@ -1,23 +1,22 @@
 //! Answers as a list of `{label, value}`, or as named groups of them.
 
-use serde_json::Value;
-
 use super::super::document::Told;
 use super::super::path::Path;
 use super::super::settings::Answers;
+use super::super::value::Value;
 use super::{Entry, said};
 
 /// The answers in `place`, each noted in `told`. In named groups the name is the key, and the label too where there is none.
-pub(super) fn entries(answers: &Answers, place: &Value, told: &mut Told) -> Vec<Entry> {
-    let elements: Vec<(&str, &Value)> = match place {
+pub(super) fn entries(answers: &Answers, place: &Value<'_>, told: &mut Told) -> Vec<Entry> {
+    let elements: Vec<(&str, &Value<'_>)> = match place {
         Value::Array(list) => list.iter().map(|element| ("", element)).collect(),
-        Value::Object(members) => members.iter().map(|(name, member)| (name.as_str(), member)).collect(),
+        Value::Object(members) => members.iter().collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
     };
     elements.into_iter().filter_map(|(name, element)| entry(answers, name, element, told)).collect()
 }
 
-fn entry(answers: &Answers, name: &str, element: &Value, told: &mut Told) -> Option<Entry> {
+fn entry(answers: &Answers, name: &str, element: &Value<'_>, told: &mut Told) -> Option<Entry> {
     let at = |path: &Option<Path>| path.as_ref().and_then(|path| said(path.find(element)?)).unwrap_or_default();
     let value = match &answers.value {
         Some(path) => path.find(element)?,
@@ -39,7 +38,7 @@ fn entry(answers: &Answers, name: &str, element: &Value, told: &mut Told) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 

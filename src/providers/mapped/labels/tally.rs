@@ -5,13 +5,12 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-
 use super::super::document::Told;
+use super::super::value::Value;
 use super::{Entry, list, said, text};
 
 /// The answers in the `fields` of a response.
-pub(super) fn entries(data: &Value, told: &mut Told) -> Vec<Entry> {
+pub(super) fn entries(data: &Value<'_>, told: &mut Told) -> Vec<Entry> {
     let fields = list(data, "fields");
     let asked: Vec<_> =
         fields.iter().filter(|field| !list(field, "options").is_empty()).filter_map(|f| text(f, "key")).collect();
@@ -21,7 +20,7 @@ pub(super) fn entries(data: &Value, told: &mut Told) -> Vec<Entry> {
 }
 
 /// True for the yes or no of one option.
-fn is_option(field: &Value, asked: &[String]) -> bool {
+fn is_option(field: &Value<'_>, asked: &[String]) -> bool {
     let is_boolean = field.get("value").is_some_and(Value::is_boolean);
     let of = |key: &str| {
         asked.iter().any(|asked| key.strip_prefix(asked.as_str()).is_some_and(|rest| rest.starts_with('_')))
@@ -29,12 +28,12 @@ fn is_option(field: &Value, asked: &[String]) -> bool {
     is_boolean && text(field, "key").is_some_and(|key| of(&key))
 }
 
-fn entry(field: &Value) -> Option<Entry> {
+fn entry(field: &Value<'_>) -> Option<Entry> {
     let key = text(field, "key").unwrap_or_else(|| "?".to_owned());
     let texts: HashMap<String, String> =
         list(field, "options").iter().filter_map(|option| Some((text(option, "id")?, text(option, "text")?))).collect();
     let value = field.get("value")?;
-    let chosen = |id: &Value| said(id).map(|id| texts.get(&id).cloned().unwrap_or(id));
+    let chosen = |id: &Value<'_>| said(id).map(|id| texts.get(&id).cloned().unwrap_or(id));
     let value = match value {
         Value::Array(ids) if !texts.is_empty() => ids.iter().filter_map(chosen).collect::<Vec<_>>().join(", "),
         other => chosen(other)?,
@@ -46,7 +45,7 @@ fn entry(field: &Value) -> Option<Entry> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 

@@ -4,13 +4,12 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-
 use super::super::document::Told;
+use super::super::value::Value;
 use super::{Entry, list, said, text};
 
 /// The answers of a `form_response`.
-pub(super) fn entries(response: &Value, told: &mut Told) -> Vec<Entry> {
+pub(super) fn entries(response: &Value<'_>, told: &mut Told) -> Vec<Entry> {
     let definition = response.get("definition").unwrap_or(&Value::Null);
     let titles: HashMap<String, String> = list(definition, "fields")
         .iter()
@@ -21,7 +20,7 @@ pub(super) fn entries(response: &Value, told: &mut Told) -> Vec<Entry> {
     entries
 }
 
-fn entry(answer: &Value, titles: &HashMap<String, String>) -> Option<Entry> {
+fn entry(answer: &Value<'_>, titles: &HashMap<String, String>) -> Option<Entry> {
     let kind = text(answer, "type").unwrap_or_default();
     let field = answer.get("field").unwrap_or(&Value::Null);
     let id = text(field, "id").unwrap_or_else(|| "?".to_owned());
@@ -31,7 +30,7 @@ fn entry(answer: &Value, titles: &HashMap<String, String>) -> Option<Entry> {
 }
 
 /// What was answered: it stands under the name of its type, choices as labels and what was typed instead of one.
-fn value(answer: &Value, kind: &str) -> Option<String> {
+fn value(answer: &Value<'_>, kind: &str) -> Option<String> {
     let value = answer.get(kind)?;
     let parts = match kind {
         "choice" => [text(value, "label"), text(value, "other")],
@@ -46,7 +45,7 @@ fn value(answer: &Value, kind: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 

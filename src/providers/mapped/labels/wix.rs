@@ -3,16 +3,15 @@
 //!
 //! Source: captured bodies of automations and of `wix.forms.v4.form_submission_created`.
 
-use serde_json::Value;
-
 use super::super::document::Told;
+use super::super::value::Value;
 use super::{Entry, list, said, text};
 
 /// What stands before the names of an automation's answers.
 const FIELD: &str = "field:";
 
 /// The answers in the `submissions` of an event, or, of the `whole` that an automation sends, those among its members.
-pub(super) fn entries(place: &Value, whole: bool, told: &mut Told) -> Vec<Entry> {
+pub(super) fn entries(place: &Value<'_>, whole: bool, told: &mut Told) -> Vec<Entry> {
     let Value::Object(members) = place else { return Vec::new() };
     let fields: Vec<_> = members.iter().filter(|(key, _)| !whole || key.starts_with(FIELD)).collect();
     let labelled: Vec<_> = list(place, "submissions").iter().filter_map(labelled).collect();
@@ -27,12 +26,12 @@ pub(super) fn entries(place: &Value, whole: bool, told: &mut Told) -> Vec<Entry>
     entries
 }
 
-fn labelled(element: &Value) -> Option<Entry> {
+fn labelled(element: &Value<'_>) -> Option<Entry> {
     let label = text(element, "label")?;
     Some(Entry { key: label.clone(), label, kind: String::new(), value: text(element, "value")? })
 }
 
-fn entry(key: &str, value: &Value) -> Option<Entry> {
+fn entry(key: &str, value: &Value<'_>) -> Option<Entry> {
     let name = key.strip_prefix(FIELD).unwrap_or(key);
     Some(Entry {
         key: key.to_owned(),
@@ -50,7 +49,7 @@ fn without_chance(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::providers::mapped::value::json;
 
     use super::*;
 
@@ -76,7 +75,7 @@ mod tests {
         let mut automation =
             json!({"formName": "Kontak", "field:email_1a2b": "a@example.com", "contact": {"email": "a@example.com"}});
         assert_eq!(shown(&automation, true), pairs([("email", "a@example.com")]));
-        automation["submissions"] =
+        *automation.make_object().or_insert("submissions", || Value::Null) =
             json!([{"label": "E-mail", "value": "a@example.com"}, {"label": "Kosong", "value": ""}]);
         assert_eq!(shown(&automation, true), pairs([("E-mail", "a@example.com")]));
     }
