@@ -129,10 +129,10 @@ fn found<'t>(steps: &[Step], raw: &'t RawValue, into: &mut Vec<&'t RawValue>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::providers::mapped::value::json;
 
     fn cut(path: &str, text: &str) -> Option<Vec<String>> {
         items(&path.parse().unwrap(), text).unwrap()

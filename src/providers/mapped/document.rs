@@ -381,10 +381,10 @@ fn is_damaged(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::providers::mapped::value::json;
 
     fn path(text: &str) -> Path {
         text.parse().unwrap()

@@ -165,9 +165,8 @@ fn way_to(value: &Value<'_>, wanted: &Value<'_>) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     fn fetch() -> Fetch {
         toml::from_str(

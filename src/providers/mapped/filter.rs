@@ -138,9 +138,8 @@ impl<'de> Deserialize<'de> for Filters {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     #[test]
     fn each_comparison_does_what_it_says() {

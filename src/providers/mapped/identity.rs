@@ -213,9 +213,8 @@ fn known(settings: &Person, delivery: &Delivery<'_>) -> impl Fn(Who) -> Who + us
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     #[test]
     fn what_the_business_wrote_is_no_lead_on_a_channel_whose_ids_are_digits() {

@@ -59,9 +59,8 @@ fn kind_of(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::{Value, json};
-
     use super::*;
+    use crate::providers::mapped::value::{Value, json};
 
     fn said(item: &Value) -> Option<String> {
         let settings = "text = ['body', 'caption']\nkind = 'type'\nplain = ['text', 'list_reply']\n\

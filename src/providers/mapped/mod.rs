@@ -82,6 +82,9 @@ mod whole;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use serde_json::json;
+
 use self::reply::Handshake;
 use self::settings::{Decode, Items, Settings};
 use self::spot::Delivery;
@@ -90,8 +93,6 @@ use super::{
     Sample, SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, form, meta, whatsapp,
 };
 use crate::domain::event::{Item, Lesson};
-use jiff::Timestamp;
-use serde_json::json;
 
 pub(super) use self::document::{FieldMap, Leaf, Target, answer, document, id, leaves};
 pub(super) use self::path::Path;

@@ -428,10 +428,10 @@ fn position_of(text: &str) -> Option<Step> {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::providers::mapped::value::json;
 
     fn path(text: &str) -> Path {
         text.parse().unwrap()

@@ -285,9 +285,8 @@ pub(super) fn one_or_many<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deseri
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     fn spot(text: &str) -> Spot {
         text.parse().unwrap()

@@ -56,10 +56,11 @@ fn number(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
+    use crate::providers::mapped::value::json;
 
     #[test]
     fn a_number_beyond_all_machines_is_text_in_its_senders_letters() {
@@ -99,8 +100,6 @@ mod tests {
             prop_oneof![members, list]
         })
     }
-
-    use serde_json::Value;
 
     /// `value` without what stood under a name before.
     fn without_seconds(value: Value) -> Value {

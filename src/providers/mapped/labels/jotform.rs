@@ -49,9 +49,8 @@ fn answer(value: &Value<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     #[test]
     fn groups_become_what_a_person_would_write() {

@@ -96,10 +96,10 @@ fn list<'v>(value: &'v Value<'v>, name: &str) -> &'v [Value<'v>] {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::providers::mapped::value::json;
 
     #[test]
     fn a_value_is_said_as_a_person_reads_it() {

@@ -38,9 +38,8 @@ fn entry(answers: &Answers, name: &str, element: &Value<'_>, told: &mut Told) ->
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     fn shown(answers: &str, place: &Value) -> Vec<[String; 4]> {
         let answers: Answers = toml::from_str(answers).unwrap();

@@ -45,9 +45,8 @@ fn entry(field: &Value<'_>) -> Option<Entry> {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     #[test]
     fn choices_are_texts_and_the_yes_or_no_of_each_option_is_left_out() {

@@ -45,9 +45,8 @@ fn value(answer: &Value<'_>, kind: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     #[test]
     fn every_type_of_answer_has_words() {

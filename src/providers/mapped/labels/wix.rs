@@ -49,9 +49,8 @@ fn without_chance(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use crate::providers::mapped::value::json;
-
     use super::*;
+    use crate::providers::mapped::value::json;
 
     fn shown(place: &Value, whole: bool) -> Vec<(String, String)> {
         let entries = entries(place, whole, &mut Told::default());
