@@ -17,7 +17,7 @@ const LINE_END: [u8; 2] = *b"\r\n";
 
 /// Throws the files of a multipart body away as it comes, line by line, whatever else is wrong with it.
 ///
-/// It finds parts and heads where [`multipart`] does, which reads what remains. What it holds is what will be kept: the texts,
+/// It finds parts and heads where `multipart.rs` does, which reads what remains. What it holds is what will be kept: the texts,
 /// the heads of the parts, and of a file never more than the beginning of a line.
 pub struct WithoutFiles {
     /// What a line between two parts begins with, `--` and the boundary. Where the content type names none, the first line
