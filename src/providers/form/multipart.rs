@@ -1,7 +1,7 @@
 //! `multipart/form-data` (RFC 7578) read into its fields.
 //!
-//! The body is all there, so it is cut where it lies: a reader of streams copies it, and costs more than all else that is
-//! done with a form.
+//! The body is all there, so it is cut where it lies: `multer`, which reads what is still coming, took a third of all that
+//! is done with a form. A test compares the two.
 
 use encoding_rs::Encoding;
 use httparse::{EMPTY_HEADER, Header, Status};

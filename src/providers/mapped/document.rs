@@ -21,7 +21,7 @@ const MAX_LEAVES: usize = 1000;
 const MAX_NODES: usize = 20_000;
 
 /// The most values of any kind that one document may have before it is looked at: a thousand leads with a hundred fields
-/// each. A value takes some 100 bytes in memory, and 4 MiB can hold two million of them.
+/// each. A member takes some 60 bytes in memory, and 4 MiB can hold two million of them.
 const MAX_VALUES: usize = 100_000;
 
 /// How many lists and objects may be in one another: `serde_json`'s own limit, against bodies that are nothing but brackets.
