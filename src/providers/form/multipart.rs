@@ -134,15 +134,22 @@ impl<'b> Part<'b> {
     fn of(headers: &[Header<'_>], text: &'b [u8]) -> Option<Self> {
         let header = |name: &str| headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
         let disposition = header("content-disposition")?.value;
-        let said = |name: &str| {
-            let mut same = parameters(disposition).filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
-            same.next().and_then(|(_, value)| unquoted(value))
-        };
-        let name = said("name").filter(|name| !name.is_empty())?;
+        let [mut name, mut file, mut starred] = [None; 3];
+        for (known, value) in parameters(disposition) {
+            let place = match known.len() {
+                4 if known.eq_ignore_ascii_case(b"name") => &mut name,
+                8 if known.eq_ignore_ascii_case(b"filename") => &mut file,
+                9 if known.eq_ignore_ascii_case(b"filename*") => &mut starred,
+                _ => continue,
+            };
+            place.get_or_insert(value);
+        }
+        let name = unquoted(name?).filter(|name| !name.is_empty())?;
+        let file = file.or(starred).and_then(unquoted);
         let kind = header("content-type").and_then(|kind| std::str::from_utf8(kind.value).ok());
         // The size says that a file was here, and how large it was.
         let size = header(files::SIZE).and_then(|size| std::str::from_utf8(size.value).ok()?.parse::<u64>().ok());
-        let held = match (said("filename").or_else(|| said("filename*")), size) {
+        let held = match (file, size) {
             (None, None) => Held::Text(text, kind.and_then(charset::named)),
             (file, size) => {
                 let (file, bytes) = (file.unwrap_or_default(), size.unwrap_or(text.len() as u64));

@@ -35,7 +35,7 @@ pub(super) fn document_in<'b>(
     };
     let form = |encoding| {
         let mut whole = form(encoding, content_type, body)?;
-        let text = written(&whole, body.len()).into();
+        let text = whole.json(body.len()).into();
         open_all(settings, &mut whole);
         Ok((text, whole))
     };
@@ -79,13 +79,6 @@ fn claims(body: &[u8]) -> Result<String, Unreadable> {
     let claims = text.trim().split('.').nth(1).ok_or_else(unreadable)?;
     let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).map_err(|_| unreadable())?;
     String::from_utf8(claims).map_err(|_| unreadable())
-}
-
-/// `whole` as JSON, which may take some `about` bytes.
-fn written(whole: &Value<'_>, about: usize) -> String {
-    let mut text = Vec::with_capacity(about);
-    serde_json::to_writer(&mut text, whole).expect("texts can always be written as JSON");
-    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 fn form(encoding: Encoding, content_type: &str, body: &[u8]) -> Result<Value<'static>, Unreadable> {

@@ -10,7 +10,6 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
 use crate::providers::json::Text;
@@ -258,6 +257,41 @@ impl<'t> Value<'t> {
         matches!(self, Self::Object(_))
     }
 
+    /// It as JSON, which may take some `about` bytes. `serde_json` would be compiled here and small, and take three times as long.
+    pub(super) fn json(&self, about: usize) -> String {
+        let mut json = String::with_capacity(about);
+        self.write(&mut json);
+        json
+    }
+
+    fn write(&self, json: &mut String) {
+        let begin = |json: &mut String, at: usize, bracket: char| json.push(if at == 0 { bracket } else { ',' });
+        match self {
+            Self::Null => json.push_str("null"),
+            Self::Bool(yes) => json.push_str(if *yes { "true" } else { "false" }),
+            Self::Number(number) => json.push_str(&number.to_string()),
+            Self::String(text) => write_text(text, json),
+            Self::Array(list) if list.is_empty() => json.push_str("[]"),
+            Self::Array(list) => {
+                for (at, value) in list.iter().enumerate() {
+                    begin(json, at, '[');
+                    value.write(json);
+                }
+                json.push(']');
+            }
+            Self::Object(members) if members.is_empty() => json.push_str("{}"),
+            Self::Object(members) => {
+                for (at, (name, value)) in members.iter().enumerate() {
+                    begin(json, at, '{');
+                    write_text(name, json);
+                    json.push(':');
+                    value.write(json);
+                }
+                json.push('}');
+            }
+        }
+    }
+
     /// The same with texts of its own.
     pub(in crate::providers) fn into_owned(self) -> Value<'static> {
         let own = |text: Cow<'t, str>| Cow::Owned(text.into_owned());
@@ -300,20 +334,17 @@ impl From<serde_json::Value> for Value<'_> {
 impl fmt::Display for Value<'_> {
     /// Writes it as JSON.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+        f.write_str(&self.json(0))
     }
 }
 
-impl Serialize for Value<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_unit(),
-            Self::Bool(yes) => serializer.serialize_bool(*yes),
-            Self::Number(number) => number.serialize(serializer),
-            Self::String(text) => serializer.serialize_str(text),
-            Self::Array(list) => serializer.collect_seq(list),
-            Self::Object(members) => serializer.collect_map(members.iter()),
-        }
+/// Puts `text` behind `json` as JSON writes a text. Nearly none holds what has to be escaped.
+fn write_text(text: &str, json: &mut String) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        json.extend(["\"", text, "\""]);
+    } else {
+        json.push_str(&serde_json::to_string(text).expect("a text can always be written as JSON"));
     }
 }
 
@@ -377,6 +408,14 @@ impl<'de> Visitor<'de> for Values {
     }
 }
 
+/// So that one may stand in another of tests.
+#[cfg(test)]
+impl serde::Serialize for Value<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_string().parse::<serde_json::Value>().map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
 /// A document, as `serde_json` writes one down.
 #[cfg(test)]
 macro_rules! json {
@@ -419,6 +458,14 @@ mod tests {
             assert_eq!(members.get("1"), Some(&json!("again")));
             assert_eq!(members.get("1 (2)"), Some(&json!(1)));
             assert_eq!(members.iter().count(), count + 1);
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_escaped_is_escaped() {
+        for text in ["", "Siti", "\"", "\\", "\u{0}", "\n", "\u{1f}", " ", "\u{7f}", "é🙏", "a\"b\\c\td"] {
+            let both = serde_json::json!({ text: [text] });
+            assert_eq!(json!(both.clone()).to_string(), both.to_string());
         }
     }
 

@@ -117,7 +117,7 @@ mod tests {
         #[test]
         fn what_stands_under_its_own_name_is_what_everybody_reads(text in json_text()) {
             let everybody: Value = text.replace("1e999", "\"1e999\"").parse().unwrap();
-            prop_assert_eq!(without_seconds(serde_json::to_value(read(&text).unwrap()).unwrap()), everybody);
+            prop_assert_eq!(without_seconds(read(&text).unwrap().to_string().parse().unwrap()), everybody);
         }
     }
 }
