@@ -327,6 +327,7 @@ mod tests {
             ("Content-Disposition: form-data; name=a; FileName = b", true),
             ("Content-Disposition: form-data; filename*=UTF-8''b; name=a", true),
             ("Content-Disposition: form-data; name=\"a\"; filename=\"\"", true),
+            ("Content-Disposition: form-data; name=a; filename", true),
         ] {
             assert_eq!(names_file(line.as_bytes()), file, "{line}");
         }

@@ -15,7 +15,7 @@ use crate::providers::{Unreadable, charset};
 /// The most headers that one part may have; browsers write two.
 const MAX_HEADERS: usize = 32;
 
-/// What is around a quotation mark in a quoted text.
+/// What stands around a quoted text.
 const QUOTE: u8 = b'"';
 
 /// The fields of `body`, which came under `content_type`; without parts that have no name, and file inputs that were left
@@ -29,7 +29,7 @@ pub(super) fn fields(content_type: &str, body: &[u8]) -> Result<Vec<Field>, Unre
     let delimiter = format!("\r\n--{boundary}");
     let (mut parts, mut count) = (Vec::new(), 0);
     for part in Parts::of(&delimiter, body) {
-        let part = part.ok_or_else(|| Unreadable("its multipart body is broken or ends too early".to_owned()))?;
+        let part = part?;
         count += 1;
         if count > MAX_FIELDS {
             return Err(too_many());
@@ -48,7 +48,8 @@ pub(super) fn boundary(content_type: &str) -> Option<String> {
     whole.get_param(mime::BOUNDARY).filter(|_| is_form).map(|boundary| boundary.as_str().to_owned())
 }
 
-/// The parameters of a header (`form-data; name="a"; filename=b`): names, and values as they stand there.
+/// The parameters of a header (`form-data; name="a"; filename=b`): names, and values as they stand there, empty where there
+/// is none.
 pub(super) fn parameters(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let (mut quoted, mut escaped) = (false, false);
     let parameters = header.split(move |byte| {
@@ -57,15 +58,16 @@ pub(super) fn parameters(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> 
         escaped = quoted && *byte == b'\\' && !escaped;
         ends
     });
-    parameters.filter_map(|parameter| {
-        let (name, value) = parameter.split_at(memchr(b'=', parameter)?);
+    parameters.map(|parameter| {
+        let (name, value) = parameter.split_at(memchr(b'=', parameter).unwrap_or(parameter.len()));
         // Some forget the semicolon.
-        let name = name.trim_ascii().rsplit(u8::is_ascii_whitespace).next()?;
-        Some((name, value[1..].trim_ascii()))
+        let name = name.trim_ascii().rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+        (name, value.get(1..).unwrap_or_default().trim_ascii())
     })
 }
 
-/// The parts of a body, one after the other; `None` once for what is no part, and then nothing.
+/// The parts of a body, one after the other, `None` for those that are no fields; an error for what is no part, and then
+/// nothing.
 struct Parts<'b> {
     /// The line end, `--` and the boundary, which stand behind every part.
     delimiter: memmem::Finder<'b>,
@@ -95,13 +97,15 @@ impl<'b> Parts<'b> {
 }
 
 impl<'b> Iterator for Parts<'b> {
-    type Item = Option<Option<Part<'b>>>;
+    type Item = Result<Option<Part<'b>>, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest.take().filter(|rest| !rest.starts_with(b"--"))?;
-        let Some((part, rest)) = self.part(rest) else { return Some(None) };
+        let Some((part, rest)) = self.part(rest) else {
+            return Some(Err(Unreadable("its multipart body is broken or ends too early".to_owned())));
+        };
         self.rest = Some(rest);
-        Some(Some(part))
+        Some(Ok(part))
     }
 }
 

@@ -142,10 +142,7 @@ impl<'t> Value<'t> {
 
     /// A member of an object, to be changed.
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Self> {
-        match self {
-            Self::Object(members) => members.get_mut(name),
-            _ => None,
-        }
+        self.as_object_mut()?.get_mut(name)
     }
 
     /// An element of a list.
@@ -198,10 +195,7 @@ impl<'t> Value<'t> {
         if !self.is_object() {
             *self = Self::Object(Members::default());
         }
-        match self {
-            Self::Object(members) => members,
-            _ => unreachable!("it was made one"),
-        }
+        self.as_object_mut().expect("it was made one")
     }
 
     /// Puts `value` behind what is there: a list of both, where it is none yet.
@@ -257,7 +251,8 @@ impl<'t> Value<'t> {
         matches!(self, Self::Object(_))
     }
 
-    /// It as JSON, which may take some `about` bytes. `serde_json` would be compiled here and small, and take three times as long.
+    /// It as JSON, which may take some `about` bytes. Not by `serde_json`, which would be compiled here and small, and looks at
+    /// each letter.
     pub(super) fn json(&self, about: usize) -> String {
         let mut json = String::with_capacity(about);
         self.write(&mut json);
