@@ -1,5 +1,7 @@
 //! How a body is sent: as it is, or compressed.
 
+use super::Headers;
+
 /// What the headers of a request say of its body (RFC 9110, section 8.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
@@ -12,9 +14,9 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// Reads `headers`, names in lower case.
-    pub(super) fn of(headers: &[(String, String)]) -> Self {
-        let values = headers.iter().filter(|(name, _)| name == "content-encoding").map(|(_, value)| value.trim_ascii());
+    /// Reads `headers`.
+    pub(super) fn of(headers: &Headers) -> Self {
+        let values = headers.values("content-encoding");
         let mut codings = values.filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case("identity"));
         match (codings.next(), codings.next()) {
             (None, _) => Self::Plain,
@@ -31,11 +33,7 @@ mod tests {
 
     #[test]
     fn one_gzip_is_known_and_nothing_else() {
-        let of = |values: &[&str]| {
-            let headers: Vec<_> =
-                values.iter().map(|value| ("content-encoding".to_owned(), (*value).to_owned())).collect();
-            Coding::of(&headers)
-        };
+        let of = |values: &[&str]| Coding::of(&values.iter().map(|value| ("content-encoding", value)).collect());
         for plain in [&[][..], &[""], &["identity"], &["Identity ", ""]] {
             assert_eq!(of(plain), Coding::Plain, "{plain:?}");
         }

@@ -52,7 +52,7 @@ mod tests {
             path: String::new(),
             path_token: None,
             query: query.to_owned(),
-            headers: Vec::new(),
+            headers: crate::providers::Headers::default(),
             body: Bytes::new(),
             packed: None,
         };

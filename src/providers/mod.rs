@@ -12,6 +12,7 @@ mod fictional;
 mod form;
 mod google_leads;
 mod handshake;
+mod headers;
 mod json;
 mod konektor;
 mod linkedin;
@@ -49,6 +50,7 @@ pub use captcha::{Challenge, Verdict};
 pub use coding::Coding;
 pub use complaint::{About, Complaint};
 pub use form::files::WithoutFiles;
+pub use headers::Headers;
 pub use list::{List, Listed, NotListed, Page, Span, back_filled};
 pub use lookup::{Fetched, FormLookup, Lookup, LookupAnswer};
 pub use registry::{Absent, Cause, Configured, Found, Registry, SourceState};
@@ -273,8 +275,8 @@ pub struct Webhook {
     pub path_token: Option<String>,
     /// The query string, undecoded, without the question mark.
     pub query: String,
-    /// Headers in order, names in lower case; what is not text in a value is U+FFFD.
-    pub headers: Vec<(String, String)>,
+    /// Its headers; what is not text in a value is U+FFFD.
+    pub headers: Headers,
     /// The body, capped; unpacked where it came compressed.
     pub body: Bytes,
     /// The bytes that came, where they were compressed: they are what was signed.
@@ -320,7 +322,7 @@ impl Webhook {
     /// Finds a header by its lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Header<'_> {
-        let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value.trim_ascii());
+        let mut values = self.headers.values(name);
         match (values.next(), values.next()) {
             (None, _) => Header::Absent,
             (Some(only), None) => Header::Once(only),
@@ -331,8 +333,7 @@ impl Webhook {
     /// The one value of `content-type`, which proves nothing: said twice alike, it is still said.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
-        let mut values =
-            self.headers.iter().filter(|(name, _)| name == "content-type").map(|(_, value)| value.trim_ascii());
+        let mut values = self.headers.values("content-type");
         let first = values.next()?;
         values.all(|other| other == first).then_some(first)
     }
@@ -372,8 +373,7 @@ impl Webhook {
 impl std::fmt::Debug for Webhook {
     /// Shows header names only, and no path, query and body: all hold secrets or personal data.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        write!(f, "Webhook({:?} {}, {names:?}, {} bytes)", self.method, self.source, self.body.len())
+        write!(f, "Webhook({:?} {}, {:?}, {} bytes)", self.method, self.source, self.headers, self.body.len())
     }
 }
 
@@ -421,7 +421,8 @@ impl Verified {
     ///
     /// Only this module's dialects can call it, and only `verify` does.
     fn new(webhook: &Webhook, keep: &[&str], body: Bytes) -> Self {
-        let headers = webhook.headers.iter().filter(|(name, _)| keep.contains(&name.as_str())).cloned().collect();
+        let kept = webhook.headers.iter().filter(|(name, _)| keep.contains(name));
+        let headers = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Self {
             kept: Kept {
                 source: webhook.source.clone(),

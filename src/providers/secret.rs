@@ -1,26 +1,35 @@
 //! The secrets of a source: one or several, so that one can be replaced without losing a webhook.
 
+use std::sync::OnceLock;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
+
+use super::signature::Keys;
 
 /// What software and documents put where a secret should be: everybody can sign with these.
 const WELL_KNOWN: [&str; 3] = ["secret", "changeme", "no-secret-provided"];
 
 /// One or more secrets, any of which may have signed. Never empty, and none of them is.
 #[derive(Clone)]
-pub struct Secrets(Vec<SecretString>);
+pub struct Secrets {
+    texts: Vec<SecretString>,
+    /// For those that sign, from the first webhook on.
+    keys: OnceLock<Keys>,
+}
 
 impl Secrets {
     /// Takes `secrets`; `None` when there is none or one is empty.
     #[must_use]
     pub fn new(secrets: Vec<String>) -> Option<Self> {
         let good = !secrets.is_empty() && secrets.iter().all(|secret| !secret.trim().is_empty());
-        good.then(|| Self(secrets.into_iter().map(SecretString::from).collect()))
+        let texts = || secrets.into_iter().map(SecretString::from).collect();
+        good.then(|| Self { texts: texts(), keys: OnceLock::new() })
     }
 
     /// Each secret as text, the current one first.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|secret| secret.expose_secret())
+        self.texts.iter().map(|secret| secret.expose_secret())
     }
 
     /// The current secret: the one to sign with.
@@ -28,11 +37,16 @@ impl Secrets {
     pub fn first(&self) -> &str {
         self.iter().next().expect("there is at least one secret")
     }
+
+    /// These as keys to sign with: the bytes of each text.
+    pub(super) fn keys(&self) -> &Keys {
+        self.keys.get_or_init(|| Keys::of(self.iter().map(str::as_bytes)))
+    }
 }
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Secrets({})", self.0.len())
+        write!(f, "Secrets({})", self.texts.len())
     }
 }
 

@@ -35,8 +35,7 @@ pub(super) fn verify(header: Header<'_>, secrets: &Secrets, body: &[u8], now: Ti
     if !is_fresh(signed, now, TOLERANCE) {
         return Err(Refusal::Stale);
     }
-    let keys = secrets.iter().map(str::as_bytes);
-    let expected = signature::digests(keys, &[time.as_bytes(), b".", body]);
+    let expected = secrets.keys().digests(&[time.as_bytes(), b".", body]);
     if signature::any_pair_equal(&expected, &given) { Ok(()) } else { Err(Refusal::WrongProof) }
 }
 

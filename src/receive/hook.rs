@@ -15,7 +15,7 @@ use super::refused::{Refused, Unproved};
 use super::{Front, captcha, client};
 use crate::domain::event::SourceName;
 use crate::http;
-use crate::providers::{Coding, Files, Found, Method, Provider, Refusal, Reply, Verified, Webhook};
+use crate::providers::{Coding, Files, Found, Headers, Method, Provider, Refusal, Reply, Verified, Webhook};
 
 /// What a client may call its request, at most, to find it in our log: what looks like a UUID or a trace id.
 const LONGEST_ID: usize = 128;
@@ -211,9 +211,16 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
 }
 
 /// The headers as text. What is none becomes U+FFFD and stays: a garbled proof beside a good one must not go unseen.
-fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+fn texts(headers: &HeaderMap) -> Headers {
+    let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let mut texts = Headers::with_capacity(headers.len(), bytes);
+    for (name, value) in headers {
+        match std::str::from_utf8(value.as_bytes()) {
+            Ok(value) => texts.push(name.as_str(), value),
+            Err(_) => texts.push(name.as_str(), &String::from_utf8_lossy(value.as_bytes())),
+        }
+    }
+    texts
 }
 
 /// The answer to a source that its owner has switched off or removed: success, so that its sender does not switch the hook off for ever.

@@ -263,7 +263,7 @@ struct Seen {
 
 impl Seen {
     fn of(Unproved { webhook, provider }: &Unproved) -> Self {
-        let names: Vec<_> = webhook.headers.iter().map(|(name, _)| name.as_str()).take(NAMES).collect();
+        let names: Vec<_> = webhook.headers.iter().map(|(name, _)| name).take(NAMES).collect();
         let headers = names.join(" ").chars().take(LETTERS).collect();
         let trace = provider.scheme().map(|scheme| scheme.trace(webhook)).unwrap_or_default();
         Self { bytes: webhook.as_sent().len(), sha256: hex::encode(Sha256::digest(webhook.as_sent())), headers, trace }

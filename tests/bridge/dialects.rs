@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{Hold, Item, Kept};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::providers::{
-    DIALECTS, ItemBody, Lookup, LookupAnswer, Method, Provider, Refusal, Sample, SampleKind, Verified, Webhook,
+    DIALECTS, Headers, ItemBody, Lookup, LookupAnswer, Method, Provider, Refusal, Sample, SampleKind, Verified, Webhook,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -32,7 +32,7 @@ fn webhook(folder: &Folder, sample: Sample) -> Webhook {
         path: format!("/hooks/{}{token}", folder.name),
         path_token: sample.path_token,
         query: sample.query,
-        headers: sample.headers,
+        headers: sample.headers.into_iter().collect(),
         body: sample.body.into(),
         packed: None,
     }
@@ -166,7 +166,7 @@ fn ask_everything(folder: &Folder, provider: &dyn Provider, webhook: &Webhook, a
         source: webhook.source.clone(),
         received: webhook.received,
         request_id: webhook.request_id.clone(),
-        headers: webhook.headers.clone(),
+        headers: webhook.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         body: webhook.body.clone(),
     };
     let verified = Verified::from_inbox(kept);
@@ -249,7 +249,7 @@ fn replaced(value: &mut Value, place: &mut usize, with: &Value) {
     }
 }
 
-fn bare(folder: &Folder, headers: Vec<(String, String)>, body: Vec<u8>) -> Webhook {
+fn bare(folder: &Folder, headers: Headers, body: Vec<u8>) -> Webhook {
     let sample = Sample::new([], body);
     Webhook { headers, ..webhook(folder, sample) }
 }
@@ -276,7 +276,7 @@ fn no_json_brings_a_dialect_down() {
         let (provider, words) = (folder.provider(), words(&folder));
         let strategy = (any_json(words.clone()), any_json(words));
         run(cases(&folder, 128), &strategy, |(body, answer)| {
-            let webhook = bare(&folder, Vec::new(), body.to_string().into_bytes());
+            let webhook = bare(&folder, Headers::default(), body.to_string().into_bytes());
             ask_everything(&folder, provider.as_ref(), &webhook, answer.to_string().as_bytes());
         });
     }

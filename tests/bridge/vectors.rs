@@ -289,7 +289,7 @@ impl Row {
                 .filter(|last| last.starts_with("tok-"))
                 .map(str::to_owned),
             query: self.query.clone(),
-            headers: self.headers.clone(),
+            headers: self.headers.iter().map(|(name, value)| (name, value)).collect(),
             body: Bytes::from(self.body.clone()),
             packed: None,
         }

@@ -71,7 +71,7 @@ pub(super) fn run(args: Args, mut context: Context) -> anyhow::Result<Exit> {
     let body = Bytes::from(read(&args.file)?);
     let fetched = args.fetched.as_deref().map(read).transpose()?.map(Bytes::from);
     let size = body.len();
-    if let Some(reply) = source.provider.handshake(&webhook(&source, args.headers.clone(), body.clone(), now)) {
+    if let Some(reply) = source.provider.handshake(&webhook(&source, &args.headers, body.clone(), now)) {
         return answered(&reply, args.json, &mut context.out);
     }
     let (proof, verified) =
@@ -153,7 +153,7 @@ fn verify(
     now: Timestamp,
 ) -> Result<(Proof, Verified), Refusal> {
     let provider = source.provider.as_ref();
-    let (proof, refused) = match provider.verify(&webhook(source, headers.to_vec(), body.clone(), now), now) {
+    let (proof, refused) = match provider.verify(&webhook(source, headers, body.clone(), now), now) {
         Ok(verified) => return Ok((Proof::Holds, verified)),
         Err(Refusal::NoProof) => (Proof::Unchecked, Refusal::NoProof),
         Err(refusal) => (Proof::Refused(refusal), refusal),
@@ -173,7 +173,7 @@ fn proved(
     let Sample { path_token, query, headers: ours, body } = provider.sign_under(headers, body.to_vec(), now);
     let body = Bytes::from(body);
     let verified = |headers: &[(String, String)]| {
-        let webhook = webhook(source, headers.to_vec(), body.clone(), now);
+        let webhook = webhook(source, headers, body.clone(), now);
         provider.verify(&Webhook { path_token: path_token.clone(), query: query.clone(), ..webhook }, now).ok()
     };
     let mut all = ours;
@@ -188,7 +188,7 @@ fn proved(
     best
 }
 
-fn webhook(source: &Source, headers: Vec<(String, String)>, body: Bytes, now: Timestamp) -> Webhook {
+fn webhook(source: &Source, headers: &[(String, String)], body: Bytes, now: Timestamp) -> Webhook {
     Webhook {
         source: source.name.clone(),
         received: now,
@@ -197,7 +197,7 @@ fn webhook(source: &Source, headers: Vec<(String, String)>, body: Bytes, now: Ti
         path: format!("/hooks/{}", source.name),
         path_token: None,
         query: String::new(),
-        headers,
+        headers: headers.iter().map(|(name, value)| (name, value)).collect(),
         body,
         packed: None,
     }

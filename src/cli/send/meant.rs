@@ -75,7 +75,7 @@ fn verified(source: &Source, sample: Sample, now: Timestamp) -> Result<Verified,
         path: format!("/hooks/{}{token}", source.name),
         path_token,
         query,
-        headers,
+        headers: headers.into_iter().collect(),
         body: body.into(),
         packed: None,
     };

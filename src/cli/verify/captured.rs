@@ -76,7 +76,7 @@ impl Captured {
             path: path.to_owned(),
             path_token: token.map(str::to_owned),
             query: query.to_owned(),
-            headers: self.headers,
+            headers: self.headers.into_iter().collect(),
             body: self.body.into(),
             packed: None,
         };

@@ -322,8 +322,7 @@ fn names_a_page(body: &[u8]) -> bool {
 }
 
 fn asks_for_json(webhook: &Webhook) -> bool {
-    let mut accept = webhook.headers.iter().filter(|(name, _)| name == "accept");
-    accept.any(|(_, value)| value.to_ascii_lowercase().contains("application/json"))
+    webhook.headers.values("accept").any(|value| value.to_ascii_lowercase().contains("application/json"))
 }
 
 /// The last part of a reference, where the form has no id of its own.

@@ -31,7 +31,7 @@ fn post(headers: &[(&str, &str)], body: impl Into<Bytes>) -> Webhook {
         path: String::new(),
         path_token: None,
         query: String::new(),
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        headers: headers.iter().copied().collect(),
         body: body.into(),
         packed: None,
     }

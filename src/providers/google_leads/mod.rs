@@ -175,7 +175,7 @@ mod tests {
             path: String::new(),
             path_token: None,
             query: String::new(),
-            headers: Vec::new(),
+            headers: crate::providers::Headers::default(),
             body: body.to_owned().into(),
             packed: None,
         };

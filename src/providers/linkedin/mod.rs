@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 use self::api::Api;
 use self::list::Owner;
 use super::json::{self, Object};
-use super::signature::{any_signed, hex_digest, hmac_sha256};
+use super::signature::{hex_digest, hmac_sha256};
 use super::{
     Fetched, Header, ItemBody, List, Lookup, LookupAnswer, Method, Page, Provider, Reading, Refusal, Reply, Sample,
     SampleKind, Scheme, Secrets, SettingsError, Span, Unreadable, Verified, Webhook, meta, settings,
@@ -172,10 +172,8 @@ impl Provider for Linkedin {
             Header::Once(value) => hex_digest(value.strip_prefix(SIGNED_PREFIX).unwrap_or(value)),
         };
         let given = given.ok_or(Refusal::GarbledProof)?;
-        let signs = |prefix: &str| {
-            let secrets = self.client_secrets.iter().map(str::as_bytes);
-            any_signed(secrets, &[prefix.as_bytes(), webhook.as_sent()], &given)
-        };
+        let signs =
+            |prefix: &str| self.client_secrets.keys().any_signed(&[prefix.as_bytes(), webhook.as_sent()], &given);
         if signs(self.signed_prefix) {
             return Ok(Verified::new(webhook, &[], webhook.body.clone()));
         }
@@ -406,7 +404,7 @@ mod tests {
                 path: String::new(),
                 path_token: None,
                 query,
-                headers: Vec::new(),
+                headers: crate::providers::Headers::default(),
                 body: bytes::Bytes::new(),
                 packed: None,
             };

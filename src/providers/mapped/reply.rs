@@ -141,7 +141,7 @@ mod tests {
             path: String::new(),
             path_token: None,
             query: String::new(),
-            headers: Vec::new(),
+            headers: providers::Headers::default(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             packed: None,
         };

@@ -157,7 +157,7 @@ fn holds(scheme: &Scheme, sample: &Sample, now: Timestamp) -> bool {
         path: String::new(),
         path_token: sample.path_token.clone(),
         query: sample.query.clone(),
-        headers: sample.headers.clone(),
+        headers: sample.headers.iter().map(|(name, value)| (name, value)).collect(),
         body: sample.body.clone().into(),
         packed: None,
     };

@@ -35,7 +35,7 @@ pub(super) fn sample(
         path: format!("/hooks/{}", place.source),
         path_token: None,
         query: String::new(),
-        headers,
+        headers: headers.into_iter().collect(),
         body: body.into(),
         packed: None,
     };
@@ -43,6 +43,7 @@ pub(super) fn sample(
     tokens(kind, &mut draft);
     signatures(kind, &mut draft, now);
     let Webhook { path_token, query, headers, body, .. } = draft;
+    let headers = headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Sample { path_token, query, headers, body: body.to_vec() }
 }
 
@@ -69,9 +70,9 @@ impl Token {
     fn put(&self, draft: &mut Webhook) {
         let secret = self.secrets.first();
         match &self.location {
-            Location::Header(name) => set(draft, name, secret.to_owned()),
-            Location::Bearer => set(draft, "authorization", format!("Bearer {secret}")),
-            Location::Basic => set(draft, "authorization", format!("Basic {}", STANDARD.encode(secret))),
+            Location::Header(name) => draft.headers.set(name, secret),
+            Location::Bearer => draft.headers.set("authorization", &format!("Bearer {secret}")),
+            Location::Basic => draft.headers.set("authorization", &format!("Basic {}", STANDARD.encode(secret))),
             Location::Query(name) => ask(draft, name, secret),
             Location::Path => {
                 let token =
@@ -100,7 +101,7 @@ impl Mac {
             Unit::Ms => now.as_millisecond().to_string(),
         });
         if let (Some(time), Some(header)) = (&time, self.time.as_ref().and_then(|time| time.header.as_deref())) {
-            set(draft, header, time.clone());
+            draft.headers.set(header, &time);
         }
         let url = self.urls(draft).next().flatten();
         let key = self.keys.first().expect("there is at least one key");
@@ -109,7 +110,7 @@ impl Mac {
         let Ok(parts) = self.base.parts(input) else { return };
         let text = format!("{}{}", self.signature.prefix, self.encoding.encode(&self.digest(key, &parts)));
         let value = self.header_value(text, time.as_deref());
-        set(draft, &self.signature.header, value);
+        draft.headers.set(&self.signature.header, &value);
     }
 
     fn header_value(&self, text: String, time: Option<&str>) -> String {
@@ -170,8 +171,8 @@ impl Jwt {
         let Ok(token) = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret)) else { return };
         match self.location {
             jwt::Location::Body => draft.body = Bytes::from(token),
-            jwt::Location::Header if self.bearer => set(draft, &self.header, format!("Bearer {token}")),
-            jwt::Location::Header => set(draft, &self.header, token),
+            jwt::Location::Header if self.bearer => draft.headers.set(&self.header, &format!("Bearer {token}")),
+            jwt::Location::Header => draft.headers.set(&self.header, &token),
         }
     }
 }
@@ -181,18 +182,11 @@ fn fill(base: &Template, draft: &mut Webhook) {
     let id = format!("id_{}", hex::encode(&Sha256::digest(&draft.body)[..12]));
     for piece in base.pieces() {
         match piece {
-            Piece::Header(name) if !draft.headers.iter().any(|(known, _)| known == name) => {
-                set(draft, name, id.clone())
-            }
+            Piece::Header(name) if draft.headers.values(name).next().is_none() => draft.headers.set(name, &id),
             Piece::Query(name) if super::base::query(draft, name).is_err() => ask(draft, name, &id),
             _ => {}
         }
     }
-}
-
-fn set(draft: &mut Webhook, name: &str, value: String) {
-    draft.headers.retain(|(known, _)| known != name);
-    draft.headers.push((name.to_owned(), value));
 }
 
 fn ask(draft: &mut Webhook, name: &str, value: &str) {

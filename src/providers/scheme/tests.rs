@@ -23,7 +23,7 @@ pub(super) fn post(headers: &[(&str, &str)], body: &str) -> Webhook {
         path: "/hooks/x".into(),
         path_token: None,
         query: String::new(),
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        headers: headers.iter().copied().collect(),
         body: body.to_owned().into(),
         packed: None,
     }
@@ -59,7 +59,7 @@ fn as_webhook(sample: Sample) -> Webhook {
         path: format!("/hooks/x{token}"),
         path_token: sample.path_token,
         query: sample.query,
-        headers: sample.headers,
+        headers: sample.headers.into_iter().collect(),
         body: sample.body.into(),
         ..post(&[], "")
     }
@@ -199,7 +199,7 @@ fn what_is_signed_is_let_in_and_what_is_changed_is_not() {
         assert!(scheme.verify(&webhook, now()).is_ok(), "{scheme:?}");
         let public = matches!(scheme.kind, Kind::Public);
         let bare = Webhook {
-            headers: Vec::new(),
+            headers: crate::providers::Headers::default(),
             query: String::new(),
             path_token: None,
             body: body.clone().into(),

@@ -44,12 +44,14 @@ const HEADERS: [[&str; 3]; 2] =
 
 /// Makes the provider from its settings.
 pub(super) fn build(table: toml::Table) -> Result<Arc<dyn Provider>, SettingsError> {
-    Ok(Arc::new(Standard { settings: Settings::read(table)? }))
+    Ok(Arc::new(Standard::of(Settings::read(table)?)))
 }
 
 #[derive(Debug)]
 struct Standard {
     settings: Settings,
+    /// Those of the settings, made ready.
+    keys: signature::Keys,
 }
 
 impl Provider for Standard {
@@ -71,7 +73,7 @@ impl Provider for Standard {
             return Err(Refusal::Stale);
         }
         let parts = [id.as_bytes(), b".", time.as_bytes(), b".", webhook.as_sent()];
-        let expected = signature::digests(self.settings.keys.iter().map(Vec::as_slice), &parts);
+        let expected = self.keys.digests(&parts);
         if !signature::any_pair_equal(&expected, &v1(given)) && !self.is_signed_by_pair(&parts, given) {
             return Err(Refusal::WrongProof);
         }
@@ -150,6 +152,11 @@ impl Provider for Standard {
 }
 
 impl Standard {
+    fn of(settings: Settings) -> Self {
+        let keys = signature::Keys::of(settings.keys.iter().map(Vec::as_slice));
+        Self { settings, keys }
+    }
+
     /// True when one of the `v1a` signatures is by the private key of one of our public ones.
     fn is_signed_by_pair(&self, parts: &[&[u8]], given: &str) -> bool {
         if self.settings.public.is_empty() {
