@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// An object: its members in order, each value in the sender's own letters.
@@ -107,16 +107,88 @@ pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// Every value at `path` in `text`: names of members and places in lists, from the top. More than one where an object has
-/// a member twice; none when `text` is no JSON or has nothing there.
+/// a member twice; none when `text` is no JSON or has nothing there. One pass, and nothing is read but what is on the way.
 pub(super) fn at<'a>(text: &'a str, path: &[String]) -> Vec<&'a RawValue> {
-    let top = serde_json::from_str::<&RawValue>(text).ok().into_iter().collect();
-    path.iter().fold(top, |found: Vec<_>, step| found.into_iter().flat_map(|raw| inside(raw, step)).collect())
+    let mut found = Vec::new();
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = Way { path, found: &mut found }.deserialize(&mut json).and_then(|()| json.end());
+    read.map_or_else(|_| Vec::new(), |()| found)
 }
 
-fn inside<'a>(raw: &'a RawValue, step: &str) -> Vec<&'a RawValue> {
-    match Object::parse(raw.get()) {
-        Some(object) => object.all(step).collect(),
-        None => step.parse::<usize>().ok().and_then(|place| list(raw).get(place).copied()).into_iter().collect(),
+/// What is left of a path, and what was found at its end.
+struct Way<'p, 'f, 'a> {
+    path: &'p [String],
+    found: &'f mut Vec<&'a RawValue>,
+}
+
+impl<'a> DeserializeSeed<'a> for Way<'_, '_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.path.is_empty() {
+            self.found.push(Deserialize::deserialize(deserializer)?);
+            return Ok(());
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Way<'_, '_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+        let Some((step, path)) = self.path.split_first() else { return Ok(()) };
+        while let Some(Text(name)) = map.next_key()? {
+            if name == *step {
+                map.next_value_seed(Way { path, found: &mut *self.found })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
+        let Some((step, path)) = self.path.split_first() else { return Ok(()) };
+        if let Ok(place) = step.parse::<usize>() {
+            for _ in 0..place {
+                if list.next_element::<IgnoredAny>()?.is_none() {
+                    return Ok(());
+                }
+            }
+            list.next_element_seed(Way { path, found: &mut *self.found })?;
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    // Nothing is inside a text, a number, yes, no or null.
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 }
 
@@ -151,6 +223,8 @@ fn integer(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -195,6 +269,73 @@ mod tests {
         assert_eq!(id(r#""a\u00e4""#).as_deref(), Some("aä"));
         for bad in ["1.2e18", "12.0", r#""""#, "null", "true", "[1]", "{}", "1e3", "-"] {
             assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_finds_every_value_that_it_leads_to() {
+        let text = r#"{"a":{"b":1.50,"c":[{"d":"x"},{"d":"y"}],"b":"z"},"e":null,"a":[{"b":true}],"f":"t"}"#;
+        let at = |path: &str| {
+            let path: Vec<_> = path.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect();
+            at(text, &path).into_iter().map(RawValue::get).collect::<Vec<_>>()
+        };
+        assert_eq!(at("a.b"), ["1.50", r#""z""#], "a member that is there twice");
+        assert_eq!(at("a.c.1.d"), [r#""y""#]);
+        assert_eq!((at("a.0.b"), at("e"), at("")), (vec!["true"], vec!["null"], vec![text]));
+        for nowhere in ["x", "a.c.2.d", "a.c.x", "a.b.x", "e.x", "f.x", "a.0.b.x", "0"] {
+            assert!(at(nowhere).is_empty(), "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_has_nothing_anywhere() {
+        for bad in ["", "{", r#"{"a":1"#, r#"{"a":1}x"#, r#"{"a":1}{"a":1}"#, r#"{"a":01}"#, r#"{"a":1,"b":tru}"#] {
+            assert!(at(bad, &["a".to_owned()]).is_empty(), "{bad}");
+        }
+        let deep = format!(r#"{{"a":1,"b":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(at(&deep, &["a".to_owned()]).len(), 1, "what is not on the way is only text");
+        let way = vec!["0".to_owned(); 200];
+        assert!(
+            at(&format!("{}{}", "[".repeat(201), "]".repeat(201)), &way).is_empty(),
+            "nor is a way too long a danger"
+        );
+    }
+
+    /// The same in the plain way: each object and list on the way read whole.
+    fn read_whole<'a>(text: &'a str, path: &[String]) -> Vec<&'a RawValue> {
+        let inside = |raw: &'a RawValue, step: &String| match Object::parse(raw.get()) {
+            Some(object) => object.all(step).collect::<Vec<_>>(),
+            None => step.parse::<usize>().ok().and_then(|place| list(raw).get(place).copied()).into_iter().collect(),
+        };
+        let top: Vec<_> = serde_json::from_str::<&RawValue>(text).ok().into_iter().collect();
+        path.iter().fold(top, |found, step| found.into_iter().flat_map(|raw| inside(raw, step)).collect::<Vec<_>>())
+    }
+
+    fn any_json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            Just("1.50".to_owned()),
+            Just("-7".to_owned()),
+            Just(r#""a\u00e4""#.to_owned()),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let member = ("[abc]", inner.clone()).prop_map(|(name, value)| format!(r#""{name}": {value}"#));
+            let object =
+                proptest::collection::vec(member, 0..4).prop_map(|members| format!("{{{}}}", members.join(",")));
+            let list = proptest::collection::vec(inner, 0..4).prop_map(|values| format!("[{}]", values.join(" ,")));
+            prop_oneof![object, list]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_leads_where_reading_everything_leads(
+            text in any_json(),
+            path in proptest::collection::vec("[abc012]", 0..4),
+        ) {
+            let letters = |found: Vec<&RawValue>| found.into_iter().map(|raw| raw.get().to_owned()).collect::<Vec<_>>();
+            prop_assert_eq!(letters(at(&text, &path)), letters(read_whole(&text, &path)));
         }
     }
 }
