@@ -207,9 +207,10 @@ pub(super) fn age(then: Timestamp, now: Timestamp) -> String {
 /// A time span as people say it: `0.4 ms`, `12 ms`, `1.3 s`.
 pub(super) fn took(span: Duration) -> String {
     let millis = span.as_secs_f64() * 1000.0;
+    // What would be rounded up to the next unit's first is told in that.
     match millis {
-        ..10.0 => format!("{millis:.1} ms"),
-        10.0..1000.0 => format!("{millis:.0} ms"),
+        ..9.95 => format!("{millis:.1} ms"),
+        9.95..999.5 => format!("{millis:.0} ms"),
         _ => format!("{:.1} s", millis / 1000.0),
     }
 }
@@ -230,6 +231,7 @@ mod tests {
     fn a_time_span_has_two_digits_that_matter() {
         let told = |micros| took(Duration::from_micros(micros));
         assert_eq!([420, 12_300, 1_340_000].map(told), ["0.4 ms", "12 ms", "1.3 s"]);
+        assert_eq!([9_949, 9_950, 999_499, 999_500].map(told), ["9.9 ms", "10 ms", "999 ms", "1.0 s"]);
     }
 
     /// A list of one lead, on a terminal that is so wide.
