@@ -101,7 +101,7 @@ impl Mac {
             Unit::Ms => now.as_millisecond().to_string(),
         });
         if let (Some(time), Some(header)) = (&time, self.time.as_ref().and_then(|time| time.header.as_deref())) {
-            draft.headers.set(header, &time);
+            draft.headers.set(header, time);
         }
         let url = self.urls(draft).next().flatten();
         let key = self.keys.first().expect("there is at least one key");

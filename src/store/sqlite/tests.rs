@@ -448,7 +448,7 @@ async fn no_statement_is_prepared_again_for_the_values_that_are_bound() {
                     for parameter in 1..=prepared.parameter_count() {
                         prepared.raw_bind_parameter(parameter, value)?;
                     }
-                    drop(prepared.raw_query().next()?);
+                    let _row = prepared.raw_query().next()?;
                 }
                 Ok(prepared.get_status(StatementStatus::RePrepare))
             })
