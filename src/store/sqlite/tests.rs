@@ -435,8 +435,7 @@ async fn no_statement_that_is_used_often_walks_through_a_table() {
     }
 }
 
-/// SQLite prepares a statement anew when a value is bound by which it could plan otherwise. It takes four times as long as all
-/// else in a claim.
+/// SQLite prepares a statement anew when a value is bound by which it could plan otherwise, unless it is told that plans stay.
 #[tokio::test]
 async fn no_statement_is_prepared_again_for_the_values_that_are_bound() {
     let (store, _dir) = open();
