@@ -37,6 +37,12 @@ impl Headers {
         begins.zip(&self.ends).map(|(begin, [name, end])| (&self.text[begin..*name], &self.text[*name..*end]))
     }
 
+    /// The same as texts of their own.
+    #[must_use]
+    pub fn to_pairs(&self) -> Vec<(String, String)> {
+        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
     /// The values of each header of this name, in order, spaces around them trimmed.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.trim_ascii())

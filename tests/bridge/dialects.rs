@@ -166,7 +166,7 @@ fn ask_everything(folder: &Folder, provider: &dyn Provider, webhook: &Webhook, a
         source: webhook.source.clone(),
         received: webhook.received,
         request_id: webhook.request_id.clone(),
-        headers: webhook.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        headers: webhook.headers.to_pairs(),
         body: webhook.body.clone(),
     };
     let verified = Verified::from_inbox(kept);

@@ -43,8 +43,7 @@ pub(super) fn sample(
     tokens(kind, &mut draft);
     signatures(kind, &mut draft, now);
     let Webhook { path_token, query, headers, body, .. } = draft;
-    let headers = headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Sample { path_token, query, headers, body: body.to_vec() }
+    Sample { path_token, query, headers: headers.to_pairs(), body: body.to_vec() }
 }
 
 fn tokens(kind: &Kind, draft: &mut Webhook) {

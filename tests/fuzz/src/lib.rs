@@ -109,7 +109,7 @@ pub fn ask(provider: &dyn Provider, headers: &[(&str, &str)], body: &[u8]) {
     let reply = provider.accepted(&webhook);
     assert!(reply.headers.iter().all(|(_, value)| !value.contains(['\r', '\n'])), "a header is one line");
     let Webhook { source, received, request_id, headers, body, .. } = webhook;
-    let headers = headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let headers = headers.to_pairs();
     split(provider, Kept { source: source.clone(), received, request_id, headers, body: body.clone() });
     // What the store gives back may have been put there by another release.
     let (source, external_ref) = (&source, &ExternalRef::new("fuzzed:", "1"));
