@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use rusqlite::Error;
@@ -28,29 +29,77 @@ pub(super) enum Sync {
 pub(super) trait Job: Send {
     /// Does it, inside a transaction. May be called again after a transaction that failed.
     fn run(&mut self, db: &mut Db) -> Result<(), Error>;
-    /// It is committed: hands out the answer.
-    fn done(self: Box<Self>);
+    /// The thread of its caller.
+    fn caller(&self) -> ThreadId;
+    /// It is committed: hands out the answer, and with it those of `others`.
+    fn done(self: Box<Self>, others: Others);
     /// It could not be done.
     fn failed(self: Box<Self>, error: StoreError);
+}
+
+/// Jobs that are committed, and whose answers are handed out when this is dropped: by the caller of another job as soon as
+/// it has its own answer, or wherever that one is dropped unheard.
+#[derive(Default)]
+pub(super) struct Others(Vec<Box<dyn Job>>);
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        hand_out_each(std::mem::take(&mut self.0));
+    }
+}
+
+/// Hands out the answers of `jobs`, which are committed, each to its caller.
+pub(super) fn hand_out_each(jobs: Vec<Box<dyn Job>>) {
+    jobs.into_iter().for_each(|job| job.done(Others::default()));
+}
+
+/// Hands out the answers of `jobs`, which are committed, once to each thread, where the first caller wakes the others.
+///
+/// Waking a caller on another thread is a call of the system, and again for each as long as that thread falls asleep in
+/// between. Good for crowds of callers that do nothing but wait: one that waits for something else meanwhile, without
+/// asking here, would hold up the others.
+pub(super) fn hand_out_by_thread(jobs: Vec<Box<dyn Job>>) {
+    let mut threads: Vec<(ThreadId, Box<dyn Job>, Others)> = Vec::new();
+    for job in jobs {
+        let caller = job.caller();
+        match threads.iter_mut().find(|(thread, ..)| *thread == caller) {
+            Some((.., others)) => others.0.push(job),
+            None => threads.push((caller, job, Others::default())),
+        }
+    }
+    threads.into_iter().for_each(|(_, first, others)| first.done(others));
 }
 
 /// A job from a closure.
 struct Task<F, T> {
     verb: F,
     answer: Option<Result<T, StoreError>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    caller: ThreadId,
+    reply: oneshot::Sender<(Result<T, StoreError>, Others)>,
 }
 
-/// A job that does `verb`, and where its answer will come.
+/// Where the answer to a job comes.
+pub(super) struct Reply<T>(oneshot::Receiver<(Result<T, StoreError>, Others)>);
+
+impl<T> Reply<T> {
+    /// Waits for it. Who has begun to wait for a webhook goes on, or drops this: others may wait behind it.
+    pub(super) async fn wait(self) -> Result<T, StoreError> {
+        let (answer, others) = self.0.await.map_err(|_| StoreError::Closed)?;
+        drop(others);
+        answer
+    }
+}
+
+/// A job that does `verb`, and where its answer will come. Made on the thread that waits for it.
 ///
 /// `verb` gives an inner error to refuse without having changed anything.
-pub(super) fn job<T, F>(verb: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
+pub(super) fn job<T, F>(verb: F) -> (Box<dyn Job>, Reply<T>)
 where
     F: FnMut(&mut Db) -> Result<Result<T, StoreError>, Error> + Send + 'static,
     T: Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    (Box::new(Task { verb, answer: None, reply }), answer)
+    (Box::new(Task { verb, answer: None, caller: thread::current().id(), reply }), Reply(answer))
 }
 
 impl<F, T> Job for Task<F, T>
@@ -63,14 +112,18 @@ where
         Ok(())
     }
 
-    fn done(self: Box<Self>) {
+    fn caller(&self) -> ThreadId {
+        self.caller
+    }
+
+    fn done(self: Box<Self>, others: Others) {
         let answer = self.answer.expect("a job is done after it was run");
         // Nobody waits any more: the caller was dropped. What was done stays done.
-        let _unheard = self.reply.send(answer);
+        let _unheard = self.reply.send((answer, others));
     }
 
     fn failed(self: Box<Self>, error: StoreError) {
-        let _unheard = self.reply.send(Err(error));
+        let _unheard = self.reply.send((Err(error), Others::default()));
     }
 }
 

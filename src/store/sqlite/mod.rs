@@ -160,7 +160,7 @@ impl SqliteStore {
     {
         let (job, answer) = job(move |db| verb(db).map(Ok));
         self.mailbox.post_rest(sync, job)?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        answer.wait().await
     }
 
     /// The same for a verb after which a claim may give more.
@@ -286,7 +286,7 @@ impl Store for SqliteStore {
         let headers = values::json(&webhook.headers);
         let (job, answer) = job(move |db| db.keep(&webhook, &headers));
         self.mailbox.post_webhook(job)?;
-        answer.await.unwrap_or(Err(StoreError::Closed))?;
+        answer.wait().await?;
         self.inbox.notify_one();
         Ok(())
     }
@@ -453,7 +453,7 @@ impl Store for SqliteStore {
         let key = key.to_owned();
         let (job, answer) = job(move |db| db.set_memo(topic, &key, &value, was.as_ref()));
         self.mailbox.post_rest(Sync::Disk, job)?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        answer.wait().await
     }
 
     async fn give(&self, place: Place, max: usize) -> Result<Parts, StoreError> {

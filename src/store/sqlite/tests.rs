@@ -1,6 +1,8 @@
 //! What only the embedded store can do wrong: the disk, the queue before the writer, its statements.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use rusqlite::{StatementStatus, ffi};
 use tokio::task::JoinHandle;
@@ -161,9 +163,72 @@ async fn more_than_can_wait_is_refused_as_busy() {
     drop(go);
     held.await.unwrap().unwrap();
     for answer in waiting {
-        answer.await.unwrap().unwrap();
+        answer.wait().await.unwrap();
     }
     assert_eq!(store.stats(now()).await.unwrap().inbox, 4096);
+}
+
+/// Counts how often it wakes.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Webhooks that wait for their commit, which comes when the sender is dropped.
+async fn waiting(store: &Arc<SqliteStore>, count: usize) -> (mpsc::Sender<()>, Vec<mailbox::Reply<()>>) {
+    let (go, _held) = hold(store).await;
+    let replies = (0..count).map(|_| {
+        let (job, reply) = job(|db| db.keep(&webhook(1), "[]"));
+        store.mailbox.post_webhook(job).unwrap();
+        reply
+    });
+    (go, replies.collect())
+}
+
+#[tokio::test]
+async fn a_commit_wakes_each_thread_once_and_it_wakes_its_other_callers() {
+    let (store, _dir) = open();
+    let (go, replies) = waiting(&store, 3).await;
+    let mut callers: Vec<_> = replies
+        .into_iter()
+        .map(|reply| (Box::pin(reply.wait()), Arc::new(Woken::default())))
+        .map(|(wait, woken)| (wait, Waker::from(Arc::clone(&woken)), woken))
+        .collect();
+    for (wait, waker, _) in &mut callers {
+        assert!(wait.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    drop(go);
+    assert_eq!(store.stats(now()).await.unwrap().inbox, 3);
+    let woken = |callers: &[(_, _, Arc<Woken>)]| -> Vec<_> {
+        callers.iter().map(|(.., woken)| woken.0.load(Ordering::Relaxed)).collect()
+    };
+    assert_eq!(woken(&callers), [1, 0, 0]);
+    let (wait, waker, _) = &mut callers[0];
+    assert!(matches!(wait.as_mut().poll(&mut Context::from_waker(waker)), Poll::Ready(Ok(()))));
+    assert_eq!(woken(&callers), [1, 1, 1]);
+    for (wait, waker, _) in &mut callers[1..] {
+        assert!(matches!(wait.as_mut().poll(&mut Context::from_waker(waker)), Poll::Ready(Ok(()))));
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_has_gone_holds_up_nobody() {
+    let (store, _dir) = open();
+    let patience = std::time::Duration::from_secs(10);
+    for gone_first in [true, false] {
+        let (go, mut replies) = waiting(&store, 3).await;
+        let first = Some(replies.remove(0)).filter(|_| !gone_first);
+        drop(go);
+        store.stats(now()).await.unwrap();
+        drop(first);
+        for reply in replies {
+            tokio::time::timeout(patience, reply.wait()).await.expect("nobody waits behind it").unwrap();
+        }
+    }
 }
 
 #[tokio::test]
@@ -183,7 +248,7 @@ async fn webhooks_go_before_everything_else_and_the_rest_has_its_turn() {
     store.mailbox.post_webhook(job).unwrap();
     drop(go);
     held.await.unwrap().unwrap();
-    kept.await.unwrap().unwrap();
+    kept.wait().await.unwrap();
     store.stats(now()).await.unwrap();
     let order: Vec<String> = order.try_iter().collect();
     assert_eq!(order, ["webhook", "rest 0", "rest 1", "rest 2"]);

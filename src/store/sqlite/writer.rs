@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Error, ErrorCode};
 
 use super::db::{Db, LOG_KEPT};
-use super::mailbox::{Job, Mailbox, Sync, Wake};
+use super::mailbox::{self, Job, Mailbox, Others, Sync, Wake};
 use super::reader::Reader;
 use crate::store::StoreError;
 use crate::store::turns::Turns;
@@ -38,6 +38,9 @@ const COPY_LOG: u32 = 8_000;
 /// keeps: writing over what is there costs half the time of appending, for the file system has nothing to note down.
 const RENEW_LOG: u32 = 16_000;
 const _: () = assert!(RENEW_LOG as i64 * 4096 <= LOG_KEPT, "the log is not cut when it begins anew");
+
+/// What one transaction has done.
+type Jobs = Vec<Box<dyn Job>>;
 
 /// Why the writer stopped before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +100,7 @@ impl Writer {
         let count = jobs.len();
         if count > 0 {
             let outcome = self.db.transaction(Sync::Disk, |db| jobs.iter_mut().try_for_each(|job| job.run(db)));
-            self.answer(Sync::Disk, jobs, outcome)?;
+            self.answer(Sync::Disk, jobs, outcome, mailbox::hand_out_by_thread)?;
         }
         Ok(count)
     }
@@ -118,14 +121,14 @@ impl Writer {
                 jobs.push(next);
             }
         });
-        self.answer(sync, jobs, outcome)
+        self.answer(sync, jobs, outcome, mailbox::hand_out_each)
     }
 
-    /// Answers after a commit. When the transaction failed, each job is tried alone: the one that cannot be done must not
-    /// take the others with it.
-    fn answer(&mut self, sync: Sync, jobs: Vec<Box<dyn Job>>, outcome: Result<(), Error>) -> Result<(), Fatal> {
+    /// Answers after a commit, as `hand_out` does. When the transaction failed, each job is tried alone: the one that
+    /// cannot be done must not take the others with it.
+    fn answer(&mut self, sync: Sync, jobs: Jobs, outcome: Result<(), Error>, hand_out: fn(Jobs)) -> Result<(), Fatal> {
         let Err(error) = outcome else {
-            jobs.into_iter().for_each(Job::done);
+            hand_out(jobs);
             return Ok(());
         };
         if is_fatal(&error) {
@@ -133,7 +136,7 @@ impl Writer {
         }
         for mut job in jobs {
             match self.db.transaction(sync, |db| job.run(db)) {
-                Ok(()) => job.done(),
+                Ok(()) => job.done(Others::default()),
                 Err(error) if is_fatal(&error) => return Err(Fatal(error)),
                 Err(error) => job.failed(meaning(error)),
             }
