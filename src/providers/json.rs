@@ -109,31 +109,62 @@ pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
 /// Every value at `path` in `text`: names of members and places in lists, from the top. More than one where an object has
 /// a member twice; none when `text` is no JSON or has nothing there. One pass, and nothing is read but what is on the way.
 pub(super) fn at<'a>(text: &'a str, path: &[String]) -> Vec<&'a RawValue> {
-    let mut found = Vec::new();
+    at_each(text, &[path]).pop().unwrap_or_default()
+}
+
+/// What [`at`] finds for each of several paths, in one pass for them all.
+pub(super) fn at_each<'a>(text: &'a str, paths: &[&[String]]) -> Vec<Vec<&'a RawValue>> {
+    let mut found = vec![Vec::new(); paths.len()];
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = Way { path, found: &mut found }.deserialize(&mut json).and_then(|()| json.end());
-    read.map_or_else(|_| Vec::new(), |()| found)
+    let ways = Ways { left: paths.iter().copied().enumerate().collect(), found: &mut found };
+    if ways.deserialize(&mut json).and_then(|()| json.end()).is_err() {
+        found.iter_mut().for_each(Vec::clear);
+    }
+    found
 }
 
-/// What is left of a path, and what was found at its end.
-struct Way<'p, 'f, 'a> {
-    path: &'p [String],
-    found: &'f mut Vec<&'a RawValue>,
+/// Paths that lead to a value or through it.
+struct Ways<'p, 'f, 'a> {
+    /// Which path it is, and what is left of it.
+    left: Vec<(usize, &'p [String])>,
+    /// What was found at the end of each.
+    found: &'f mut [Vec<&'a RawValue>],
 }
 
-impl<'a> DeserializeSeed<'a> for Way<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
-        if self.path.is_empty() {
-            self.found.push(Deserialize::deserialize(deserializer)?);
-            return Ok(());
-        }
-        deserializer.deserialize_any(self)
+impl<'p> Ways<'p, '_, '_> {
+    /// The paths whose next step leads on, after that step.
+    fn after(&self, leads: impl Fn(&str) -> bool) -> Vec<(usize, &'p [String])> {
+        let step = |(which, left): &(usize, &'p [String])| {
+            let (step, left) = left.split_first()?;
+            leads(step).then_some((*which, left))
+        };
+        self.left.iter().filter_map(step).collect()
     }
 }
 
-impl<'a> Visitor<'a> for Way<'_, '_, 'a> {
+impl<'a> DeserializeSeed<'a> for Ways<'_, '_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(mut self, deserializer: D) -> Result<(), D::Error> {
+        if self.left.iter().all(|(_, left)| !left.is_empty()) {
+            return deserializer.deserialize_any(self);
+        }
+        let here = <&RawValue>::deserialize(deserializer)?;
+        self.left.retain(|(which, left)| {
+            if left.is_empty() {
+                self.found[*which].push(here);
+            }
+            !left.is_empty()
+        });
+        // One path may end where another goes on.
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        self.deserialize(&mut serde_json::Deserializer::from_str(here.get())).map_err(de::Error::custom)
+    }
+}
+
+impl<'a> Visitor<'a> for Ways<'_, '_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,28 +172,28 @@ impl<'a> Visitor<'a> for Way<'_, '_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        let Some((step, path)) = self.path.split_first() else { return Ok(()) };
         while let Some(Text(name)) = map.next_key()? {
-            if name == *step {
-                map.next_value_seed(Way { path, found: &mut *self.found })?;
-            } else {
+            let left = self.after(|step| name == step);
+            if left.is_empty() {
                 map.next_value::<IgnoredAny>()?;
+            } else {
+                map.next_value_seed(Ways { left, found: &mut *self.found })?;
             }
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
-        let Some((step, path)) = self.path.split_first() else { return Ok(()) };
-        if let Ok(place) = step.parse::<usize>() {
-            for _ in 0..place {
-                if list.next_element::<IgnoredAny>()?.is_none() {
-                    return Ok(());
-                }
+        for place in 0_usize.. {
+            let left = self.after(|step| step.parse() == Ok(place));
+            let more = match left.is_empty() {
+                true => list.next_element::<IgnoredAny>()?.map(drop),
+                false => list.next_element_seed(Ways { left, found: &mut *self.found })?,
+            };
+            if more.is_none() {
+                break;
             }
-            list.next_element_seed(Way { path, found: &mut *self.found })?;
         }
-        while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
 
@@ -330,12 +361,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_path_leads_where_reading_everything_leads(
+        fn paths_lead_where_reading_everything_leads(
             text in any_json(),
-            path in proptest::collection::vec("[abc012]", 0..4),
+            paths in proptest::collection::vec(proptest::collection::vec("[abc012]", 0..4), 0..4),
         ) {
             let letters = |found: Vec<&RawValue>| found.into_iter().map(|raw| raw.get().to_owned()).collect::<Vec<_>>();
-            prop_assert_eq!(letters(at(&text, &path)), letters(read_whole(&text, &path)));
+            let ways: Vec<_> = paths.iter().map(Vec::as_slice).collect();
+            let found: Vec<_> = at_each(&text, &ways).into_iter().map(letters).collect();
+            let read: Vec<_> = paths.iter().map(|path| letters(read_whole(&text, path))).collect();
+            prop_assert_eq!(found, read);
+            for path in &paths {
+                prop_assert_eq!(letters(at(&text, path)), letters(read_whole(&text, path)));
+            }
         }
     }
 }

@@ -6,9 +6,11 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::vec;
 
 use aws_lc_rs::digest::{Digest, SHA256, digest};
 use encoding_rs::UTF_8;
+use serde_json::value::RawValue;
 
 use super::{address, once};
 use crate::providers::form::body::pairs;
@@ -65,7 +67,19 @@ impl Template {
     /// # Errors
     /// Something that the template names is not there, or is there twice.
     pub(super) fn parts<'a>(&'a self, input: Input<'a>) -> Result<Vec<Cow<'a, [u8]>>, Refusal> {
-        self.0.iter().map(|piece| piece.render(input)).collect()
+        let mut scalars = self.scalars(input.webhook)?;
+        self.0.iter().map(|piece| piece.render(input, &mut scalars)).collect()
+    }
+
+    /// What the paths into the body give, in the order of their pieces: read at once, for each reading takes the whole body.
+    fn scalars(&self, webhook: &Webhook) -> Result<vec::IntoIter<String>, Refusal> {
+        let paths: Vec<_> = self.pieces().filter_map(Piece::json).collect();
+        if paths.is_empty() {
+            return Ok(Vec::new().into_iter());
+        }
+        let text = std::str::from_utf8(&webhook.body).map_err(|_| Refusal::GarbledProof)?;
+        let scalars = json::at_each(text, &paths).into_iter().map(only_scalar);
+        scalars.collect::<Option<Vec<_>>>().map(Vec::into_iter).ok_or(Refusal::NoProof)
     }
 
     /// What is the same whatever the URL and the secret are; `None` in the place of what is not.
@@ -73,7 +87,10 @@ impl Template {
     /// # Errors
     /// As [`Self::parts`].
     pub(super) fn fixed<'a>(&'a self, input: Input<'a>) -> Result<Vec<Option<Cow<'a, [u8]>>>, Refusal> {
-        self.0.iter().map(|piece| if piece.varies() { Ok(None) } else { piece.render(input).map(Some) }).collect()
+        let mut scalars = self.scalars(input.webhook)?;
+        let part =
+            |piece: &'a Piece| if piece.varies() { Ok(None) } else { piece.render(input, &mut scalars).map(Some) };
+        self.0.iter().map(part).collect()
     }
 
     /// [`Self::parts`], of which the [fixed](Self::fixed) ones are known.
@@ -87,7 +104,7 @@ impl Template {
     ) -> Result<Vec<Cow<'a, [u8]>>, Refusal> {
         let part = |(piece, fixed): (&'a Piece, &'a Option<Cow<'_, [u8]>>)| match fixed {
             Some(fixed) => Ok(Cow::Borrowed(fixed.as_ref())),
-            None => piece.render(input),
+            None => piece.render(input, &mut Vec::new().into_iter()),
         };
         self.0.iter().zip(fixed).map(part).collect()
     }
@@ -114,7 +131,7 @@ impl Template {
 
     /// True when something of the body is in it.
     pub(super) fn reads_body(&self) -> bool {
-        self.covers_body() || self.pieces().any(|piece| matches!(piece, Piece::Json(_)))
+        self.covers_body() || self.pieces().any(|piece| piece.json().is_some())
     }
 
     pub(super) fn needs_url(&self) -> bool {
@@ -128,7 +145,13 @@ impl Piece {
         matches!(self, Self::Url | Self::UrlHubspot | Self::UrlSha256Hex | Self::Secret)
     }
 
-    fn render<'a>(&'a self, input: Input<'a>) -> Result<Cow<'a, [u8]>, Refusal> {
+    /// The path, of a piece that is a value in the JSON body.
+    fn json(&self) -> Option<&[String]> {
+        if let Self::Json(path) = self { Some(path) } else { None }
+    }
+
+    /// `scalars` are what is at the paths of this piece and those after it.
+    fn render<'a>(&'a self, input: Input<'a>, scalars: &mut vec::IntoIter<String>) -> Result<Cow<'a, [u8]>, Refusal> {
         let webhook = input.webhook;
         let url = || input.url.ok_or(Refusal::NoProof);
         Ok(match self {
@@ -147,7 +170,7 @@ impl Piece {
             Self::BodySha256 => Cow::Owned(sha256(webhook.as_sent()).as_ref().to_vec()),
             Self::BodySha256Hex => Cow::Owned(hex(sha256(webhook.as_sent()))),
             Self::UrlSha256Hex => Cow::Owned(hex(sha256(url()?.as_bytes()))),
-            Self::Json(path) => Cow::Owned(scalar(&webhook.body, path)?.into_bytes()),
+            Self::Json(_) => Cow::Owned(scalars.next().ok_or(Refusal::NoProof)?.into_bytes()),
         })
     }
 
@@ -247,14 +270,11 @@ fn query_sorted(query: &str) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// The one scalar at `path` in a JSON body.
-fn scalar(body: &[u8], path: &[String]) -> Result<String, Refusal> {
-    let text = std::str::from_utf8(body).map_err(|_| Refusal::GarbledProof)?;
-    let mut found = json::at(text, path).into_iter();
-    let (Some(only), None) = (found.next(), found.next()) else { return Err(Refusal::NoProof) };
+/// A string decoded, or a number, yes or no in the sender's letters; `None` when it is none of these, or not the only one.
+fn only_scalar(found: Vec<&RawValue>) -> Option<String> {
+    let [only] = found[..] else { return None };
     let scalar = !only.get().starts_with(['{', '[', 'n']);
-    let value = json::string(only).map_or_else(|| only.get().to_owned(), Cow::into_owned);
-    if scalar { Ok(value) } else { Err(Refusal::NoProof) }
+    scalar.then(|| json::string(only).map_or_else(|| only.get().to_owned(), Cow::into_owned))
 }
 
 #[cfg(test)]
