@@ -47,9 +47,11 @@ impl Delivery {
                 flaws.iter().for_each(|flaw| self.rule_failed(&request_id, flaw));
             }
             Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),
-            Report::Called { call, verdict, status, took } => {
+            Report::Called { call, cause, verdict, status, took, upstream_id } => {
                 metrics.upstream_call(call, verdict.word(), took);
-                tracing::debug!(call, status, took_ms = %took.as_millis(), "Konektor answered");
+                let (source, request_id) = cause.unzip();
+                let (source, took_ms) = (source.as_ref().map(SourceName::as_str), milliseconds(took));
+                tracing::debug!(source, request_id, call, status, took_ms, upstream_id, "Konektor was called");
             }
             Report::BreakerOpened { outage, pause } => self.down(outage, pause),
             Report::BreakerClosed(after) => self.up(after),
@@ -85,7 +87,7 @@ impl Delivery {
         let Outage { since, until, cause: Cause { call, why, status } } = outage;
         self.parts.metrics.upstream_down(true);
         self.outage.send_replace(Some(outage));
-        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let pause_ms = milliseconds(pause);
         tracing::warn!(call, why, status, %since, pause_ms, %until, "Konektor fails again and again, calls wait; webhooks are kept");
     }
 
@@ -125,7 +127,7 @@ impl Delivery {
                     let waited = Duration::try_from(at.duration_since(event.received)).unwrap_or_default();
                     metrics.delivered(&event.source, claimed.lead_id.is_none().then_some(waited));
                     let (source, request) = (&event.source, &event.request_id);
-                    let after_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+                    let after_ms = milliseconds(waited);
                     tracing::info!(%source, request_id = %request, lead = %lead_id, after_ms, "lead delivered");
                 }
             }
@@ -153,9 +155,35 @@ impl Delivery {
                     );
                 }
             }
-            Outcome::Retry { .. } | Outcome::Ambiguous { .. } | Outcome::Negative { .. } | Outcome::Release { .. } => {}
+            Outcome::Retry { at, counted } => {
+                let Some((source, request_id, events)) = oldest(claimed) else { return };
+                if *counted {
+                    let failures = claimed.attempts + 1;
+                    tracing::info!(%source, request_id, events, failures, next = %at, "lead not delivered yet, tried again");
+                } else {
+                    tracing::debug!(%source, request_id, events, next = %at, "lead waits");
+                }
+            }
+            Outcome::Ambiguous { at } => {
+                let Some((source, request_id, events)) = oldest(claimed) else { return };
+                tracing::info!(%source, request_id, events, next = %at, "not known whether Konektor has the lead, searched for");
+            }
+            Outcome::Negative { at, .. } | Outcome::Release { at } => {
+                let Some((source, request_id, events)) = oldest(claimed) else { return };
+                tracing::debug!(%source, request_id, events, next = %at, "lead waits");
+            }
         }
     }
+}
+
+/// Source and request id of the oldest event of those in hand, and how many they are: there may be hundreds.
+fn oldest(claimed: &Claimed) -> Option<(&SourceName, &str, usize)> {
+    claimed.events.first().map(|event| (&event.source, event.request_id.as_str(), claimed.events.len()))
+}
+
+/// For a log line.
+fn milliseconds(span: Duration) -> u64 {
+    span.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 /// One line for a webhook of which not everything goes on.

@@ -518,12 +518,19 @@ async fn the_metrics_tell_what_happened() {
     let forged = bridge.sample("google", SampleKind::Tampered, 1);
     bridge.post("google", forged).await;
     bridge.deliver_all().await;
+    bridge.faults(json!({"reject_field": "firstName"})).await;
+    bridge.send("google", SampleKind::Lead, 2).await;
+    bridge.deliver_all().await;
     let metrics = bridge.metrics().await;
     for line in [
-        "konektor_bridge_accepted_total{source=\"google\"} 2",
+        "konektor_bridge_accepted_total{source=\"google\"} 3",
         "konektor_bridge_duplicates_total 1",
         "konektor_bridge_delivered_total{source=\"google\"} 1",
         "konektor_bridge_receive_to_created_seconds_count 1",
+        "konektor_bridge_dead_total{reason=\"rejected\"} 1",
+        "konektor_bridge_upstream_call_seconds_count{call=\"create\",outcome=\"ok\"} 1",
+        "konektor_bridge_upstream_call_seconds_count{call=\"create\",outcome=\"invalid\"} 1",
+        "konektor_bridge_limit_per_minute 200",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }

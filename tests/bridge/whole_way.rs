@@ -84,3 +84,54 @@ async fn no_line_of_the_log_tells_whose_lead_it_was_on_its_whole_way_also_at_deb
     }
     bridge.stop().await;
 }
+
+#[tokio::test]
+async fn the_id_that_a_sender_got_leads_through_the_log() {
+    let log = Log::of_this_process();
+    let bridge = spawn_bridge().await;
+    assert_eq!(bridge.post("form", form(&bridge, "s-1", "kos dekat kampus")).await, 200);
+    bridge.deliver_all().await;
+    bridge.faults(json!({"next": [{"on": "update", "times": 1, "then": "error"}]})).await;
+    assert_eq!(bridge.post("form", form(&bridge, "s-1", "kos dekat kampus, dua kamar")).await, 200);
+    bridge.deliver_all().await;
+    bridge.faults(json!({"next": [{"on": "create", "times": 1, "then": "lost_answer"}]})).await;
+    assert_eq!(bridge.post("form", form(&bridge, "s-2", "kos dekat kampus, tiga kamar")).await, 200);
+    bridge.deliver_all().await;
+    bridge.faults(json!({"reject_field": "firstName"})).await;
+    assert_eq!(bridge.post("form", form(&bridge, "s-3", "kos dekat kampus, empat kamar")).await, 200);
+    bridge.deliver_all().await;
+
+    let text = log.text();
+    let mut events = bridge.events(EventState::Delivered).await.events;
+    events.extend(bridge.events(EventState::Dead).await.events);
+    events.sort_by_key(|event| text.find(&event.request_id));
+    let told: Vec<Vec<&str>> = events.iter().map(|event| messages(&text, &event.request_id)).collect();
+    let (kept, called, delivered) = ("webhook kept", "Konektor was called", "lead delivered");
+    let doubt = "not known whether Konektor has the lead, searched for";
+    assert_eq!(
+        told,
+        [
+            vec![kept, called, delivered],
+            // Each update looks at the lead first.
+            vec![kept, called, called, "lead not delivered yet, tried again", called, called, delivered],
+            vec![kept, called, doubt, called, delivered],
+            vec![kept, called, "lead given up"],
+        ],
+        "{text}"
+    );
+    bridge.stop().await;
+}
+
+/// What the lines with a request id say, in order, without those about the request itself.
+fn messages(text: &str, request_id: &str) -> Vec<&'static str> {
+    const MESSAGES: [&str; 6] = [
+        "webhook kept",
+        "Konektor was called",
+        "lead delivered",
+        "lead given up",
+        "lead not delivered yet, tried again",
+        "not known whether Konektor has the lead, searched for",
+    ];
+    let lines = text.lines().filter(|line| line.contains(request_id));
+    lines.filter_map(|line| MESSAGES.into_iter().find(|message| line.contains(message))).collect()
+}

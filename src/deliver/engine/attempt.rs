@@ -332,7 +332,7 @@ impl Attempt {
         desk: &mut Desk<'_>,
     ) -> Deed {
         let Planned { mut plan, request } = planned;
-        let took = desk.called(&request, answer, permit, asked);
+        let took = desk.called(&request, self.claimed.events.first(), answer, permit, asked);
         let writes = matches!(request, Request::Create(_) | Request::Update(..));
         if answer.verdict == Verdict::Forbidden {
             *desk.may_not_write = writes;

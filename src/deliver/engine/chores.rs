@@ -25,7 +25,7 @@ impl Engine {
         match (doing, said) {
             (Doing::Calling(chore, permit, asked), Said::Answered(answer)) => {
                 let note = self.at_desk(moment, out, |desk| {
-                    desk.called(&request(&chore), &answer, permit, asked);
+                    desk.called(&request(&chore), None, &answer, permit, asked);
                     match &chore {
                         Chore::Verify(lead) => desk.verified(lead, &answer),
                         Chore::LookAtDay => return Some(desk.day(&answer)),

@@ -236,12 +236,16 @@ pub enum Report {
     Called {
         /// The call's word.
         call: &'static str,
+        /// Source and request id of the oldest event in the call; absent where it was for no lead.
+        cause: Option<(SourceName, String)>,
         /// What its answer means.
         verdict: Verdict,
         /// HTTP status; absent when there was no answer.
         status: Option<u16>,
         /// From the request to the answer.
         took: Duration,
+        /// What Konektor calls the request.
+        upstream_id: Option<String>,
     },
     /// Konektor fails again and again, and calls wait, from now on or longer than was thought.
     BreakerOpened {

@@ -37,7 +37,7 @@ use super::{SourceOf, ValuesOf, Waits};
 use crate::domain::lead::LeadId;
 use crate::domain::region::Region;
 use crate::konektor::{Answer, Cause, Outage, Request, Verdict};
-use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError};
+use crate::store::{DayState, Observation, PauseReason, PermitId, Probe, RateHeaders, StoreError, StoredEvent};
 use attempt::Attempt;
 use chores::Doing;
 pub use exchange::{Ask, Change, Deed, Effect, Input, LookupEnd, Moment, Reply, Report, Said, Stopped, Ticket, Told};
@@ -296,7 +296,7 @@ impl Engine {
         let Said::Answered(answer) = said else { return mismatch(&said) };
         self.at_desk(moment, out, |desk| {
             // One word for both kinds.
-            desk.called(&Request::Probe, &answer, probe.permit, asked);
+            desk.called(&Request::Probe, None, &answer, probe.permit, asked);
             let allowed = match answer.verdict {
                 Verdict::Allowed => true,
                 // The key is known again; that it may not read leads is no reason to stop writing them.
@@ -399,15 +399,24 @@ impl Party {
 }
 
 impl Desk<'_> {
-    /// Tells the limiter, the breaker and the people what Konektor answered; gives how long it took.
-    fn called(&mut self, request: &Request, answer: &Answer, permit: PermitId, asked: Moment) -> Duration {
+    /// Tells the limiter, the breaker and the people what Konektor answered to a call `for_event`; gives how long it took.
+    fn called(
+        &mut self,
+        request: &Request,
+        for_event: Option<&StoredEvent>,
+        answer: &Answer,
+        permit: PermitId,
+        asked: Moment,
+    ) -> Duration {
         let took = self.moment.running.saturating_sub(asked.running);
         self.errands.push(Ask::Observe(permit, observation(answer)));
         self.reports.push(Report::Called {
             call: request.word(),
+            cause: for_event.map(|event| (event.source.clone(), event.request_id.clone())),
             verdict: answer.verdict.clone(),
             status: answer.status,
             took,
+            upstream_id: answer.request_id.clone(),
         });
         match answer.verdict {
             Verdict::Unsent(why) | Verdict::Unclear(why) => {
