@@ -20,6 +20,8 @@ use crate::metrics::Metrics;
 use crate::providers::{Absent, Cause, Configured, EXPIRES_SOON, List, Registry, SourceState};
 use crate::store::{PauseReason, Store, StoreError};
 
+/// How often it is said that the access to a sender's API ends.
+const REMIND_EVERY: Duration = Duration::from_hours(24);
 /// How often the files are looked at. A person who has changed one waits that long at most, and [`SETTLED_AFTER`].
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// When what was read of a changed file is compared with the file again: who writes it may not be through.
@@ -49,6 +51,8 @@ pub struct Reloader {
     unsettled: Option<Result<Config, ConfigError>>,
     /// Whether the owner's file describes sources.
     has_own: bool,
+    /// When it was last said whose access ends.
+    reminded: Timestamp,
     registry: watch::Sender<Arc<Registry>>,
     api_key: watch::Sender<Option<SecretString>>,
 }
@@ -100,7 +104,8 @@ impl Reloader {
         remember(store.as_ref(), &registry, clock.as_ref()).await?;
         log_sources(&registry);
         log_removed(&registry);
-        watch_access(&registry, &metrics, clock.now());
+        let reminded = clock.now();
+        watch_access(&registry, &metrics, reminded);
         let (registry, registry_seen) = watch::channel(Arc::new(registry));
         let (api_key, api_key_seen) = watch::channel(config.settings.api_key.clone());
         let (admin_token, files) = (config.settings.admin_token.clone(), config.files.clone());
@@ -115,6 +120,7 @@ impl Reloader {
             in_force,
             unsettled,
             has_own,
+            reminded,
             registry,
             api_key,
         };
@@ -144,6 +150,7 @@ impl Reloader {
     /// Reads everything again if a file has changed since it was last taken, and takes it at the next look if nothing has
     /// changed in between; `None` when nothing was to be taken.
     pub async fn look(&mut self) -> Option<Reloaded> {
+        self.remind();
         if let Some(read) = self.unsettled.take()
             && !changed(files_of(&read)).await
         {
@@ -153,6 +160,15 @@ impl Reloader {
             self.unsettled = Some(self.read().await);
         }
         None
+    }
+
+    /// Says once a day whose access ends: a bridge may run for longer than a token is good.
+    fn remind(&mut self) {
+        let now = self.clock.now();
+        if now >= self.reminded + REMIND_EVERY {
+            watch_access(&self.registry.borrow(), &self.metrics, now);
+            self.reminded = now;
+        }
     }
 
     /// Reads everything again, and takes it if it is right.

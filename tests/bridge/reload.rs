@@ -1,5 +1,7 @@
 //! Sources and keys that change while the bridge runs.
 
+use std::time::Duration;
+
 use konektor_bridge::app::reload::Reloaded;
 use konektor_bridge::domain::event::SourceName;
 use konektor_bridge::providers::{Found, Registry, SourceState};
@@ -249,4 +251,25 @@ async fn a_new_key_is_used_and_ends_the_pause_that_the_old_one_led_to() {
     std::fs::write(key.path(), "").unwrap();
     assert_eq!(looked(&mut edge).await, Some(Reloaded::Refused));
     assert_eq!(in_use(&edge), "newer");
+}
+
+#[tokio::test]
+async fn a_token_that_ends_is_told_each_day_however_long_the_bridge_runs() {
+    let log = Log::of_this_process();
+    // Sixteen days and some hours after the start.
+    let variables = [
+        ("LINKEDIN_CLIENT_SECRET", "fake-client-secret-0123456789"),
+        ("LINKEDIN_ACCESS_TOKEN", "fake-access-token-0123456789"),
+        ("LINKEDIN_TOKEN_EXPIRES", "2026-12-10"),
+    ];
+    let mut edge = Edge::with(Setup { variables: &variables, ..Setup::default() }).await;
+    assert_eq!(on(&edge.live.registry.borrow()), ["linkedin"]);
+    let told = || log.text().matches("the token for the sender's API ends soon").count();
+    let mut counts = Vec::new();
+    for hours in [0, 24, 24, 24, 1, 23, 23, 1] {
+        edge.clock.advance(Duration::from_secs(hours * 3600));
+        assert_eq!(edge.reloader.look().await, None);
+        counts.push(told());
+    }
+    assert_eq!(counts, [0, 0, 0, 1, 1, 2, 2, 3]);
 }
