@@ -1,16 +1,18 @@
 //! The commands, as a person or a script runs them: the built binary, its output, its exit codes.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use konektor_bridge::config::VARIABLES;
 use konektor_bridge::domain::event::SourceName;
-use konektor_bridge::sandbox::{self, DEFAULT_KEY, Running};
+use konektor_bridge::sandbox::DEFAULT_KEY;
 use konektor_bridge::store::{Options, SqliteStore, Store};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::served::{FORM_SECRET, Konektor, Served};
 
 /// The binary in a directory of its own, with these variables and no others.
 pub(crate) fn command(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Command {
@@ -553,121 +555,6 @@ fn the_last_line_of_a_stop_says_what_waits() {
     assert!(is_stopped(last), "{log:#?}");
     // It may have been stopped before they were sorted.
     assert_eq!(last["webhooks"].as_u64().unwrap() + last["events"].as_u64().unwrap(), 2, "{last}");
-}
-
-/// What proves a form of [`Served`].
-pub(crate) const FORM_SECRET: &str = "form-secret-of-the-tests-0123456789";
-
-/// A local Konektor to call.
-pub(crate) struct Konektor {
-    sandbox: Running,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Konektor {
-    fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let sandbox = runtime.block_on(async { sandbox::start(sandbox::Settings::default()).unwrap() });
-        Self { sandbox, runtime }
-    }
-
-    pub(crate) fn leads(&self) -> Vec<Value> {
-        let url = format!("{}/sandbox/leads", self.sandbox.url());
-        let http = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build().unwrap();
-        self.runtime.block_on(async { http.get(url).send().await.unwrap().json().await.unwrap() })
-    }
-}
-
-/// A bridge that runs as `serve` does.
-pub(crate) struct Served {
-    child: Child,
-    directory: TempDir,
-    variables: Vec<(String, String)>,
-    pub(crate) konektor: Konektor,
-}
-
-impl Served {
-    pub(crate) fn start() -> Self {
-        let konektor = Konektor::start();
-        let directory = TempDir::new().unwrap();
-        let variables: Vec<_> = [
-            ("KONEKTOR_API_KEY", DEFAULT_KEY),
-            ("KONEKTOR_BASE_URL", &konektor.sandbox.url()),
-            ("BRIDGE_LISTEN", "127.0.0.1:0"),
-            ("BRIDGE_ADMIN_LISTEN", "127.0.0.1:0"),
-            ("BRIDGE_ADMIN_TOKEN", "token"),
-            ("GOOGLE_LEADS_KEY", "0123456789abcdef"),
-            ("FORM_SECRET", FORM_SECRET),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        let mut served = Self { child: Self::spawn(directory.path(), &variables), directory, variables, konektor };
-        let mut lines = BufReader::new(served.child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut address = |before: &str| -> SocketAddr {
-            let line = lines.next().unwrap();
-            line.strip_prefix(before).unwrap_or_else(|| panic!("{line}")).parse().unwrap()
-        };
-        // From here on the commands must find it.
-        let bound = [address("webhooks on http://"), address("admin API on http://")].map(|bound| bound.to_string());
-        served.variables[2].1.clone_from(&bound[0]);
-        served.variables[3].1.clone_from(&bound[1]);
-        served
-    }
-
-    fn spawn(directory: &Path, variables: &[(String, String)]) -> Child {
-        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let log = std::fs::File::create(directory.join("log")).unwrap();
-        command(directory, &variables, &["serve"]).stdout(Stdio::piped()).stderr(log).spawn().unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        let variables: Vec<_> = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Ran::of(command(self.directory.path(), &variables, arguments).output().unwrap())
-    }
-
-    /// The lines of its log so far.
-    fn log(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.directory.path().join("log")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
-    }
-
-    /// Where it takes webhooks.
-    pub(crate) fn public(&self) -> String {
-        format!("http://{}", self.variables[2].1)
-    }
-
-    /// The one event of the list, once it is in `state`.
-    pub(crate) fn event(&self, list: &[&str], state: &str) -> Value {
-        for _ in 0..500 {
-            let events = self.run(list).json();
-            match events.as_array().unwrap().as_slice() {
-                [event] if event["state"] == state => return event.clone(),
-                [] | [_] => {}
-                many => panic!("{many:?}"),
-            }
-        }
-        panic!("no event is {state}: {}", self.run(list).out);
-    }
-
-    /// Asks it to stop, and gives its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        self.end()
-    }
-
-    /// The same, and its directory stays.
-    fn end(&mut self) -> Option<i32> {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It has ended already, unless the test failed.
-        let _ended = self.child.kill();
-        let _code = self.child.wait();
-    }
 }
 
 #[test]

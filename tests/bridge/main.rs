@@ -30,6 +30,7 @@ mod rules;
 mod sandbox;
 mod schemes;
 mod scripted_store;
+mod served;
 mod simulation;
 mod store;
 mod tokens;

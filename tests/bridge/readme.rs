@@ -8,8 +8,8 @@ use konektor_bridge::providers::{Sample, SourceState};
 use konektor_bridge::sandbox;
 use url::form_urlencoded::Serializer;
 
-use crate::cli::{FORM_SECRET, Served};
 use crate::harness::spawn_with;
+use crate::served::{FORM_SECRET, Served};
 
 const README: &str = include_str!("../../README.md");
 
