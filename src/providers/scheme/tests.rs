@@ -93,6 +93,19 @@ fn what_is_wrong_is_named_with_what_to_write() {
         ("algorithm = 'md5'", "md5"),
         ("key = { encoding = 'hex' }", "verify.secrets: a secret is not hexadecimal"),
         ("key = { encodng = 'hex' }", "encodng"),
+        ("secrets = ['fifteen-letters    ']", "verify.secrets: a secret has fewer than 16"),
+        (
+            "secrets = ['000102030405060708090a0b0c0d0e']\nkey = { encoding = 'hex' }",
+            "verify.secrets: a secret is hexadecimal of fewer than 16 bytes",
+        ),
+        (
+            "secrets = ['AAECAwQFBgcICQoLDA0O']\nkey = { encoding = 'base64' }",
+            "verify.secrets: a secret is base64 of fewer than 16 bytes",
+        ),
+        (
+            "secrets = ['whsec_fifteen-letters']\nkey = { strip_prefix = 'whsec_' }",
+            "verify.secrets: a secret is text of fewer than 16 bytes",
+        ),
         ("sekrets = []", "sekrets"),
         ("url = { base = 'https://a.example' }", "verify.url: nothing that is signed"),
         ("base = '{url}{body}'\nurl = { base = 'a.example' }", "verify.url.base"),

@@ -96,9 +96,10 @@ fn mac(raw: RawMac, place: &Place) -> Result<Mac, SettingsError> {
     }
     let time = time(raw.timestamp, &base, raw.signature.field.is_some())?;
     let templates = || equal.iter().flatten().chain([&base]);
-    let secrets = secrets(raw.secrets, raw.min_length.unwrap_or(SHORTEST_KEY))?;
+    let shortest = raw.min_length.unwrap_or(SHORTEST_KEY);
+    let secrets = secrets(raw.secrets, shortest)?;
     let address = address(raw.url, templates().any(Template::needs_url), place)?;
-    let keys = secrets.iter().map(|secret| key(secret, &raw.key, raw.algorithm)).collect::<Result<_, _>>()?;
+    let keys = secrets.iter().map(|secret| key(secret, &raw.key, raw.algorithm, shortest)).collect::<Result<_, _>>()?;
     let signature = signature(raw.signature)?;
     Ok(Mac {
         algorithm: raw.algorithm,
@@ -256,7 +257,7 @@ fn address(raw: Option<RawUrl>, needed: bool, place: &Place) -> Result<Option<Ad
 
 fn secrets(secrets: Option<Secrets>, shortest: usize) -> Result<Secrets, SettingsError> {
     let secrets = secrets.ok_or_else(|| SettingsError::Incomplete("set `secrets` of its `verify`".to_owned()))?;
-    if secrets.iter().any(|secret| secret.len() < shortest) {
+    if secrets.iter().any(|secret| secret.trim().len() < shortest) {
         let problem = format!(
             "a secret has fewer than {shortest} characters; make a longer one, or, where the sender makes them so short, \
              write `min_length`"
@@ -266,18 +267,27 @@ fn secrets(secrets: Option<Secrets>, shortest: usize) -> Result<Secrets, Setting
     Ok(secrets)
 }
 
-/// The key that a secret stands for.
-fn key(secret: &str, raw: &RawKey, algorithm: Algorithm) -> Result<Key, SettingsError> {
+/// The key that a secret stands for, which has `shortest` bytes or more: what is written may be longer than what it says.
+fn key(secret: &str, raw: &RawKey, algorithm: Algorithm, shortest: usize) -> Result<Key, SettingsError> {
     let text = secret.trim();
     let bare = text.strip_prefix(raw.strip_prefix.as_str()).unwrap_or(text);
     let (bytes, what) = match raw.encoding {
-        KeyEncoding::Utf8 => return Ok(Key::new(bare.as_bytes().to_vec(), algorithm)),
+        KeyEncoding::Utf8 => (Some(bare.as_bytes().to_vec()), "text"),
         KeyEncoding::Hex => (hex::decode(bare).ok(), "hexadecimal"),
         KeyEncoding::Base64 => (settings::base64(bare), "base64"),
     };
     let bytes = bytes.filter(|bytes| !bytes.is_empty());
-    let key = bytes.map(|bytes| Key::new(bytes, algorithm));
-    key.ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))
+    let bytes = bytes.ok_or_else(|| wrong(".secrets", &format!("a secret is not {what}, as `key.encoding` says")))?;
+    if bytes.len() < shortest {
+        return Err(wrong(
+            ".secrets",
+            &format!(
+                "a secret is {what} of fewer than {shortest} bytes; copy it whole, or, where the sender makes them so short, \
+                 write `min_length`"
+            ),
+        ));
+    }
+    Ok(Key::new(bytes, algorithm))
 }
 
 fn template(key: &str, text: &str) -> Result<Template, SettingsError> {
