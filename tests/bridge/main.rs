@@ -17,6 +17,7 @@ mod drift;
 mod echo;
 mod edge;
 mod fixtures;
+mod google_forms;
 mod harness;
 mod house;
 mod quota;

@@ -6,9 +6,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use konektor_bridge::sandbox::{self, DEFAULT_KEY, Running};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::cli::{Ran, command};
@@ -166,6 +168,16 @@ impl Served {
         self.konektor.answered(http().post(format!("{}/hooks/{source}", self.public())).body("{}")).0
     }
 
+    /// A form of a back-end that signs.
+    fn form(&self, fields: &Value) {
+        let (body, time) = (fields.to_string(), jiff::Timestamp::now().as_second());
+        let mut mac = Hmac::<Sha256>::new_from_slice(FORM_SECRET.as_bytes()).unwrap();
+        mac.update(format!("{time}.{body}").as_bytes());
+        let signature = format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()));
+        let request = http().post(format!("{}/hooks/form", self.public())).header("content-type", "application/json");
+        assert_eq!(self.konektor.answered(request.header("x-bridge-signature", signature).body(body)).0, 200);
+    }
+
     /// One line of the metrics.
     fn metric(&self, name: &str) -> Option<String> {
         let url = format!("http://{}/metrics", self.variables[3].1);
@@ -205,10 +217,6 @@ fn a_hangup_and_a_changed_file_are_taken_and_what_is_wrong_is_not() {
     assert!(said.contains("the changed configuration is not taken, the old one stays in force"), "{said}");
     assert!(said.contains("bridge.toml:1"), "{said}");
     assert_eq!(bridge.hook("shop"), 401, "the old one is in force");
-
-    write(&shop.replace("shop", "toko"));
-    bridge.until("the file that is right again is seen", || bridge.hook("toko") == 401);
-    assert_eq!(reloads("refused").as_deref(), Some("1"));
     assert_eq!(bridge.stop(), Some(0));
 }
 
@@ -279,4 +287,42 @@ fn a_test_lead_that_is_discarded_goes_nowhere() {
     assert_eq!(bridge.run(&["withheld", "release", &id]).out, "0 released\n");
     assert_eq!(bridge.event(&["events", "list", "--json"], "discarded")["id"], id.as_str());
     assert!(bridge.konektor.leads().is_empty());
+}
+
+#[test]
+fn what_has_changed_in_a_form_is_told_by_the_log_the_metrics_and_the_list_of_sources() {
+    let bridge = Served::start();
+    let fields = |number: u32, more: Value| {
+        let mut form = json!({"form_id": "kontak", "nama": "Siti", "no_hp": format!("0812-0000-{number:04}")});
+        form.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        form
+    };
+    for number in 0..6 {
+        bridge.form(&fields(number, json!({"kota": "Bogor", "minat": "ruko"})));
+    }
+    bridge.form(&fields(6, json!({"kabupaten": "Bogor", "minat": "ruko"})));
+    // So often that one is missed.
+    for number in 7..18 {
+        bridge.form(&fields(number, json!({"kabupaten": "Bogor", "sumber": "brosur"})));
+    }
+    let drifts = |kind| bridge.metric(&format!("konektor_bridge_form_drift_total{{source=\"form\",kind=\"{kind}\"}}"));
+    bridge.until("the field is missed", || drifts("vanished").as_deref() == Some("1"));
+    let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
+    let told = bridge.run(&["sources"]).out;
+    for sentence in ["`kota` is `kabupaten` now", "`sumber` is new", "`minat` does not come any more"] {
+        let line = format!("form, form kontak: {sentence} (seen {day})\n");
+        assert!(told.contains(&line), "{line} is not in {told}");
+    }
+    let listed = bridge.run(&["sources", "--json"]);
+    let listed: Value = serde_json::from_str(&listed.out).unwrap();
+    let form = listed.as_array().unwrap().iter().find(|line| line["name"] == "form").unwrap();
+    let kinds: Vec<_> = form["forms"][0]["changes"].as_array().unwrap().iter().map(|change| &change["kind"]).collect();
+    assert_eq!(kinds, ["renamed", "new", "vanished"]);
+    let log = bridge.log();
+    let lines: Vec<_> =
+        log.iter().filter(|line| line["message"].as_str().unwrap().starts_with("the fields of a form")).collect();
+    for kind in ["renamed", "new", "vanished"] {
+        assert_eq!(drifts(kind).as_deref(), Some("1"), "{kind}");
+        assert_eq!(lines.iter().map(|line| line[kind].as_u64().unwrap()).sum::<u64>(), 1, "{kind}: {lines:?}");
+    }
 }
