@@ -422,6 +422,34 @@ fn timeless(line: &str) -> String {
 }
 
 #[test]
+fn what_the_demo_says_to_try_works_as_it_stands_and_ctrl_c_ends_it() {
+    let directory = TempDir::new().unwrap();
+    let mut demo = command(directory.path(), &[], &["demo"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("Ctrl-C ends it")).expect("it keeps running");
+    let mut advice = Vec::new();
+    for line in lines {
+        advice.push(line);
+        if advice.last().unwrap().contains("/sandbox/faults") {
+            break;
+        }
+    }
+    let settings = advice.iter().find_map(|line| line.strip_prefix(". ")).expect("a file of settings").to_owned();
+    assert!(Path::new(&settings).exists());
+    let programs = Path::new(env!("CARGO_BIN_EXE_konektor-bridge")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("sh");
+    shell.args(["-e", "-c", &advice.join("\n")]).current_dir(directory.path()).env_clear().env("PATH", path);
+    let tried = Ran::of(shell.output().unwrap()).done();
+    assert_eq!(tried.matches("HTTP/1.1 200").count(), 2, "the browser's form, and the back-end's: {tried}");
+    assert!(tried.contains("\"externalRef\"") && tried.contains("delivered"), "events and leads are listed: {tried}");
+    assert!(tried.contains("200 in ") && tried.contains("\"error_rate\":0.5"), "{tried}");
+    assert!(Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap().success());
+    assert_eq!(demo.wait().unwrap().code(), Some(0));
+    assert!(!Path::new(&settings).exists(), "what it kept is deleted");
+}
+
+#[test]
 fn a_proxy_for_the_world_is_not_asked_for_what_is_on_this_machine() {
     let nowhere = "http://127.0.0.1:9";
     let out = run(&[("HTTP_PROXY", nowhere), ("http_proxy", nowhere)], &["demo", "--once", "--patience", "60s"]).done();
