@@ -80,6 +80,16 @@ fn the_leads_of_a_batch_are_different_leads() {
 }
 
 #[test]
+fn who_may_send_several_leads_in_one_webhook_has_a_sample_of_that() {
+    // LinkedIn is not known to send a list; its fixtures show that one would be read.
+    let may = |folder: &Folder| folder.dialect != "linkedin" && folder.rows.iter().any(|row| row.items() > 1);
+    for folder in senders().filter(may) {
+        let batch = items(&folder, SampleKind::Batch, 7, now());
+        assert!(batch.len() > 1, "{}: the sample of several leads is one", folder.dialect);
+    }
+}
+
+#[test]
 fn a_sample_that_makes_no_lead_says_something_of_one() {
     for folder in folders().into_iter().filter(Folder::only_teaches) {
         let provider = folder.provider();

@@ -47,6 +47,10 @@ struct SourceFile {
     only_teaches: bool,
 }
 
+/// The settings that let a webhook in and find its items.
+const CUTTING: [&str; 9] =
+    ["decode", "embedded", "entities", "items", "redact", "secret", "token", "token_at", "verify"];
+
 /// Where the bridge of the fixtures is reached.
 const PUBLIC_URL: &str = "https://hooks.example.com";
 
@@ -211,6 +215,15 @@ impl Folder {
 
     /// The provider with `changed` settings.
     fn provider_with(&self, changed: &Map<String, Value>) -> Result<Arc<dyn Provider>, SettingsError> {
+        build(&self.dialect, self.settings_with(changed), &self.place())
+    }
+
+    fn place(&self) -> Place {
+        Place::new(self.name.clone(), Some(PUBLIC_URL))
+    }
+
+    /// The folder's own settings with `changed` ones.
+    fn settings_with(&self, changed: &Map<String, Value>) -> toml::Table {
         let mut settings = self.source.settings.clone();
         for (name, value) in changed {
             match value {
@@ -218,7 +231,32 @@ impl Folder {
                 value => drop(settings.insert(name.clone(), toml::Value::try_from(value).unwrap())),
             }
         }
-        build(&self.dialect, settings, &Place::new(self.name.clone(), Some(PUBLIC_URL)))
+        settings
+    }
+
+    /// What lets the webhook of `row` in and finds its items, and nothing that chooses among them.
+    fn cutting(&self, row: &Row) -> toml::Table {
+        let mut settings =
+            with_preset(&self.dialect, self.settings_with(&row.settings)).expect("it is a preset's folder");
+        settings.retain(|key, _| CUTTING.contains(&key));
+        let mut items = match settings.remove("items") {
+            Some(toml::Value::Array(items)) => items,
+            other => other.into_iter().collect(),
+        };
+        // Where there is no item of the preset's, a filter is asked all the same.
+        items.push("@".into());
+        settings.insert("items".to_owned(), items.into());
+        settings.insert("external_ref".to_owned(), toml::Table::from_iter([("prefix".to_owned(), "x:".into())]).into());
+        settings
+    }
+
+    /// True when `filter` holds of something in `row`, which `cutting` cuts.
+    fn holds(&self, filter: &toml::Table, row: &Row, cutting: &toml::Table) -> bool {
+        let mut settings = cutting.clone();
+        settings.insert("accept".to_owned(), filter.clone().into());
+        let Ok(provider) = providers::build(PRESET_DIALECT, settings, &self.place()) else { return false };
+        let verified = provider.verify(&row.webhook(self.name.clone()), row.now);
+        verified.is_ok_and(|verified| provider.split(&verified).is_ok_and(|items| !items.is_empty()))
     }
 
     /// True when its webhooks only say something of leads.
@@ -236,6 +274,14 @@ impl Folder {
 }
 
 impl Row {
+    /// How many items must come of it.
+    pub(crate) fn items(&self) -> usize {
+        match &self.expect {
+            Expected::Items(items) => items.len(),
+            Expected::Off(_) | Expected::Reply(_) | Expected::Refusal(_) | Expected::Unreadable(_) => 0,
+        }
+    }
+
     /// The body, and what its items' lookups brought.
     pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
         let fetched = match &self.expect {
@@ -532,6 +578,45 @@ fn every_preset_has_a_source_and_a_row_in_the_readme() {
         assert_eq!(source["provider"].as_str(), Some(*preset));
         assert!(readme.contains(&format!("| `/hooks/{preset}")), "the table in README.md has no row of {preset}");
     }
+}
+
+/// The filters anywhere in `settings`, each once for every value that it names, and with that value alone.
+fn filters(settings: &toml::Value) -> Vec<toml::Table> {
+    let table = match settings {
+        toml::Value::Array(list) => return list.iter().flat_map(filters).collect(),
+        toml::Value::Table(table) => table,
+        _ => return Vec::new(),
+    };
+    let mut found: Vec<_> = table.values().flat_map(filters).collect();
+    // A handshake, which has a kind, is no filter.
+    let Some(path) = table.get("path").filter(|_| !table.contains_key("kind")) else { return found };
+    for (comparison, value) in table {
+        let (comparison, values) = match (comparison.as_str(), value) {
+            ("in" | "other_than" | "not_in", toml::Value::Array(values)) => ("equals", values.as_slice()),
+            ("equals" | "prefix" | "suffix", value) => (comparison.as_str(), std::slice::from_ref(value)),
+            _ => continue,
+        };
+        found.extend(values.iter().map(|value| {
+            toml::Table::from_iter([("path".to_owned(), path.clone()), (comparison.to_owned(), value.clone())])
+        }));
+    }
+    found
+}
+
+#[test]
+fn every_value_that_a_preset_asks_for_stands_in_a_webhook_of_its_folder() {
+    let (folders, mut missing) = (folders(), Vec::new());
+    for (preset, text) in PRESETS {
+        let folder =
+            folders.iter().find(|folder| folder.dialect == *preset).expect("every preset has a folder, as a test sees");
+        let cutting: Vec<_> = folder.rows.iter().map(|row| (row, folder.cutting(row))).collect();
+        for filter in filters(&text.parse::<toml::Table>().unwrap().into()) {
+            if !cutting.iter().any(|(row, cutting)| folder.holds(&filter, row, cutting)) {
+                missing.push(format!("{preset}: {}", toml::Value::from(filter)));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "tests/fixtures/<preset>/webhooks.json has none of these:\n{}", missing.join("\n"));
 }
 
 #[test]

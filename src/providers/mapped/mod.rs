@@ -51,7 +51,7 @@
 //! | `sends_once` | `true`: the sender does not try again after a refusal, so the log says that louder |
 //! | `no_form` | `true`: contacts or orders, whose fields come and go: nobody is warned that a form has changed |
 //! | `reply` | `status`, `type`, `body`, where it is not 200 `{"ok":true}`; with `counts` how many leads it holds, and which parts of it are none |
-//! | `sample` | `body`, and where they differ `update`, `test`, one `item` of the `{{items}}` in it; `headers`, `update_headers`, `content_type`. The tokens stand in `sample.rs` |
+//! | `sample` | `body`, and where they differ `update`, `test`, `batch`, one `item` of the `{{items}}` in them; `headers`, `update_headers`, `content_type`. The tokens stand in `sample.rs` |
 //!
 //! Places begin at the item: `answers[type=email].email`, `fields[label~phone].value`, `"1.3"`; see [`spot::Spot`].
 //!

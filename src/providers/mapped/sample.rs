@@ -22,6 +22,8 @@ pub(super) struct Samples {
     update_headers: BTreeMap<String, String>,
     /// The body. `{{items}}` in it stands for the leads, where one webhook may hold several.
     body: String,
+    /// What holds several leads, at its `{{items}}`; the same as `body` where empty.
+    batch: String,
     /// One lead of several.
     item: String,
     /// What comes when the lead changes; the same as `body` where empty.
@@ -86,9 +88,10 @@ impl Samples {
         let template = match kind {
             SampleKind::Update if !self.update.is_empty() => &self.update,
             SampleKind::Test if !self.test.is_empty() => &self.test,
+            SampleKind::Batch if !self.batch.is_empty() => &self.batch,
             _ => &self.body,
         };
-        let style = self.style();
+        let style = self.style(template);
         let leads = if kind == SampleKind::Batch { 3 } else { 1 };
         // Far apart, so that the next seed is not one of these.
         let one = |lead: u64| filled(&self.item, kind, seed.wrapping_add(lead << 32), now, style);
@@ -96,8 +99,8 @@ impl Samples {
         filled(template, kind, seed, now, style).replace("{{items}}", &items)
     }
 
-    fn style(&self) -> Style {
-        match self.content_type(self.body.as_bytes()).as_str() {
+    fn style(&self, template: &str) -> Style {
+        match self.content_type(template.as_bytes()).as_str() {
             "application/x-www-form-urlencoded" => Style::Form,
             kind if kind.starts_with("multipart/") => Style::Plain,
             _ => Style::Json,
