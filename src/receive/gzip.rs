@@ -1,7 +1,7 @@
 //! Unpacks bodies that come compressed by gzip (RFC 1952), step by step: what a small body can grow to is bounded by the limit
 //! for bodies and by the room that there is for all of them, and a long one holds nobody else up.
 
-use std::io::Read as _;
+use std::io::{self, BufRead, ErrorKind, Read};
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
@@ -9,44 +9,87 @@ use flate2::bufread::MultiGzDecoder;
 use super::body::Taken;
 use super::refused::Refused;
 
-/// What is unpacked between two looks at the limits.
+/// What is unpacked, at most, between two looks at the limits.
 const STEP: usize = 32 * 1024;
+/// Packed bytes that are read at a time. Of those that unpack to nothing (blocks and members without a byte in them) each
+/// takes microseconds: a MiB of them at a time would hold everybody up for seconds.
+const RATION: usize = 1024;
 
 /// What is in `packed`, at most `limit` bytes. The room for it is `taken` before it is there.
 ///
 /// # Errors
 /// It is larger, there is no room for it, or it is not what gzip makes.
 pub(super) async fn unpacked(packed: &Bytes, limit: usize, taken: &mut Taken) -> Result<Bytes, Refused> {
-    let mut decoder = MultiGzDecoder::new(&packed[..]);
+    let mut decoder = MultiGzDecoder::new(Rationed { left: packed, ration: RATION });
     let (mut body, mut step) = (Vec::new(), vec![0; STEP]);
     loop {
-        let length = decoder.read(&mut step).map_err(|_| Refused::Garbled)?;
-        if length == 0 {
-            return Ok(body.into());
-        }
+        let length = match decoder.read(&mut step) {
+            Ok(0) => return Ok(body.into()),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(_) => return Err(Refused::Garbled),
+        };
         if body.len() + length > limit {
             return Err(Refused::TooLarge);
         }
         taken.more(length)?;
         body.extend_from_slice(&step[..length]);
         tokio::task::yield_now().await;
+        decoder.get_mut().ration = RATION;
+    }
+}
+
+/// Packed bytes, of which no more are given than the ration: then it would block.
+struct Rationed<'b> {
+    left: &'b [u8],
+    ration: usize,
+}
+
+impl BufRead for Rationed<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match (self.left.len(), self.ration) {
+            (1.., 0) => Err(ErrorKind::WouldBlock.into()),
+            (left, ration) => Ok(&self.left[..left.min(ration)]),
+        }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.left = &self.left[amount..];
+        self.ration -= amount;
+    }
+}
+
+impl Read for Rationed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let length = self.fill_buf()?.read(into)?;
+        self.consume(length);
+        Ok(length)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::pin::pin;
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+    use tokio::runtime::{Builder, Runtime};
 
     use super::super::body::Room;
     use super::*;
 
     fn packed(body: &[u8]) -> Bytes {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        packed_at(body, 9).into()
+    }
+
+    fn packed_at(body: &[u8], level: u32) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
         encoder.write_all(body).unwrap();
-        encoder.finish().unwrap().into()
+        encoder.finish().unwrap()
     }
 
     async fn open(packed: &Bytes, limit: usize) -> Result<Bytes, Refused> {
@@ -84,5 +127,80 @@ mod tests {
         let mut taken = Room::of(8 << 20).none();
         assert!(matches!(unpacked(&bomb, 4 << 20, &mut taken).await, Err(Refused::TooLarge)));
         assert!(taken.bytes() <= 4 << 20);
+    }
+
+    /// Blocks that hold nothing: each is a head of three bits (not the last, fixed codes) and the seven of its end.
+    fn hollow_blocks(length: usize) -> Bytes {
+        let pattern = [0b0000_0010, 0b0000_1000, 0b0010_0000, 0b1000_0000, 0];
+        packed(b"")[..10].iter().copied().chain(pattern.into_iter().cycle()).take(length).collect()
+    }
+
+    #[tokio::test]
+    async fn bytes_that_unpack_to_nothing_hold_nobody_up() {
+        let members = packed(b"").repeat(400).into();
+        for (hollow, is_whole) in [(members, true), (hollow_blocks(8_000), false)] {
+            let mut turns = 0;
+            let mut opening = pin!(open(&hollow, 100));
+            let opened = std::future::poll_fn(|context| {
+                turns += 1;
+                opening.as_mut().poll(context)
+            });
+            match opened.await {
+                Ok(body) => assert!(is_whole && body.is_empty()),
+                Err(why) => assert!(!is_whole && matches!(why, Refused::Garbled)),
+            }
+            assert!(turns >= hollow.len() / 1024, "{} bytes in {turns} turns", hollow.len());
+        }
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
+
+    /// Bodies that pack well, badly, and not at all.
+    fn bodies() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            vec(any::<u8>(), 0..4000),
+            vec(select(&b"ab\0"[..]), 0..4000),
+            (any::<u8>(), 0..100_000_usize).prop_map(|(byte, length)| vec![byte; length]),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_packed_comes_out_whole_where_it_fits(
+            members in vec((bodies(), 0..=9_u32), 1..4), limit in 0..150_000_usize, room in 0..150_000_usize
+        ) {
+            let body: Vec<u8> = members.iter().flat_map(|(body, _)| body).copied().collect();
+            let packed: Vec<u8> = members.iter().flat_map(|(body, level)| packed_at(body, *level)).collect();
+            let mut taken = Room::of(room).none();
+            match runtime().block_on(unpacked(&packed.into(), limit, &mut taken)) {
+                Ok(opened) => prop_assert!(opened == body && taken.bytes() == body.len()),
+                Err(Refused::TooLarge) => prop_assert!(body.len() > limit),
+                Err(Refused::Crowded) => prop_assert!(body.len() > room),
+                Err(other) => prop_assert!(false, "{other:?}"),
+            }
+            prop_assert!(taken.bytes() <= limit.min(room));
+        }
+
+        // What was sent is changed, cut, or never was gzip: nothing else comes out of it, and no more than fits.
+        #[test]
+        fn whatever_comes_is_what_was_packed_or_refused_and_never_more_than_fits(
+            body in bodies(), is_packed in any::<bool>(), changes in vec((any::<usize>(), any::<u8>()), 0..4),
+            cut in 0..30_usize, limit in 0..150_000_usize,
+        ) {
+            let mut sent = if is_packed { packed_at(&body, 6) } else { body.clone() };
+            for (at, byte) in changes {
+                let length = sent.len().max(1);
+                sent.get_mut(at % length).into_iter().for_each(|place| *place = byte);
+            }
+            sent.truncate(sent.len().saturating_sub(cut));
+            let mut taken = Room::of(1 << 20).none();
+            let opened = runtime().block_on(unpacked(&sent.into(), limit, &mut taken));
+            prop_assert!(taken.bytes() <= limit);
+            if let Ok(opened) = opened {
+                prop_assert!(is_packed && opened == body && taken.bytes() == body.len());
+            }
+        }
     }
 }
