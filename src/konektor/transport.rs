@@ -22,6 +22,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 const POOL_IDLE: Duration = Duration::from_secs(20);
 /// Largest answer that is read: a page of 100 leads with full notes in four-byte characters fits.
 const ANSWER_CAP: usize = 4 * 1024 * 1024;
+/// Most requests a minute that an answer is believed to allow, far above any plan: the limiter remembers each that is said
+/// to be spent, and a broken header must not make it remember billions.
+const MOST_A_MINUTE: u32 = 100_000;
+/// Longest wait that is taken from an answer.
+const LONGEST_WAIT: u64 = 3600;
 
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -164,18 +169,22 @@ fn rate_limit(headers: &HeaderMap, now: Timestamp) -> RateLimit {
     let small = |name| number(headers, name).and_then(|value| u32::try_from(value).ok());
     let reset = number(headers, "x-ratelimit-reset").and_then(|value| i64::try_from(value).ok());
     RateLimit {
-        limit: small("x-ratelimit-limit"),
+        limit: small("x-ratelimit-limit").map(|limit| limit.min(MOST_A_MINUTE)),
         remaining: small("x-ratelimit-remaining"),
         reset: reset.and_then(|seconds| {
             let unix = if seconds > 1_000_000_000 { seconds } else { now.as_second().saturating_add(seconds) };
             Timestamp::from_second(unix).ok()
         }),
-        retry_after: number(headers, RETRY_AFTER.as_str()).map(|seconds| Duration::from_secs(seconds.min(3600))),
+        retry_after: number(headers, RETRY_AFTER.as_str())
+            .map(|seconds| Duration::from_secs(seconds.min(LONGEST_WAIT))),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::fmt::rfc2822::DateTimePrinter;
+    use proptest::prelude::*;
+    use proptest::sample::select;
     use reqwest::header::HeaderValue;
 
     use super::*;
@@ -220,6 +229,62 @@ mod tests {
             for astray in ["", ".", ".."] {
                 assert_eq!(url(&["leads", astray]), None, "{astray:?}");
             }
+        }
+    }
+
+    const READ: [&str; 6] =
+        ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after", "date", "x-request-id"];
+
+    /// Numbers around every border, what looks like one, dates, and whatever else can stand in a header.
+    fn values() -> impl Strategy<Value = HeaderValue> {
+        let bytes = prop_oneof![
+            any::<u64>().prop_map(|number| number.to_string().into_bytes()),
+            (0..36_u32, 0..3_u64).prop_map(|(bits, more)| ((1_u64 << bits) + more - 1).to_string().into_bytes()),
+            "[ +-]?[0-9]{1,25}([.,e][0-9]{1,3})? ?".prop_map(String::into_bytes),
+            "(Mon, )?[0-9]{1,2} (Feb|Dec) [0-9]{2,4} [0-9]{2}:[0-9]{2}(:[0-9]{2})? (GMT|[+-][0-9]{4}|\\(.{0,5})"
+                .prop_map(String::into_bytes),
+            proptest::collection::vec(any::<u8>(), 0..200),
+        ];
+        bytes.prop_filter_map("no header can hold it", |bytes| HeaderValue::from_bytes(&bytes).ok())
+    }
+
+    fn times() -> impl Strategy<Value = Timestamp> {
+        let all = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+        prop_oneof![all, 1_790_000_000..1_800_000_000_i64].prop_map(|second| Timestamp::from_second(second).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_headers_say_is_nothing_or_what_a_limiter_can_bear(
+            pairs in proptest::collection::vec((select(&READ[..]), values()), 0..8), now in times()
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(name, value);
+            }
+            let Meta { request_id, rate, .. } = meta(&headers, now);
+            prop_assert!(request_id.is_none_or(|id| id.chars().count() <= 100));
+            prop_assert!(rate.limit.is_none_or(|limit| limit <= 100_000), "{:?}", rate.limit);
+            prop_assert!(rate.retry_after.is_none_or(|wait| wait <= Duration::from_hours(1)), "{:?}", rate.retry_after);
+            // A window may have ended, but it never ended before there were any.
+            prop_assert!(rate.reset.is_none_or(|reset| reset >= now.min(Timestamp::UNIX_EPOCH)), "{:?}", rate.reset);
+        }
+
+        #[test]
+        fn what_konektor_says_of_its_limits_is_taken_as_it_is(
+            limit in 0..=100_000_u32, remaining: u32, wait in 0..=3600_u64, ahead in 0..=1_000_000_000_u32,
+            now in 1_000_000_001..5_000_000_000_i64, is_relative: bool,
+        ) {
+            let now = Timestamp::from_second(now).unwrap();
+            let reset = now + Duration::from_secs(ahead.into());
+            let told = if is_relative { ahead.into() } else { reset.as_second() };
+            let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap();
+            let values = [limit.to_string(), remaining.to_string(), told.to_string(), wait.to_string(), date, "r".into()];
+            let pairs = READ.into_iter().zip(values);
+            let headers = pairs.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            let (limit, remaining, retry_after) = (Some(limit), Some(remaining), Some(Duration::from_secs(wait)));
+            let rate = RateLimit { limit, remaining, reset: Some(reset), retry_after };
+            prop_assert_eq!(meta(&headers, now), Meta { request_id: Some("r".into()), rate, date: Some(now) });
         }
     }
 }
