@@ -58,7 +58,101 @@ pub(super) fn text<'b>(charset: &'static Encoding, bytes: &'b [u8]) -> Cow<'b, s
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
     use super::*;
+
+    /// Encodings that senders name, with letters that each of them has.
+    const LETTERS: [(&str, &str); 13] = [
+        ("utf-8", "Aé李\u{1f600}"),
+        ("iso-8859-1", "Aéüñß€Ã©"),
+        ("windows-1251", "AЖдя"),
+        ("shift_jis", "A\\~ｱシティ山表"),
+        ("iso-2022-jp", "A\\~シティ山表"),
+        ("euc-jp", "Aｱシティ山表"),
+        ("gbk", "A李娜張"),
+        ("gb18030", "A李é\u{1f600}"),
+        ("big5", "A陳美玲"),
+        ("euc-kr", "A김민지"),
+        ("x-user-defined", "A\u{f780}\u{f7ff}"),
+        ("utf-16le", "Aé李\u{1f600}"),
+        ("utf-16be", "Aé李\u{1f600}"),
+    ];
+
+    fn labels() -> impl Strategy<Value = &'static str> {
+        select(&LETTERS[..]).prop_map(|(label, _)| label)
+    }
+
+    /// The name of an encoding, and a text in its letters.
+    fn texts() -> impl Strategy<Value = (&'static str, String)> {
+        select(&LETTERS[..]).prop_flat_map(|(label, letters)| {
+            let letters = select(letters.chars().collect::<Vec<_>>());
+            let said = proptest::collection::vec(letters, 0..20).prop_map(|letters| letters.into_iter().collect());
+            (Just(label), said)
+        })
+    }
+
+    /// Content types with a name in them that there is, with one that there is not, and what is none.
+    fn content_types() -> impl Strategy<Value = String> {
+        let label = prop_oneof![labels().prop_map(str::to_owned), "[a-z0-9_-]{0,12}"];
+        let named = (label, "; ?(charset|CharSet) ?", "\"?")
+            .prop_map(|(label, name, quote)| format!("multipart/form-data; boundary=b{name}={quote}{label}{quote}"));
+        prop_oneof![named, "\\PC{0,40}"]
+    }
+
+    /// Any bytes, and those with which encodings switch, begin pairs and escape.
+    fn bodies() -> impl Strategy<Value = Vec<u8>> {
+        let odd = select(&b"A{\"\0\x1b$(BJI\x30\x39\x80\x81\x8e\x8f\xa1\xc3\xd8\xdc\xfe\xff"[..]);
+        let [any, odd] = [any::<u8>().boxed(), odd.boxed()].map(|byte| proptest::collection::vec(byte, 0..60));
+        prop_oneof![any, odd]
+    }
+
+    fn encoded(charset: &'static Encoding, said: &str) -> Vec<u8> {
+        match charset.name() {
+            "UTF-16LE" => said.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            "UTF-16BE" => said.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+            _ => {
+                let (bytes, _, lacks_letters) = charset.encode(said);
+                assert!(!lacks_letters, "{} has no letters for {said}", charset.name());
+                bytes.into_owned()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_in_an_encoding_that_is_named_is_read_as_it_was((label, said) in texts()) {
+            let charset = named(&format!("text/plain; charset={label}")).unwrap();
+            let bytes = encoded(charset, &said);
+            let is_utf_8_by_chance = charset.is_ascii_compatible() && std::str::from_utf8(&bytes).is_ok_and(|read| read != said);
+            prop_assume!(!is_utf_8_by_chance);
+            prop_assert_eq!(text(charset, &bytes), said);
+        }
+
+        #[test]
+        fn utf_8_is_read_as_it_whatever_is_declared_and_wherever_it_was_cut(
+            said in "[A-Z é李\u{1f600}]{0,20}", label in labels(), cut in any::<Index>()
+        ) {
+            let declared = named(&format!("text/plain; charset={label}")).filter(|charset| charset.is_ascii_compatible());
+            prop_assert_eq!(text(declared.unwrap_or(UTF_8), said.as_bytes()), &*said);
+            let bytes = &said.as_bytes()[..cut.index(said.len() + 1)];
+            let whole = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+            if !whole.is_ascii() {
+                prop_assert!(text(of("text/plain", bytes), bytes).starts_with(whole));
+            }
+        }
+
+        // A decoder may put U+FFFD, which is three bytes, for each byte that it cannot read, and no more.
+        #[test]
+        fn any_bytes_under_any_content_type_are_a_text_of_at_most_three_times_their_length(
+            content_type in content_types(), body in bodies()
+        ) {
+            let read = text(of(&content_type, &body), &body);
+            prop_assert!(read.len() <= 3 * body.len(), "{} bytes became {}", body.len(), read.len());
+            prop_assert_eq!(text(guessed([&body[..]]), &body).is_empty(), body.is_empty());
+        }
+    }
 
     #[test]
     fn the_charset_is_what_the_content_type_says() {
