@@ -6,10 +6,14 @@
 //! ```
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use encoding_rs::Encoding;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use konektor_bridge::config::VARIABLES;
-use konektor_bridge_fuzz::{TYPES, proof_headers, webhooks, words};
+use konektor_bridge_fuzz::{CHARSETS, TYPES, proof_headers, webhooks, words};
 use serde_json::Value;
 
 /// What Konektor answers, by its documents.
@@ -87,6 +91,27 @@ const REQUESTS: [(u8, &str); 12] = [
     (2, "GET /graph/v26.0/1?fields=id,field_data&access_token=x HTTP/1.1\r\n\r\n"),
 ];
 
+/// The values of the headers of Konektor's answers: as its documents have them, as others write them, and broken.
+const RATES: [&str; 3] = [
+    "200\t199\t1795450030\t\tTue, 24 Nov 2026 03:26:40 GMT\t0198f0a2-6c5e-7d40-8b1c-3f2a9d7e5b10",
+    "60\t0\t30\t7\tTuesday, 24-Nov-26 03:26:40 GMT\t",
+    "4294967295\t0\t1795450030000\t18446744073709551615\t24 Nov 2026 03:26 (a (comment)) +0700\tx y",
+];
+
+/// A name in letters that an encoding has.
+const WRITTEN: [(&str, &str); 10] = [
+    ("utf-16le", "Siti é李\u{1f600}"),
+    ("utf-16be", "Siti é李\u{1f600}"),
+    ("shift_jis", "シティ山田ｱ表"),
+    ("iso-2022-jp", "シティ山田"),
+    ("euc-jp", "シティ山田"),
+    ("gbk", "李娜"),
+    ("gb18030", "李娜\u{1f600}é"),
+    ("big5", "陳美玲"),
+    ("euc-kr", "김민지"),
+    ("iso-8859-1", "Renée Ñuñez"),
+];
+
 const NAMES: [&str; 6] =
     ["Siti", "Pak Budi\0Santoso", "DR. IR. H. ANDI, M.T.", "siti.aminah_99", "👩‍👩‍👧 Ayu\0-", "O'Brien\0N/A"];
 const PHONES: [&str; 8] = [
@@ -159,11 +184,58 @@ fn senders() {
             0 => 2,
             1 => 0,
             2 => 1,
-            _ => 3,
+            // As pages send it: with UTF-8, the first of the encodings that are named.
+            _ => 3 + 4,
         };
         let body = text(&row, "body").replace("--b1", "--b");
         form.add(&[&[choice], body.as_bytes()]);
     }
+    written(&mut form);
+}
+
+/// Forms of each kind in letters of each encoding, which the content type names, or one part, or nothing.
+fn written(form: &mut Seeds) {
+    let multipart = "--b\r\nContent-Disposition: form-data; name=\"nama\"\r\nContent-Type: text/plain; charset=";
+    for (label, name) in WRITTEN {
+        let place = CHARSETS.iter().position(|known| *known == label).expect("it is one of them") as u8;
+        let bytes = |text: &str| encoded(label, text);
+        let bodies = [
+            (0, bytes(&format!("nama={name}&no_hp=081234567890"))),
+            (1, [format!("{multipart}{label}\r\n\r\n").into_bytes(), bytes(name), b"\r\n--b--\r\n".to_vec()].concat()),
+            (2, bytes(&format!("{{\"nama\":\"{name}\",\"no_hp\":\"081234567890\"}}"))),
+        ];
+        for (kind, body) in bodies {
+            [kind, kind + 4 * place].iter().for_each(|choice| form.add(&[&[*choice], &body]));
+        }
+    }
+}
+
+fn encoded(label: &str, text: &str) -> Vec<u8> {
+    match label {
+        "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        "utf-16be" => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        _ => Encoding::for_label(label.as_bytes()).expect("it is a label").encode(text).0.into_owned(),
+    }
+}
+
+/// A form that comes packed, in so many members.
+fn packed(members: &[&str]) -> Vec<u8> {
+    let packed: Vec<_> = members.iter().flat_map(|member| gzip(member.as_bytes())).collect();
+    let head = [
+        "POST /hooks/form HTTP/1.1",
+        "host: a",
+        "origin: https://shop.example.com",
+        "content-type: application/x-www-form-urlencoded",
+        "content-encoding: gzip",
+        &format!("content-length: {}", packed.len()),
+        "\r\n",
+    ];
+    [head.join("\r\n").into_bytes(), packed].concat()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("memory takes it")
 }
 
 fn answers() {
@@ -188,8 +260,18 @@ fn answers() {
             api.add(&[value["data"].to_string().as_bytes()]);
         }
         for status in [200_u16, 201, 400, 401, 403, 404, 409, 429, 500] {
-            konektor.add(&[&status.to_le_bytes(), body.as_bytes()]);
+            konektor.add(&[&status.to_le_bytes(), b"\n", body.as_bytes()]);
         }
+    }
+    rates(&mut konektor);
+}
+
+/// Konektor's headers, beside an answer that is one and beside one that asks to wait.
+fn rates(konektor: &mut Seeds) {
+    for (status, body) in [(200_u16, r#"{"success":true,"data":[]}"#), (429, r#"{"success":false,"error":"x"}"#)] {
+        RATES
+            .iter()
+            .for_each(|values| konektor.add(&[&status.to_le_bytes(), values.as_bytes(), b"\n", body.as_bytes()]));
     }
 }
 
@@ -227,6 +309,9 @@ fn main() {
     let (mut wire, mut names, mut phones, mut notes) =
         (Seeds::of("wire"), Seeds::of("name"), Seeds::of("phone"), Seeds::of("notes"));
     REQUESTS.iter().for_each(|(to, request)| wire.add(&[&[*to], request.as_bytes()]));
+    for members in [&["nama=Siti&no_hp=081234"][..], &["nama=Siti", "", "&no_hp=081234"]] {
+        wire.add(&[&[0], &packed(members)]);
+    }
     NAMES.iter().for_each(|name| names.add(&[name.as_bytes()]));
     PHONES.iter().for_each(|phone| phones.add(&[phone.as_bytes()]));
     notes

@@ -7,7 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use konektor_bridge::providers::Provider;
-use konektor_bridge_fuzz::{TYPES, ask, provider, words};
+use konektor_bridge_fuzz::{TYPES, ask, content_type, provider, words};
 use libfuzzer_sys::fuzz_target;
 
 static PROVIDERS: LazyLock<Vec<Arc<dyn Provider>>> = LazyLock::new(|| words().map(provider).collect());
@@ -15,6 +15,6 @@ static PROVIDERS: LazyLock<Vec<Arc<dyn Provider>>> = LazyLock::new(|| words().ma
 fuzz_target!(|input: &[u8]| {
     let [which, media, body @ ..] = input else { return };
     let provider = &PROVIDERS[usize::from(*which) % PROVIDERS.len()];
-    let media = TYPES[usize::from(*media) % TYPES.len()];
-    ask(provider.as_ref(), &[("content-type", media), ("x-delivery", "1")], body);
+    let media = content_type(&TYPES, *media);
+    ask(provider.as_ref(), &[("content-type", &media), ("x-delivery", "1")], body);
 });

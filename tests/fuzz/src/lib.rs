@@ -16,9 +16,40 @@ use konektor_bridge::providers::{
 };
 use serde_json::Value;
 
-/// The content types under which bodies are shown to every sender, by the second byte of an input.
+/// The content types under which bodies are shown to every sender, by the second byte of an input ([`content_type`]).
 pub const TYPES: [&str; 4] =
     ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b1", "text/plain"];
+
+/// The encodings that a content type can name beside; the first is none, the last two are none that is read.
+pub const CHARSETS: [&str; 15] = [
+    "",
+    "utf-8",
+    "utf-16le",
+    "utf-16be",
+    "shift_jis",
+    "iso-2022-jp",
+    "euc-jp",
+    "gbk",
+    "gb18030",
+    "big5",
+    "euc-kr",
+    "iso-8859-1",
+    "x-user-defined",
+    "hz-gb-2312",
+    "klingon",
+];
+
+/// The headers of Konektor's answers that are read.
+pub const KONEKTOR_HEADERS: [&str; 6] =
+    ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "retry-after", "date", "x-request-id"];
+
+/// The content type that a byte of an input chooses: one of `types`, with one of [`CHARSETS`].
+#[must_use]
+pub fn content_type(types: &[&str], choice: u8) -> String {
+    let choice = usize::from(choice);
+    let (media, charset) = (types[choice % types.len()], CHARSETS[choice / types.len() % CHARSETS.len()]);
+    if charset.is_empty() { media.to_owned() } else { format!("{media}; charset={charset}") }
+}
 
 /// Every word for a sender, dialects before presets: the place in this list is the first byte of many inputs.
 pub fn words() -> impl Iterator<Item = &'static str> {
