@@ -18,9 +18,11 @@ mod export;
 mod failover;
 mod idle;
 mod keep;
+mod kills;
 mod list;
 mod million;
 mod rate;
+mod senders;
 #[cfg(feature = "claims")]
 mod sizes;
 mod sources;
@@ -109,6 +111,8 @@ enum Part {
     Sizes,
     /// A primary of Redis that dies behind three sentinels: half a minute.
     Failover,
+    /// Kill -9 under as much load as there can be, again and again: half a minute.
+    Kills,
 }
 
 impl std::fmt::Display for Part {
@@ -152,6 +156,7 @@ async fn measure(bench: &Bench, what: &Measure, table: &mut Table) -> Result<()>
             #[cfg(not(feature = "claims"))]
             Part::Sizes => anyhow::bail!("this was built without the store (feature `claims`)"),
             Part::Failover => failover::measure(bench, table).await?,
+            Part::Kills => kills::measure(bench, table).await?,
         }
     }
     Ok(())
