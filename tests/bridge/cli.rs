@@ -437,9 +437,9 @@ fn what_the_demo_says_to_try_works_as_it_stands_and_ctrl_c_ends_it() {
     let settings = advice.iter().find_map(|line| line.strip_prefix(". ")).expect("a file of settings").to_owned();
     assert!(Path::new(&settings).exists());
     let programs = Path::new(env!("CARGO_BIN_EXE_konektor-bridge")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let script = format!("PATH=\"$0:$PATH\"\n{}", advice.join("\n"));
     let mut shell = Command::new("sh");
-    shell.args(["-e", "-c", &advice.join("\n")]).current_dir(directory.path()).env_clear().env("PATH", path);
+    shell.args(["-e", "-c", &script]).arg(programs).current_dir(directory.path());
     let tried = Ran::of(shell.output().unwrap()).done();
     assert_eq!(tried.matches("HTTP/1.1 200").count(), 2, "the browser's form, and the back-end's: {tried}");
     assert!(tried.contains("\"externalRef\"") && tried.contains("delivered"), "events and leads are listed: {tried}");

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use konektor_bridge::clock::{Clock as _, SystemClock};
 use konektor_bridge::sandbox::{self, DEFAULT_KEY, Running};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -170,7 +171,7 @@ impl Served {
 
     /// A form of a back-end that signs.
     fn form(&self, fields: &Value) {
-        let (body, time) = (fields.to_string(), jiff::Timestamp::now().as_second());
+        let (body, time) = (fields.to_string(), SystemClock.now().as_second());
         let mut mac = Hmac::<Sha256>::new_from_slice(FORM_SECRET.as_bytes()).unwrap();
         mac.update(format!("{time}.{body}").as_bytes());
         let signature = format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()));
@@ -307,7 +308,7 @@ fn what_has_changed_in_a_form_is_told_by_the_log_the_metrics_and_the_list_of_sou
     }
     let drifts = |kind| bridge.metric(&format!("konektor_bridge_form_drift_total{{source=\"form\",kind=\"{kind}\"}}"));
     bridge.until("the field is missed", || drifts("vanished").as_deref() == Some("1"));
-    let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
+    let day = SystemClock.now().strftime("%Y-%m-%d");
     let told = bridge.run(&["sources"]).out;
     for sentence in ["`kota` is `kabupaten` now", "`sumber` is new", "`minat` does not come any more"] {
         let line = format!("form, form kontak: {sentence} (seen {day})\n");
