@@ -47,9 +47,9 @@ impl Delivery {
                 flaws.iter().for_each(|flaw| self.rule_failed(&request_id, flaw));
             }
             Report::Expired(count) => tracing::debug!(count, "receipts past their retention forgotten"),
-            Report::Called { call, cause, verdict, status, took, upstream_id } => {
+            Report::Called { call, webhook, verdict, status, took, upstream_id } => {
                 metrics.upstream_call(call, verdict.word(), took);
-                let (source, request_id) = cause.unzip();
+                let (source, request_id) = webhook.unzip();
                 let (source, took_ms) = (source.as_ref().map(SourceName::as_str), milliseconds(took));
                 tracing::debug!(source, request_id, call, status, took_ms, upstream_id, "Konektor was called");
             }
@@ -155,20 +155,16 @@ impl Delivery {
                     );
                 }
             }
-            Outcome::Retry { at, counted } => {
+            Outcome::Retry { at, counted: true } => {
                 let Some((source, request_id, events)) = oldest(claimed) else { return };
-                if *counted {
-                    let failures = claimed.attempts + 1;
-                    tracing::info!(%source, request_id, events, failures, next = %at, "lead not delivered yet, tried again");
-                } else {
-                    tracing::debug!(%source, request_id, events, next = %at, "lead waits");
-                }
+                let failures = claimed.attempts + 1;
+                tracing::info!(%source, request_id, events, failures, next = %at, "lead not delivered yet, tried again");
             }
             Outcome::Ambiguous { at } => {
                 let Some((source, request_id, events)) = oldest(claimed) else { return };
                 tracing::info!(%source, request_id, events, next = %at, "not known whether Konektor has the lead, searched for");
             }
-            Outcome::Negative { at, .. } | Outcome::Release { at } => {
+            Outcome::Retry { at, counted: false } | Outcome::Negative { at, .. } | Outcome::Release { at } => {
                 let Some((source, request_id, events)) = oldest(claimed) else { return };
                 tracing::debug!(%source, request_id, events, next = %at, "lead waits");
             }

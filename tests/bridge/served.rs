@@ -110,8 +110,10 @@ impl Served {
 
     /// The lines of its log so far.
     pub(crate) fn log(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.directory.path().join("log")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        self.said()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
     }
 
     /// Where it takes webhooks.

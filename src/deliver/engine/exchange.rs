@@ -236,8 +236,8 @@ pub enum Report {
     Called {
         /// The call's word.
         call: &'static str,
-        /// Source and request id of the oldest event in the call; absent where it was for no lead.
-        cause: Option<(SourceName, String)>,
+        /// Source and request id of the oldest webhook in the call; absent where it was for no lead.
+        webhook: Option<(SourceName, String)>,
         /// What its answer means.
         verdict: Verdict,
         /// HTTP status; absent when there was no answer.

@@ -412,7 +412,7 @@ impl Desk<'_> {
         self.errands.push(Ask::Observe(permit, observation(answer)));
         self.reports.push(Report::Called {
             call: request.word(),
-            cause: for_event.map(|event| (event.source.clone(), event.request_id.clone())),
+            webhook: for_event.map(|event| (event.source.clone(), event.request_id.clone())),
             verdict: answer.verdict.clone(),
             status: answer.status,
             took,
