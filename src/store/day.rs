@@ -4,6 +4,7 @@
 //! limit is not documented; a refusal that can only mean it closes the day, too. Pure.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -127,6 +128,8 @@ pub(super) struct Days {
     since_asked: Option<u64>,
     /// Creates were under way while Konektor was asked last: they may be counted twice.
     unsure: bool,
+    /// A day began while Konektor is asked: what it says may be of the one before.
+    outdated: bool,
 }
 
 impl Days {
@@ -137,7 +140,7 @@ impl Days {
             DayNote::Watch => (self.look, self.trying) = (Some(now), Some(now + TRYING)),
             DayNote::Untold { look } => {
                 (self.look, self.trying, self.since_asked) = (Some(look), None, None);
-                self.unsure = false;
+                (self.unsure, self.outdated) = (false, false);
             }
             DayNote::Told { day, look } => {
                 let used = day.used.saturating_add(self.since_asked.take().unwrap_or(0));
@@ -148,6 +151,7 @@ impl Days {
                     self.closed_until = None;
                 }
                 let reopened = raised || self.day.as_ref().is_none_or(|before| before.held_more_than(&day));
+                let look = if mem::take(&mut self.outdated) { now } else { look };
                 (self.look, self.day) = (Some(look), Some(day));
                 return reopened;
             }
@@ -160,7 +164,7 @@ impl Days {
                     None => now + BLIND_WAIT,
                 };
                 self.closed_until = Some(until);
-                self.look = self.look.map(|look| look.min(now));
+                self.look_soon(now);
             }
         }
         false
@@ -226,7 +230,7 @@ impl Days {
         let before = day.state();
         day.used = day.used.saturating_add(1);
         if day.state() != before || before == DayState::Full {
-            self.look = self.look.map(|look| look.min(now));
+            self.look_soon(now);
         }
     }
 
@@ -235,7 +239,7 @@ impl Days {
         let due = self.looks_due(under_way, now);
         if due {
             self.look = Some(now + CHORE_AGAIN);
-            (self.since_asked, self.unsure) = (Some(0), under_way.0 > 0);
+            (self.since_asked, self.unsure, self.outdated) = (Some(0), under_way.0 > 0, false);
         }
         due
     }
@@ -295,6 +299,14 @@ impl Days {
         }
     }
 
+    /// Something has happened that Konektor is to be asked about. Not while it is asked: the leads that we create meanwhile
+    /// are counted on to one answer, and with a second question under way they would be missing in the first one's.
+    fn look_soon(&mut self, now: Timestamp) {
+        if self.since_asked.is_none() {
+            self.look = self.look.map(|look| look.min(now));
+        }
+    }
+
     fn is_trying(&self, now: Timestamp) -> bool {
         self.trying.is_some_and(|until| now < until)
     }
@@ -305,13 +317,14 @@ impl Days {
         if let Some(until) = self.closed_until.take_if(|until| *until <= now) {
             self.trying = Some(until + TRYING);
         }
-        let Some(day) = &mut self.day else { return };
+        let Some(day) = self.day.as_mut().filter(|day| day.ends <= now) else { return };
         while day.ends <= now {
             day.used = 0;
             self.trying = Some(day.ends + TRYING);
             day.ends += Duration::from_hours(24);
-            self.look = self.look.map(|look| look.min(now));
         }
+        self.outdated = self.since_asked.is_some();
+        self.look_soon(now);
     }
 }
 
@@ -331,12 +344,20 @@ impl Day {
 
     /// Whether somebody may have waited for it who need not wait as long for `other`.
     fn held_more_than(&self, other: &Self) -> bool {
-        other.used < self.used || other.ends != self.ends || other.waits_from != self.waits_from
+        let mut steps = self.steps();
+        other.ends != self.ends
+            || other.waits_from != self.waits_from
+            || steps.any(|from| other.used < from && from <= self.used)
     }
 
     /// From how many used ones on anybody waits.
     fn least(&self) -> u64 {
-        self.waits_from.values().copied().chain([near(self.limit), self.limit]).min().unwrap_or(self.limit)
+        self.steps().min().unwrap_or(self.limit)
+    }
+
+    /// From how many used ones on each source of less value waits, replays do, and all.
+    fn steps(&self) -> impl Iterator<Item = u64> {
+        self.waits_from.values().copied().chain([near(self.limit), self.limit])
     }
 }
 
@@ -537,6 +558,34 @@ mod tests {
     }
 
     #[test]
+    fn a_question_that_is_under_way_is_not_asked_again_and_misses_no_lead() {
+        let mut days = told(98);
+        days.look = Some(at(1));
+        assert!(look(&mut days, 1, 1));
+        days.created(at(2));
+        days.created(at(2));
+        assert_eq!((used(&days), days.state(at(2))), (Some(100), DayState::Full));
+        assert!(!look(&mut days, 0, 2), "another replica would begin to count anew");
+        days.note(DayNote::Refused, at(2));
+        assert!(!look(&mut days, 0, 2));
+        days.note(DayNote::Told { day: day(98), look: at(600) }, at(3));
+        assert_eq!(used(&days), Some(100), "what it had counted before those two came");
+    }
+
+    #[test]
+    fn an_answer_that_may_be_of_the_day_before_is_asked_again_at_once() {
+        let mut days = told(100);
+        days.look = Some(at(999));
+        assert!(look(&mut days, 0, 999));
+        let tomorrow = Day { ends: at(1000 + 86_400), ..day(100) };
+        days.note(DayNote::Told { day: tomorrow.clone(), look: at(2800) }, at(1001));
+        assert_eq!(days.state(at(1001)), DayState::Full, "it was asked before midnight");
+        assert!(look(&mut days, 0, 1001));
+        days.note(DayNote::Told { day: Day { used: 0, ..tomorrow }, look: at(1901) }, at(1002));
+        assert_eq!((days.state(at(1002)), look(&mut days, 0, 1002)), (DayState::Open, false));
+    }
+
+    #[test]
     fn what_a_used_up_day_has_too_many_is_asked() {
         let mut days = told(100);
         days.created(at(1));
@@ -556,7 +605,9 @@ mod tests {
         let mut days = told(100);
         let mut again = |day| days.note(DayNote::Told { day, look: at(700) }, at(1));
         assert!(!again(day(100)));
-        assert!(!again(day(101)));
+        assert!(!again(day(105)));
+        assert!(!again(day(101)), "too many are used as before");
+        assert!(!again(day(100)));
         assert!(again(day(60)), "leads were deleted, or the day is another one");
         assert!(again(Day { ends: at(4600), ..day(60) }), "a clock was put back");
     }

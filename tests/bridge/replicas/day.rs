@@ -56,9 +56,9 @@ async fn no_more_than_the_day_takes(site: Site, replicas: &[&Replica]) {
             assert!(metrics.lines().any(|one| one == line), "{line} is not in\n{metrics}");
         }
     }
-    let logs = replicas.iter().map(|replica| std::fs::read_to_string(replica.directory.path().join("log")));
-    let logs: String = logs.map(|log| log.expect("it has one")).collect();
-    assert!(logs.contains("Konektor takes no more leads today"), "{logs}");
+    let log = |replica: &&Replica| std::fs::read_to_string(replica.directory.path().join("log")).expect("it has one");
+    let is_told = async || replicas.iter().map(log).any(|log| log.contains("Konektor takes no more leads today"));
+    site.until(is_told, "the log tells of it, once Konektor has").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
