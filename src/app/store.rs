@@ -59,7 +59,12 @@ pub async fn open(settings: &Settings, state: State, clock: Arc<dyn Clock>) -> a
         Backend::Redis(redis) => on_redis(redis, options).await?,
     };
     match once_it_answers(async || marked(opened.store.as_ref()).await).await? {
-        Marked::Free => Ok(opened),
+        Marked::Free => {
+            if let Err(error @ StoreError::Full(_)) = opened.store.would_keep().await {
+                tracing::error!(%error, "every webhook is refused until there is room");
+            }
+            Ok(opened)
+        }
         Marked::Given => bail!(
             "what this store held was moved to another one, or is being moved (`konektor-bridge store migrate`); serve on that one"
         ),

@@ -46,6 +46,7 @@ fn show(stats: &Stats, now: Timestamp, out: &mut Out) -> io::Result<()> {
             Tone::Bad,
         )
     }));
+    lines.extend(stats.full.as_ref().map(|full| ("refused", format!("every webhook: {full}"), Tone::Bad)));
     lines.extend(stats.outage.as_ref().map(|outage| ("outage", failing(outage, now), Tone::Bad)));
     lines.push(("calls", calls(&stats.limiter), Tone::Plain));
     lines.push(today(&stats.day));

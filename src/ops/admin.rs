@@ -19,7 +19,7 @@ use crate::domain::external_ref::ExternalRef;
 use crate::domain::form::Form;
 use crate::http;
 use crate::providers::{Configured, SourceState};
-use crate::store::{self, EventFilter, EventQuery, EventState, PauseReason, Selector, Topic};
+use crate::store::{self, EventFilter, EventQuery, EventState, PauseReason, Selector, StoreError, Topic};
 
 /// The state of dead letters.
 pub(super) const DEAD: EventState = EventState::Dead;
@@ -41,7 +41,12 @@ const AUDIT_AT_ONCE: usize = 1000;
 
 pub(super) async fn stats(parts: &Parts) -> Result<HttpResponse, Fault> {
     let outage = *parts.outage.borrow();
-    Ok(ok(&wire::Stats::of(parts.store.stats(parts.clock.now()).await?, outage)))
+    let (stats, kept) = tokio::join!(parts.store.stats(parts.clock.now()), parts.store.would_keep());
+    let full = match kept {
+        Err(StoreError::Full(cap)) => Some(cap),
+        Ok(()) | Err(_) => None,
+    };
+    Ok(ok(&wire::Stats::of(stats?, outage, full)))
 }
 
 pub(super) async fn sources(parts: &Parts) -> HttpResponse {
@@ -104,10 +109,10 @@ pub(super) async fn events(parts: &Parts, query: &str, state: Option<EventState>
 
 /// One event, if it is in `state`.
 pub(super) async fn event(parts: &Parts, id: &str, state: Option<EventState>) -> Result<HttpResponse, Fault> {
-    let event = parts.store.event(&event_id(id)?).await?;
-    match event.filter(|event| state.is_none_or(|state| event.row.state == state)) {
-        Some(event) => Ok(ok(&wire::EventDetail::from(event))),
-        None => Err(Fault::Missing("there is no such event here; it may have ended long ago")),
+    match parts.store.event(&event_id(id)?).await? {
+        Some(event) if state.is_none_or(|state| event.row.state == state) => Ok(ok(&wire::EventDetail::from(event))),
+        Some(_) => Err(Fault::Missing("it is not in this list any more; `konektor-bridge events show` has it")),
+        None => Err(Fault::Missing("there is no such event; it may have ended long ago")),
     }
 }
 
@@ -256,7 +261,7 @@ fn event_id(text: &str) -> Result<EventId, Fault> {
     match hex::decode_to_slice(text, &mut bytes) {
         Ok(()) => Ok(EventId::from_bytes(bytes)),
         Err(_) => Err(Fault::request(
-            "id: an event's id has 32 characters of 0-9 and a-f; `request` finds those of a request",
+            "id: an event's id has 32 characters of 0-9 and a-f; the events of a request are listed by its id as `request`",
         )),
     }
 }

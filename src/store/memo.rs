@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use strum::{Display, IntoStaticStr, VariantArray};
 
+use super::Cap;
+
 /// Most memos of one topic: their keys may come from strangers.
 const MEMOS: u64 = 2000;
 /// The longest key and value, in bytes.
@@ -24,6 +26,6 @@ pub enum Topic {
 }
 
 /// Why a memo cannot be kept, where its topic has `others` beside it.
-pub(super) fn too_much(key: &str, value: &Bytes, others: u64) -> Option<&'static str> {
-    (others >= MEMOS || key.len() > KEY || value.len() > VALUE).then_some("memos")
+pub(super) fn too_much(key: &str, value: &Bytes, others: u64) -> Option<Cap> {
+    (others >= MEMOS || key.len() > KEY || value.len() > VALUE).then_some(Cap::Memos)
 }

@@ -5,6 +5,7 @@
 //! call may go out now, and for whom. `suspicion` and `day` are parts of the gate.
 
 mod audit;
+mod cap;
 mod day;
 mod gate;
 mod lane;
@@ -32,6 +33,7 @@ use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
 
 pub use audit::{Audit, Flaw, Rule};
+pub use cap::{Cap, lacks_room};
 pub use day::{Day, DayNote, DayState, DayStats};
 pub use limit::{Limiter, Take};
 pub use memo::Topic;
@@ -234,8 +236,8 @@ pub trait Store: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A cap (events, bytes, disk) is reached.
-    #[error("the store is full ({0}); deliver, discard or give it more room")]
-    Full(&'static str),
+    #[error("the store is full: {0}")]
+    Full(Cap),
     /// It is shutting down, or its writer has stopped after an error of the disk.
     #[error("the store is closed")]
     Closed,

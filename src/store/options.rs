@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::cap::DISK_RESERVE;
+
 /// Caps and times of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -43,7 +45,7 @@ impl Default for Options {
             max_events: 5_000_000,
             max_bytes: 16 << 30,
             max_lane_events: 1000,
-            disk_reserve: 256 << 20,
+            disk_reserve: DISK_RESERVE,
             retention: 30 * DAY,
             idle_retention: 400 * DAY,
             lease: Duration::from_secs(30),

@@ -13,8 +13,8 @@ use konektor_bridge::domain::status::Status;
 use konektor_bridge::konektor::{Cause, Outage};
 use konektor_bridge::ops::{Access, wire};
 use konektor_bridge::store::{
-    Attempt, Audit, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Flaw, Incident, Intent,
-    LaneDetail, LimiterStats, PauseReason, Queue, Rule, Selector, Standing, Stats,
+    Attempt, Audit, Cap, Class, DayState, DayStats, EventDetail, EventFilter, EventRow, EventState, Flaw, Incident,
+    Intent, LaneDetail, LimiterStats, PauseReason, Queue, Rule, Selector, Standing, Stats,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -405,14 +405,28 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(schemas:
 }
 
 #[tokio::test]
+async fn an_event_that_has_left_a_list_is_said_to_be_elsewhere() {
+    let edge = with_dead_letter().await;
+    edge.store.events.lock().unwrap()[0].row.state = EventState::Delivered;
+    let (status, answer) = got(&edge, &format!("dead-letters/{ID}")).await;
+    assert!(status == 404 && answer["message"].as_str().unwrap().contains("events show"), "{answer}");
+    let (_, answer) = got(&edge, &format!("dead-letters/{}", "0".repeat(32))).await;
+    assert!(answer["message"].as_str().unwrap().contains("there is no such event;"), "{answer}");
+}
+
+fn outage() -> Outage {
+    let cause = Cause { call: "create", why: "no connection", status: None };
+    Outage { since: at(0), until: at(5), cause }
+}
+
+#[tokio::test]
 async fn the_description_knows_every_field() {
     let edge = Edge::start().await;
     let (_, description) = got(&edge, "openapi.json").await;
     let schemas = &description["components"]["schemas"];
     let paused = wire::Paused { why: PauseReason::Operator, since: at(0) };
-    let cause = Cause { call: "create", why: "no connection", status: None };
-    let outage = Outage { since: at(0), until: at(5), cause };
-    let stats = wire::Stats::of(Stats { paused: Some((PauseReason::Operator, at(0))), ..stats() }, Some(outage));
+    let stats = Stats { paused: Some((PauseReason::Operator, at(0))), ..stats() };
+    let stats = wire::Stats::of(stats, Some(outage()), Some(Cap::Disk));
     let detail = wire::EventDetail::from(dead_letter());
     let page = wire::EventPage { events: vec![detail.event.clone()], next: Some("1".into()) };
     let change = Change { kind: Drift::Renamed, field: "telepon".into(), was: Some("hp".into()), at: at(0) };

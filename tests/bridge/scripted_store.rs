@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{EventId, Kept, SourceName};
 use konektor_bridge::domain::external_ref::ExternalRef;
 use konektor_bridge::store::{
-    Adopting, Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord,
-    Incident, LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place, Selector, Seq,
-    Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified, WorkerId,
+    Adopting, Audit, Cap, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced,
+    InboxRecord, Incident, LaneDetail, Lease, Moved, Observation, Parts, PauseReason, PermitGrant, PermitId, Place,
+    Selector, Seq, Settlement, SortCount, Sorted, Stats, Store, StoreError, Telling, Topic, Verification, Verified,
+    WorkerId,
 };
 
 /// What it does with what it is asked to keep.
@@ -77,7 +78,7 @@ impl ScriptedStore {
     fn answers(&self) -> Result<(), StoreError> {
         match *self.mood.lock().unwrap() {
             Mood::Keeps | Mood::Hangs => Ok(()),
-            Mood::Full => Err(StoreError::Full("events")),
+            Mood::Full => Err(StoreError::Full(Cap::Events)),
             Mood::Closed => Err(StoreError::Closed),
             Mood::Fails => Err(StoreError::Backend("disk".into(), "broken".into())),
         }

@@ -9,7 +9,7 @@ use url::Url;
 use super::{Finding, redis};
 use crate::cli::local::{self, below};
 use crate::config::Backend;
-use crate::store::{EventState, OpenError, Options, SqliteStore, Stats, Store};
+use crate::store::{Cap, EventState, OpenError, Options, SqliteStore, Stats, Store, StoreError, lacks_room};
 
 /// The public address is asked from inside; a proxy that needs longer is not well.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,27 +27,35 @@ async fn embedded(data_dir: &Path, now: Timestamp) -> Vec<Finding> {
     }
     match SqliteStore::open(data_dir, Options::default(), now) {
         Ok(store) => {
-            let stats = store.stats(now).await;
+            let (stats, kept) = tokio::join!(store.stats(now), store.would_keep());
             store.close().await;
-            vec![match stats {
+            vec![match kept.and(stats) {
                 Ok(stats) => Finding::ok("store", format!("{}: {}", data_dir.display(), numbers(&stats))),
+                Err(StoreError::Full(cap)) => no_room(data_dir, cap),
                 Err(error) => Finding::fail("store", format!("{}: {error}", data_dir.display())),
             }]
         }
         Err(OpenError::InUse(_)) => {
-            vec![Finding::ok("store", format!("{}: in use by a running bridge, as it should be", data_dir.display()))]
+            let sound =
+                || Finding::ok("store", format!("{}: in use by a running bridge, as it should be", data_dir.display()));
+            vec![lacks_room(data_dir).map_or_else(sound, |cap| no_room(data_dir, cap))]
         }
         Err(error) => vec![Finding::fail("store", format!("{:#}", anyhow::Error::from(error)))],
     }
+}
+
+fn no_room(data_dir: &Path, cap: Cap) -> Finding {
+    Finding::fail("store", format!("{}: every webhook is refused: {cap}", data_dir.display()))
 }
 
 /// There is none yet: can one be made?
 fn new_store(data_dir: &Path) -> Finding {
     let nearest = data_dir.ancestors().find(|path| path.as_os_str().is_empty() || path.exists());
     let nearest = nearest.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match tempfile::tempfile_in(nearest) {
-        Ok(_) => Finding::ok("store", format!("{}: none yet, the first start makes it", data_dir.display())),
-        Err(error) => Finding::fail(
+    match (tempfile::tempfile_in(nearest), lacks_room(nearest)) {
+        (Ok(_), Some(cap)) => no_room(data_dir, cap),
+        (Ok(_), None) => Finding::ok("store", format!("{}: none yet, the first start makes it", data_dir.display())),
+        (Err(error), _) => Finding::fail(
             "store",
             format!("{} cannot be written ({error}); make it writable, or set BRIDGE_DATA_DIR", nearest.display()),
         ),

@@ -30,6 +30,9 @@ pub struct Stats {
     /// How Konektor fails, as this bridge sees it; absent while it does not. Each replica has its own view.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outage: Option<Outage>,
+    /// Why webhooks are refused for want of room; absent while there is some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full: Option<String>,
     /// The rate limiter.
     pub limiter: Limiter,
     /// The day's leads.
@@ -101,7 +104,7 @@ pub struct Day {
 impl Stats {
     /// The store in numbers, and how Konektor fails, if it does.
     #[must_use]
-    pub fn of(stats: store::Stats, outage: Option<konektor::Outage>) -> Self {
+    pub fn of(stats: store::Stats, outage: Option<konektor::Outage>, full: Option<store::Cap>) -> Self {
         let store::Stats { inbox, events, queues, leased, dead_lanes, bytes, paused, limiter, day, .. } = stats;
         let (searching_first_until, incidents) = (stats.searching_first_until, stats.incidents);
         Self {
@@ -117,6 +120,7 @@ impl Stats {
                 since,
                 until,
             }),
+            full: full.map(|cap| cap.to_string()),
             limiter: Limiter { limit: limiter.limit, in_use: limiter.in_use, blocked_until: limiter.blocked_until },
             day: day.into(),
             searching_first_until,

@@ -15,7 +15,7 @@ use crate::store::receipt::{self, Entry};
 use crate::store::suspicion::AFTER_A_LOSS;
 use crate::store::time::{Tick, Time};
 use crate::store::{
-    Arrival, Attempt, EventState, InboxRecord, Incident, Options, Seq, SortCount, Sorted, StoreError, Topic,
+    Arrival, Attempt, Cap, EventState, InboxRecord, Incident, Options, Seq, SortCount, Sorted, StoreError, Topic,
     Undelivered,
 };
 
@@ -140,10 +140,10 @@ impl Model {
     pub(super) fn has_room(&self, weight: u64) -> Result<(), StoreError> {
         let undelivered = self.events.values().filter(|event| event.body.is_some()).count();
         if (self.inbox.len() + undelivered) as u64 >= self.options.max_events {
-            return Err(StoreError::Full("events"));
+            return Err(StoreError::Full(Cap::Events));
         }
         if self.bytes() + weight > self.options.max_bytes {
-            return Err(StoreError::Full("bytes"));
+            return Err(StoreError::Full(Cap::Bytes));
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::domain::lead::LeadId;
 use crate::store::gate::{LINES, Line};
 use crate::store::lane::State;
 use crate::store::{
-    Class, DayNote, DayState, EventState, Incident, Queue, Stats, Topic, Verification, Verified, memo, receipt,
+    Cap, Class, DayNote, DayState, EventState, Incident, Queue, Stats, Topic, Verification, Verified, memo, receipt,
 };
 
 /// Lanes let go in one step.
@@ -143,7 +143,7 @@ impl Core {
         key: &str,
         value: &Bytes,
         was: Option<&Bytes>,
-    ) -> Result<Result<bool, &'static str>, Trouble> {
+    ) -> Result<Result<bool, Cap>, Trouble> {
         self.decide(Sync::Durable, &Ask::nothing().memo(topic, key), None, |seen| {
             let mut parts = seen.answer()?.list()?;
             let there = next(&mut parts)?.maybe_bytes()?.map(Bytes::from);

@@ -19,7 +19,7 @@ use super::step::{Ask, Step};
 use super::values::{Reply, Strange, nanos, next, time};
 use crate::store::suspicion::{AFTER_A_LOSS, AFTER_A_RESTORE};
 use crate::store::time::{Tick, Time};
-use crate::store::{Options, Seq, StoreError};
+use crate::store::{Cap, Options, Seq, StoreError};
 
 /// The data's version that this program reads and writes; `lua/prelude.lua` has it, too. Additions that an older program
 /// can pass over do not count.
@@ -28,9 +28,6 @@ const SCHEMA: u64 = 1;
 const ROUNDS: u32 = 40;
 /// The longest pause before it is.
 const LONGEST_PAUSE: Duration = Duration::from_millis(40);
-
-/// What is full when Redis is.
-pub(super) const MEMORY: &str = "memory of Redis";
 
 /// Why a step could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +54,7 @@ impl Trouble {
 impl From<Trouble> for StoreError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Link(LinkError::Full) => Self::Full(MEMORY),
+            Trouble::Link(LinkError::Full) => Self::Full(Cap::Memory),
             Trouble::Closed => Self::Closed,
             Trouble::Crowded => Self::Busy,
             Trouble::Link(_) | Trouble::Strange(_) | Trouble::Newer(_) => {

@@ -15,7 +15,7 @@ use super::step::Ask;
 use super::values::{Reply, int, next};
 use crate::domain::event::Kept;
 use crate::store::turns::Turns;
-use crate::store::{StoreError, receipt};
+use crate::store::{Cap, StoreError, receipt};
 
 /// Webhooks in one batch, and their bytes, at most; the first in any case.
 const BATCH: usize = 128;
@@ -129,7 +129,7 @@ impl Mailbox {
     }
 }
 
-fn answer(batch: Vec<Waiting>, kept: Result<Vec<Option<&'static str>>, Trouble>) {
+fn answer(batch: Vec<Waiting>, kept: Result<Vec<Option<Cap>>, Trouble>) {
     match kept {
         Ok(full) => {
             for (waiting, full) in batch.into_iter().zip(full) {
@@ -151,7 +151,7 @@ fn shared(trouble: &Arc<Trouble>) -> StoreError {
     match &**trouble {
         Trouble::Closed => StoreError::Closed,
         Trouble::Crowded => StoreError::Busy,
-        trouble if trouble.is_full() => StoreError::Full(super::core::MEMORY),
+        trouble if trouble.is_full() => StoreError::Full(Cap::Memory),
         Trouble::Link(_) | Trouble::Strange(_) | Trouble::Newer(_) => {
             StoreError::Backend(trouble.to_string(), Box::new(Arc::clone(trouble)))
         }
@@ -160,7 +160,7 @@ fn shared(trouble: &Arc<Trouble>) -> StoreError {
 
 impl Core {
     /// Keeps a batch; gives for each what is full, if anything is.
-    async fn keep(&self, batch: &[Waiting]) -> Result<Vec<Option<&'static str>>, Trouble> {
+    async fn keep(&self, batch: &[Waiting]) -> Result<Vec<Option<Cap>>, Trouble> {
         let records = batch
             .iter()
             .flat_map(|Waiting { weight, record, reply: _ }| [Arg::from(int(*weight)), record.clone().into()]);
@@ -169,13 +169,13 @@ impl Core {
 
     /// Whether a webhook would be kept: asked by the very script, for the server refuses that when it is full or read-only,
     /// and with the same waiting for replicas.
-    pub(super) async fn would_keep(&self) -> Result<Option<&'static str>, Trouble> {
+    pub(super) async fn would_keep(&self) -> Result<Option<Cap>, Trouble> {
         self.check_open()?;
         Ok(self.keep_all(vec![1_i64.into()], 1).await?.into_iter().flatten().next())
     }
 
     /// Keeps so many: the weight and the record of each.
-    async fn keep_all(&self, records: Vec<Arg>, count: usize) -> Result<Vec<Option<&'static str>>, Trouble> {
+    async fn keep_all(&self, records: Vec<Arg>, count: usize) -> Result<Vec<Option<Cap>>, Trouble> {
         let mut args: Vec<Arg> = vec![int(self.options.max_events).into(), int(self.options.max_bytes).into()];
         args.extend(records);
         for _ in 0..3 {
@@ -191,8 +191,8 @@ impl Core {
             for _ in 0..count {
                 full.push(match next(&mut answers)?.bytes()?.as_slice() {
                     b"" => None,
-                    b"events" => Some("events"),
-                    _ => Some("bytes"),
+                    b"events" => Some(Cap::Events),
+                    _ => Some(Cap::Bytes),
                 });
             }
             return Ok(full);

@@ -17,6 +17,7 @@ use super::mailbox::Sync;
 use super::past::{self, Past, Runs};
 use super::values::{PATIENCE, count, int, json, json_at, nanos, time};
 use super::{OpenError, sql};
+use crate::store::cap::free_disk;
 use crate::store::day::UnderWay;
 use crate::store::gate::{Gate, GateRecord, LINES, Line};
 use crate::store::lane::{self, Lane, State, Wait};
@@ -437,16 +438,4 @@ fn migrate(conn: &Connection) -> Result<(), OpenError> {
 
 fn is_empty(conn: &Connection) -> Result<bool, Error> {
     conn.query_row(sql::IS_EMPTY, [], |row| row.get(0))
-}
-
-/// Free bytes of the disk; `None` where that cannot be told.
-#[cfg(unix)]
-fn free_disk(dir: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(dir).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_disk(_dir: &Path) -> Option<u64> {
-    None
 }

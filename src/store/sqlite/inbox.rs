@@ -9,7 +9,7 @@ use super::sql;
 use super::values::{count_at, int, json_at, nanos, source_at, time_at};
 use crate::domain::event::{EventId, HoldCount, Item, Kept};
 use crate::store::receipt::{self, Entry};
-use crate::store::{Arrival, EventState, InboxRecord, SortCount, Sorted, StoreError, Undelivered};
+use crate::store::{Arrival, Cap, EventState, InboxRecord, SortCount, Sorted, StoreError, Undelivered};
 
 /// `event.state` as stored.
 pub(super) const PENDING: i64 = EventState::Pending as i64;
@@ -69,15 +69,15 @@ impl Db {
     }
 
     /// What has no room for a webhook of this weight.
-    pub(super) fn is_full(&mut self, size: u64) -> Option<&'static str> {
+    pub(super) fn is_full(&mut self, size: u64) -> Option<Cap> {
         let undelivered = [EventState::Pending, EventState::Withheld, EventState::Dead];
         let events: u64 = undelivered.iter().map(|state| self.counts.events[*state as usize]).sum();
         if events + self.counts.inbox >= self.options.max_events {
-            Some("events")
+            Some(Cap::Events)
         } else if self.counts.bytes + size > self.options.max_bytes {
-            Some("bytes")
+            Some(Cap::Bytes)
         } else if *self.room() < self.options.disk_reserve {
-            Some("disk")
+            Some(Cap::Disk)
         } else {
             None
         }

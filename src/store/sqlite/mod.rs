@@ -38,6 +38,7 @@ use self::db::Db;
 use self::mailbox::{Mailbox, Sync, job};
 use self::reader::Reader;
 use self::writer::Writer;
+use super::cap::{DISK_RESERVE, free_disk};
 use super::{
     Adopting, Audit, Claim, DayNote, DayState, EventDetail, EventPage, EventQuery, EventState, Fenced, InboxRecord,
     Incident, LaneDetail, Lease, Moved, Observation, Options, Parts, PauseReason, PermitGrant, PermitId, Place,
@@ -46,6 +47,9 @@ use super::{
 };
 use crate::domain::event::{EventId, Kept, SourceName};
 use crate::domain::external_ref::ExternalRef;
+
+/// With less of the disk free than this, what SQLite fails to do at the opening it fails to do for want of it.
+const LEAST_ROOM: u64 = 1 << 20;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +80,9 @@ pub enum OpenError {
          and start once with `serve --restored`, or save what can still be read with `sqlite3 store.db .recover`"
     )]
     Damaged(#[source] rusqlite::Error),
+    /// There is no room at all to open it in.
+    #[error("the disk of the store is full; make room there, {} MiB at least", DISK_RESERVE >> 20)]
+    NoRoom(#[source] rusqlite::Error),
     /// SQLite could not open it.
     #[error("SQLite could not open the store")]
     Sqlite(#[source] rusqlite::Error),
@@ -88,6 +95,14 @@ impl From<rusqlite::Error> for OpenError {
             Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error),
             _ => Self::Sqlite(error),
         }
+    }
+}
+
+/// What SQLite says of a full disk is that reading or writing has failed.
+fn for_want_of_room(error: OpenError, dir: &Path) -> OpenError {
+    match error {
+        OpenError::Sqlite(error) if free_disk(dir).is_some_and(|free| free < LEAST_ROOM) => OpenError::NoRoom(error),
+        error => error,
     }
 }
 
@@ -122,7 +137,7 @@ impl SqliteStore {
     pub fn open(dir: &Path, options: Options, now: Timestamp) -> Result<Self, OpenError> {
         let lock = lock(dir)?;
         let auditor = Auditor::new(dir, options.clone());
-        let mut db = Db::open(dir, options, now)?;
+        let mut db = Db::open(dir, options, now).map_err(|error| for_want_of_room(error, dir))?;
         let log_pages = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&log_pages);
         db.conn.wal_hook(Some(move |_: &mut _, pages| {

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::domain::event::{DeadReason, Hold, Item};
 use crate::domain::lead::LeadId;
-use crate::store::{Arrival, Attempt, Outcome, RateHeaders, StoreError, Undelivered};
+use crate::store::{Arrival, Attempt, Cap, Outcome, RateHeaders, StoreError, Undelivered};
 
 fn now() -> Timestamp {
     "2026-09-01T08:00:00Z".parse().unwrap()
@@ -65,6 +65,17 @@ async fn settle_down() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_opened_on_a_disk_without_room_says_that_it_is_full() {
+    let failed = || OpenError::Sqlite(rusqlite::Error::InvalidQuery);
+    // What the kernel shows as files has no blocks.
+    let full = for_want_of_room(failed(), Path::new("/proc"));
+    assert!(matches!(full, OpenError::NoRoom(_)) && full.to_string().contains("256 MiB"), "{full}");
+    let room = tempfile::tempdir().unwrap();
+    assert!(matches!(for_want_of_room(failed(), room.path()), OpenError::Sqlite(_)));
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_what_does_not_fit_and_the_store_lives_on() {
     let (store, _dir) = open();
@@ -78,7 +89,7 @@ async fn a_full_disk_refuses_what_does_not_fit_and_the_store_lives_on() {
         }
         assert!(kept < 100, "60 pages cannot hold all that");
     };
-    assert!(matches!(full, StoreError::Full("disk")), "{full:?}");
+    assert!(matches!(full, StoreError::Full(Cap::Disk)), "{full:?}");
     let stats = store.stats(now()).await.unwrap();
     assert_eq!((stats.inbox, stats.bytes), (kept, kept * 10_000));
     assert_eq!(store.unsorted(0, 1000).await.unwrap().len() as u64, kept);

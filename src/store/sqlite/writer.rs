@@ -13,8 +13,8 @@ use rusqlite::{Error, ErrorCode};
 use super::db::{Db, LOG_KEPT};
 use super::mailbox::{self, Job, Mailbox, Others, Sync, Wake};
 use super::reader::Reader;
-use crate::store::StoreError;
 use crate::store::turns::Turns;
+use crate::store::{Cap, StoreError};
 
 /// Webhooks in one transaction, at most.
 const WEBHOOKS: usize = 512;
@@ -179,7 +179,7 @@ fn is_fatal(error: &Error) -> bool {
 /// What a caller hears of an error.
 pub(super) fn meaning(error: Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StoreError::Full("disk"),
+        Some(ErrorCode::DiskFull) => StoreError::Full(Cap::Disk),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
         _ => StoreError::Backend("SQLite refused a step".to_owned(), Box::new(error)),
     }

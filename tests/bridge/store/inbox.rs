@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use konektor_bridge::domain::event::{EventId, Hold, HoldCount, Item};
-use konektor_bridge::store::{EventState, Options, Selector, SortCount, Sorted, StoreError};
+use konektor_bridge::store::{Cap, EventState, Options, Selector, SortCount, Sorted, StoreError};
 
 use super::{Bed, bodies, event_id, everything, item, lead, on_every_backend, unreadable, upto, with_options};
 
@@ -258,7 +258,7 @@ pub(super) fn a_full_store_refuses_webhooks_until_something_is_delivered() {
         bed.store.would_keep().await.unwrap();
         bed.keep("webhook").await;
         for refused in [bed.store.keep(bed.webhook("webhook")).await, bed.store.would_keep().await] {
-            assert!(matches!(refused, Err(StoreError::Full("events"))), "{refused:?}");
+            assert!(matches!(refused, Err(StoreError::Full(Cap::Events))), "{refused:?}");
         }
         bed.sort(vec![item("bob", "2")]).await;
         assert!(bed.store.keep(bed.webhook("webhook")).await.is_err());
@@ -276,7 +276,7 @@ pub(super) fn bytes_are_counted_from_the_inbox_to_the_end() {
         bed.keep("webhook").await;
         assert_eq!(bed.stats().await.bytes, 2 * webhook);
         for refused in [bed.store.keep(bed.webhook("")).await, bed.store.would_keep().await] {
-            assert!(matches!(refused, Err(StoreError::Full("bytes"))), "{refused:?}");
+            assert!(matches!(refused, Err(StoreError::Full(Cap::Bytes))), "{refused:?}");
         }
         bed.sort(vec![item("ann", "12345")]).await;
         assert_eq!(bed.stats().await.bytes, webhook + 5);

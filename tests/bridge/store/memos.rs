@@ -1,7 +1,7 @@
 //! Memos: small things that outlive a restart, and of which the first to note them knows that it was the first.
 
 use bytes::Bytes;
-use konektor_bridge::store::{StoreError, Topic};
+use konektor_bridge::store::{Cap, StoreError, Topic};
 
 use super::on_every_backend;
 
@@ -50,7 +50,7 @@ pub(super) fn strangers_cannot_fill_the_store_with_memos() {
         for number in 0..2000 {
             assert!(bed.store.set_memo(Topic::Form, &number.to_string(), value.clone(), None).await.unwrap());
         }
-        let full = |answer| matches!(answer, Err(StoreError::Full("memos")));
+        let full = |answer| matches!(answer, Err(StoreError::Full(Cap::Memos)));
         assert!(full(bed.store.set_memo(Topic::Form, "one more", value.clone(), None).await));
         assert!(
             bed.store.set_memo(Topic::Form, "7", value.clone(), text("1")).await.unwrap(),

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use konektor_bridge::servers::Durability;
 use konektor_bridge::store::{
-    Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Rule, Selector, Settlement, StoreError,
-    Topic, WorkerId,
+    Cap, Claim, EventState, Fenced, Observation, Options, PauseReason, RateHeaders, Rule, Selector, Settlement,
+    StoreError, Topic, WorkerId,
 };
 
 use super::{Bed, bodies, done, event_id, everything, flaws, item, lead, on_redis, run, start, upto, with_durability};
@@ -144,7 +144,7 @@ fn a_full_redis_takes_no_webhooks_and_what_it_holds_is_delivered_all_the_same() 
         bed.keep("webhook").await;
         server.says(&["CONFIG", "SET", "maxmemory", "1"]);
         for refused in [bed.store.keep(bed.webhook("x")).await, bed.store.would_keep().await] {
-            assert!(matches!(refused, Err(StoreError::Full("memory of Redis"))), "{refused:?}");
+            assert!(matches!(refused, Err(StoreError::Full(Cap::Memory))), "{refused:?}");
         }
         bed.sort(vec![item("bob", "2")]).await;
         let ann = bed.claim().await;

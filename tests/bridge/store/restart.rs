@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use konektor_bridge::domain::event::{Hold, Item};
 use konektor_bridge::domain::lead::{Field, LeadId};
 use konektor_bridge::store::{
-    Adopting, EventState, Fenced, Named, Observation, OpenError, Options, Outcome, PauseReason, RateHeaders,
+    Adopting, Cap, EventState, Fenced, Named, Observation, OpenError, Options, Outcome, PauseReason, RateHeaders,
     SqliteStore, StoreError, Word, Words,
 };
 
@@ -239,7 +239,7 @@ pub(super) fn a_disk_that_is_almost_full_refuses_webhooks_and_nothing_else() {
         let store = SqliteStore::open(dir.path(), options, start()).unwrap();
         let bed = Bed { store: std::sync::Arc::new(store), now: start().into() };
         for refused in [bed.store.keep(bed.webhook("x")).await, bed.store.would_keep().await] {
-            assert!(matches!(refused, Err(StoreError::Full("disk"))), "{refused:?}");
+            assert!(matches!(refused, Err(StoreError::Full(Cap::Disk))), "{refused:?}");
         }
         bed.sort(vec![item("bob", "2")]).await;
         let claimed = bed.claim().await;

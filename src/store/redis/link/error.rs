@@ -2,7 +2,7 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::store::StoreError;
+use crate::store::{Cap, StoreError};
 
 /// Why a call was not answered as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -124,7 +124,7 @@ impl LinkError {
 impl From<LinkError> for StoreError {
     fn from(error: LinkError) -> Self {
         match error {
-            LinkError::Full => Self::Full("Redis, by its maxmemory"),
+            LinkError::Full => Self::Full(Cap::Memory),
             other => Self::Backend(other.to_string(), Box::new(other)),
         }
     }
