@@ -46,6 +46,7 @@ pub(super) fn split(record: InboxRecord, source: Result<&Source, &Absent>) -> Sp
 fn split_with(source: &Source, webhook: &Verified) -> Result<Cut, Undelivered> {
     let provider = &source.provider;
     let cut = || {
+        webhook.readable()?;
         let (items, lessons) = (provider.split(webhook)?, provider.lessons(webhook));
         Ok(Cut { items, lessons, complaints: provider.complaints(webhook) })
     };

@@ -1,5 +1,7 @@
 //! How a body is sent: as it is, or compressed.
 
+use bytes::Bytes;
+
 use super::Headers;
 
 /// What the headers of a request say of its body (RFC 9110, section 8.4).
@@ -24,6 +26,27 @@ impl Coding {
             (Some(one), None) if ["gzip", "x-gzip"].iter().any(|name| one.eq_ignore_ascii_case(name)) => Self::Gzip,
             (Some(_), _) => Self::Other,
         }
+    }
+}
+
+/// A compressed body.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// The bytes that came: they are what was signed.
+    pub sent: Bytes,
+    /// It cannot be unpacked: the body is what came.
+    pub is_broken: bool,
+}
+
+impl Packed {
+    /// How gzip begins (RFC 1952, section 2.3.1). What begins otherwise was unpacked by somebody on its way, who left the header.
+    pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+    /// What came as `sent`, and what is in it, if it can be unpacked; with the body that this makes.
+    #[must_use]
+    pub fn of(sent: Bytes, unpacked: Option<Bytes>) -> (Self, Bytes) {
+        let packed = Self { sent: sent.clone(), is_broken: unpacked.is_none() };
+        (packed, unpacked.unwrap_or(sent))
     }
 }
 

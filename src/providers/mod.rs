@@ -47,7 +47,7 @@ use crate::domain::rules::Rules;
 use crate::domain::submission::Submission;
 
 pub use captcha::{Challenge, Verdict};
-pub use coding::Coding;
+pub use coding::{Coding, Packed};
 pub use complaint::{About, Complaint};
 pub use form::files::WithoutFiles;
 pub use headers::Headers;
@@ -279,8 +279,8 @@ pub struct Webhook {
     pub headers: Headers,
     /// The body, capped; unpacked where it came compressed.
     pub body: Bytes,
-    /// The bytes that came, where they were compressed: they are what was signed.
-    pub packed: Option<Bytes>,
+    /// What came, where it is compressed.
+    pub packed: Option<Packed>,
 }
 
 /// The methods that a hook knows.
@@ -347,7 +347,7 @@ impl Webhook {
     /// The body as it came: what a signature over the body is made over. Nothing of it has been unpacked.
     #[must_use]
     pub fn as_sent(&self) -> &Bytes {
-        self.packed.as_ref().unwrap_or(&self.body)
+        self.packed.as_ref().map_or(&self.body, |packed| &packed.sent)
     }
 
     /// True when `body` is what its sender has to say, and not a compressed form of it.
@@ -407,6 +407,9 @@ pub struct Verified {
 /// headers to keep, so no sender can write it.
 const UNVERIFIED: &str = "bridge-captcha";
 
+/// The same for a body that is not the gzip that its sender has called it: it is kept as it came, and nobody can read it.
+const BROKEN: &str = "bridge-gzip";
+
 /// Another spelling of the body than the one that came, over which its proof held. Each is counted
 /// (`sig_alt_match`): nobody has yet seen a sender or a proxy that needs one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
@@ -422,7 +425,10 @@ impl Verified {
     /// Only this module's dialects can call it, and only `verify` does.
     fn new(webhook: &Webhook, keep: &[&str], body: Bytes) -> Self {
         let kept = webhook.headers.iter().filter(|(name, _)| keep.contains(name));
-        let headers = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut headers: Vec<_> = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if webhook.packed.as_ref().is_some_and(|packed| packed.is_broken) {
+            headers.push((BROKEN.to_owned(), "broken".to_owned()));
+        }
         Self {
             kept: Kept {
                 source: webhook.source.clone(),
@@ -444,6 +450,19 @@ impl Verified {
     #[must_use]
     pub fn from_inbox(kept: Kept) -> Self {
         Self { kept, alternative: None }
+    }
+
+    /// Whether a provider can read its body.
+    ///
+    /// # Errors
+    /// It came compressed, and cannot be unpacked.
+    pub fn readable(&self) -> Result<(), Unreadable> {
+        match self.header(BROKEN) {
+            Some(_) => {
+                Err(Unreadable("its `Content-Encoding` says gzip, and its body is broken or ends too early".into()))
+            }
+            None => Ok(()),
+        }
     }
 
     /// True when a list of the sender's brought it, and not the sender: nobody waits for it.

@@ -8,6 +8,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::body::Taken;
 use super::refused::Refused;
+use crate::providers::Packed;
 
 /// What is unpacked, at most, between two looks at the limits.
 const STEP: usize = 32 * 1024;
@@ -15,19 +16,23 @@ const STEP: usize = 32 * 1024;
 /// takes microseconds: a MiB of them at a time would hold everybody up for seconds.
 const RATION: usize = 1024;
 
-/// What is in `packed`, at most `limit` bytes. The room for it is `taken` before it is there.
+/// What is in `packed`, at most `limit` bytes. The room for it is `taken` before it is there. What does not begin as gzip does
+/// is given as it is. `None`: it is broken, or ends too early.
 ///
 /// # Errors
-/// It is larger, there is no room for it, or it is not what gzip makes.
-pub(super) async fn unpacked(packed: &Bytes, limit: usize, taken: &mut Taken) -> Result<Bytes, Refused> {
+/// It is larger, or there is no room for it.
+pub(super) async fn unpacked(packed: &Bytes, limit: usize, taken: &mut Taken) -> Result<Option<Bytes>, Refused> {
+    if !packed.starts_with(&Packed::MAGIC) {
+        return Ok(Some(packed.clone()));
+    }
     let mut decoder = MultiGzDecoder::new(Rationed { left: packed, ration: RATION });
     let (mut body, mut step) = (Vec::new(), vec![0; STEP]);
     loop {
         let length = match decoder.read(&mut step) {
-            Ok(0) => return Ok(body.into()),
+            Ok(0) => return Ok(Some(body.into())),
             Ok(length) => length,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            Err(_) => return Err(Refused::Garbled),
+            Err(_) => return Ok(None),
         };
         if body.len() + length > limit {
             return Err(Refused::TooLarge);
@@ -92,28 +97,31 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    async fn open(packed: &Bytes, limit: usize) -> Result<Bytes, Refused> {
+    async fn open(packed: &Bytes, limit: usize) -> Result<Option<Bytes>, Refused> {
         unpacked(packed, limit, &mut Room::of(1 << 20).none()).await
     }
 
     #[tokio::test]
     async fn what_was_packed_comes_out_in_one_piece_and_in_several() {
         for body in [&b""[..], b"{}", &[7; 100_000]] {
-            assert_eq!(open(&packed(body), 100_000).await.unwrap(), body);
+            assert_eq!(open(&packed(body), 100_000).await.unwrap().unwrap(), body);
         }
         let two = [&packed(b"one, ")[..], &packed(b"two")].concat().into();
-        assert_eq!(open(&two, 100).await.unwrap(), "one, two");
+        assert_eq!(open(&two, 100).await.unwrap().unwrap(), "one, two");
     }
 
     #[tokio::test]
-    async fn what_is_no_gzip_or_not_all_of_it_is_garbled() {
+    async fn what_is_not_all_of_a_gzip_is_broken_and_what_is_none_was_unpacked_before() {
         let whole = packed(b"a webhook");
         let cut = whole.slice(..whole.len() - 9);
         let behind = [&whole[..], b"more"].concat().into();
         let mut other = whole.to_vec();
         *other.last_mut().unwrap() ^= 1;
-        for bad in [Bytes::new(), Bytes::from("{}"), cut, behind, other.into()] {
-            assert!(matches!(open(&bad, 100).await, Err(Refused::Garbled)), "{bad:?}");
+        for bad in [cut, behind, other.into()] {
+            assert_eq!(open(&bad, 100).await.unwrap(), None, "{bad:?}");
+        }
+        for plain in ["", "{}", "\u{1f}"] {
+            assert_eq!(open(&Bytes::from(plain), 100).await.unwrap().unwrap(), plain);
         }
     }
 
@@ -145,10 +153,7 @@ mod tests {
                 turns += 1;
                 opening.as_mut().poll(context)
             });
-            match opened.await {
-                Ok(body) => assert!(is_whole && body.is_empty()),
-                Err(why) => assert!(!is_whole && matches!(why, Refused::Garbled)),
-            }
+            assert_eq!(opened.await.unwrap(), is_whole.then(Bytes::new));
             assert!(turns >= hollow.len() / 1024, "{} bytes in {turns} turns", hollow.len());
         }
     }
@@ -175,7 +180,7 @@ mod tests {
             let packed: Vec<u8> = members.iter().flat_map(|(body, level)| packed_at(body, *level)).collect();
             let mut taken = Room::of(room).none();
             match runtime().block_on(unpacked(&packed.into(), limit, &mut taken)) {
-                Ok(opened) => prop_assert!(opened == body && taken.bytes() == body.len()),
+                Ok(opened) => prop_assert!(opened.unwrap() == body && taken.bytes() == body.len()),
                 Err(Refused::TooLarge) => prop_assert!(body.len() > limit),
                 Err(Refused::Crowded) => prop_assert!(body.len() > room),
                 Err(other) => prop_assert!(false, "{other:?}"),
@@ -185,7 +190,7 @@ mod tests {
 
         // What was sent is changed, cut, or never was gzip: nothing else comes out of it, and no more than fits.
         #[test]
-        fn whatever_comes_is_what_was_packed_or_refused_and_never_more_than_fits(
+        fn whatever_comes_is_what_was_packed_or_broken_or_plain_and_never_more_than_fits(
             body in bodies(), is_packed in any::<bool>(), changes in vec((any::<usize>(), any::<u8>()), 0..4),
             cut in 0..30_usize, limit in 0..150_000_usize,
         ) {
@@ -196,10 +201,14 @@ mod tests {
             }
             sent.truncate(sent.len().saturating_sub(cut));
             let mut taken = Room::of(1 << 20).none();
-            let opened = runtime().block_on(unpacked(&sent.into(), limit, &mut taken));
+            let sent = Bytes::from(sent);
+            let opened = runtime().block_on(unpacked(&sent, limit, &mut taken));
             prop_assert!(taken.bytes() <= limit);
-            if let Ok(opened) = opened {
-                prop_assert!(is_packed && opened == body && taken.bytes() == body.len());
+            match opened {
+                Ok(Some(plain)) if plain == sent => prop_assert!(!sent.starts_with(&Packed::MAGIC)),
+                Ok(Some(opened)) => prop_assert!(is_packed && opened == body && taken.bytes() == body.len()),
+                Ok(None) => prop_assert!(sent.starts_with(&Packed::MAGIC)),
+                Err(_) => {}
             }
         }
     }

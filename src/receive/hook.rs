@@ -15,7 +15,7 @@ use super::refused::{Refused, Unproved};
 use super::{Front, captcha, client};
 use crate::domain::event::SourceName;
 use crate::http;
-use crate::providers::{Coding, Files, Found, Headers, Method, Provider, Refusal, Reply, Verified, Webhook};
+use crate::providers::{Coding, Files, Found, Headers, Method, Packed, Provider, Refusal, Reply, Verified, Webhook};
 
 /// What a client may call its request, at most, to find it in our log: what looks like a UUID or a trace id.
 const LONGEST_ID: usize = 128;
@@ -173,8 +173,9 @@ async fn receive(
         (Coding::Other, _) => return Err(Refused::Encoding),
         (Coding::Gzip, _) => {
             let (sent, mut held) = body::read(payload, announced, limits.body, limits.body_within, room).await?;
-            let body = gzip::unpacked(&sent, limits.body, &mut held).await?;
-            packed = Some(sent);
+            let unpacked = gzip::unpacked(&sent, limits.body, &mut held).await?;
+            let (as_sent, body) = Packed::of(sent, unpacked);
+            packed = Some(as_sent);
             (body, held)
         }
         (Coding::Plain, Files::None) => body::read(payload, announced, limits.body, limits.body_within, room).await?,

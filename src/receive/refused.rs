@@ -41,9 +41,6 @@ pub(super) enum Refused {
     /// The body is compressed otherwise than by gzip, once.
     #[error("the body is compressed in a way that is not known here; send it as it is, or by gzip")]
     Encoding,
-    /// The body is not the gzip that its header says.
-    #[error("the body is not the gzip that its header says")]
-    Garbled,
     /// The body is larger than the limit.
     #[error("the body is larger than BRIDGE_BODY_LIMIT, or with its files than 10 MiB")]
     TooLarge,
@@ -103,7 +100,7 @@ impl Refused {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Proof(Refusal::Captcha, _) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Cut | Self::Garbled => StatusCode::BAD_REQUEST,
+            Self::Cut => StatusCode::BAD_REQUEST,
             Self::Proof(
                 Refusal::NoProof
                 | Refusal::GarbledProof
@@ -125,7 +122,7 @@ impl Refused {
         match self {
             Self::Path | Self::Source => "not_found",
             Self::Method | Self::Proof(Refusal::Method, _) => "method",
-            Self::Encoding | Self::Garbled => "content_encoding",
+            Self::Encoding => "content_encoding",
             Self::Proof(Refusal::ContentType, _) => "content_type",
             Self::Proof(Refusal::Captcha, _) => "captcha",
             Self::TooLarge => "too_large",
@@ -163,7 +160,6 @@ impl Refused {
             Self::Captcha => "captcha_down",
             Self::Stopping => "stopping",
             Self::Panicked => "panicked",
-            Self::Garbled => "garbled_gzip",
             Self::Method | Self::Encoding | Self::TooLarge | Self::Slow | Self::Cut => self.word(),
         }
     }

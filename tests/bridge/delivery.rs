@@ -15,6 +15,24 @@ const SENDERS: [&str; 11] = [
 ];
 
 #[tokio::test]
+async fn a_proven_body_that_is_not_the_gzip_that_its_sender_says_is_a_dead_letter() {
+    let bridge = spawn_bridge().await;
+    // As a form it would be one, with odd names.
+    let broken = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, b'=', b'x'];
+    let mut sample = bridge.signed_bytes("form", broken.into());
+    sample.headers.retain(|(name, _)| name != "content-type");
+    sample.headers.push(("content-type".into(), "application/x-www-form-urlencoded".into()));
+    sample.headers.push(("content-encoding".into(), "gzip".into()));
+    assert_eq!(bridge.post("form", sample).await, 200);
+    bridge.deliver_all().await;
+    let dead = bridge.events(EventState::Dead).await.events;
+    assert_eq!(dead.len(), 1, "{dead:?}");
+    assert!(dead[0].detail.as_deref().is_some_and(|detail| detail.contains("says gzip")), "{dead:?}");
+    assert!(bridge.leads().await.is_empty());
+    bridge.stop().await;
+}
+
+#[tokio::test]
 async fn each_sender_s_webhook_becomes_a_lead_with_one_create() {
     for sender in SENDERS {
         let bridge = spawn_bridge().await;

@@ -134,8 +134,13 @@ impl TestBridge {
 
     /// `body` as the sender behind `source` would send it.
     pub(crate) fn signed(&self, source: &str, body: String) -> Sample {
+        self.signed_bytes(source, body.into_bytes())
+    }
+
+    /// The same for a body that is no text.
+    pub(crate) fn signed_bytes(&self, source: &str, body: Vec<u8>) -> Sample {
         let source = self.sources.iter().find(|one| one.name.as_str() == source).expect("a source that is on");
-        source.provider.sign(body.into_bytes(), self.clock.now())
+        source.provider.sign(body, self.clock.now())
     }
 
     /// Posts a webhook; gives the status.

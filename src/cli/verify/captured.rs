@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::cli::explain::LARGEST;
 use crate::domain::event::SourceName;
-use crate::providers::{Coding, Method, Webhook};
+use crate::providers::{Coding, Method, Packed, Webhook};
 
 /// A method that a hook knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -81,18 +81,22 @@ impl Captured {
             body: self.body.into(),
             packed: None,
         };
-        match unpacked(&head) {
-            Some(body) => Webhook { packed: Some(head.body.clone()), body, ..head },
-            None => head,
+        if head.coding() != Coding::Gzip {
+            return head;
         }
+        let unpacked = unpacked(&head.body);
+        let (packed, body) = Packed::of(head.body, unpacked);
+        Webhook { packed: Some(packed), body, ..head }
     }
 }
 
-/// What is in a body that its headers call gzip; `None` where they do not, or it is none.
-fn unpacked(head: &Webhook) -> Option<Bytes> {
+/// What is in a body that its headers call gzip, as a hook reads it; `None` where it is broken.
+fn unpacked(sent: &Bytes) -> Option<Bytes> {
+    if !sent.starts_with(&Packed::MAGIC) {
+        return Some(sent.clone());
+    }
     let mut body = Vec::new();
-    let mut decoder = (head.coding() == Coding::Gzip).then(|| MultiGzDecoder::new(&head.body[..]).take(LARGEST))?;
-    decoder.read_to_end(&mut body).ok()?;
+    MultiGzDecoder::new(&sent[..]).take(LARGEST).read_to_end(&mut body).ok()?;
     Some(body.into())
 }
 
@@ -253,7 +257,8 @@ mod tests {
             prop_assert_eq!((seen.method, &seen.path, &seen.query), (Method::Post, &self.path, &self.query));
             prop_assert_eq!(&seen.path_token, &self.token);
             prop_assert_eq!(seen.headers.to_pairs(), [&self.headers[..], more].concat());
-            prop_assert_eq!((&seen.body[..], seen.packed.as_deref()), (&self.body[..], self.packed.as_deref()));
+            let packed = seen.packed.as_ref().map(|packed| &packed.sent[..]);
+            prop_assert_eq!((&seen.body[..], packed), (&self.body[..], self.packed.as_deref()));
             Ok(())
         }
 
