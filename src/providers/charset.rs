@@ -11,9 +11,17 @@ use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use super::Unreadable;
 
-/// The encoding of a body that says `said`: the one that its content type names, or else [`guessed`].
+/// The encoding of a document that says `said`: the one that its content type names, or else [`guessed`]. JSON in UTF-16 has a
+/// zero in each bracket and quote, and no other has one.
 pub(super) fn of(content_type: &str, said: &[u8]) -> &'static Encoding {
-    named(content_type).unwrap_or_else(|| guessed([said]))
+    let can_be = |named: &&'static Encoding| named.output_encoding() == *named || said.contains(&0);
+    named(content_type).filter(can_be).unwrap_or_else(|| guessed([said]))
+}
+
+/// The encoding that the content type of a form names. What stands between its fields is ASCII, and so no body of one is UTF-16
+/// (WHATWG Encoding, "output encodings"): UTF-8 is meant.
+pub(super) fn of_form(content_type: &str) -> Option<&'static Encoding> {
+    named(content_type).map(Encoding::output_encoding)
 }
 
 /// The encoding that a content type names; `None` where it names none that is known.
@@ -165,9 +173,12 @@ mod tests {
             ("text/plain; charset=", "UTF-8"),
             ("text/plain; charset=hz-gb-2312", "UTF-8"),
             ("charset=gbk", "UTF-8"),
+            ("application/json; charset=utf-16", "UTF-8"),
         ] {
             assert_eq!(of(content_type, b"Siti").name(), name, "{content_type}");
         }
+        assert_eq!(of("application/json; charset=utf-16", b"{\0\"\0").name(), "UTF-16LE");
+        assert_eq!(of_form("multipart/form-data; charset=utf-16").unwrap(), UTF_8);
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn charset_of(content_type: &str, body: &[u8]) -> &'static Charset {
     let is_high =
         |at: usize| body.get(at + 1).is_some_and(|digit| matches!(digit, b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F'));
     let is_ascii = || body.is_ascii() && !memchr_iter(b'%', body).any(is_high);
-    match charset::named(content_type) {
+    match charset::of_form(content_type) {
         Some(named) => named,
         None if is_ascii() => UTF_8,
         None => charset::guessed([&*Cow::from(percent_decode(body))]),

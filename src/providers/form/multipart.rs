@@ -37,7 +37,7 @@ pub(super) fn fields(content_type: &str, body: &[u8]) -> Result<Vec<Field>, Unre
         parts.extend(part);
     }
     let undeclared = parts.iter().filter_map(|part| part.held.undeclared());
-    let charset = charset::named(content_type).unwrap_or_else(|| charset::guessed(undeclared));
+    let charset = charset::of_form(content_type).unwrap_or_else(|| charset::guessed(undeclared));
     Ok(parts.into_iter().map(|part| part.field(charset)).collect())
 }
 
