@@ -100,7 +100,7 @@ fn resolve_text(text: &str, reader: &mut Reader<'_>, unresolved: &mut Unresolved
         Reference::Literal(text) => return Some(text.to_owned()),
         Reference::File(path) => (reader.value_file(Path::new(path)), path),
         Reference::Required(name) | Reference::Optional(name) | Reference::Default(name, _) => {
-            (reader.variable(name).map_err(|problem| format!("{name} {problem}")), name)
+            (reader.variable(name).map_err(|problem| format!("{name}: {problem}")), name)
         }
     };
     match (found, reference) {
@@ -188,6 +188,6 @@ mod tests {
     fn a_secret_file_that_cannot_be_read_is_not_the_same_as_a_missing_one() {
         let (_, unresolved) = resolved("a = 'env:A'", &[("A_FILE", "/")]);
         assert!(unresolved.missing.is_empty());
-        assert!(unresolved.broken[0].1.starts_with("A cannot read `/`"), "{:?}", unresolved.broken);
+        assert!(unresolved.broken[0].1.starts_with("A: cannot read `/`"), "{:?}", unresolved.broken);
     }
 }

@@ -19,6 +19,9 @@ use crate::servers::{Durability, RedisUrl};
 /// memory that all share.
 const BODY_LIMITS: (usize, usize) = (1024, 64 * 1024 * 1024);
 
+/// The shortest `BRIDGE_ADMIN_TOKEN` of a listener that others than this machine reach: as of a secret that signs.
+const SHORTEST_TOKEN: usize = 16;
+
 /// The longest `BRIDGE_SHUTDOWN_GRACE`.
 const MAX_GRACE: Duration = Duration::from_secs(600);
 
@@ -252,16 +255,22 @@ impl Judge<'_> {
             return Some(Admin::Off);
         }
         let address = self.value("BRIDGE_ADMIN_LISTEN", &raw.bridge_admin_listen, values::address)?;
-        match &raw.bridge_admin_token {
-            Some(token) => Some(Admin::Guarded(address, token.clone())),
-            None if address.ip().is_loopback() => Some(Admin::Open(address)),
-            None => {
-                let problem =
-                    "is not set, but BRIDGE_ADMIN_LISTEN is not loopback; set it, or listen on 127.0.0.1:8081";
-                self.findings.push(Finding::new("BRIDGE_ADMIN_TOKEN", problem));
-                None
+        let is_private = address.ip().is_loopback();
+        let problem = match &raw.bridge_admin_token {
+            Some(token) if is_private || token.expose_secret().len() >= SHORTEST_TOKEN => {
+                return Some(Admin::Guarded(address, token.clone()));
             }
-        }
+            None if is_private => return Some(Admin::Open(address)),
+            Some(_) => format!(
+                "has fewer than {SHORTEST_TOKEN} characters and could be guessed, for BRIDGE_ADMIN_LISTEN is not loopback; make a \
+                 longer one, for example by `openssl rand -hex 32`"
+            ),
+            None => {
+                "is not set, but BRIDGE_ADMIN_LISTEN is not loopback; set it, or listen on 127.0.0.1:8081".to_owned()
+            }
+        };
+        self.findings.push(Finding::new("BRIDGE_ADMIN_TOKEN", problem));
+        None
     }
 
     /// How long Konektor is waited for before finding nothing proves something.

@@ -81,7 +81,7 @@ pub enum StartError {
     #[error("the sandbox's database cannot be opened; is it an SQLite file of a sandbox?")]
     Database(#[from] rusqlite::Error),
     /// The address is taken, or not ours.
-    #[error("the sandbox cannot listen on {address}")]
+    #[error("the sandbox cannot listen on {address}; is something else there? Choose another address with --listen")]
     Listen {
         /// The address asked for.
         address: SocketAddr,

@@ -164,8 +164,12 @@ fn a_redis_url_moves_everything_to_redis_and_is_not_printed() {
 fn an_admin_listener_that_strangers_reach_needs_a_token() {
     let text = problems(load(&[("BRIDGE_ADMIN_LISTEN", "0.0.0.0:8081")]));
     assert!(text.starts_with("BRIDGE_ADMIN_TOKEN: "), "{text}");
-    let settings = load(&[("BRIDGE_ADMIN_LISTEN", "0.0.0.0:8081"), ("BRIDGE_ADMIN_TOKEN", "t")]).unwrap().settings;
-    assert!(matches!(settings.admin, Admin::Guarded(_, token) if token.expose_secret() == "t"));
+    let with = |listen, token| load(&[("BRIDGE_ADMIN_LISTEN", listen), ("BRIDGE_ADMIN_TOKEN", token)]);
+    let text = problems(with("0.0.0.0:8081", "0123456789abcde"));
+    assert!(text.contains("fewer than 16 characters") && !text.contains("abcde"), "{text}");
+    assert!(matches!(with("[::1]:8081", "t").unwrap().settings.admin, Admin::Guarded(..)));
+    let settings = with("0.0.0.0:8081", "0123456789abcdef").unwrap().settings;
+    assert!(matches!(settings.admin, Admin::Guarded(_, token) if token.expose_secret() == "0123456789abcdef"));
     assert_eq!(settings.admin_url.unwrap().as_str(), "http://127.0.0.1:8081/");
     assert!(matches!(load(&[("BRIDGE_ADMIN_LISTEN", "off")]).unwrap().settings.admin, Admin::Off));
 }
