@@ -189,8 +189,7 @@ impl Engine {
             // The engine dispatches again at the end of its step.
             (Claiming::Resting, Said::Woken) => {}
             (Claiming::Asking(asked), Said::Told(Ok(Told::Claim(Claim::Lane(claimed))))) => {
-                // Nothing is claimed in a pause.
-                self.paused = None;
+                self.calls_go_on(asked);
                 let attempt = Box::new(Attempt::new(*claimed, asked, self.setup.lease));
                 self.with_attempt(attempt, moment, out, Attempt::begin);
             }

@@ -93,6 +93,8 @@ pub struct Engine {
     forms: Forms,
     /// Why calls must stop, where that was said and not taken back.
     paused: Option<PauseReason>,
+    /// When the store has heard of it, by the process's clock.
+    pause_kept: Duration,
 }
 
 /// Whether the engine goes on by itself.
@@ -161,6 +163,7 @@ impl Engine {
             may_not_ask: false,
             forms: Forms::default(),
             paused: None,
+            pause_kept: Duration::ZERO,
         }
     }
 
@@ -223,7 +226,7 @@ impl Engine {
             Party::Form(noting) => self.note_on(*noting, said, moment, out),
             Party::Heart(beat) => self.beat_on(beat, said, moment, out),
             Party::Expirer(expiring) => self.expire_on(expiring, said, out),
-            Party::Errand(ask, tries) => self.errand_on(ask, tries, said, out),
+            Party::Errand(ask, tries) => self.errand_on(ask, tries, said, moment, out),
         }
     }
 
@@ -344,13 +347,23 @@ impl Engine {
         done
     }
 
+    /// A lane was claimed, which was `asked` for then. In a pause none is, so calls go on; but those that were under way when it
+    /// began say nothing of it.
+    fn calls_go_on(&mut self, asked: Moment) {
+        let is_kept = !self.waiting.values().any(|party| matches!(party, Party::Errand(Ask::Pause(_), _)));
+        if is_kept && self.pause_kept <= asked.running {
+            self.paused = None;
+        }
+    }
+
     /// Asks the store for something that nobody waits for.
     fn run_errand(&mut self, ask: Ask, out: &mut Vec<Effect>) {
         self.wait_for(Deed::Ask(ask.clone()), Party::Errand(ask, 1), out);
     }
 
-    fn errand_on(&mut self, ask: Ask, tries: u32, said: Said, out: &mut Vec<Effect>) {
+    fn errand_on(&mut self, ask: Ask, tries: u32, said: Said, moment: Moment, out: &mut Vec<Effect>) {
         match said {
+            Said::Told(Ok(_)) if matches!(ask, Ask::Pause(_)) => self.pause_kept = moment.running,
             Said::Told(Ok(_)) => {}
             Said::Told(Err(error)) => {
                 let again = !matches!(error, StoreError::Closed) && tries < ERRAND_TRIES;

@@ -645,6 +645,13 @@ fn that_calls_must_stop_is_said_once_however_many_are_under_way() {
     bench.tell("create", Said::Answered(verdict()), at(101));
     let paused = |bench: &Bench| bench.reports.iter().filter(|report| matches!(report, Report::Paused(_))).count();
     assert_eq!(paused(&bench), 1);
+    // Claimed while the store had not heard of it.
+    refuse(&mut bench, 102);
+    bench.tell("create", Said::Answered(verdict()), at(103));
+    assert_eq!(paused(&bench), 1);
+    for _ in 0..3 {
+        bench.tell("Pause", done(), at(104));
+    }
     refuse(&mut bench, 60_000);
     bench.tell("create", Said::Answered(verdict()), at(60_100));
     assert_eq!(paused(&bench), 2, "a claim has shown that calls went on");
