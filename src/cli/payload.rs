@@ -11,6 +11,10 @@ use crate::ops::wire::Payload;
 const LINES: usize = 120;
 const CHARACTERS: usize = 8000;
 
+/// Bytes of JSON that are laid out then: more than is shown, whatever letters it is of. Of megabytes of brackets, each would become a
+/// line.
+const LAID_OUT: usize = 4 * CHARACTERS + 1;
+
 /// How far JSON that lies deeper is set in; nothing is read there, and the spaces would be more than what they stand before.
 const DEEPEST: usize = 40;
 
@@ -22,12 +26,14 @@ pub(super) fn print(payload: &Payload, whole: bool, out: &mut Out) -> io::Result
         Payload::Base64(text) => ("PAYLOAD (base64)", text),
     };
     writeln!(out, "\n{faint}{kind}{faint:#}")?;
-    let text = printable(&serde_json::from_str::<&RawValue>(text).map_or_else(|_| text.clone(), indented));
-    let shown = if whole { &text } else { beginning(&text) };
+    let most = if whole { usize::MAX } else { LAID_OUT };
+    let laid_out = serde_json::from_str::<&RawValue>(text).map_or_else(|_| text.clone(), |json| indented(json, most));
+    let laid_out = printable(&laid_out);
+    let shown = if whole { &laid_out } else { beginning(&laid_out) };
     writeln!(out, "{shown}")?;
-    if shown.len() < text.len() {
-        let left = text.len() - shown.len();
-        writeln!(out, "{faint}… {left} bytes more: --whole shows them, --json all as it came{faint:#}")?;
+    if shown.len() < laid_out.len() {
+        let bytes = text.len();
+        writeln!(out, "{faint}… of {bytes} bytes in all: --whole shows them, --json all as it came{faint:#}")?;
     }
     Ok(())
 }
@@ -40,15 +46,15 @@ fn beginning(text: &str) -> &str {
 }
 
 /// JSON with a line for each value. Its letters stay the sender's: read into values and written again, a number could be
-/// another and a name that comes twice come once.
-fn indented(json: &RawValue) -> String {
+/// another and a name that comes twice come once. It ends soon after `most` bytes.
+fn indented(json: &RawValue, most: usize) -> String {
     let (mut text, mut depth, mut in_string, mut escaped) = (String::new(), 0_usize, false, false);
     let line = |text: &mut String, depth: usize| {
         text.push('\n');
         text.extend(std::iter::repeat_n("  ", depth.min(DEEPEST)));
     };
     let mut letters = json.get().chars().peekable();
-    while let Some(letter) = letters.next() {
+    while let Some(letter) = letters.next().filter(|_| text.len() < most) {
         match letter {
             _ if in_string => {
                 text.push(letter);
@@ -90,7 +96,7 @@ mod tests {
     use super::*;
 
     fn of(json: &str) -> String {
-        indented(serde_json::from_str(json).unwrap())
+        indented(serde_json::from_str(json).unwrap(), usize::MAX)
     }
 
     #[test]
@@ -113,6 +119,7 @@ mod tests {
         assert_eq!(of(r#"{"a":1e999,"a":12.50}"#), "{\n  \"a\": 1e999,\n  \"a\": 12.50\n}");
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         assert!(of(&deep).len() < 5000 * 2 * (2 * DEEPEST + 2));
+        assert!(indented(serde_json::from_str(&deep).unwrap(), 100).len() < 200, "nobody asks for more");
     }
 
     #[test]
