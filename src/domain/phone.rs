@@ -220,6 +220,20 @@ fn looks_mobile(digits: &str) -> bool {
     operator && (9..=13).contains(&digits.len())
 }
 
+/// What every spelling of one Indonesian mobile number has in common, for telling whether two texts say the same; `None` for what is
+/// none. It does not ask whether there is such a number.
+pub(crate) fn mobile(text: &str) -> Option<String> {
+    let is_of_a_number = |byte: u8| byte.is_ascii_digit() || b" +-.()".contains(&byte);
+    if !text.bytes().all(is_of_a_number) {
+        return None;
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let abroad = digits.strip_prefix("00").unwrap_or(&digits);
+    let national = abroad.strip_prefix("62").unwrap_or(abroad);
+    let subscriber = national.strip_prefix('0').unwrap_or(national);
+    looks_mobile(subscriber).then(|| subscriber.to_owned())
+}
+
 /// Digits without a plus, as `region` writes them. What is not in its numbering plan may be a foreign number.
 fn national(digits: &str, region: Region) -> Result<Phone, NotAPhone> {
     let number = PHONE_NUMBER_UTIL.parse(digits, Some(region.plan())).map_err(|_| NotAPhone::Impossible)?;
@@ -247,6 +261,24 @@ mod tests {
 
     fn abroad(text: &str, region: &str) -> Result<String, NotAPhone> {
         Phone::parse(text, Region::parse(region).unwrap()).map(|phone| phone.0)
+    }
+
+    #[test]
+    fn every_spelling_of_a_mobile_number_has_the_same_in_common_and_amounts_have_nothing() {
+        for text in [
+            "081234567890",
+            "+62 812-3456-7890",
+            "(0812) 3456.7890",
+            "0062 81234567890",
+            "62081234567890",
+            "81234567890",
+        ] {
+            assert_eq!(mobile(text).as_deref(), Some("81234567890"), "{text}");
+        }
+        for text in ["", "1.500.000.000", "021 5550100", "0812", "ext 081234567890", "+65 8123 4567", "840.000.000.000"]
+        {
+            assert_eq!(mobile(text), None, "{text}");
+        }
     }
 
     #[test]

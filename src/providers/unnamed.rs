@@ -1,7 +1,8 @@
 //! Submissions that their sender gives no id: what makes two of them the same, and which lead each is.
 //!
 //! The same content within ten minutes is one submission (somebody pressed twice), and later it is a new lead, because
-//! nothing tells a resend from a customer who comes back.
+//! nothing tells a resend from a customer who comes back. Who writes it again may write it otherwise: a mobile number with its
+//! country code, an address in capitals (`forms-whatsapp.md`, section 1.4).
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::Verified;
 use crate::domain::event::{EventId, SourceName};
 use crate::domain::external_ref::ExternalRef;
+use crate::domain::phone;
 
 /// How long the same content counts as pressed twice.
 pub(super) const PRESSED_TWICE: Duration = Duration::from_secs(600);
@@ -26,6 +28,16 @@ pub(super) fn event_id(source: &SourceName, around: &[&str], mut said: Vec<(&str
 /// week.
 pub(super) fn external_ref(prefix: &str, webhook: &Verified, id: EventId) -> ExternalRef {
     ExternalRef::hashed(prefix, &format!("{id} {} {}", webhook.received(), webhook.kept.request_id))
+}
+
+/// A value as it counts for sameness where nothing but the content tells submissions apart.
+pub(super) fn alike(text: &str) -> Cow<'_, str> {
+    let text = canonical(text);
+    match phone::mobile(&text) {
+        Some(number) => number.into(),
+        None if text.chars().any(char::is_uppercase) => text.to_lowercase().into(),
+        None => text,
+    }
 }
 
 /// A value as it counts for sameness.

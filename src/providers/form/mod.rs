@@ -257,11 +257,15 @@ impl Form {
     /// filled it in can send again.
     fn event_id(&self, webhook: &Verified, fields: &[Field], spam: bool) -> EventId {
         let filled = |field: &&Field| !is_blank(field);
+        let [submission, form] = [self.submission_id(fields), self.form_id(fields)];
+        // What has an id of its own and is spelled otherwise is an update.
+        let value = if submission.is_some() { unnamed::canonical } else { unnamed::alike };
+        let canonical = |field| canonical(field, value);
         let mut said: Vec<_> = self.said(fields).filter(filled).map(canonical).collect();
         if said.is_empty() {
             said = fields.iter().filter(filled).map(canonical).collect();
         }
-        let [submission, form] = [self.submission_id(fields), self.form_id(fields)].map(Option::unwrap_or_default);
+        let [submission, form] = [submission, form].map(Option::unwrap_or_default);
         unnamed::event_id(webhook.source(), &[if spam { "spam" } else { "form" }, submission, form], said)
     }
 
@@ -308,9 +312,9 @@ fn is_blank(field: &Field) -> bool {
 }
 
 /// A field's name and content as they count for sameness.
-fn canonical(Field(name, content): &Field) -> (&str, Cow<'_, str>) {
+fn canonical(Field(name, content): &Field, value: fn(&str) -> Cow<'_, str>) -> (&str, Cow<'_, str>) {
     let value = match content {
-        Content::Text(text) => unnamed::canonical(text),
+        Content::Text(text) => value(text),
         Content::File { file, bytes, .. } => format!("{bytes} {file}").into(),
     };
     (name, value)

@@ -207,6 +207,12 @@ fn pressing_twice_is_one_event_and_next_week_another_lead() {
     assert!(first.external_ref.as_str().starts_with("form:landing:h:"));
     assert_ne!(first.id, only_item(&form, &from_site("nama=Siti&pesan=halo")).id);
     assert_ne!(first.id, only_item(&form, &from_site("nama=Siti&form_id=promo")).id);
+    let [one, other] = ["nama=Siti&hp=0812-3456-7890&email=S@x.id", "email=s@x.id&hp=%2B6281234567890&nama=siti+"]
+        .map(|body| only_item(&form, &from_site(body)).id);
+    assert_eq!(one, other, "only spelled otherwise");
+    let [one, other] = ["submission_id=6f1c&nama=siti", "submission_id=6f1c&nama=Siti"]
+        .map(|body| only_item(&form, &from_site(body)).id);
+    assert_ne!(one, other, "a correction");
 }
 
 #[test]

@@ -49,9 +49,10 @@ pub(super) fn item(
         Some(_) => Some(unnamed::PRESSED_TWICE),
         None => Some(settings.external_ref.same_within()),
     };
+    let is_pressed_again = names.is_empty() && same_within.is_some();
     let id = match (names.first(), event) {
         (Some(named), Some(event)) => of_event(webhook, &[word(hold), named.as_str(), &event]),
-        (named, event) => match content(settings, webhook, delivery, hold, named)? {
+        (named, event) => match content(settings, webhook, delivery, (hold, named), is_pressed_again)? {
             None => return Ok(None),
             // Of no lead's name: what the sender calls the event may be as good as the time.
             Some(content) => match event {
@@ -137,19 +138,20 @@ fn word(hold: Hold) -> &'static str {
 }
 
 /// What is said, as it counts for sameness: every value but those that differ each time the same is sent. `None` when
-/// nothing is.
+/// nothing is. What a person sends again may be spelled otherwise (`is_pressed_again`); what a sender does is not.
 fn content(
     settings: &Settings,
     webhook: &Verified,
     delivery: &Delivery<'_>,
-    hold: Hold,
-    named: Option<&ExternalRef>,
+    (hold, named): (Hold, Option<&ExternalRef>),
+    is_pressed_again: bool,
 ) -> Result<Option<EventId>, Unreadable> {
     let mut told = Told::default();
     settings.volatile.0.iter().flat_map(|path| path.all(delivery.item)).for_each(|value| told.add(value));
     let leaves = document::rest(delivery.item, "", &told)?;
     let said = leaves.iter().filter(|leaf| !is_control(&leaf.key));
-    let said: Vec<_> = said.map(|leaf| (leaf.key.as_str(), unnamed::canonical(&leaf.value))).collect();
+    let value = if is_pressed_again { unnamed::alike } else { unnamed::canonical };
+    let said: Vec<_> = said.map(|leaf| (leaf.key.as_str(), value(&leaf.value))).collect();
     let around = [word(hold), named.map_or("", ExternalRef::as_str)];
     Ok((!said.is_empty()).then(|| unnamed::event_id(webhook.source(), &around, said)))
 }
