@@ -14,6 +14,9 @@ use super::rules::{self, Rules};
 use super::status::AdPlatform;
 use super::submission::{Answer, Fact, Meaning, Submission};
 
+/// Of so many pieces of an answer it is looked whether they are an address: nobody gives more, and strangers write megabytes.
+const ADDRESSES: usize = 8;
+
 /// Makes a lead of one submission, by the rules of its source.
 ///
 /// What an answer means is decided by the source's `fields` rules, then by the sender, then by its label. The first answer
@@ -109,9 +112,14 @@ impl<'a> Form<'a> {
         Name::whole_and_last(&text, &last, rules.names)
     }
 
+    /// Of several addresses in one answer the first counts, as of numbers; then the answer stays in the notes, too.
     fn email(&mut self) -> Option<String> {
-        self.take(&[Meaning::Email, Meaning::WorkEmail], |text| Email::parse(text).ok())
-            .map(|email| email.as_str().to_owned())
+        let only = |text: &str| Email::parse(text).ok();
+        let first = |text: &str| text.split([',', ';']).take(ADDRESSES).find_map(only);
+        let (at, email) =
+            self.find(&[Meaning::Email, Meaning::WorkEmail], |text| only(text).or_else(|| first(text)))?;
+        self.is_used[at] = only(&self.answers[at].0.value).is_some();
+        Some(email.as_str().to_owned())
     }
 
     fn phone(&mut self, region: Region) -> Option<String> {
@@ -376,6 +384,13 @@ fbclid: IwAR0abc";
         let lead = of_form(&[("email", "siti@gmail"), ("work_email", "s@office.example")]);
         assert_eq!(lead.stated.email.as_deref(), Some("s@office.example"));
         assert_eq!(lines(&lead), ["# Answers", "email: siti@gmail"]);
+    }
+
+    #[test]
+    fn of_several_addresses_the_first_counts_and_all_are_noted() {
+        let lead = of_form(&[("email", "siti@gmail, siti@example.com; other@example.com")]);
+        assert_eq!(lead.stated.email.as_deref(), Some("siti@example.com"));
+        assert_eq!(lines(&lead), ["# Answers", "email: siti@gmail, siti@example.com; other@example.com"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The fields of a form as answers: PHP brackets and repeated names put together, control fields left out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::body::{Content, Field};
 use crate::domain::submission::{Answer, Meaning};
@@ -90,18 +90,24 @@ fn is_count(rest: &str) -> bool {
 }
 
 /// The answers in `fields`, in the order of the form: what has one name stands together where it first came, joined with
-/// `, `. Blank fields are left out.
+/// `, `; words that are said again (a box for the address once more) once. Blank fields are left out.
 pub(super) fn answers<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<Answer> {
     let mut answers: Vec<Answer> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
+    let mut words: HashSet<(usize, String)> = HashSet::new();
     for field in fields {
         let Some((value, meaning)) = said(field) else { continue };
         let key = key(&field.0);
         if let Some(&place) = places.get(&key) {
             let together = &mut answers[place].value;
-            together.push_str(", ");
-            together.push_str(&value);
+            if !mapped::is_word(&value) || words.insert((place, value.clone())) {
+                together.push_str(", ");
+                together.push_str(&value);
+            }
         } else {
+            if mapped::is_word(&value) {
+                words.insert((answers.len(), value.clone()));
+            }
             answers.push(Answer { meaning, ..mapped::answer(&key, value) });
             places.insert(key, answers.len() - 1);
         }
@@ -161,6 +167,14 @@ mod tests {
     fn said_by(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         let fields: Vec<_> = pairs.iter().map(|(name, text)| Field::text(*name, *text)).collect();
         answers(fields.iter()).into_iter().map(|answer| (answer.key, answer.value)).collect()
+    }
+
+    #[test]
+    fn words_that_are_said_again_stand_once_and_numbers_as_often_as_they_are_said() {
+        let pairs = [("email", "a@b.id"), ("qty", "1"), ("email", "a@b.id"), ("qty", "1"), ("email", "c@d.id")];
+        let fields: Vec<_> = pairs.iter().map(|(name, value)| Field::text(*name, *value)).collect();
+        let said: Vec<_> = answers(fields.iter()).into_iter().map(|answer| answer.value).collect();
+        assert_eq!(said, ["a@b.id, c@d.id", "1, 1"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! becomes answers under its own path, so that nothing is lost.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::str::FromStr;
 
@@ -329,9 +329,17 @@ pub(super) fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
+/// The plain values of `list`; words that are said again (an address, a name, in two sections of a form) once.
 pub(super) fn joined(list: &[Value<'_>]) -> String {
-    let texts: Vec<_> = list.iter().filter_map(text).filter(|text| !text.trim().is_empty()).collect();
+    let mut words = HashSet::new();
+    let texts = list.iter().filter_map(text).filter(|text| !text.trim().is_empty());
+    let texts: Vec<_> = texts.filter(|text| !is_word(text) || words.insert(text.clone())).collect();
     texts.join(", ")
+}
+
+/// True for what is no number: of those (how many of each were bought) the same one twice says something.
+pub(in crate::providers) fn is_word(text: &str) -> bool {
+    text.chars().any(char::is_alphabetic)
 }
 
 /// A plain value as a person would write it: whole numbers without point or exponent, `Ya` and `Tidak` for booleans

@@ -94,7 +94,7 @@ use super::{
 };
 use crate::domain::event::{Item, Lesson};
 
-pub(super) use self::document::{FieldMap, Leaf, Target, answer, document, id, leaves};
+pub(super) use self::document::{FieldMap, Leaf, Target, answer, document, id, is_word, leaves};
 pub(super) use self::path::Path;
 use self::path::Way;
 pub(super) use self::value::Value;
