@@ -33,6 +33,9 @@ const MAX_DEPTH: usize = 8;
 /// The longest key of a leaf, in bytes. A key is repeated in everything below it, so it has to be bounded.
 pub(super) const MAX_KEY: usize = 200;
 
+/// So many digits a number keeps in every spreadsheet and every `f64`.
+const EXACT_DIGITS: usize = 15;
+
 /// Names that hold the answers and say nothing of them. `form` and `submission` are not among them: what has a name there
 /// is not a person.
 const WRAPPERS: [&str; 9] =
@@ -368,7 +371,7 @@ pub(super) fn word<'v>(value: &'v Value<'v>) -> Option<Cow<'v, str>> {
 }
 
 /// An id as text: a string that is not blank, or a whole number. Anything else is no id; one that a spreadsheet made
-/// `1.2e18` is damaged.
+/// `1.2e18`, as a number or as a text, is damaged.
 pub(in crate::providers) fn id(value: &Value<'_>) -> Option<String> {
     match value {
         Value::String(text) => {
@@ -379,12 +382,34 @@ pub(in crate::providers) fn id(value: &Value<'_>) -> Option<String> {
     }
 }
 
-/// True for `7.66471E+18`: what a spreadsheet makes of a long number, and of many others as well.
+/// True for what a spreadsheet or a script made of a long number, and of many others as well: `7.66471E+18`, `7.66E18`,
+/// `7664713983311741193.0`.
+///
+/// Letters and digits are an id as hex writes one, `1e5` and `12e5` among them. Certainly numbers are those with a point or
+/// a comma before the exponent, or with a plus in it: all that print numbers put one of them (spreadsheets, JavaScript,
+/// Python and Go the plus, Java the point), and hex has neither. A whole number of up to 15 digits comes out of a machine as
+/// it went in, so `7.0` is still one id; of a longer one the point says that its last digits may have been rounded away.
 fn is_damaged(text: &str) -> bool {
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let Some((number, exponent)) = text.split_once("E+").or_else(|| text.split_once("e+")) else { return false };
-    let (whole, decimals) = number.split_once(['.', ',']).unwrap_or((number, "0"));
-    digits(exponent) && digits(whole) && digits(decimals)
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (number, exponent) = match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, Some(exponent)),
+        None => (text, None),
+    };
+    let number = number.strip_prefix('-').unwrap_or(number);
+    let (whole, decimals) = match number.split_once(['.', ',']) {
+        Some((whole, decimals)) => (whole, Some(decimals)),
+        None => (number, None),
+    };
+    if !is_number(whole) || !decimals.is_none_or(is_number) {
+        return false;
+    }
+    match exponent {
+        Some(exponent) => {
+            let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+            is_number(digits) && (decimals.is_some() || exponent.starts_with('+'))
+        }
+        None => whole.len() > EXACT_DIGITS && decimals.is_some_and(|digits| digits.bytes().all(|byte| byte == b'0')),
+    }
 }
 
 #[cfg(test)]
@@ -497,6 +522,45 @@ mod tests {
         assert_eq!(id(&json!(" ld_1 ")).as_deref(), Some("ld_1"));
         for none in [json!(1.2e18), json!(""), json!("  "), json!(true), json!(null), json!([1])] {
             assert_eq!(id(&none), None, "{none}");
+        }
+        for damaged in [
+            "7.66471E+18",
+            "7,66471E+18",
+            "7E+18",
+            "7e+21",
+            "1.2e18",
+            "7.66E18",
+            "7.664713983311742E18",
+            "-1.5e-7",
+            " 1.2e18 ",
+            "7664713983311741193.0",
+            "7664713983311741193,00",
+            "9007199254740993.0",
+        ] {
+            assert_eq!(id(&json!(damaged)), None, "{damaged}");
+        }
+        for whole in [
+            "1e5",
+            "12e5",
+            "8E18",
+            "12e5abc",
+            "7e-3",
+            "1e5.2",
+            "1.2e18a",
+            "1.2.3",
+            "v1.2e3",
+            "7.0",
+            "987654321098765.0",
+            "7664713983311741193",
+            "7664713983311741193.5",
+            "1.2e",
+            "e+5",
+            ".5e3",
+            "1.e5",
+            "1.2e+",
+            "5e3b2c9a-1d4f-4e6a-9b1c-0a2b3c4d5e6f",
+        ] {
+            assert_eq!(id(&json!(whole)).as_deref(), Some(whole), "{whole}");
         }
     }
 
