@@ -14,7 +14,9 @@ use crate::providers::person::is_user_id;
 /// One place: `answers.email` in the item, `$.event_id` in the whole document, `header:x-webhook-id`, `@` for the item
 /// itself. `|tail` behind it takes what follows the last slash, `|host` the host of a URL, `|digits` the digits,
 /// `|number` the digits where it is a number, with what a spreadsheet puts before one (`l:120…`) taken off, `|long_number` the
-/// same of 15 digits and more, as platforms number leads and nobody numbers rows, `|opaque` what is no number at all, of
+/// same of 15 digits and more, as platforms number leads and nobody numbers rows, `|sheet_lead` the digits behind the `l:`
+/// that Meta's spreadsheets put before the id of a lead, `|sheet_id` an id without what they put before any (`f:120…`),
+/// `|opaque` what is no number at all, of
 /// `urn:li:…:249592fc-6` what follows the last colon, `|network` the network that is meant, `meta` where it says `Facebook Ads`, `|user_id` what has the form of a
 /// user id of WhatsApp's (`ID.1349…`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +41,15 @@ enum Part {
     Digits,
     Number,
     LongNumber,
+    SheetLead,
+    SheetId,
     Opaque,
     Network,
     UserId,
 }
+
+/// What Meta's spreadsheets put before the digits of an id: of a lead, a form, an ad, an ad set, a campaign.
+const SHEET: [&str; 5] = ["l:", "f:", "ag:", "as:", "c:"];
 
 /// The shortest number of a lead that a platform has given: leads of Meta's are reported with 15 to 17 digits, those of
 /// TikTok's have 19.
@@ -157,7 +164,7 @@ impl Spot {
 
     /// True when what counts of a value is all of it or nothing.
     pub(super) fn is_all_or_nothing(&self) -> bool {
-        matches!(self.part, Part::All | Part::UserId)
+        matches!(self.part, Part::All | Part::UserId | Part::SheetId)
     }
 
     /// True when there is more than the values themselves: a part of each counts.
@@ -176,6 +183,11 @@ impl Part {
             Self::Digits => text.chars().filter(char::is_ascii_digit).collect::<String>().into(),
             Self::Number => number(text)?.into(),
             Self::LongNumber => number(text).filter(|digits| digits.len() >= LONG)?.into(),
+            Self::SheetLead => text.strip_prefix("l:").filter(|digits| is_digits(digits))?.into(),
+            Self::SheetId => {
+                let bare = SHEET.iter().find_map(|prefix| text.strip_prefix(prefix));
+                bare.filter(|digits| is_digits(digits)).unwrap_or(text).into()
+            }
             Self::Network => attribution::network(text)?.to_string().into(),
             Self::Opaque if number(text).is_some() => return None,
             Self::Opaque if text.starts_with("urn:") => text.rsplit(':').next().unwrap_or_default().into(),
@@ -194,6 +206,10 @@ fn number(text: &str) -> Option<&str> {
         None => text,
     };
     digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(digits)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl std::fmt::Display for Spot {
@@ -215,6 +231,8 @@ impl FromStr for Spot {
             Some((place, "digits")) => (place, Part::Digits),
             Some((place, "number")) => (place, Part::Number),
             Some((place, "long_number")) => (place, Part::LongNumber),
+            Some((place, "sheet_lead")) => (place, Part::SheetLead),
+            Some((place, "sheet_id")) => (place, Part::SheetId),
             Some((place, "network")) => (place, Part::Network),
             Some((place, "opaque")) => (place, Part::Opaque),
             Some((place, "user_id")) => (place, Part::UserId),
@@ -295,7 +313,7 @@ mod tests {
     #[test]
     fn a_place_is_in_the_item_the_whole_or_a_header() {
         let whole = json!({"id": "e1", "data": {"id": 7, "url": "https://site.example/a/b/", "no": "0812-34", "l": "l:120", "x": "abc-1", "u": "ID.1a",
-            "long": "l:987654321098765", "net": "Facebook Ads", "urn": "urn:li:leadGenFormResponse:249592fc-6"}});
+            "f": "f:7", "w": "f:a7", "long": "l:987654321098765", "net": "Facebook Ads", "urn": "urn:li:leadGenFormResponse:249592fc-6"}});
         let headers = [("x-id".to_owned(), "h1".to_owned())];
         let delivery = Delivery { whole: &whole, item: whole.get("data").unwrap(), headers: &headers };
         for (text, found) in [
@@ -307,6 +325,11 @@ mod tests {
             ("no|digits", "081234"),
             ("id|number", "7"),
             ("l|number", "120"),
+            ("l|sheet_lead", "120"),
+            ("f|sheet_id", "7"),
+            ("x|sheet_id", "abc-1"),
+            ("id|sheet_id", "7"),
+            ("w|sheet_id", "f:a7"),
             ("long|long_number", "987654321098765"),
             ("urn|opaque", "249592fc-6"),
             ("x|opaque", "abc-1"),
@@ -322,6 +345,8 @@ mod tests {
             "x|user_id",
             "id|user_id",
             "l|long_number",
+            "f|sheet_lead",
+            "id|sheet_lead",
             "id|opaque",
             "long|opaque",
             "x|network",
