@@ -118,7 +118,7 @@ fn group<'g>(root: &'g mut Members<'static>, path: &[&str]) -> Option<&'g mut Me
     })
 }
 
-/// The document in `text` as it is read: strings that hold JSON opened, entities decoded.
+/// The document in `text` as it is read: strings that hold JSON and messages in others opened, entities decoded.
 ///
 /// # Errors
 /// [`Unreadable`] when it is no JSON, or has more than 100 000 values.
@@ -132,6 +132,7 @@ fn open_all(settings: &Settings, value: &mut Value<'_>) {
     for path in &settings.embedded.0 {
         path.change(value, &mut open);
     }
+    settings.wrapped.iter().for_each(|wrapped| wrapped.open(value));
     if settings.entities {
         decode_entities(value);
     }

@@ -23,6 +23,7 @@
 //! | `decode` | `auto` (by content type: JSON, urlencoded or multipart form with PHP's brackets), `json`, `form`, `jwt` (the claims of a token that is the body; `auto` knows one too) |
 //! | `strict_type` | `true`: what is neither JSON nor a form by its content type is refused (415), where it would be a dead letter |
 //! | `embedded` | places of strings that hold JSON: opened (Jotform's `rawRequest`, Unbounce's `"data.json"`) |
+//! | `wrapped` | messages that lie in others: items stand `at` these places, and in each its `message`, under which name the next one lies in a wrapper; the `kind` beside it becomes that of what was wrapped. Wrappers that are `closed` are not opened; `beside` are members that are no kind |
 //! | `entities` | `true`: texts come escaped as HTML |
 //! | `token_at` | where a `token` stands that is not in the URL: `{ location = "bearer" }`, `{ location = "header", name = "…" }`; several are alternatives |
 //! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several where that is a list of objects, or PHP's for one (`{"0": {…}, "1": {…}}`), `@` is the whole, `@[*]` each element where the whole is a list, `{ at = "data[*]", when = … }` counts only where these hold of the whole, and with `people` only where each element has somebody's number or address, or an id at one of these places, and nobody is named around it. A webhook without any of them is a dead letter |
@@ -78,6 +79,7 @@ mod settings;
 mod spot;
 mod value;
 mod whole;
+mod wrapped;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use super::reply::{Handshake, Reply};
 use super::sample::Samples;
 use super::spot::{Delivery, Names, Spot, Spots, one_or_many};
 use super::value::{Members, Value};
+use super::wrapped::Wrapped;
 use crate::domain::labels::meaning;
 use crate::domain::status::{AdPlatform, LeadSource};
 use crate::domain::submission::Meaning;
@@ -47,6 +48,7 @@ pub(super) struct Settings {
     pub(super) strict_type: bool,
     #[serde(default)]
     pub(super) embedded: Many<Path>,
+    pub(super) wrapped: Option<Wrapped>,
     #[serde(default)]
     pub(super) entities: bool,
     #[serde(default)]
