@@ -11,13 +11,19 @@ use super::{Entry, list, said, text};
 /// The answers of a `form_response`.
 pub(super) fn entries(response: &Value<'_>, told: &mut Told) -> Vec<Entry> {
     let definition = response.get("definition").unwrap_or(&Value::Null);
-    let titles: HashMap<String, String> = list(definition, "fields")
-        .iter()
-        .filter_map(|field| Some((text(field, "id")?, text(field, "title")?)))
-        .collect();
+    let mut titles = HashMap::new();
+    name_all(list(definition, "fields"), &mut titles);
     let entries = list(response, "answers").iter().filter_map(|answer| entry(answer, &titles)).collect();
     [response.get("answers"), response.get("definition")].into_iter().flatten().for_each(|part| told.add(part));
     entries
+}
+
+/// The titles of all questions by their ids, those inside of one (`contact_info`, `group`) too.
+fn name_all(fields: &[Value<'_>], titles: &mut HashMap<String, String>) {
+    for field in fields {
+        titles.extend(text(field, "id").zip(text(field, "title")));
+        field.get("properties").into_iter().for_each(|inside| name_all(list(inside, "fields"), titles));
+    }
 }
 
 fn entry(answer: &Value<'_>, titles: &HashMap<String, String>) -> Option<Entry> {
@@ -78,8 +84,14 @@ mod tests {
     #[test]
     fn a_question_is_found_by_the_id_of_its_field() {
         let response = json!({
-            "definition": {"fields": [{"id": "F1", "ref": "hp", "title": "No. WhatsApp"}]},
+            "definition": {"fields": [
+                {"id": "F1", "ref": "hp", "title": "No. WhatsApp"},
+                {"id": "F2", "title": "Kontak", "type": "contact_info", "properties": {"fields": [
+                    {"id": "F3", "ref": "depan", "title": "Nama depan", "subfield_key": "first_name"},
+                ]}},
+            ]},
             "answers": [
+                {"type": "text", "text": "d", "field": {"id": "F3", "ref": "depan"}},
                 {"type": "text", "text": "a", "field": {"id": "F1", "ref": "hp"}},
                 {"type": "text", "text": "b", "field": {"id": "F9", "ref": "other"}},
                 {"type": "text", "text": "c"},
@@ -87,6 +99,6 @@ mod tests {
         });
         let found = entries(&response, &mut Told::default());
         let shown: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), entry.label.as_str())).collect();
-        assert_eq!(shown, [("hp", "No. WhatsApp"), ("other", "other"), ("?", "?")]);
+        assert_eq!(shown, [("depan", "Nama depan"), ("hp", "No. WhatsApp"), ("other", "other"), ("?", "?")]);
     }
 }
