@@ -19,12 +19,16 @@ pub(super) fn submission(lead: &Object<'_>) -> Submission {
     }
 }
 
-/// One column: `{"column_id": …, "string_value": …, "column_name"?: …}`. What is no such thing stays as it is.
+/// One column: `{"column_id": …, "string_value": …, "column_name"?: …}`. One without a value says nothing; what is no such
+/// thing stays as it is.
 fn answer(text: &str) -> Option<Answer> {
     let column = Object::parse(text).unwrap_or_default();
     let (id, name) = (column.text("column_id"), column.text("column_name"));
-    let (Some(key), Some(value)) = (id.or_else(|| name.clone()), column.get("string_value")) else {
-        return Some(Answer::new("user_column_data", text).meaning(Meaning::Note));
+    let is_known = |member: &str| matches!(member, "column_id" | "column_name");
+    let (key, value) = match (id.or_else(|| name.clone()), column.get("string_value")) {
+        (Some(key), Some(value)) => (key, value),
+        (Some(_), None) if column.iter().all(|(member, _)| is_known(member)) => return None,
+        (Some(_) | None, _) => return Some(Answer::new("user_column_data", text).meaning(Meaning::Note)),
     };
     let (meaning, label) = (meaning(&key), name.unwrap_or_else(|| key.clone()));
     let value = json::answer(value);
@@ -73,11 +77,13 @@ mod tests {
     #[test]
     fn a_column_without_a_name_is_labelled_by_its_id_and_a_garbled_one_is_noted() {
         let lead = r#"{"user_column_data":[{"column_id":"CITY","string_value":"Solo"},
-            {"column_name":"Anggaran?","string_value":"5 jt"},{"column_id":"EMAIL","string_value":""},"?"]}"#;
+            {"column_name":"Anggaran?","string_value":"5 jt"},{"column_id":"EMAIL","string_value":""},
+            {"column_id":"CITY","column_name":"Kota"},{"column_id":"CITY","value":"Solo"},"?"]}"#;
         let answers = submission(&Object::parse(lead).unwrap()).answers;
         let expected = [
             Answer::new("CITY", "Solo"),
             Answer::new("Anggaran?", "5 jt"),
+            Answer::new("user_column_data", r#"{"column_id":"CITY","value":"Solo"}"#).meaning(Meaning::Note),
             Answer::new("user_column_data", r#""?""#).meaning(Meaning::Note),
         ];
         assert_eq!(answers, expected);
