@@ -26,7 +26,7 @@
 //! | `wrapped` | messages that lie in others: items stand `at` these places, and in each its `message`, under which name the next one lies in a wrapper; the `kind` beside it becomes that of what was wrapped. Wrappers that are `closed` are not opened; `beside` are members that are no kind |
 //! | `entities` | `true`: texts come escaped as HTML |
 //! | `token_at` | where a `token` stands that is not in the URL: `{ location = "bearer" }`, `{ location = "header", name = "…" }`; several are alternatives |
-//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several where that is a list of objects, or PHP's for one (`{"0": {…}, "1": {…}}`), `@` is the whole, `@[*]` each element where the whole is a list, `{ at = "data[*]", when = … }` counts only where these hold of the whole, and with `people` only where each element has somebody's number or address, or an id at one of these places, and nobody is named around it. A webhook without any of them is a dead letter |
+//! | `items` | the places of which the first that is there holds the leads: `payload` is one, `results[*]` is several where that is a list of objects, or PHP's for one (`{"0": {…}, "1": {…}}`), `@` is the whole, `@[*]` each element where the whole is a list, `{ at = "data[*]", when = … }` counts only where these hold of the whole, and with `people` only where nobody is named around it and each element has somebody's number or address, or an id at one of these places, or one element certainly is somebody: by an id, by a name beside the number, or, `by_name` of the list, by the number alone. The elements that are nobody are dead letters then. A webhook without any of them is a dead letter |
 //! | `accept`, `ignore` | what is about a lead: all of `accept` hold, none of `ignore`. A `path` may be a list: what stands at one of them. Those that look at the whole (`$.event`, `header:…`) are asked before the items are looked for |
 //! | `test`, `spam` | one of them holds: the lead is withheld |
 //! | `who` | places of which one says who it is: where all are blank, as in notices that only name an id, it is withheld |
@@ -68,6 +68,7 @@ mod document;
 mod fetch;
 mod filter;
 mod identity;
+mod items;
 mod labels;
 mod message;
 mod path;
@@ -87,9 +88,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::json;
 
+use self::document::Told;
+use self::items::{Items, NO_FIELDS};
 use self::reply::Handshake;
-use self::settings::{Decode, Items, Settings};
+use self::settings::{Decode, Settings};
 use self::spot::Delivery;
+use self::value::Members;
 use super::{
     Complaint, Fetched, Files, ItemBody, Lookup, LookupAnswer, Method, Place, Provider, Reading, Refusal, Reply,
     Sample, SampleKind, Scheme, SettingsError, Unreadable, Verified, Webhook, form, meta, whatsapp,
@@ -100,6 +104,9 @@ pub(super) use self::document::{FieldMap, Leaf, Target, answer, document, id, is
 pub(super) use self::path::Path;
 use self::path::Way;
 pub(super) use self::value::Value;
+
+/// What the references begin with of what is kept without being read.
+const UNREAD: &str = "unread:";
 
 /// Makes the provider from its settings.
 pub(super) fn build(table: toml::Table, place: &Place) -> Result<Arc<dyn Provider>, SettingsError> {
@@ -189,8 +196,8 @@ impl Provider for Mapped {
         if self.is_one(&whole) {
             return Ok(self.item(webhook, &text, &whole).into_iter().collect());
         }
-        let documents = self.documents(text, &whole)?;
-        Ok(documents.into_iter().filter_map(|document| self.item_in(webhook, &document)).collect())
+        let (items, documents) = self.documents(text, &whole)?;
+        Ok(documents.into_iter().filter_map(|document| self.item_in(webhook, items, &document)).collect())
     }
 
     fn lessons(&self, webhook: &Verified) -> Vec<Lesson> {
@@ -222,9 +229,14 @@ impl Provider for Mapped {
                 reading => return reading,
             }
         }
+        // Alone, what was none of the people in its list could be taken for the whole of a lead.
+        let flaw = || self.settings.items.0.iter().find_map(|items| items.flaw(&whole));
+        if let Some(flaw) = flaw().filter(|_| item.external_ref.as_str().starts_with(UNREAD)) {
+            return Err(Unreadable(flaw.to_owned()));
+        }
         let found = self.found(&whole).ok_or_else(|| Unreadable(self.nowhere()))?;
         if !found.is_object() {
-            return Err(Unreadable("it is no object with fields".to_owned()));
+            return Err(Unreadable(NO_FIELDS.to_owned()));
         }
         let fetched = item.fetched.and_then(|fetched| fetch::put(&whole, found, fetched));
         let whole = fetched.as_ref().unwrap_or(&whole);
@@ -296,13 +308,13 @@ impl Mapped {
         self.places(whole).map(|items| items.path.way(whole)).find(|way| *way != Way::Nowhere) == Some(Way::ToOne)
     }
 
-    /// One document for each item.
-    fn documents(&self, text: Cow<'_, str>, whole: &Value<'_>) -> Result<Vec<String>, Unreadable> {
+    /// One document for each item, and where in it the item stands.
+    fn documents(&self, text: Cow<'_, str>, whole: &Value<'_>) -> Result<(&Items, Vec<String>), Unreadable> {
         // What lies in opened strings is cut from the opened document.
         let text = if self.settings.embedded.0.is_empty() { text } else { whole.to_string().into() };
         for items in self.places(whole) {
             if let Some(documents) = cut::items(&items.path, &text)? {
-                return Ok(documents);
+                return Ok((items, documents));
             }
         }
         Err(Unreadable(self.nowhere()))
@@ -314,18 +326,23 @@ impl Mapped {
         let documents = || {
             let content_type = webhook.content_type().unwrap_or_default();
             let (text, whole) = decode::document_in(&self.settings, content_type, &webhook.body)?;
-            if self.is_one(&whole) { Ok(vec![text.into_owned()]) } else { self.documents(text, &whole) }
+            if self.is_one(&whole) {
+                return Ok((None, vec![text.into_owned()]));
+            }
+            self.documents(text, &whole).map(|(items, documents)| (Some(items), documents))
         };
         let rejected = |index: usize, reason: &str| json!({ "index": index, "reason": reason });
-        let Ok(documents) = documents() else {
+        let Ok((items, documents)) = documents() else {
             return json!({ "ok": true, "accepted": 0, "rejected": [rejected(0, "it cannot be read and is kept as it is")] });
         };
-        let says_something = |document: &String| {
+        let flaw = |document: &String| {
             let whole = decode::opened(&self.settings, document).ok();
-            whole.as_ref().and_then(|whole| self.found(whole)?.as_object()).is_some_and(|lead| !lead.is_empty())
+            let flaw = whole.as_ref().zip(items).and_then(|(whole, items)| items.flaw(whole));
+            let lead = whole.as_ref().and_then(|whole| self.found(whole)?.as_object());
+            flaw.or_else(|| lead.is_none_or(Members::is_empty).then_some(NO_FIELDS))
         };
-        let none = documents.iter().enumerate().filter(|(_, document)| !says_something(document));
-        let none: Vec<_> = none.map(|(index, _)| rejected(index, "it is no object with fields")).collect();
+        let flaws = documents.iter().enumerate().filter_map(|(index, document)| Some((index, flaw(document)?)));
+        let none: Vec<_> = flaws.map(|(index, flaw)| rejected(index, flaw)).collect();
         json!({ "ok": true, "accepted": documents.len() - none.len(), "rejected": none })
     }
 
@@ -342,17 +359,24 @@ impl Mapped {
         format!("there is nothing at {}", places.join(" or "))
     }
 
-    /// The item of one document. One that cannot be read goes on alone, and costs no other.
-    fn item_in(&self, webhook: &Verified, document: &str) -> Option<Item> {
-        match decode::opened(&self.settings, document) {
-            Ok(whole) => self.item(webhook, document, &whole),
-            Err(_) => Some(meta::unread(webhook.source(), "unread:", document)),
+    /// The item of one document. One that cannot be read, or is none of the people in its list, goes on alone and costs no
+    /// other.
+    fn item_in(&self, webhook: &Verified, items: &Items, document: &str) -> Option<Item> {
+        let unread = || Some(meta::unread(webhook.source(), UNREAD, document));
+        let Ok(whole) = decode::opened(&self.settings, document) else { return unread() };
+        let says_nothing = |element: &Value<'_>| {
+            element.is_object() && document::rest(element, "", &Told::default()).is_ok_and(|said| said.is_empty())
+        };
+        match items.flaw(&whole) {
+            None => self.item(webhook, document, &whole),
+            Some(_) if items.cut_out(&whole).is_some_and(says_nothing) => None,
+            Some(_) => unread(),
         }
     }
 
     /// The same of a document that is `whole` when it is read.
     fn item(&self, webhook: &Verified, document: &str, whole: &Value<'_>) -> Option<Item> {
-        let unread = || Some(meta::unread(webhook.source(), "unread:", document));
+        let unread = || Some(meta::unread(webhook.source(), UNREAD, document));
         let Some(found) = self.found(whole).filter(|found| found.is_object()) else { return unread() };
         let delivery = Delivery { whole, item: found, headers: &webhook.kept.headers };
         if !self.is_wanted(&delivery, false) {

@@ -10,17 +10,15 @@ use serde::{Deserialize, Deserializer};
 use super::document::Target;
 use super::fetch::Fetch;
 use super::filter::{Filter, Filters};
+use super::items::Items;
 use super::message::Message;
 use super::path::Path;
 use super::reply::{Handshake, Reply};
 use super::sample::Samples;
 use super::spot::{Delivery, Names, Spot, Spots, one_or_many};
-use super::value::{Members, Value};
 use super::wrapped::Wrapped;
-use crate::domain::labels::meaning;
 use crate::domain::status::{AdPlatform, LeadSource};
 use crate::domain::submission::Meaning;
-use crate::providers::form::answers::is_position;
 use crate::providers::unnamed::PRESSED_TWICE;
 use crate::providers::{Secrets, SettingsError, settings};
 
@@ -219,98 +217,6 @@ impl<T> Default for Many<T> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Many<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         one_or_many(deserializer).map(Self)
-    }
-}
-
-/// Where the items stand; `@` is the whole document, `@[*]` each element of a document that is a list, and `data[*]` of a list
-/// at `data` that is none of texts or numbers; objects under numbers are a list, too, but for the whole document.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Items {
-    pub(super) path: Path,
-    /// All of these hold of the whole document.
-    when: Filters,
-    /// The list counts only where it is one of people, each of which may also be known by an id at one of these places.
-    people: Option<Many<Path>>,
-    /// The place of the list that they are the elements of.
-    list: Option<Path>,
-}
-
-impl Items {
-    /// True when they can stand in `whole`: where elements of a list are meant, there is one.
-    pub(super) fn may_be_in(&self, whole: &Value<'_>) -> bool {
-        let is_there = self.list.as_ref().is_none_or(|list| match list.find(whole) {
-            // One element that is none goes on alone, cut out of its list, and costs no other.
-            Some(Value::Array(elements)) => {
-                (list.steps().is_empty() || elements.len() < 2 || elements.iter().any(Value::is_object))
-                    && self.people.as_ref().is_none_or(|ids| is_of_people(elements.iter(), ids, whole))
-            }
-            // The whole may be a form whose fields have numbers.
-            Some(Value::Object(members)) => {
-                !list.steps().is_empty()
-                    && is_numbered(members)
-                    && self.people.as_ref().is_none_or(|ids| is_of_people(members.values(), ids, whole))
-            }
-            Some(_) | None => false,
-        });
-        is_there && self.when.all_of_them(&Delivery::of(whole))
-    }
-}
-
-/// True for a list as PHP writes one that has gaps, or that came in a form: objects under numbers (`{"0":{…},"2":{…}}`).
-fn is_numbered(members: &Members<'_>) -> bool {
-    members.values().any(Value::is_object) && members.iter().all(|(name, _)| !name.is_empty() && is_position(name))
-}
-
-/// True where each element of the list has an id of its own, or somebody's number or address, and nothing around it says whose
-/// the whole is: what one person has bought or answered is a list, too. Said of an element alone, cut out, it is the same.
-fn is_of_people<'v>(elements: impl Iterator<Item = &'v Value<'v>>, ids: &Many<Path>, whole: &Value<'_>) -> bool {
-    use Meaning::{Email, FirstName, FullName, LastName, Phone, WorkEmail, WorkPhone};
-    let reaches = |meaning| matches!(meaning, Email | WorkEmail | Phone | WorkPhone);
-    let names = |meaning| reaches(meaning) || matches!(meaning, FullName | FirstName | LastName);
-    let has_id = |element: &Value<'_>| ids.0.iter().any(|id| id.find(element).is_some());
-    let mut elements = elements.peekable();
-    elements.peek().is_some()
-        && elements.all(|element| has_id(element) || tells(element, &reaches))
-        && !tells(whole, &names)
-}
-
-/// True when a member of it, or of what it holds but for lists, is called what `is_meant` says.
-fn tells(value: &Value<'_>, is_meant: &impl Fn(Meaning) -> bool) -> bool {
-    value.as_object().is_some_and(|members| {
-        members.iter().any(|(name, value)| match value {
-            Value::Array(_) | Value::Null => false,
-            Value::Object(members) => !is_numbered(members) && tells(value, is_meant),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => meaning(name, name).is_some_and(is_meant),
-        })
-    })
-}
-
-/// The same with a condition.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ItemsWhen {
-    at: String,
-    #[serde(default)]
-    when: Filters,
-    people: Option<Many<Path>>,
-}
-
-impl<'de> Deserialize<'de> for Items {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let ItemsWhen { at, when, people } = match toml::Value::deserialize(deserializer)? {
-            toml::Value::String(at) => ItemsWhen { at, when: Filters::default(), people: None },
-            table => ItemsWhen::deserialize(table).map_err(|error| de::Error::custom(error.message()))?,
-        };
-        let path: Path = match at.as_str() {
-            "@" => Path::default(),
-            "@[*]" => Path::default().each(),
-            path => path.parse().map_err(de::Error::custom)?,
-        };
-        let list = if at.ends_with("[*]") { path.above() } else { None };
-        if people.is_some() && list.is_none() {
-            return Err(de::Error::custom("items: `people` is said of a list; let its place end in `[*]` (`data[*]`)"));
-        }
-        Ok(Self { path, when, people, list })
     }
 }
 
