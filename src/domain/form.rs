@@ -4,6 +4,7 @@
 //! under another name, and lies in the notes from then on. Names only; what was answered is nowhere here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,11 +14,16 @@ const FIELDS: usize = 100;
 const CHANGES: usize = 20;
 /// The longest name of a field that is kept, in characters.
 const NAME: usize = 64;
-/// So many submissions in a row without a field that was always there, and it has gone.
+/// So many submissions in a row without a field that always comes, and it has gone; so many with one, and it always comes.
 const GONE_AFTER: u32 = 10;
+/// So many in a row without a field that came [`GONE_AFTER`] times in a row before, and people may leave it out. After
+/// fewer it always comes all the same: with every one of them it would be one, and not one, and written down each time.
+const LEFT_OUT_AFTER: u32 = 3;
 /// So many submissions in a row with a field, and one that comes in its place is the same under another name. After fewer
 /// it may as well be a box that one person ticks and the next does not: browsers do not send those that are not ticked.
 const STEADY_AFTER: u32 = 5;
+/// How long a change is shown, and a field that went and came back is not told of again.
+pub const SHOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// A form.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,12 +41,26 @@ pub struct Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Presence {
-    /// Whenever the form does.
+    /// Whenever the form does, or nearly.
     Always,
     /// Now and then: people may leave it out.
     Sometimes,
     /// No more.
     Gone,
+}
+
+/// How the fields of a form came lately, as one process saw it.
+#[derive(Debug, Default)]
+pub struct Runs(BTreeMap<String, Run>);
+
+#[derive(Debug, Default)]
+struct Run {
+    /// In so many submissions in a row it came, up to [`GONE_AFTER`]: now, or before it was missing.
+    came: u32,
+    /// In so many in a row it has been missing until now.
+    missed: u32,
+    /// It came [`GONE_AFTER`] times in a row once, and was missing since, but not for long.
+    skipped: bool,
 }
 
 /// Something that is different from before.
@@ -83,29 +103,29 @@ pub enum Drift {
 }
 
 impl Form {
-    /// Takes in the names of one submission; gives what is different from all before. `missed` is in how many submissions
-    /// in a row each field was missing, and is kept by the caller: it need not outlive the process.
+    /// Takes in the names of one submission; gives what is different from all before. `runs` is kept by the caller: it need
+    /// not outlive the process.
     ///
-    /// The first submission says what is there, and nothing of it is new. A field that came back after it was missing is
-    /// one that people may leave out; that it is missing again is nothing to tell.
-    pub fn see(&mut self, names: &BTreeSet<String>, missed: &mut BTreeMap<String, u32>, now: Timestamp) -> Vec<Change> {
+    /// The first submission says what is there, and nothing of it is new. A field that came ten times in a row is missed
+    /// from then on. One that came back after it was missing is one that people may leave out, unless it was missing for
+    /// short after it had come ten times in a row; that it is missing again is nothing to tell.
+    pub fn see(&mut self, names: &BTreeSet<String>, runs: &mut Runs, now: Timestamp) -> Vec<Change> {
         let names: BTreeSet<String> = names.iter().map(|name| shown(name)).collect();
         if self.fields.is_empty() {
-            self.fields = names.into_iter().take(FIELDS).map(|name| (name, Presence::Always)).collect();
+            self.fields = names.iter().take(FIELDS).map(|name| (name.clone(), Presence::Always)).collect();
             self.steady = 1;
+            self.here(&names, runs, now);
             return Vec::new();
         }
         let new: Vec<String> = names.iter().filter(|name| !self.fields.contains_key(*name)).cloned().collect();
         let lost = self.lost(&names);
         let mut changes = match (new.as_slice(), lost.as_slice()) {
-            ([new], [lost]) if self.steady >= STEADY_AFTER && !missed.contains_key(lost) => {
-                self.renamed(lost, new, now)
-            }
+            ([new], [lost]) if self.steady >= STEADY_AFTER && !runs.leave_out(lost) => self.renamed(lost, new, now),
             (new, _) => self.came(new, now),
         };
         self.steady = (self.steady + 1).min(STEADY_AFTER);
-        self.came_back(&names, missed);
-        changes.extend(self.went(&names, missed, now));
+        self.here(&names, runs, now);
+        changes.extend(self.went(&names, runs, now));
         self.changes.extend(changes.iter().cloned());
         self.changes.drain(..self.changes.len().saturating_sub(CHANGES));
         changes
@@ -141,29 +161,67 @@ impl Form {
         fits
     }
 
-    fn came_back(&mut self, names: &BTreeSet<String>, missed: &mut BTreeMap<String, u32>) {
+    /// These came: once more, or again.
+    fn here(&mut self, names: &BTreeSet<String>, runs: &mut Runs, now: Timestamp) {
         for name in names {
-            let was_missed = missed.remove(name).is_some();
-            if let Some(presence) = self.fields.get_mut(name)
-                && (was_missed || *presence == Presence::Gone)
-            {
-                *presence = Presence::Sometimes;
-            }
+            let went = self.has_gone(name, now);
+            let Some(presence) = self.fields.get_mut(name) else { continue };
+            let run = runs.0.entry(name.clone()).or_default();
+            let always = run.came();
+            *presence = match *presence {
+                Presence::Sometimes if run.came >= GONE_AFTER && !went => Presence::Always,
+                Presence::Always if always => Presence::Always,
+                Presence::Always | Presence::Sometimes | Presence::Gone => Presence::Sometimes,
+            };
         }
     }
 
-    fn went(&mut self, names: &BTreeSet<String>, missed: &mut BTreeMap<String, u32>, now: Timestamp) -> Vec<Change> {
+    /// True for a field of which it was told lately that it had gone, or had another name.
+    fn has_gone(&self, name: &str, now: Timestamp) -> bool {
+        let since = now - SHOWN_FOR;
+        let lately = self.changes.iter().filter(|change| change.at > since);
+        let mut gone = lately.filter_map(|change| match change.kind {
+            Drift::New => None,
+            Drift::Vanished => Some(&change.field),
+            Drift::Renamed => change.was.as_ref(),
+        });
+        gone.any(|gone| gone == name)
+    }
+
+    fn went(&mut self, names: &BTreeSet<String>, runs: &mut Runs, now: Timestamp) -> Vec<Change> {
+        // Those that people may leave out begin anew.
+        runs.0.retain(|name, _| names.contains(name) || self.fields.get(name) == Some(&Presence::Always));
         let mut gone = Vec::new();
         for name in self.lost(names) {
-            let times = missed.entry(name.clone()).or_default();
-            *times += 1;
-            if *times >= GONE_AFTER {
-                missed.remove(&name);
+            let run = runs.0.entry(name.clone()).or_default();
+            run.missed += 1;
+            if run.missed >= GONE_AFTER {
+                runs.0.remove(&name);
                 self.fields.insert(name.clone(), Presence::Gone);
                 gone.push(Change { kind: Drift::Vanished, field: name, was: None, at: now });
             }
         }
         gone
+    }
+}
+
+impl Runs {
+    /// True when this field, which always comes, was left out lately.
+    fn leave_out(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|run| run.missed > 0 || (run.skipped && run.came < GONE_AFTER))
+    }
+}
+
+impl Run {
+    /// Counts that it came. False when that does not make it one that always comes: it is back after it was missing.
+    fn came(&mut self) -> bool {
+        if self.missed == 0 {
+            self.came = (self.came + 1).min(GONE_AFTER);
+            return true;
+        }
+        let for_short = (self.skipped || self.came >= GONE_AFTER) && self.missed < LEFT_OUT_AFTER;
+        *self = Self { came: 1, missed: 0, skipped: for_short };
+        for_short
     }
 }
 
@@ -178,12 +236,16 @@ mod tests {
 
     struct Watched {
         form: Form,
-        missed: BTreeMap<String, u32>,
+        runs: Runs,
+        now: Timestamp,
+        /// How often the form was another one afterwards, which is how often it is written down.
+        written: u32,
     }
 
     impl Watched {
         fn new(names: &str) -> Self {
-            let mut watched = Self { form: Form::default(), missed: BTreeMap::new() };
+            let mut watched =
+                Self { form: Form::default(), runs: Runs::default(), now: Timestamp::UNIX_EPOCH, written: 0 };
             assert_eq!(watched.see(names), NOTHING, "the first one says what is there");
             watched
         }
@@ -200,11 +262,18 @@ mod tests {
         /// What is told of a submission with these fields.
         fn see(&mut self, names: &str) -> Vec<String> {
             let names = names.split_whitespace().map(str::to_owned).collect();
-            let changes = self.form.see(&names, &mut self.missed, Timestamp::UNIX_EPOCH);
+            let before = self.form.clone();
+            let changes = self.form.see(&names, &mut self.runs, self.now);
+            self.written += u32::from(self.form != before);
             changes
                 .into_iter()
                 .map(|Change { kind, field, was, .. }| format!("{kind} {field} {}", was.unwrap_or_default()))
                 .collect()
+        }
+
+        /// What is told of so many submissions with these fields.
+        fn times(&mut self, times: u32, names: &str) -> Vec<String> {
+            (0..times).flat_map(|_| self.see(names)).collect()
         }
     }
 
@@ -272,6 +341,79 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_came_later_and_stayed_is_missed_like_one_that_came_at_first() {
+        let mut form = Watched::new("nama email");
+        assert_eq!(form.times(40, "nama email no_hp"), ["new no_hp "]);
+        assert_eq!(form.times(20, "nama email"), ["vanished no_hp "]);
+        let mut form = Watched::steady("nama email");
+        assert_eq!(form.times(40, "nama email no_hp"), ["new no_hp "]);
+        assert_eq!(form.times(20, "nama email kontakmu"), ["renamed kontakmu no_hp"]);
+    }
+
+    #[test]
+    fn a_field_that_came_nine_times_in_a_row_may_still_be_left_out() {
+        let mut form = Watched::new("nama");
+        for _ in 0..20 {
+            form.times(9, "nama promo");
+            assert_eq!(form.times(1, "nama"), NOTHING);
+        }
+        assert_eq!(form.times(50, "nama"), NOTHING);
+    }
+
+    #[test]
+    fn one_submission_without_a_field_does_not_make_it_one_that_may_be_left_out() {
+        let mut form = Watched::new("nama hp");
+        for before in [3, 40, 4] {
+            assert_eq!(form.times(before, "nama hp"), NOTHING);
+            assert_eq!(form.times(1, "nama"), NOTHING);
+        }
+        assert_eq!(form.times(20, "nama hp"), NOTHING);
+        assert_eq!(form.times(20, "nama"), ["vanished hp "]);
+    }
+
+    #[test]
+    fn a_field_that_went_and_is_back_is_told_of_again_only_a_month_later() {
+        let mut form = Watched::new("nama hp");
+        assert_eq!(form.times(10, "nama"), ["vanished hp "]);
+        for _ in 0..5 {
+            assert_eq!(form.times(40, "nama hp"), NOTHING);
+            assert_eq!(form.times(40, "nama"), NOTHING, "it comes and goes");
+        }
+        form.now += SHOWN_FOR;
+        assert_eq!(form.times(10, "nama hp"), NOTHING);
+        assert_eq!(form.times(10, "nama"), ["vanished hp "]);
+    }
+
+    #[test]
+    fn fields_that_people_leave_out_are_nothing_to_tell_and_seldom_to_write() {
+        let (mut form, mut seed) = (Watched::new("nama"), 1_u64);
+        let mut told = Vec::new();
+        for _ in 0..10_000 {
+            let mut names = "nama".to_owned();
+            for percent in 1..20 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                if (seed >> 33) % 20 < percent {
+                    names += &format!(" f{percent}");
+                }
+            }
+            told.extend(form.see(&names));
+        }
+        let new = told.iter().filter(|told| told.starts_with("new")).count();
+        assert_eq!((new, told.len()), (19, 19), "{told:?}");
+        assert!(form.written < 1000, "{} of 10 000", form.written);
+    }
+
+    #[test]
+    fn what_was_kept_before_fields_could_become_steady_is_read() {
+        let kept = r#"{"fields":{"email":"always","nama":"always","no_hp":"sometimes"},"steady":5,
+            "changes":[{"kind":"new","field":"no_hp","at":"1970-01-01T00:00:00Z"}]}"#;
+        let mut form = Watched::new("nama");
+        form.form = serde_json::from_str(kept).unwrap();
+        assert_eq!(form.times(10, "nama email no_hp"), NOTHING);
+        assert_eq!(form.times(10, "nama email"), ["vanished no_hp "]);
+    }
+
+    #[test]
     fn strangers_cannot_make_it_grow() {
         let mut form = Watched::new("nama");
         for number in 0..500 {
@@ -282,7 +424,7 @@ mod tests {
         assert!(serde_json::to_string(&form.form).unwrap().len() < 32 << 10);
         let names = [format!("a\u{1b}[31m\n{}", "b".repeat(100))].into();
         let mut other = Form::default();
-        other.see(&names, &mut BTreeMap::new(), Timestamp::UNIX_EPOCH);
+        other.see(&names, &mut Runs::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(other.fields.keys().next().unwrap(), &format!("a [31m {}", "b".repeat(57)));
     }
 

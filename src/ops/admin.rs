@@ -1,7 +1,5 @@
 //! The admin API: one function per path.
 
-use std::time::Duration;
-
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Query;
@@ -16,7 +14,7 @@ use super::fault::Fault;
 use super::wire::{self, AuditQuery, ListQuery, PauseState, Which};
 use crate::domain::event::{DeadReason, EventId, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
-use crate::domain::form::Form;
+use crate::domain::form::{Form, SHOWN_FOR};
 use crate::http;
 use crate::providers::{Configured, SourceState};
 use crate::store::{self, EventFilter, EventQuery, EventState, PauseReason, Selector, StoreError, Topic};
@@ -32,8 +30,6 @@ const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1000;
 /// Events that one request moves at most, so that none holds up what is being kept.
 const MOVE_AT_ONCE: usize = 1000;
-/// How long a change of a form is shown.
-const FORMS_FOR: Duration = Duration::from_hours(30 * 24);
 /// Events that a page of dead letters brings back at most: a dead lane comes back whole, and none may be passed over.
 const REVIVED_AT_ONCE: usize = 1_000_000;
 /// Lanes that one request looks through.
@@ -56,7 +52,7 @@ pub(super) async fn sources(parts: &Parts) -> HttpResponse {
         tracing::warn!(%error, "the store could not say which forms have changed");
         Vec::new()
     });
-    let since = parts.clock.now() - FORMS_FOR;
+    let since = parts.clock.now() - SHOWN_FOR;
     let shown = |(name, configured)| source(parts, name, configured, forms(name, &memos, since));
     let once_on = registry.once_on().map(ToString::to_string).collect();
     ok(&wire::Sources { sources: registry.iter().map(shown).collect(), once_on })

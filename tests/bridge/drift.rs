@@ -79,6 +79,27 @@ async fn a_new_and_a_renamed_field_are_told_once_by_one_bridge_of_all() {
 }
 
 #[tokio::test]
+async fn a_field_that_came_later_and_does_not_come_any_more_is_told_by_a_bridge_that_has_started_since() {
+    let store = Arc::new(MemoryStore::new(Options::default()));
+    let bridge = spawn_on(Arc::clone(&store) as Arc<dyn Store>, sandbox::Settings::default(), &[]).await;
+    bridge.fill_in(1, json!({})).await;
+    for number in 2..12 {
+        bridge.fill_in(number, json!({ "kota": "Bogor" })).await;
+    }
+    assert_eq!(bridge.changes().await, ["new kota null"]);
+    let left = Arc::new((*store).clone());
+    bridge.stop().await;
+    let another = spawn_on(left, sandbox::Settings::default(), &[]).await;
+    another.clock.advance(Duration::from_secs(3600));
+    for number in 12..24 {
+        another.fill_in(number, json!({})).await;
+    }
+    assert_eq!(another.changes().await, ["new kota null", "vanished kota null"]);
+    assert_eq!(another.drifts().await, ["konektor_bridge_form_drift_total{source=\"form\",kind=\"vanished\"} 1"]);
+    another.stop().await;
+}
+
+#[tokio::test]
 async fn of_the_fields_that_a_visitor_sends_the_log_says_how_many() {
     let log = Log::of_this_process();
     let bridge = spawn_bridge().await;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::super::fold::{FORM_ID, body_of};
 use super::{Ask, Deed, Desk, Effect, Engine, Moment, Party, Report, Said, Told, mismatch};
 use crate::domain::event::SourceName;
-use crate::domain::form::{Change, Form};
+use crate::domain::form::{Change, Form, Runs};
 use crate::domain::status::LeadSource;
 use crate::domain::submission::Submission;
 use crate::providers::Reading;
@@ -38,8 +38,8 @@ struct Known {
     form: Form,
     /// As the store has it.
     stored: Option<Bytes>,
-    /// Submissions in a row without a field.
-    missed: BTreeMap<String, u32>,
+    /// What this process has seen of its fields.
+    runs: Runs,
 }
 
 /// A sighting that is being noted.
@@ -105,7 +105,7 @@ impl Engine {
             return;
         };
         let mut form = known.form.clone();
-        let changes = form.see(&sighting.names, &mut known.missed, moment.now);
+        let changes = form.see(&sighting.names, &mut known.runs, moment.now);
         if form == known.form {
             return;
         }
@@ -120,7 +120,7 @@ impl Engine {
         match (stage, said) {
             (Stage::Reading, Said::Told(Ok(Told::Memo(stored)))) => {
                 let form = stored.as_ref().and_then(|stored| serde_json::from_slice(stored).ok()).unwrap_or_default();
-                self.forms.0.entry(sighting.key()).or_insert_with(|| Known { form, stored, missed: BTreeMap::new() });
+                self.forms.0.entry(sighting.key()).or_insert_with(|| Known { form, stored, runs: Runs::default() });
                 self.sight(sighting, tries, moment, out);
             }
             (Stage::Writing(form, value, changes), Said::Told(Ok(Told::Noted(true)))) => {
