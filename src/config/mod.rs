@@ -182,15 +182,27 @@ fn user_file(reader: &mut Reader<'_>, findings: &mut Vec<Finding>) -> Option<Use
     }
 }
 
+/// What people call a network, and what it is called here.
+const ALSO_CALLED: &[(&str, &str)] = &[
+    ("adwords", "google"),
+    ("facebook", "meta"),
+    ("fb", "meta"),
+    ("google_ads", "google"),
+    ("googleads", "google"),
+    ("ig", "meta"),
+    ("instagram", "meta"),
+];
+
 /// The one of `known` that `word` was probably meant to be.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::normalized_damerau_levenshtein(word, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
+    let (word, known): (_, Vec<&str>) = (word.to_lowercase(), known.into_iter().collect());
+    let called = ALSO_CALLED.iter().find(|(called, _)| *called == word).map(|(_, name)| *name);
+    let named = known.iter().copied().find(|candidate| Some(*candidate) == called);
+    let likeness = |candidate: &str| strsim::normalized_damerau_levenshtein(&word, &candidate.to_lowercase());
+    let alike =
+        known.into_iter().map(|candidate| (likeness(candidate), candidate)).filter(|(likeness, _)| *likeness > 0.7);
+    named.or_else(|| alike.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, candidate)| candidate))
 }
 
 /// Adds to a message of serde (``unknown field `x`, expected `a` or `b` ``) which one was probably meant.
@@ -213,6 +225,12 @@ mod tests {
     fn a_misspelt_key_gets_a_suggestion_and_a_strange_one_does_not() {
         let message = "unknown field `statsu`, expected one of `region`, `status`, `priority`";
         assert_eq!(with_suggestion(message), format!("{message}; did you mean `status`?"));
+        for (word, meant) in [("facebook", "meta"), ("Instagram", "meta"), ("google_ads", "google"), ("META", "meta")] {
+            let message = format!("unknown variant `{word}`, expected one of `meta`, `google`, `other`");
+            assert_eq!(with_suggestion(&message), format!("{message}; did you mean `{meant}`?"));
+        }
+        let strange = "unknown field `facebook`, expected `region` or `status`";
+        assert_eq!(with_suggestion(strange), strange);
         let strange = "unknown field `zzz`, expected `region` or `status`";
         assert_eq!(with_suggestion(strange), strange);
         assert_eq!(with_suggestion("missing field `status`"), "missing field `status`");

@@ -9,7 +9,7 @@ use super::environment::Reader;
 use super::places::Places;
 use super::presets::{PRESET_DIALECT, Presets, merged};
 use super::references::{Reference, Unresolved, resolve};
-use super::{Finding, UserFile, values, with_suggestion};
+use super::{Finding, UserFile, nearest, values, with_suggestion};
 
 /// The built-in sources.
 const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -157,7 +157,9 @@ pub(super) fn read(
             Err(finding) => findings.push(finding),
         }
     }
-    let mut settle = |(name, draft)| settle(name, draft, &presets, reader, insecure, findings);
+    let whole = drafts.iter().filter(|(_, draft): &(_, &Draft)| draft.entry.provider.is_some());
+    let known: Vec<String> = whole.map(|(name, _): (&String, _)| name.clone()).collect();
+    let mut settle = |(name, draft)| settle(name, draft, &known, &presets, reader, insecure, findings);
     drafts.into_iter().filter_map(&mut settle).collect()
 }
 
@@ -224,10 +226,11 @@ fn forms(mut below: BTreeMap<String, Table>, above: BTreeMap<String, Table>) -> 
     below
 }
 
-/// Resolves a source that is complete.
+/// Resolves a source that is complete; `known` are those that are.
 fn settle(
     name: String,
     draft: Draft,
+    known: &[String],
     presets: &Presets,
     reader: &mut Reader<'_>,
     insecure: bool,
@@ -235,7 +238,13 @@ fn settle(
 ) -> Option<SourceConfig> {
     let Draft { entry, origin, mut places } = draft;
     let Some(provider) = entry.provider else {
-        findings.push(Finding::new(origin, format!("source `{name}` has no provider; add `provider = \"…\"`")));
+        let problem = match nearest(&name, known.iter().map(String::as_str)) {
+            None => format!("source `{name}` has no provider; add `provider = \"…\"`"),
+            Some(meant) => format!(
+                "source `{name}` has no provider; did you mean `{meant}`? one of its own needs `provider = \"…\"`"
+            ),
+        };
+        findings.push(Finding::new(origin, problem));
         return None;
     };
     let enabled = entry.enabled.unwrap_or(true);

@@ -260,7 +260,12 @@ fn a_misspelt_key_is_shown_with_its_line_and_what_was_meant() {
     let text = problems(load_with("\n[sources.meta]\nprovder = 'x'\n", &[]));
     assert!(text.contains("bridge.toml:3: ") && text.contains("did you mean `provider`?"), "{text}");
     assert!(problems(load_with("[source.meta]\n", &[])).contains("did you mean `sources`?"));
-    assert!(problems(load_with("[sources.new]\n", &[])).contains("source `new` has no provider"));
+    let new = problems(load_with("[sources.new]\n", &[]));
+    assert!(new.contains("source `new` has no provider; add `provider"), "{new}");
+    for (name, meant) in [("metta", "meta"), ("typefrom", "typeform"), ("facebook", "meta")] {
+        let text = problems(load_with(&format!("\n[sources.{name}.rules]\npriority = 'high'\n"), &[]));
+        assert!(text.contains(&format!("source `{name}` has no provider; did you mean `{meant}`?")), "{text}");
+    }
 }
 
 #[test]
