@@ -306,6 +306,29 @@ fn what_is_wrong_with_a_rule_is_shown_with_its_line_its_place_and_what_was_meant
 }
 
 #[test]
+fn what_would_only_be_found_wrong_at_each_lead_is_found_when_it_is_read() {
+    let all = wrong(
+        "[sources.form.rules]\naccept = []\nset.priority = \"'hgih'\"\nset.source = 'website'\nad_platform = 'facebook'\n\
+         set.ad_platform = \"'adwords'\"\n[sources.form.forms.a]\nad_platform = 'IG'\nsource = 'Ads'\n",
+    );
+    let lines: Vec<_> = all.lines().collect();
+    for (number, says, meant) in [
+        (2, "accept: an empty list", "write accept = \"true\""),
+        (3, "set.priority: unknown priority `hgih`", "did you mean `high`?"),
+        (4, "set.source: `website` is a text", "write \"'website'\""),
+        (5, "ad_platform: unknown variant `facebook`", "did you mean `meta`?"),
+        (6, "set.ad_platform: unknown network `adwords`", "did you mean `google`?"),
+        (8, "of its form `a`: ad_platform: unknown variant `IG`", "did you mean `meta`?"),
+        (9, "of its form `a`: source: unknown variant `Ads`", "did you mean `ads`?"),
+    ] {
+        let place = format!("bridge.toml:{number}: ");
+        let line = lines.iter().find(|line| line.contains(&place)).unwrap_or_else(|| panic!("{number}: {all}"));
+        assert!(line.contains(says) && line.contains(meant), "{says} {meant}\n{line}");
+    }
+    assert_eq!(lines.len(), 7, "{all}");
+}
+
+#[test]
 fn won_is_refused_for_a_sender_that_never_says_that_something_was_paid() {
     let won = "status = [\n  { when = 'message', status = 'hot' },\n  { when = 'payment', status = 'won' },\n]\n";
     let all = wrong(&format!(

@@ -192,12 +192,12 @@ fn set(lead: &mut Lead, field: SetField, expression: &Expression, view: &View, r
 }
 
 /// Names are put together of several fields, and any text is one.
-const fn is_name(field: SetField) -> bool {
+pub(super) const fn is_name(field: SetField) -> bool {
     matches!(field, SetField::FullName | SetField::FirstName | SetField::LastName)
 }
 
 /// The value that `text` is for `field`, in a lead of nothing else.
-fn read(field: SetField, text: &str, region: Region) -> Option<Fields> {
+pub(super) fn read(field: SetField, text: &str, region: Region) -> Option<Fields> {
     let mut read = Fields::default();
     let is_read = match field {
         SetField::FullName | SetField::FirstName | SetField::LastName => false,

@@ -72,6 +72,17 @@ impl<'de> Deserialize<'de> for Conditions {
     }
 }
 
+/// Reads the conditions of `accept`: of none at all it cannot be told whether everything is meant, or nothing.
+pub(super) fn accepted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Conditions, D::Error> {
+    let conditions = Conditions::deserialize(deserializer)?;
+    if conditions.is_empty() {
+        return Err(serde::de::Error::custom(
+            "an empty list would let everything in; if that is meant, write accept = \"true\", or take it away",
+        ));
+    }
+    Ok(conditions)
+}
+
 impl<'de> Deserialize<'de> for HoldRule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader("true, false, a condition, or a list of conditions"))

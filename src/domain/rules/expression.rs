@@ -49,7 +49,12 @@ pub struct Failed(String);
 impl Failed {
     /// What it gives is nothing that `field` can hold.
     pub(super) fn of_value(field: SetField) -> Self {
-        let what = match field {
+        Self(format!("what it gives is no {}; it stands in the notes", Self::wanted(field)))
+    }
+
+    /// What `field` holds.
+    pub(super) fn wanted(field: SetField) -> &'static str {
+        match field {
             SetField::FullName | SetField::FirstName | SetField::LastName => "name",
             SetField::Email => "e-mail address",
             SetField::Phone => "phone number",
@@ -59,8 +64,7 @@ impl Failed {
             SetField::Source => "channel (website, whatsapp, ads …)",
             SetField::AdPlatform => "network (meta, google, tiktok, linkedin, posthog, other)",
             SetField::AssignedTo => "UUID of a team member",
-        };
-        Self(format!("what it gives is no {what}; it stands in the notes"))
+        }
     }
 }
 
@@ -115,7 +119,7 @@ impl Expression {
     /// # Errors
     /// [`Failed`]: it cannot be told.
     pub(super) fn holds(&self, view: &View) -> Result<bool, Failed> {
-        self.value(view).map(|value| value.is_true())
+        self.value(view.value()).map(|value| value.is_true())
     }
 
     /// Its value as text, spaces around it taken off; `None` when there is none, or nothing in it.
@@ -123,18 +127,16 @@ impl Expression {
     /// # Errors
     /// [`Failed`]: it cannot be told.
     pub(super) fn text_of(&self, view: &View) -> Result<Option<String>, Failed> {
-        let value = self.value(view)?;
-        match value.kind() {
-            ValueKind::Undefined | ValueKind::None => Ok(None),
-            ValueKind::Bool | ValueKind::Number | ValueKind::String => {
-                Ok(Some(value.to_string().trim().to_owned()).filter(|text| !text.is_empty()))
-            }
-            _ => Err(Failed("it gives a list or a map, not a text".to_owned())),
-        }
+        text(&self.value(view.value())?)
     }
 
-    fn value(&self, view: &View) -> Result<Value, Failed> {
-        self.0.compiled.eval(view.value()).map_err(|error| {
+    /// [`Self::text_of`] whatever is shown; `None` where it depends on that.
+    pub(super) fn constant(&self) -> Option<Result<Option<String>, Failed>> {
+        self.0.names.is_empty().then(|| self.value(Value::UNDEFINED).and_then(|value| text(&value)))
+    }
+
+    fn value(&self, view: Value) -> Result<Value, Failed> {
+        self.0.compiled.eval(view).map_err(|error| {
             let place = place(&self.0.text, error.range().map(|range| range.start));
             Failed(format!("{}{place}", error.kind()))
         })
@@ -157,6 +159,17 @@ impl<'de> Deserialize<'de> for Expression {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A value as text, spaces around it taken off.
+fn text(value: &Value) -> Result<Option<String>, Failed> {
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => Ok(None),
+        ValueKind::Bool | ValueKind::Number | ValueKind::String => {
+            Ok(Some(value.to_string().trim().to_owned()).filter(|text| !text.is_empty()))
+        }
+        _ => Err(Failed("it gives a list or a map, not a text".to_owned())),
     }
 }
 

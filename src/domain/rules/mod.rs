@@ -7,6 +7,7 @@ mod apply;
 mod code;
 mod conditions;
 mod expression;
+mod set;
 mod statuses;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub struct Rules {
     /// Field key or label → what it means (or `note`, `drop`). Wins over everything the sender says.
     pub fields: BTreeMap<String, Meaning>,
     /// Field → the expression that gives its value; where that gives none, the answers do.
+    #[serde(deserialize_with = "set::table")]
     pub set: BTreeMap<SetField, Expression>,
     /// How the codes look that Konektor gives to leads. A lead whose answers hold one is looked for in Konektor, and
     /// written into the lead that has it.
@@ -60,6 +62,7 @@ pub struct Rules {
     /// How a full name is cut.
     pub names: NameStyle,
     /// What is a lead at all; everything else is withheld.
+    #[serde(deserialize_with = "conditions::accepted")]
     pub accept: Conditions,
     /// What is no lead of this workspace: withheld.
     pub ignore: Conditions,

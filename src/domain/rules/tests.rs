@@ -91,8 +91,10 @@ fn what_is_not_of_the_person_only_fills_blanks() {
 
 #[test]
 fn a_value_that_no_field_takes_is_noted() {
-    let made =
-        lead("set.email = \"answers.kontak\"\nset.assigned_to = \"'Rina'\"", &form(&[("kontak", "siti at example")]));
+    let made = lead(
+        "set.email = 'answers.kontak'\nset.assigned_to = 'answers.agen'",
+        &form(&[("kontak", "siti at example"), ("agen", "Rina")]),
+    );
     assert_eq!(made.for_create().email, None);
     let notes = made.notes.render();
     assert!(
@@ -146,6 +148,37 @@ fn what_can_never_be_allowed_is_refused_when_it_is_read() {
     refused("accept = '{{ answers.kota }}'", "without `{{ }}`");
     refused("unique_code = '.*'", "finds a code where there is none");
     assert!(toml::from_str::<Rules>(&format!("junk = \"{}\"", "x".repeat(2001))).is_err());
+}
+
+#[test]
+fn no_condition_at_all_is_not_taken_for_one_that_lets_everything_in() {
+    refused("accept = []", "write accept = \"true\"");
+    assert!(toml::from_str::<Rules>("junk = []\ntest = []\nignore = []\nhold = []").is_ok(), "for a form of its own");
+    assert_eq!(held("accept = 'true'", &form(&[])), Hold::No);
+}
+
+#[test]
+fn an_expression_that_gives_the_same_for_every_lead_is_looked_at_when_it_is_read() {
+    refused("set.priority = \"'hgih'\"", "unknown priority `hgih`, expected one of `low`, `medium`, `high`, `urgent`");
+    refused("set.source = \"'web' ~ 'page'\"", "unknown channel `webpage`, expected one of `website`");
+    refused("set.ad_platform = \"'facebook'\"", "unknown network `facebook`, expected one of `meta`");
+    refused("set.assigned_to = \"'Rina'\"", "what it gives is no UUID of a team member");
+    refused("set.estimated_value = \"'x'|number\"", "at character");
+    refused("set.email = \"['siti@example.com']\"", "a list or a map");
+    for good in ["set.priority = \"'high'\"", "set.phone = \"none\"", "set.estimated_value = '1500000 * 2'"] {
+        assert!(toml::from_str::<Rules>(good).is_ok(), "{good}");
+    }
+    assert!(toml::from_str::<Rules>("set.priority = \"'hgih' if message else 'low'\"").is_ok(), "that is no constant");
+}
+
+#[test]
+fn a_text_that_lacks_its_own_quotes_is_told_from_a_name() {
+    refused("set.source = 'website'", "`website` is a text, and in an expression texts have quotes of their own");
+    refused("set.source = 'website'", "write \"'website'\"");
+    refused("set.priority = 'urgent'", "write \"'urgent'\"");
+    refused("set.assigned_to = '0d9a4bd0-6a3e-4d7a-9d2b-3f1f5a0c7e11'", "quotes of their own");
+    refused("set.email = 'sales@example.com'", "quotes of their own");
+    refused("set.source = 'webpage'", "unknown name `webpage`");
 }
 
 #[test]
@@ -327,6 +360,8 @@ proptest! {
     fn no_expression_panics_on_any_lead(expression in expressions(), value in ".{0,40}", body in "\\PC{0,40}", amount in any::<f64>()) {
         prop_assume!(Expression::parse(&expression).is_ok());
         let toml = format!("set.phone = {expression:?}\nset.estimated_value = {expression:?}\njunk = {expression:?}");
+        // One that gives the same for every lead is looked at before.
+        prop_assume!(toml::from_str::<Rules>(&toml).is_ok());
         let mut submission = form(&[("pesan", &value), ("hp", &value)]);
         submission.payment = Some(Payment { amount: Some(amount), reference: Some(value.clone()), as_estimated: false });
         let made = lead_of(&submission, occasion(body.as_bytes()), &reference(), &rules(&toml), Region::INDONESIA);

@@ -207,7 +207,7 @@ fn tokens(source: &str) -> Vec<(usize, Token<'_>)> {
 }
 
 /// As serde says it, so that the same suggestion can be made.
-fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
+pub(super) fn unknown(kind: &str, word: &str, known: &[&str]) -> String {
     let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
     format!("unknown {kind} `{word}`, expected one of {}", known.join(", "))
 }
