@@ -295,6 +295,36 @@ fn a_proof_is_taken_apart_and_what_would_have_matched_is_said() {
 }
 
 #[test]
+fn what_a_hint_says_can_be_done_for_that_source_and_helps() {
+    // printf '{}' | openssl dgst -sha256 -hmac fake-secret-of-the-tests
+    let hex = "6b354914b8ad453945bfcf6ee5227d4783ab839117a1366c7ba7d8139199755e";
+    let base64 = "azVJFLitRTlFv89u5SJ9R4Org5EXoTZse6fYE5GZdV4=";
+    let file = TempDir::new().unwrap();
+    let file = file.path().join("bridge.toml");
+    let (text, secret) = (file.to_str().unwrap(), "fake-secret-of-the-tests");
+    let verified = |toml: &str, source: &str, header: String| {
+        std::fs::write(&file, toml).unwrap();
+        let variables = [
+            ("META_APP_SECRET", secret),
+            ("META_VERIFY_TOKEN", "fake-verify-token"),
+            ("META_ACCESS_TOKEN", "fake-access-token"),
+            ("TYPEFORM_SECRET", secret),
+            ("BRIDGE_CONFIG", text),
+        ];
+        let header = ["-H", &header, "-H", "Content-Type: application/json"];
+        run_with(&variables, &[&["verify", source, "-"], &header[..]].concat(), "{}")
+    };
+    let meta = verified("", "meta", format!("X-Hub-Signature-256: sha256={base64}"));
+    assert!(meta.code == 1 && meta.out.contains("matches as base64; its sender has to write hex"), "{}", meta.out);
+    let header = format!("Typeform-Signature: sha256={hex}");
+    let typeform = verified("", "typeform", header.clone());
+    let hint = "matches as hex; write verify.encoding = \"hex\" under [sources.typeform.settings]\n";
+    assert!(typeform.code == 1 && typeform.out.contains(hint), "{}", typeform.out);
+    let mended = verified("[sources.typeform.settings]\nverify.encoding = \"hex\"\n", "typeform", header);
+    assert_eq!(mended.code, 0, "{} {}", mended.out, mended.err);
+}
+
+#[test]
 fn a_question_of_a_sender_is_answered_as_a_running_bridge_would_and_what_is_wrong_with_it_is_said() {
     let variables = [
         ("META_APP_SECRET", "fake-app-secret-0123"),

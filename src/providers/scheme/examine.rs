@@ -7,6 +7,7 @@ use super::address::{self, Variant};
 use super::base::{Input, Piece};
 use super::jwt::Jwt;
 use super::mac::{Mac, Unit, digits};
+use super::stands::{Keys, Stands};
 use super::token::Token;
 use super::{Kind, hints};
 use crate::providers::{Refusal, Webhook, signature};
@@ -39,12 +40,20 @@ pub struct Trial {
 }
 
 /// Tries every way to prove.
-pub(super) fn trials(kind: &Kind, webhook: &Webhook, now: Timestamp) -> Vec<Trial> {
+pub(super) fn trials(kind: &Kind, stands: Stands<'_>, webhook: &Webhook, now: Timestamp) -> Vec<Trial> {
+    // What a source has is a list even where its owner wrote none: what `verify` says, and a token beside it.
+    let all = if let Kind::All(all) = kind { all } else { std::slice::from_ref(kind) };
+    all.iter().flat_map(|kind| of(kind, stands, webhook, now)).collect()
+}
+
+fn of(kind: &Kind, stands: Stands<'_>, webhook: &Webhook, now: Timestamp) -> Vec<Trial> {
     match kind {
-        Kind::Mac(mac) => vec![mac.trial(webhook, now)],
+        Kind::Mac(mac) => vec![mac.trial(stands, webhook, now)],
         Kind::Jwt(jwt) => vec![jwt.trial(webhook, now)],
         Kind::Token(token) => vec![token.trial(webhook)],
-        Kind::All(kinds) | Kind::Any(kinds) => kinds.iter().flat_map(|kind| trials(kind, webhook, now)).collect(),
+        Kind::All(kinds) | Kind::Any(kinds) => {
+            kinds.iter().flat_map(|kind| of(kind, stands.listed(), webhook, now)).collect()
+        }
         Kind::Public => vec![Trial {
             scheme: "none: anybody may send".to_owned(),
             outcome: Ok(()),
@@ -57,7 +66,7 @@ pub(super) fn trials(kind: &Kind, webhook: &Webhook, now: Timestamp) -> Vec<Tria
 }
 
 impl Mac {
-    fn trial(&self, webhook: &Webhook, now: Timestamp) -> Trial {
+    fn trial(&self, stands: Stands<'_>, webhook: &Webhook, now: Timestamp) -> Trial {
         let (keyed, algorithm, encoding): (&str, &str, &str) =
             (self.keyed.into(), self.algorithm.into(), self.encoding.into());
         let outcome = self.verify(webhook, now);
@@ -72,13 +81,13 @@ impl Mac {
         }
         let hints = match outcome {
             Ok(()) => Vec::new(),
-            Err(refusal) => self.hints(refusal, webhook, now),
+            Err(refusal) => self.hints(refusal, stands, webhook, now),
         };
         let received = super::once(webhook, &self.signature.header).ok().map(str::to_owned);
         Trial { scheme: format!("{keyed} {algorithm} in {encoding}"), outcome, received, base, computed, hints }
     }
 
-    fn hints(&self, refusal: Refusal, webhook: &Webhook, now: Timestamp) -> Vec<String> {
+    fn hints(&self, refusal: Refusal, stands: Stands<'_>, webhook: &Webhook, now: Timestamp) -> Vec<String> {
         let mut hints = Vec::new();
         hints.extend(missing(&self.signature.header, webhook));
         let named = self.base.pieces().filter_map(|piece| match piece {
@@ -87,19 +96,19 @@ impl Mac {
         });
         let time = self.time.as_ref().and_then(|time| time.header.as_deref());
         hints.extend(named.chain(time).filter_map(|name| missing(name, webhook)));
-        hints.extend(self.time_hint(webhook, now));
+        hints.extend(self.time_hint(stands, webhook, now));
         if refusal != Refusal::NoProof {
-            hints.extend(hints::of(self, webhook, now));
+            hints.extend(hints::of(self, stands, webhook, now));
         }
         hints
     }
 
     /// Whether the signed time is counted in the other unit, or how far it is from ours.
-    fn time_hint(&self, webhook: &Webhook, now: Timestamp) -> Option<String> {
+    fn time_hint(&self, stands: Stands<'_>, webhook: &Webhook, now: Timestamp) -> Option<String> {
         let (settings, signed) = (self.time.as_ref()?, digits(self.time(webhook).ok().flatten()?)?);
-        let (ours, other, word, unit) = match settings.unit {
-            Unit::S => (now.as_second(), now.as_millisecond(), "milliseconds", "ms"),
-            Unit::Ms => (now.as_millisecond(), now.as_second(), "seconds", "s"),
+        let (ours, other, here, there, unit) = match settings.unit {
+            Unit::S => (now.as_second(), now.as_millisecond(), "seconds", "milliseconds", "ms"),
+            Unit::Ms => (now.as_millisecond(), now.as_second(), "milliseconds", "seconds", "s"),
         };
         let near = |now: i64, day: u64| now.abs_diff(signed) < 3650 * day;
         let (days, other_days) = match settings.unit {
@@ -107,7 +116,9 @@ impl Mac {
             Unit::Ms => (86_400_000, 86_400),
         };
         if !near(ours, days) && near(other, other_days) {
-            return Some(format!("timestamp is in {word}; write timestamp.unit = \"{unit}\""));
+            let help = stands.write(&Keys::one("timestamp.unit", unit));
+            let help = help.unwrap_or_else(|| format!("its sender has to write {here}"));
+            return Some(format!("timestamp is in {there}; {help}"));
         }
         let apart = match settings.unit {
             Unit::S => ours.abs_diff(signed),

@@ -16,6 +16,7 @@ mod jwt;
 mod mac;
 mod settings;
 mod sign;
+mod stands;
 mod token;
 mod trace;
 
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 
 use self::jwt::Jwt;
 use self::mac::Mac;
+use self::stands::Stands;
 use self::token::Token;
 use super::{Header, Place, Refusal, Sample, SettingsError, Webhook};
 use crate::domain::event::SourceName;
@@ -36,6 +38,16 @@ pub use self::trace::Trace;
 pub struct Scheme {
     kind: Kind,
     place: Place,
+    written: Written,
+}
+
+/// Who wrote a scheme.
+#[derive(Debug, Clone, Copy)]
+enum Written {
+    /// A preset, or the owner of the source: its settings say what is otherwise.
+    Settings,
+    /// This program.
+    Here,
 }
 
 /// One way to prove, or a list of them.
@@ -69,7 +81,7 @@ impl Scheme {
     /// [`SettingsError::Incomplete`] when a secret is not there yet, [`SettingsError::NoAddress`] when the public URL is not,
     /// [`SettingsError::Invalid`] when something is wrong; the text names the key and says what to write.
     pub fn parse(value: toml::Value, place: &Place) -> Result<Self, SettingsError> {
-        Ok(Self { kind: settings::read(value, place)?, place: place.clone() })
+        Ok(Self { kind: settings::read(value, place)?, place: place.clone(), written: Written::Settings })
     }
 
     /// A scheme of this program's own, written as TOML, with these secrets.
@@ -79,7 +91,9 @@ impl Scheme {
         // Its dialect has judged how long they are.
         table.insert("min_length".to_owned(), 1.into());
         let place = Place { source: SourceName::parse("own").expect("letters are a name"), public_url: None };
-        Self::parse(table.into(), &place).expect("a scheme of our own is right, and its secrets have been read before")
+        let read = Self::parse(table.into(), &place);
+        let read = read.expect("a scheme of our own is right, and its secrets have been read before");
+        Self { written: Written::Here, ..read }
     }
 
     /// Checks the proof of a webhook, and takes secrets out of its body.
@@ -126,7 +140,11 @@ impl Scheme {
     /// Looks at a webhook as [`Self::verify`] does, and says what was compared with what and what would have matched.
     #[must_use]
     pub fn examine(&self, webhook: &Webhook, now: Timestamp) -> Examination {
-        Examination { trials: examine::trials(&self.kind, webhook, now) }
+        let stands = match self.written {
+            Written::Settings => Stands::Table(&self.place.source),
+            Written::Here => Stands::Here,
+        };
+        Examination { trials: examine::trials(&self.kind, stands, webhook, now) }
     }
 }
 

@@ -289,62 +289,52 @@ fn hints(scheme: &Scheme, webhook: &Webhook) -> String {
 
 #[test]
 fn the_usual_mistakes_are_found_and_said() {
-    let body = "{\"nama\": \"Sité\", \"u\": \"https://a.example/\"}";
-    let signed = |more: &str, body: &str| as_webhook(hmac(more).unwrap().sign(body.into(), Vec::new(), now()));
     let stamped = "base = '{timestamp}.{body}'\ntimestamp = { header = 'X-T', unit = 's' }";
-    let compact = "{\"nama\":\"Sité\",\"u\":\"https://a.example/\"}";
-    let url = "base = '{url}{body}'";
-    for (theirs, body_there, ours, body_here, says) in [
-        ("encoding = 'base64'", body, "", body, "matches as base64; write encoding"),
-        ("algorithm = 'sha512'", body, "", body, "matches as sha512; write algorithm"),
-        ("signature = { header = 'X-Sig', prefix = 'sha256=' }", body, "", body, "matches with the prefix sha256="),
-        ("", body, "signature = { header = 'X-Sig', prefix = 'sha256=' }", body, "matches without the prefix"),
-        ("", compact, "", body, "matches after re-serialising: something rewrote"),
-        ("", "x\n", "", "x", "matches with a line end behind it: something rewrote"),
-        (
-            "",
-            "{\"u\":\"https:\\/\\/a.example\\/\\u00e9\"}",
-            "",
-            "{\"u\":\"https://a.example/é\"}",
-            "matches after escaping as PHP does",
-        ),
+    let (millis, colon) = (stamped.replace("'s'", "'ms'"), stamped.replace("}.{", "}:{"));
+    let (url, prefixed) = ("base = '{url}{body}'", "signature = { header = 'X-Sig', prefix = 'sha256=' }");
+    let other_url = |other: &str| format!("{url}\nurl = {other}");
+    let (http, port) =
+        (other_url("{ base = 'http://hooks.example.com' }"), other_url("{ variants = ['default_port'] }"));
+    let digest = "keyed = 'digest'\nbase = '{secret}{body}'";
+    for (theirs, ours, says) in [
+        ("encoding = 'base64'", "", "matches as base64; write verify.encoding = \"base64\" under [sources.x.settings]"),
+        ("algorithm = 'sha512'", "", "matches as sha512; write verify.algorithm = \"sha512\""),
+        (prefixed, "", "matches with the prefix sha256=; write verify.signature.prefix = \"sha256=\""),
+        ("", prefixed, "matches without the prefix; write verify.signature.prefix = \"\""),
+        (stamped, &millis, "timestamp is in seconds; write verify.timestamp.unit = \"s\""),
+        (&millis, stamped, "timestamp is in milliseconds; write verify.timestamp.unit = \"ms\""),
         (
             stamped,
-            body,
-            "base = '{timestamp}.{body}'\ntimestamp = { header = 'X-T', unit = 'ms' }",
-            body,
-            "timestamp is in seconds",
+            &colon,
+            "matches with hmac over {timestamp}.{body}; write verify.base = \"{timestamp}.{body}\" under",
         ),
-        (&stamped.replace("'s'", "'ms'"), body, stamped, body, "timestamp is in milliseconds"),
-        (
-            stamped,
-            body,
-            "base = '{timestamp}:{body}'\ntimestamp = { header = 'X-T', unit = 's' }",
-            body,
-            "matches with base = \"{timestamp}.{body}\"",
-        ),
-        ("keyed = 'digest'\nbase = '{secret}{body}'", body, "", body, "matches with keyed = \"digest\""),
-        ("base = '{url}{body}'\nurl = { base = 'http://hooks.example.com' }", body, url, body, "matches with http"),
-        (
-            "base = '{url}{body}'\nurl = { variants = ['default_port'] }",
-            body,
-            url,
-            body,
-            "matches as the URL variant default_port",
-        ),
-        (
-            "signature = { header = 'X-Signature' }",
-            body,
-            "",
-            body,
-            "the header `x-sig` is not there; there is x-signature",
-        ),
+        (digest, "", "write verify.base = \"{secret}{body}\" and verify.keyed = \"digest\""),
+        (&http, url, "matches with http; is BRIDGE_PUBLIC_URL right?"),
+        (&port, url, "verify.url.variants = [\"exact\", \"default_port\"]"),
+        ("signature = { header = 'X-Signature' }", "", "the header `x-sig` is not there; there is x-signature"),
     ] {
-        let webhook = Webhook { body: body_here.to_owned().into(), ..signed(theirs, body_there) };
+        let webhook = as_webhook(hmac(theirs).unwrap().sign(b"{}".to_vec(), Vec::new(), now()));
         let found = hints(&hmac(ours).unwrap(), &webhook);
         assert!(found.contains(says), "{theirs} -> {ours}: {found}");
     }
-    let slashed = Webhook { path: "/hooks/x/".into(), ..signed(url, body) };
+}
+
+#[test]
+fn what_was_rewritten_on_its_way_is_found_and_said() {
+    let signed = |more: &str, body: &str| as_webhook(hmac(more).unwrap().sign(body.into(), Vec::new(), now()));
+    let (spaced, compact) = ("{\"nama\": \"Sité\"}", "{\"nama\":\"Sité\"}");
+    let (escaped, plain) = ("{\"u\":\"https:\\/\\/a.example\\/\\u00e9\"}", "{\"u\":\"https://a.example/é\"}");
+    for (there, here, says) in [
+        (compact, spaced, "matches after re-serialising; something rewrote"),
+        ("x\n", "x", "matches with a line end behind it; something rewrote"),
+        (escaped, plain, "matches after escaping as PHP does"),
+    ] {
+        let webhook = Webhook { body: here.to_owned().into(), ..signed("", there) };
+        let found = hints(&hmac("").unwrap(), &webhook);
+        assert!(found.contains(says), "{there} -> {here}: {found}");
+    }
+    let url = "base = '{url}{body}'";
+    let slashed = Webhook { path: "/hooks/x/".into(), ..signed(url, spaced) };
     assert!(hints(&hmac(url).unwrap(), &slashed).contains("matches without trailing slash"));
 }
 
@@ -354,7 +344,47 @@ fn a_secret_that_has_to_be_read_otherwise_is_found() {
     let hex = hmac("key = { encoding = 'hex' }\nsecrets = ['00112233445566778899aabbccddeeff']").unwrap();
     let webhook = as_webhook(hex.sign(body.into(), Vec::new(), now()));
     let text = hmac("secrets = ['00112233445566778899aabbccddeeff']").unwrap();
-    assert!(text.examine(&webhook, now()).trials[0].hints[0].contains("read as hexadecimal"));
+    let hints = text.examine(&webhook, now()).trials.remove(0).hints;
+    assert_eq!(
+        hints,
+        ["matches with the secret read as hexadecimal; write verify.key.encoding = \"hex\" under [sources.x.settings]"]
+    );
+}
+
+#[test]
+fn a_hint_says_only_what_can_be_done_where_the_scheme_stands() {
+    let signed = |more: &str| as_webhook(hmac(more).unwrap().sign(b"{}".to_vec(), Vec::new(), now()));
+    let plain = "kind = 'hmac'\nalgorithm = 'sha256'\nencoding = 'hex'\nbase = '{body}'\n";
+    let ours = Scheme::known(&format!("{plain}signature = {{ header = 'X-Sig' }}"), [SECRET].into_iter());
+    for (theirs, says) in [
+        ("encoding = 'base64'", "matches as base64; its sender has to write hex"),
+        ("algorithm = 'sha1'", "matches as sha1; its sender has to sign with sha256"),
+        (
+            "signature = { header = 'X-Sig', prefix = 'v1=' }",
+            "matches with the prefix v1=; its sender has to leave it out",
+        ),
+        ("keyed = 'digest'\nbase = '{secret}{body}'", "its sender has to sign what is shown here as signed"),
+    ] {
+        let hints = hints(&ours, &signed(theirs));
+        assert!(hints.contains(says) && !hints.contains("write verify"), "{hints}");
+    }
+    let one = |header: &str| {
+        format!(
+            "{{ kind = 'hmac', algorithm = 'sha256', encoding = 'hex', base = '{{body}}', signature = {{ header = '{header}' }}, secret = '{SECRET}' }}"
+        )
+    };
+    let base64 = signed("encoding = 'base64'");
+    let list =
+        hints(&parse(&format!("{{ kind = 'any', of = [{}, {}] }}", one("X-Other"), one("X-Sig"))).unwrap(), &base64);
+    assert!(
+        list.contains("write verify whole under [sources.x.settings], with encoding = \"base64\" in its table"),
+        "{list}"
+    );
+    let stamped = hmac("base = '{timestamp}{body}'\ntimestamp = { header = 'X-T', unit = 's' }").unwrap();
+    let mut untimed = signed("");
+    untimed.headers.push("x-t", "1793000000");
+    let hints = hints(&stamped, &untimed);
+    assert!(hints.contains("write verify as a list of one table") && hints.contains("without timestamp"), "{hints}");
 }
 
 #[test]

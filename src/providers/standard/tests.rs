@@ -123,6 +123,39 @@ fn a_good_signature_behind_thousands_of_others_is_found() {
 }
 
 #[test]
+fn the_usual_mistakes_of_senders_are_told_with_what_the_sender_has_to_do() {
+    let hints = |secret: &str, given: &str| {
+        let settings = toml::from_str(&format!("secret = '{secret}'")).unwrap();
+        let webhook = sent("msg_1", "1795450000", given, "webhook");
+        let scheme = Standard::of(Settings::read(settings).unwrap()).scheme().unwrap();
+        scheme.examine(&webhook, now()).trials.remove(0).hints
+    };
+    let digest = |key: &[u8]| {
+        let webhook = sent("msg_1", "1795450000", "", "webhook");
+        signature::hmac_sha256(key, &[b"msg_1.1795450000.", &webhook.body])
+    };
+    for secret in [SECRET, SECRET.trim_end_matches('=')] {
+        let told = hints(secret, &format!("v1,{}", STANDARD.encode(digest(secret.as_bytes()))));
+        assert!(told.len() == 1 && told[0].contains("used as the text that it is, with whsec_"), "{told:?}");
+        assert!(told[0].contains("its sender has to decode it"), "{told:?}");
+    }
+    let bare = hints(SECRET, &format!("v1,{}", STANDARD.encode(digest(&SECRET.as_bytes()[6..]))));
+    assert!(
+        bare.len() == 1 && bare[0].contains("used as the text that it is; its sender has to decode it"),
+        "{bare:?}"
+    );
+    let right = digest(&(32..64).collect::<Vec<u8>>());
+    let (hex, base64) = (hex::encode(right), STANDARD.encode(right));
+    for (given, found) in [
+        (format!("v1,{hex}"), "matches as hex; its sender has to write base64"),
+        (format!("v1={hex}"), "matches as v1=<hex>; its sender has to write v1,<base64>"),
+        (format!("v1={base64}"), "matches as v1=<base64>; its sender has to write v1,<base64>"),
+    ] {
+        assert_eq!(hints(SECRET, &given), [found]);
+    }
+}
+
+#[test]
 fn only_json_is_taken_and_only_by_post() {
     let standard = standard("");
     let with = |name: &str, value: &str| {
