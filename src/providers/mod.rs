@@ -425,10 +425,9 @@ impl Verified {
     /// Only this module's dialects can call it, and only `verify` does.
     fn new(webhook: &Webhook, keep: &[&str], body: Bytes) -> Self {
         let kept = webhook.headers.iter().filter(|(name, _)| keep.contains(name));
-        let mut headers: Vec<_> = kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        if webhook.packed.as_ref().is_some_and(|packed| packed.is_broken) {
-            headers.push((BROKEN.to_owned(), "broken".to_owned()));
-        }
+        let kept = kept.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let broken = webhook.packed.as_ref().filter(|packed| packed.is_broken);
+        let headers = kept.chain(broken.map(|_| (BROKEN.to_owned(), "broken".to_owned()))).collect();
         Self {
             kept: Kept {
                 source: webhook.source.clone(),
@@ -457,12 +456,8 @@ impl Verified {
     /// # Errors
     /// It came compressed, and cannot be unpacked.
     pub fn readable(&self) -> Result<(), Unreadable> {
-        match self.header(BROKEN) {
-            Some(_) => {
-                Err(Unreadable("its `Content-Encoding` says gzip, and its body is broken or ends too early".into()))
-            }
-            None => Ok(()),
-        }
+        let broken = "its `Content-Encoding` says gzip, and its body is broken or ends too early";
+        self.header(BROKEN).map_or(Ok(()), |_| Err(Unreadable(broken.into())))
     }
 
     /// True when a list of the sender's brought it, and not the sender: nobody waits for it.

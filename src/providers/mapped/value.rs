@@ -5,8 +5,8 @@
 //! with ` (2)` behind it. `serde_json`'s own document would drop it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -61,6 +61,12 @@ impl<'t> Members<'t> {
             self.0.len() - 1
         });
         &mut self.0[at].1
+    }
+
+    /// Adds the members of `others` whose names are not there yet.
+    pub(super) fn add_missing(&mut self, others: Self) {
+        let known: HashSet<String> = self.iter().map(|(name, _)| name.to_owned()).collect();
+        self.0.extend(others.0.into_iter().filter(|(name, _)| !known.contains(&**name)));
     }
 
     /// Adds a member; what comes again makes a list.

@@ -34,11 +34,12 @@ impl Wrapped {
     fn open_in(&self, item: &mut Value<'_>) {
         let Some(message) = item.get_mut(&self.message) else { return };
         let mut kind = None;
-        while let Some(mut inner) = self.taken_out(message) {
-            let Some(inner) = inner.as_object_mut() else { return };
-            kind = self.kind_of(inner).or(kind);
-            let message = message.make_object();
-            inner.iter_mut().for_each(|(name, part)| *message.or_insert(name, || Value::Null) = part.take());
+        while let Some(Value::Object(mut inner)) = self.taken_out(message) {
+            kind = self.kind_of(&inner).or(kind);
+            if let Value::Object(outer) = message.take() {
+                inner.add_missing(outer);
+            }
+            *message = Value::Object(inner);
         }
         if let (Some(kind), Some(item)) = (kind, item.as_object_mut()) {
             *item.or_insert(&self.kind, || Value::Null) = kind.into();
