@@ -116,9 +116,10 @@ impl<'a> Form<'a> {
     fn email(&mut self) -> Option<String> {
         let only = |text: &str| Email::parse(text).ok();
         let first = |text: &str| text.split([',', ';']).take(ADDRESSES).find_map(only);
-        let (at, email) =
-            self.find(&[Meaning::Email, Meaning::WorkEmail], |text| only(text).or_else(|| first(text)))?;
-        self.is_used[at] = only(&self.answers[at].0.value).is_some();
+        let (at, (email, is_all)) = self.find(&[Meaning::Email, Meaning::WorkEmail], |text| {
+            only(text).map(|email| (email, true)).or_else(|| Some((first(text)?, false)))
+        })?;
+        self.is_used[at] = is_all;
         Some(email.as_str().to_owned())
     }
 

@@ -11,6 +11,7 @@ use strum::VariantArray;
 
 use super::Parts;
 use super::fault::Fault;
+use super::numbers::within;
 use super::wire::{self, AuditQuery, ListQuery, PauseState, Which};
 use crate::domain::event::{DeadReason, EventId, Hold, SourceName};
 use crate::domain::external_ref::ExternalRef;
@@ -37,7 +38,7 @@ const AUDIT_AT_ONCE: usize = 1000;
 
 pub(super) async fn stats(parts: &Parts) -> Result<HttpResponse, Fault> {
     let outage = *parts.outage.borrow();
-    let (stats, kept) = tokio::join!(parts.store.stats(parts.clock.now()), parts.store.would_keep());
+    let (stats, kept) = tokio::join!(parts.store.stats(parts.clock.now()), within(parts.store.would_keep()));
     let full = match kept {
         Err(StoreError::Full(cap)) => Some(cap),
         Ok(()) | Err(_) => None,

@@ -43,7 +43,8 @@ async fn stats(parts: &Parts) -> Result<Stats, StoreError> {
     within(parts.store.stats(parts.clock.now())).await
 }
 
-async fn within<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+/// What the store answers, if it does so soon.
+pub(super) async fn within<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     tokio::time::timeout(STORE_WITHIN, asked).await.unwrap_or(Err(StoreError::Busy))
 }
 

@@ -94,20 +94,18 @@ fn is_count(rest: &str) -> bool {
 pub(super) fn answers<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<Answer> {
     let mut answers: Vec<Answer> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut words: HashSet<(usize, String)> = HashSet::new();
+    let mut repeated: HashMap<usize, HashSet<String>> = HashMap::new();
     for field in fields {
         let Some((value, meaning)) = said(field) else { continue };
         let key = key(&field.0);
         if let Some(&place) = places.get(&key) {
             let together = &mut answers[place].value;
-            if !mapped::is_word(&value) || words.insert((place, value.clone())) {
+            let known = repeated.entry(place).or_insert_with(|| HashSet::from([together.clone()]));
+            if known.insert(value.clone()) || !mapped::is_word(&value) {
                 together.push_str(", ");
                 together.push_str(&value);
             }
         } else {
-            if mapped::is_word(&value) {
-                words.insert((answers.len(), value.clone()));
-            }
             answers.push(Answer { meaning, ..mapped::answer(&key, value) });
             places.insert(key, answers.len() - 1);
         }

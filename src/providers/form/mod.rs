@@ -257,7 +257,7 @@ impl Form {
     /// filled it in can send again.
     fn event_id(&self, webhook: &Verified, fields: &[Field], spam: bool) -> EventId {
         let filled = |field: &&Field| !is_blank(field);
-        let [submission, form] = [self.submission_id(fields), self.form_id(fields)];
+        let submission = self.submission_id(fields);
         // What has an id of its own and is spelled otherwise is an update.
         let value = if submission.is_some() { unnamed::canonical } else { unnamed::alike };
         let canonical = |field| canonical(field, value);
@@ -265,7 +265,7 @@ impl Form {
         if said.is_empty() {
             said = fields.iter().filter(filled).map(canonical).collect();
         }
-        let [submission, form] = [submission, form].map(Option::unwrap_or_default);
+        let [submission, form] = [submission, self.form_id(fields)].map(Option::unwrap_or_default);
         unnamed::event_id(webhook.source(), &[if spam { "spam" } else { "form" }, submission, form], said)
     }
 

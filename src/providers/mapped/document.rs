@@ -334,10 +334,10 @@ pub(super) fn cut(text: &str, most: usize) -> &str {
 
 /// The plain values of `list`; words that are said again (an address, a name, in two sections of a form) once.
 pub(super) fn joined(list: &[Value<'_>]) -> String {
-    let mut words = HashSet::new();
-    let texts = list.iter().filter_map(text).filter(|text| !text.trim().is_empty());
-    let texts: Vec<_> = texts.filter(|text| !is_word(text) || words.insert(text.clone())).collect();
-    texts.join(", ")
+    let texts: Vec<_> = list.iter().filter_map(text).filter(|text| !text.trim().is_empty()).collect();
+    let mut known = HashSet::new();
+    let once = texts.iter().map(String::as_str).filter(|text| known.insert(*text) || !is_word(text));
+    once.collect::<Vec<_>>().join(", ")
 }
 
 /// True for what is no number: of those (how many of each were bought) the same one twice says something.
